@@ -1,0 +1,32 @@
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test check bench docs clean
+
+demo: $(INSTALLED)  ## make samples, upscale them, say where the results are
+	$(BIN)/assetforge samples samples
+	$(BIN)/assetforge run pipelines/quickstart.yaml
+
+test: check  ## everything that CI runs
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+check: $(INSTALLED)  ## lint, types and the import contract
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED)  ## speed, as ratios against a baseline run side by side
+	$(BIN)/python -m pytest benchmarks --benchmark-only -p no:cacheprovider -s
+
+docs: $(INSTALLED)  ## write the generated parts of the README anew
+	$(BIN)/python -m assetforge.cli.reference README.md
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:  ## forget the environment and what the demo made
+	rm -rf .venv samples build .assetforge pipelines/.assetforge

@@ -1,0 +1,7 @@
+"""`python -m assetforge`."""
+
+from __future__ import annotations
+
+from assetforge.cli import main
+
+main()

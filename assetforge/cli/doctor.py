@@ -1,0 +1,70 @@
+"""assetforge doctor."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from assetforge import weights
+from assetforge.errors import PluginError
+from assetforge.plugins import Plugin
+from assetforge.plugins import load as load_plugins
+
+PACKAGES = ("assetforge", "torch", "numpy", "opencv-python-headless", "OpenEXR", "pillow", "tifffile", "safetensors")
+
+
+@click.command("doctor")
+def command() -> int:
+    """Tell the device, versions, weights and what is missing."""
+    problems = [*_versions(), *_device()]
+    registry = load_plugins(Path.cwd())
+    for plugin in registry.plugins.values():
+        problems += _weights(plugin)
+    problems += [str(problem) for problem in registry.broken]
+    for problem in problems:
+        click.secho(f"missing: {problem}", fg="red", err=True)
+    click.echo("something is missing" if problems else "all is well")
+    return PluginError.exit_code if problems else 0
+
+
+def _versions() -> list[str]:
+    click.echo(f"python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs")
+    missing = []
+    for package in PACKAGES:
+        try:
+            click.echo(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            missing.append(f"the package {package}; install AssetForge anew")
+    return missing
+
+
+def _device() -> list[str]:
+    try:
+        import torch
+    except ImportError as error:
+        return [f"torch cannot be imported ({error}); install it for your machine"]
+    if not torch.cuda.is_available():
+        click.echo(f"device: cpu, {torch.get_num_threads()} threads (no CUDA device is visible to torch)")
+        return []
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        click.echo(f"device: cuda:{index}, {properties.name}, {properties.total_memory / 2**30:.0f} GiB")
+    return []
+
+
+def _weights(plugin: Plugin) -> list[str]:
+    missing = []
+    for name in weights.names(plugin.folder):
+        path = weights.find(name, plugin.folder)
+        click.echo(f"weights: {plugin.name}/{name}, sha256 {weights.sha256(path)[:16]}…")
+        if not weights.card(path).is_file():
+            missing.append(f"the card of {plugin.name}/{name}; without it nobody knows its licence")
+        try:
+            weights.load(path)
+        except PluginError as error:
+            missing.append(str(error))
+    return missing

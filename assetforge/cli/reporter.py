@@ -1,0 +1,82 @@
+"""Shows a run as it goes: a progress bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from assetforge.events import Event, JobFinished, JobStarted, RunFinished, RunStarted, StepProgress, StepStarted
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+Show = Callable[[Event], None]
+
+
+@contextmanager
+def reporter() -> Iterator[Show]:
+    """Give a function that shows events; results go to standard output, failures to standard error."""
+    if not sys.stderr.isatty():
+        yield show_line
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    from rich.console import Console
+
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield _Bar(progress).show
+
+
+def show_line(event: Event) -> None:
+    """Show an event as at most one line."""
+    match event:
+        case JobFinished(asset, "failed", _, error):
+            click.secho(f"failed   {asset}: {error}", fg="red", err=True)
+        case JobFinished(asset, state, seconds):
+            click.echo(f"{state:8} {asset} ({seconds:.1f} s)")
+        case RunFinished(done, failed, current, seconds):
+            click.echo(f"{done} done, {failed} failed, {current} up to date ({seconds:.1f} s)")
+        case _:
+            pass
+
+
+class _Bar:
+    """One bar over all jobs; a step's progress moves it by a fraction of a job."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.bar = progress.add_task("planning", total=None)
+        self.finished = 0
+
+    def show(self, event: Event) -> None:
+        match event:
+            case RunStarted(jobs):
+                self.progress.update(self.bar, total=jobs)
+            case JobStarted(asset):
+                self.progress.update(self.bar, description=asset)
+            case StepStarted(asset, step):
+                self.progress.update(self.bar, description=f"{asset}: {step}")
+            case StepProgress(_, _, fraction):
+                self.progress.update(self.bar, completed=self.finished + fraction)
+            case JobFinished():
+                self.finished += 1
+                self.progress.update(self.bar, completed=self.finished)
+            case _:
+                pass
+        with self._above():
+            show_line(event)
+
+    @contextmanager
+    def _above(self) -> Iterator[None]:
+        """Print above the bar instead of through it."""
+        live = self.progress.live
+        live.stop()
+        try:
+            yield
+        finally:
+            live.start()

@@ -1,0 +1,20 @@
+"""assetforge samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("samples")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--size", default=256, show_default=True, type=click.IntRange(32, 4096), help="Pixels to a side.")
+@click.option("--only", multiple=True, metavar="NAME", help="Only these samples.")
+def command(folder: Path, size: int, only: tuple[str, ...]) -> None:
+    """Write procedural sample textures: small tileable PBR sets, DIR/NAME/NAME_MAP.png."""
+    from assetforge.samples import SAMPLES, write_sample
+
+    for name in only or tuple(SAMPLES):
+        files = write_sample(name, folder, size)
+        click.echo(f"{folder / name}: {', '.join(file.name for file in files)}")

@@ -1,0 +1,196 @@
+"""From a file to a texture. Color becomes linear Rec.709 here, once, by the map's kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from assetforge.codecs import exr, hdr, icc, pillow_files, tiff
+from assetforge.codecs.formats import Depth
+from assetforge.codecs.raster import FormatError, Pixels, Raster
+from assetforge.errors import SourceError
+from assetforge.material.map_spec import MapSpec
+from assetforge.material.texture import Texture, Wrap
+from assetforge.ops.color import srgb_decode
+from assetforge.ops.normals import flip_green, normalize
+
+BAND = 256
+"""Rows that are converted at a time, so that a large file needs few copies."""
+_LFS = b"version https://git-lfs"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read a file, beyond what its map says."""
+
+    green: Literal["up", "down"] = "up"
+    """Normal maps: `down` is DirectX, and is turned."""
+    channel: Literal["r", "g", "b", "a"] | None = None
+    """Channel of a packed file that a one-channel map takes."""
+    layer: str | None = None
+    """Layer or part of an OpenEXR file."""
+    wrap: Wrap = "unknown"
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A texture, and the depth that its file had."""
+
+    texture: Texture
+    depth: Depth
+
+
+def decode(path: Path, spec: MapSpec, reading: Reading = Reading(), name: str | None = None) -> Decoded:  # noqa: B008
+    """Read the file of a map. Its kind is told by its content, not by its ending.
+
+    Color: integers are sRGB-encoded unless an ICC profile says otherwise, floats are linear; the result is linear
+    Rec.709. Data: numbers as they are, integers over their maximum; profiles are ignored. Normals: integers hold
+    0 to 1 for −1 to 1, floats the vector itself; the result is unit, +Y up. Ids: whole numbers.
+
+    Raises SourceError that names the file and what is wrong with it.
+    """
+    shown = name or str(path)
+    try:
+        raster = read(path.read_bytes(), path.suffix, reading.layer)
+        if raster.is_float:
+            _check_finite(raster.pixels)
+        return Decoded(_texture(raster, spec, reading), raster.depth)
+    except OSError as error:
+        raise SourceError(shown, f"cannot be read ({error.strerror})", "check that it is there") from error
+    except FormatError as error:
+        what, _, instead = str(error).partition("; ")
+        raise SourceError(shown, what, instead) from error
+
+
+def read(content: bytes, suffix: str, layer: str | None = None) -> Raster:
+    """Read a file's content; `suffix` tells TGA, which has no mark of its own. Raise FormatError where it is damaged."""
+    kind = _kind(content, suffix)
+    if kind == "EXR":
+        return exr.read(content, layer)
+    if layer is not None:
+        raise FormatError(f"has no layer {layer!r}; only OpenEXR files have layers")
+    if kind == "HDR":
+        return hdr.read(content)
+    return tiff.read(content) if kind == "TIFF" else pillow_files.read(content, kind)
+
+
+def _kind(content: bytes, suffix: str) -> str:
+    if not content:
+        raise FormatError("is empty; copy it again")
+    if content.startswith(_LFS):
+        raise FormatError("is a Git-LFS pointer and not the picture; run `git lfs pull`")
+    for kind, starts in _MAGIC.items():
+        if content.startswith(starts) and (kind != "WEBP" or content[8:12] == b"WEBP"):
+            return kind
+    if suffix.lower() == ".tga":
+        return "TGA"
+    word = suffix.lstrip(".").upper() or "picture"
+    raise FormatError(f"is not a {word}; its content is of no format that is read")
+
+
+_MAGIC: dict[str, tuple[bytes, ...]] = {
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "JPEG": (b"\xff\xd8\xff",),
+    "WEBP": (b"RIFF",),
+    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "HDR": (b"#?RADIANCE", b"#?RGBE"),
+    "EXR": (b"\x76\x2f\x31\x01",),
+}
+
+
+def _check_finite(pixels: Pixels) -> None:
+    wrong = pixels.size - int(np.count_nonzero(np.isfinite(pixels)))
+    if wrong:
+        raise FormatError(f"has {wrong} values that are not finite; repair it")
+
+
+def _texture(raster: Raster, spec: MapSpec, reading: Reading) -> Texture:
+    if spec.is_color:
+        data = _color(raster, spec)
+    else:
+        data = _numbers(_pick(raster, spec, reading), whole=spec.kind == "id")
+    if spec.kind == "vector":
+        vectors = data if raster.is_float else data.mul_(2).sub_(1)
+        data = normalize(flip_green(vectors) if reading.green == "down" else vectors)
+    alpha = raster.alpha if spec.is_color or spec.kind == "vector" else None
+    alpha_data = None if alpha is None else _numbers(alpha).clamp_(0, 1)
+    return Texture(data, spec.color_space, reading.wrap, alpha_data)
+
+
+def _pick(raster: Raster, spec: MapSpec, reading: Reading) -> Pixels:
+    """Take the channels that a map of data has from those that the file has."""
+    color, wanted = raster.color, spec.channels
+    if reading.channel is not None:
+        return _channel(raster, reading.channel)
+    if color.shape[2] == wanted:
+        return color
+    if wanted == 1 and all(np.array_equal(color[:, :, 0], color[:, :, index]) for index in range(1, color.shape[2])):
+        return color[:, :, :1]
+    if wanted == 1:
+        instead = "write `channel: r` (or g, b, a) under the map, if it is packed"
+        raise FormatError(f"has {color.shape[2]} different channels where {spec.name} has one; {instead}")
+    raise FormatError(f"has {color.shape[2]} channels where {spec.name} has {wanted}; write it as RGB")
+
+
+def _channel(raster: Raster, letter: str) -> Pixels:
+    if letter == "a":
+        if raster.alpha is None:
+            raise FormatError("has no alpha channel; write `channel: r`, g or b")
+        return raster.alpha
+    index = min("rgb".index(letter), raster.color.shape[2] - 1)
+    return raster.color[:, :, index : index + 1]
+
+
+def _numbers(pixels: Pixels, *, whole: bool = False) -> Tensor:
+    """Return (H, W, C) as float32 (C, H, W), integers over their maximum unless they are whole numbers."""
+    planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32))
+    top = 1 if whole or pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+    return planes.div_(top)
+
+
+def _color(raster: Raster, spec: MapSpec) -> Tensor:
+    profile = icc.parse(raster.profile) if raster.profile and not raster.is_float else None
+    color = raster.color
+    if raster.profile and profile is None and not raster.is_float:
+        color = icc.through_tables(color, raster.profile)
+    out = torch.empty(spec.channels, *color.shape[:2])
+    for top in range(0, color.shape[0], BAND):
+        band = _linear(color[top : top + BAND], raster, profile)
+        out[:, top : top + BAND] = band.expand(spec.channels, -1, -1)
+    return out
+
+
+def _linear(band: Pixels, raster: Raster, profile: icc.MatrixProfile | None) -> Tensor:
+    """Decode some rows to linear Rec.709, (1 or 3, h, W)."""
+    if raster.is_float:
+        return _rotate(_numbers(band), raster.to_rec709)
+    if profile is None:
+        return _decode_table(band, srgb_decode(_steps(band)).numpy())
+    if len(profile.curves) > band.shape[2]:
+        raise FormatError("is gray, and its color profile is not; remove the profile")
+    tables = np.stack([curve(_steps(band).double().numpy()) for curve in profile.curves])
+    planes = [
+        _decode_table(band[:, :, index : index + 1], tables[index % len(tables)]) for index in range(band.shape[2])
+    ]
+    return _rotate(torch.cat(planes), profile.matrix)
+
+
+def _steps(band: Pixels) -> Tensor:
+    """Return every value that the integers of this depth can have, from 0 to 1."""
+    top = np.iinfo(band.dtype).max
+    return torch.arange(top + 1, dtype=torch.float32) / top
+
+
+def _decode_table(band: Pixels, table: Pixels) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(table.astype(np.float32)[band].transpose(2, 0, 1)))
+
+
+def _rotate(color: Tensor, matrix: Pixels | None) -> Tensor:
+    if matrix is None or color.shape[0] == 1:
+        return color
+    return torch.einsum("dc,chw->dhw", torch.from_numpy(matrix.astype(np.float32)), color)

@@ -1,0 +1,118 @@
+"""From textures to the bytes of a file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from assetforge.codecs import exr, hdr, tiff
+from assetforge.codecs.formats import Format
+from assetforge.codecs.raster import Pixels
+from assetforge.material.map_spec import MapSpec
+from assetforge.material.texture import Texture
+from assetforge.ops.color import srgb_encode
+from assetforge.ops.normals import flip_green
+
+BAND = 256
+PNG_COMPRESSION = 3
+JPEG_QUALITY = 95
+_TYPES: dict[str, Any] = {"8": np.uint8, "16": np.uint16, "half": np.float16, "float": np.float32}
+Maps = Mapping[str, tuple[Texture, MapSpec]]
+
+
+def encode(maps: Maps, output_format: Format, green: Literal["up", "down"] = "up") -> bytes:
+    """Encode one map, or several as the layers of an OpenEXR file; the format's depth is resolved already.
+
+    Integers hold sRGB-encoded color, floats linear light. Values are rounded to the nearest code and not dithered, so
+    that equal pixels stay equal: across tiles, after rolling, and from run to run. The same input gives the same bytes.
+    Raises ValueError where the format cannot hold the map.
+    """
+    rasters = {name: to_pixels(texture, spec, output_format, green) for name, (texture, spec) in maps.items()}
+    if output_format.container == "exr":
+        return exr.write(rasters if len(rasters) > 1 else {"": next(iter(rasters.values()))})
+    if len(rasters) > 1:
+        raise ValueError(f"{output_format.name} holds one map; write exr, whose layers hold several")
+    return _write(next(iter(rasters.values())), output_format)
+
+
+def to_pixels(texture: Texture, spec: MapSpec, output_format: Format, green: Literal["up", "down"] = "up") -> Pixels:
+    """Return (H, W, C) in the format's numbers, alpha last where there is one."""
+    if output_format.depth is None:
+        raise ValueError("the format has no depth yet; resolve it first")
+    alpha = _kept_alpha(texture, output_format)
+    height, width = texture.size
+    channels = texture.channels + (alpha is not None)
+    kind = _TYPES[output_format.depth]
+    out = np.empty((height, width, channels), kind)
+    for top in range(0, height, BAND):
+        rows = slice(top, top + BAND)
+        out[rows, :, : texture.channels] = _codes(_band(texture.data[:, rows], spec, output_format, green), kind, spec)
+        if alpha is not None:
+            out[rows, :, texture.channels :] = _codes(alpha[:, rows], kind, None)
+    return out
+
+
+def _kept_alpha(texture: Texture, output_format: Format) -> Tensor | None:
+    if texture.alpha is None or output_format.holds_alpha:
+        return texture.alpha
+    if bool((texture.alpha < 1).any()):
+        raise ValueError(f"{output_format.name} holds no alpha; write png, tga, webp, tiff or exr")
+    return None
+
+
+def _band(data: Tensor, spec: MapSpec, output_format: Format, green: str) -> Tensor:
+    """Turn some rows into what the file's numbers stand for."""
+    if spec.kind == "vector":
+        data = flip_green(data) if green == "down" else data
+        return data if output_format.is_linear else data * 0.5 + 0.5
+    return srgb_encode(data) if spec.is_color and not output_format.is_linear else data
+
+
+def _codes(band: Tensor, kind: Any, spec: MapSpec | None) -> Pixels:
+    if kind in (np.float16, np.float32):
+        top = float(torch.finfo(torch.float16).max) if kind is np.float16 else float("inf")
+        codes: Pixels = band.clamp(-top, top).numpy().astype(kind)
+    else:
+        most = np.iinfo(kind).max
+        scaled = band if spec is not None and spec.kind == "id" else band * most
+        codes = scaled.clamp(0, most).round().numpy().astype(kind)
+    return codes.transpose(1, 2, 0)
+
+
+def _write(pixels: Pixels, output_format: Format) -> bytes:
+    match output_format.container:
+        case "png":
+            return _png(pixels)
+        case "tiff":
+            return tiff.write(pixels)
+        case "hdr":
+            return hdr.write(pixels if pixels.shape[2] == 3 else np.repeat(pixels[:, :, :1], 3, 2))  # noqa: PLR2004
+        case "jpg":
+            return _pillow(pixels, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+        case "webp":
+            return _pillow(pixels, "WEBP", lossless=True, exact=True)
+        case _:
+            return _pillow(pixels, "TGA", compression="tga_rle")
+
+
+def _png(pixels: Pixels) -> bytes:
+    """Write 8 or 16 bits. PNG's gray with alpha is written as RGBA, since OpenCV knows no other."""
+    if pixels.shape[2] == 2:  # noqa: PLR2004
+        pixels = pixels[:, :, [0, 0, 0, 1]]
+    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[pixels.shape[2]]
+    options = [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION]
+    _, content = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, order]), options)
+    return content.tobytes()
+
+
+def _pillow(pixels: Pixels, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(file, kind, **options)
+    return file.getvalue()

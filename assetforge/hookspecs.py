@@ -1,0 +1,55 @@
+"""Everything that a plugin may hook. A misspelt hook is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pluggy
+
+from assetforge.events import Event
+from assetforge.material.map_spec import MapSpec
+from assetforge.params import Params
+from assetforge.steps import Context, Step
+
+if TYPE_CHECKING:
+    from assetforge.material.material import Material
+
+hookspec = pluggy.HookspecMarker("assetforge")
+hookimpl = pluggy.HookimplMarker("assetforge")
+
+Register = Callable[[Step[Any]], None]
+RegisterMap = Callable[[MapSpec], None]
+
+
+@hookspec
+def register_steps(register: Register) -> None:
+    """Call `register` with each step that the plugin offers."""
+
+
+@hookspec
+def register_maps(register: RegisterMap) -> None:
+    """Call `register` with each word that the plugin adds to the vocabulary of maps."""
+
+
+@hookspec(firstresult=True)
+def run_step(step: Step[Any], material: Material, params: Params, context: Context) -> Material | None:
+    """Run one step; return None to leave it to the next plugin, and in the end to the host.
+
+    Meant for hook wrappers, which time or retry a step.
+    """
+
+
+@hookspec
+def on_event(event: Event) -> None:
+    """Watch what happens. Called in the host's process; it must be quick."""
+
+
+class Hooks(Protocol):
+    """The hooks as the host calls them."""
+
+    def run_step(self, *, step: Step[Any], material: Material, params: Params, context: Context) -> Material | None:
+        """Run a step."""
+
+    def on_event(self, *, event: Event) -> list[None]:
+        """Tell the plugins what happened."""

@@ -1,0 +1,1 @@
+"""The values that pass between steps. Only `texture` and `material` import torch."""

@@ -1,0 +1,66 @@
+"""The pixels of one map, with what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from assetforge.material.color_space import ColorSpace
+
+Wrap = Literal["repeat", "clamp", "unknown"]
+
+IMAGE_DIMENSIONS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Texture:
+    """Pixels + color space + wrap. Nobody changes `data` or `alpha` in place.
+
+    data: float32 (C, H, W), row 0 on top.
+    wrap: "repeat" tiles and every operation must keep it so; "clamp" does not; "unknown" is what a file says.
+    alpha: float32 (1, H, W), 0 to 1, straight, never premultiplied at rest.
+    """
+
+    data: Tensor
+    color_space: ColorSpace
+    wrap: Wrap = "unknown"
+    alpha: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        _check("data", self.data)
+        if self.alpha is not None:
+            _check("alpha", self.alpha)
+            if self.alpha.shape != (1, *self.data.shape[1:]):
+                expected = (1, *self.data.shape[1:])
+                raise ValueError(f"alpha has shape {tuple(self.alpha.shape)}; with this data it must be {expected}")
+
+    @property
+    def channels(self) -> int:
+        """Number of channels, alpha not counted."""
+        return self.data.shape[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.data.shape[1], self.data.shape[2]
+
+    def with_data(self, data: Tensor) -> Texture:
+        """Return a texture with other pixels of the same meaning; its size may change only where there is no alpha."""
+        return replace(self, data=data)
+
+    def to(self, device: str) -> Texture:
+        """Return the texture with its pixels on the given device."""
+        alpha = None if self.alpha is None else self.alpha.to(device)
+        return replace(self, data=self.data.to(device), alpha=alpha)
+
+
+def _check(name: str, pixels: Tensor) -> None:
+    if not isinstance(pixels, Tensor):
+        raise TypeError(f"{name} is a {type(pixels).__name__}; it must be a torch.Tensor")
+    if pixels.dtype != torch.float32:
+        raise ValueError(f"{name} is {pixels.dtype}; it must be torch.float32")
+    if pixels.ndim != IMAGE_DIMENSIONS or 0 in pixels.shape:
+        raise ValueError(f"{name} has shape {tuple(pixels.shape)}; it must be (C, H, W) and not empty")

@@ -1,0 +1,1 @@
+"""Pure functions on tensors. No files, no parameters objects, no state."""

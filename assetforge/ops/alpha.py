@@ -1,0 +1,41 @@
+"""Alpha, and the colors that it hides."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from assetforge.ops.tile import window
+
+CLEAR = 1 / 512
+"""Alpha below this is none, in 8 bits."""
+
+
+def bleed(color: Tensor, alpha: Tensor, radius: int, *, repeat: bool) -> Tensor:
+    """Spread the visible colors (C, H, W) by `radius` pixels into what alpha (1, H, W) hides.
+
+    A filter of that radius then never mixes a hidden color into a visible one. Hidden colors farther away stay, as some
+    games keep data there. Each round gives a pixel the mean of its known neighbors, weighted by their alpha.
+    """
+    if not (alpha < CLEAR).any():
+        return color
+    weight = torch.where(alpha < CLEAR, 0.0, alpha)
+    color = color.clone()
+    for _ in range(radius):
+        unknown = weight == 0
+        total = _neighbors(weight, repeat=repeat)
+        reached = unknown & (total > 0)
+        if not reached.any():
+            break
+        mean = _neighbors(color * weight, repeat=repeat) / total.clamp_min(1e-6)
+        color = torch.where(reached, mean, color)
+        weight = torch.where(reached, total / 9, weight)
+    return color
+
+
+def _neighbors(pixels: Tensor, *, repeat: bool) -> Tensor:
+    """Sum the 3×3 neighborhood."""
+    height, width = pixels.shape[1:]
+    padded = window(pixels, (-1, -1), (height + 2, width + 2), repeat=repeat)
+    return F.avg_pool2d(padded, 3, stride=1) * 9

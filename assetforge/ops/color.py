@@ -1,0 +1,26 @@
+"""The sRGB transfer function and luma."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def srgb_encode(linear: Tensor) -> Tensor:
+    """Encode linear light for display (IEC 61966-2-1). Any shape; negative light becomes 0, more than 1 is kept."""
+    light = linear.clamp_min(0)
+    return torch.where(light <= 0.0031308, light * 12.92, light.pow(1 / 2.4).mul_(1.055).sub_(0.055))
+
+
+def srgb_decode(encoded: Tensor) -> Tensor:
+    """Decode sRGB values to linear light (IEC 61966-2-1). Any shape; more than 1 is kept."""
+    return torch.where(encoded <= 0.04045, encoded / 12.92, ((encoded.clamp_min(0) + 0.055) / 1.055).pow(2.4))
+
+
+def luma(rgb: Tensor) -> Tensor:
+    """Reduce encoded RGB (*, 3, H, W) in 0 to 1 to BT.601 luma (*, 1, H, W), 16/255 to 235/255.
+
+    It is the Y that super-resolution papers measure on.
+    """
+    weights = rgb.new_tensor([65.481, 128.553, 24.966]).view(3, 1, 1)
+    return (16 + (rgb * weights).sum(-3, keepdim=True)) / 255

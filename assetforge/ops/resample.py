@@ -1,0 +1,109 @@
+"""Separable resampling that knows how a texture wraps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from assetforge.material.map_spec import MAPS, MapSpec
+from assetforge.material.material import Material
+from assetforge.material.texture import Texture
+from assetforge.ops.normals import normalize
+
+Kernel = tuple[Callable[[Tensor], Tensor], float]
+"""A function of the distance in source pixels, and the distance from which it is 0."""
+
+
+def lanczos3(x: Tensor) -> Tensor:
+    """Windowed sinc of three lobes (Duchon 1979), for |x| < 3."""
+    return torch.where(x.abs() < 3, torch.sinc(x) * torch.sinc(x / 3), 0.0)
+
+
+def box(x: Tensor) -> Tensor:
+    """Average over one source pixel."""
+    return (x.abs() <= 0.5).to(x.dtype)
+
+
+LANCZOS: Kernel = (lanczos3, 3.0)
+BOX: Kernel = (box, 0.5)
+
+
+def resample(pixels: Tensor, size: tuple[int, int], kernel: Kernel = LANCZOS, *, repeat: bool = False) -> Tensor:
+    """Resample (C, H, W) to (C, *size); the kernel widens when the size shrinks. Edges repeat or are held."""
+    for axis, length in ((1, size[0]), (2, size[1])):
+        if pixels.shape[axis] != length:
+            pixels = _resample_axis(pixels, axis, length, kernel, repeat=repeat)
+    return pixels
+
+
+def nearest(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resample (C, H, W) to (C, *size) without mixing values."""
+    for axis, length in ((1, size[0]), (2, size[1])):
+        count = pixels.shape[axis]
+        index = ((torch.arange(length, dtype=torch.float64) + 0.5) * count / length).long().clamp_max(count - 1)
+        pixels = pixels.index_select(axis, index.to(pixels.device))
+    return pixels
+
+
+def resample_map(texture: Texture, spec: MapSpec, size: tuple[int, int]) -> Texture:
+    """Resample a texture as its map allows: ids by the nearest, vectors renormalized, the rest kept in range."""
+    if texture.size == size:
+        return texture
+    repeat = texture.wrap == "repeat"
+    alpha = texture.alpha
+    if alpha is not None:
+        alpha = resample(alpha, size, repeat=repeat).clamp(0, 1)
+    if spec.kind == "id":
+        data = nearest(texture.data, size)
+    else:
+        data = restore(resample(texture.data, size, repeat=repeat), spec)
+    return Texture(data, texture.color_space, texture.wrap, alpha)
+
+
+def restore(pixels: Tensor, spec: MapSpec) -> Tensor:
+    """Bring resampled or filtered pixels (C, H, W) back to what the map may hold: unit length, or the valid range."""
+    return normalize(pixels) if spec.kind == "vector" else pixels.clamp(*spec.valid)
+
+
+def matched(material: Material, size: tuple[int, int]) -> Material:
+    """Return the material with all maps at one size, each resampled by its kind; unknown maps count as data."""
+    resampled = {
+        name: resample_map(texture, MAPS.get(name) or _as_data(name, texture), size)
+        for name, texture in material.items()
+    }
+    return Material(material.name, resampled)
+
+
+def _as_data(name: str, texture: Texture) -> MapSpec:
+    everything = (-math.inf, math.inf)
+    return MapSpec(name, texture.channels, "data", everything, (0.0,) * texture.channels, "A plugin's own map.")
+
+
+def _resample_axis(pixels: Tensor, axis: int, length: int, kernel: Kernel, *, repeat: bool) -> Tensor:
+    count = pixels.shape[axis]
+    index, weight = _taps(count, length, kernel)
+    index = index % count if repeat else index.clamp(0, count - 1)
+    shape = [1, 1, 1]
+    shape[axis] = length
+    result = torch.zeros(1, device=pixels.device)
+    for tap in range(index.shape[1]):
+        picked = pixels.index_select(axis, index[:, tap].to(pixels.device))
+        result = picked.mul_(weight[:, tap].to(pixels).view(shape)).add_(result)
+    return result
+
+
+def _taps(count: int, length: int, kernel: Kernel) -> tuple[Tensor, Tensor]:
+    """Return the source index and the weight of every tap, (length, taps) each, as the kernel sees them."""
+    function, radius = kernel
+    step = count / length
+    stretch = max(step, 1.0)
+    center = (torch.arange(length, dtype=torch.float64) + 0.5) * step - 0.5
+    first = torch.ceil(center - radius * stretch - 1e-9)
+    index = first[:, None] + torch.arange(2 * math.ceil(radius * stretch) + 1)
+    # Rounding the distance makes equal phases equal to the bit, so that rolling the input rolls the output.
+    distance = ((index - center[:, None]) / stretch).mul(2**20).round().div(2**20)
+    weight = function(distance)
+    return index.long(), weight / weight.sum(1, keepdim=True)

@@ -1,0 +1,97 @@
+"""The shape of a pipeline file: one declaration for validation, JSON schema and documentation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema, model_validator
+from pydantic_core import CoreSchema
+
+from assetforge.codecs.formats import FORMATS
+from assetforge.steps import Precision
+
+VERSION = 1
+
+FormatWord = Annotated[str, WithJsonSchema({"enum": list(FORMATS)})]
+Value = str | int | float | bool | None
+Green = Literal["up", "down"]
+Channel = Literal["r", "g", "b", "a"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+
+
+class InputSection(_Section):
+    """Where the files of one map are, and how to read them."""
+
+    files: str
+    """Pattern, such as `textures/{name}_n.png?`: `{name}` names the asset, `*` is any text, `**/` any folders, a
+    trailing `?` makes the map optional."""
+    green: Green = "up"
+    """Normal maps: `up` is OpenGL and the inside of the house, `down` is DirectX."""
+    channel: Channel | None = None
+    """Channel of a packed file that a one-channel map is taken from."""
+    layer: str | None = None
+    """Layer or part of an OpenEXR file."""
+    wrap: Literal["repeat", "clamp", "unknown"] = "unknown"
+    """Whether the texture tiles; steps measure what is `unknown`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"files": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "description": "Pattern of files."}, handler(core)]}
+
+
+class StepSection(_Section):
+    """One step and its parameters."""
+
+    use: str
+    """Name of the step; `assetforge steps` lists them."""
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+    """Its parameters; `assetforge steps NAME` explains them."""
+
+
+class OutputsSection(_Section):
+    """Where results go, and in which format."""
+
+    dir: str = "build"
+    """Folder, such as `build/{name}`. Outputs never leave the part before the first placeholder."""
+    name: str = "{name}_{map}"
+    """File name without its ending. May use `{map}`, the placeholders of the inputs and the keys of the variants.
+    Without `{map}`, the maps of an asset become the layers of one OpenEXR file."""
+    format: FormatWord | dict[str, FormatWord] = "png"
+    """Format of all maps, or of each by name with `default` for the others. A word without a depth keeps the source's
+    depth where it can."""
+    green: Green = "up"
+    """Normal maps: `up` for OpenGL, `down` for DirectX."""
+
+
+class PipelineSection(_Section):
+    """A pipeline file."""
+
+    version: Literal[1]
+    """Version of this format."""
+    name: str = ""
+    """What the pipeline is called in reports; by default the name of its file."""
+    sources: Path = Path()
+    """Folder that the input patterns start from, beside the pipeline."""
+    inputs: dict[str, InputSection] = Field(min_length=1)
+    """A pattern for each map. Files that share all placeholders are one asset."""
+    steps: list[StepSection] = Field(default_factory=list)
+    """What is done to each asset, in order."""
+    variants: dict[str, list[Value]] = Field(default_factory=dict)
+    """Values of `seed`, `PARAMETER` or `STEP.PARAMETER`; every combination is one more set of outputs."""
+    outputs: OutputsSection = OutputsSection()
+    """Where results go."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Seed of steps that draw random numbers."""
+    precision: Literal["auto"] | Precision = "auto"
+    """`auto` lets a step use half precision where the result stays within half a code value."""
+    store: Path = Path(".assetforge")
+    """Folder of the state and of the results, beside the pipeline."""

@@ -1,0 +1,82 @@
+"""A pipeline as a value: everything resolved, nothing left to look up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from assetforge.codecs.formats import Format
+from assetforge.material.map_spec import MapSpec
+from assetforge.params import Params
+from assetforge.pipeline.document import Channel, Green
+from assetforge.pipeline.patterns import Pattern
+from assetforge.plugins import Plugin
+from assetforge.steps import Precision, Step
+
+
+@dataclass(frozen=True)
+class Input:
+    """The files of one map, and how they are read."""
+
+    spec: MapSpec
+    pattern: Pattern
+    green: Green = "up"
+    channel: Channel | None = None
+    layer: str | None = None
+    wrap: Literal["repeat", "clamp", "unknown"] = "unknown"
+
+
+@dataclass(frozen=True)
+class StepUse:
+    """One step with its parameters."""
+
+    step: Step[Any]
+    params: Params
+    plugin: Plugin
+    place: str
+    """Where it is written, for errors."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One combination of the variants' values, and the steps with these values filled in."""
+
+    values: Mapping[str, str]
+    """As output names show them."""
+    seed: int
+    steps: tuple[StepUse, ...]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where results go."""
+
+    root: Path
+    """The folder that no output leaves."""
+    dir: str
+    name: str
+    default: Format
+    formats: Mapping[str, Format]
+    green: Green
+
+    def format_of(self, map_name: str) -> Format:
+        """Return the format that a map is written in."""
+        return self.formats.get(map_name, self.default)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A whole pipeline."""
+
+    file: Path
+    name: str
+    sources: Path
+    inputs: Mapping[str, Input]
+    variants: tuple[Variant, ...]
+    outputs: Outputs
+    precision: Precision
+    store: Path
+    specs: Mapping[str, MapSpec]
+    """The vocabulary of maps, plugins' words included."""

@@ -1,0 +1,1 @@
+"""A pipeline bound to its sources: jobs with content keys and reasons. Touches no pixel."""

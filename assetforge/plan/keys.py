@@ -1,0 +1,106 @@
+"""Content keys: the same key, the same result. Known without running anything.
+
+A key is 256 bits of BLAKE2 over everything that a result may depend on, and over nothing else: no path, no time, no
+name of an asset, no device.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import assetforge
+from assetforge import weights
+from assetforge.codecs.formats import Format
+from assetforge.material.map_spec import MapSpec
+from assetforge.params import files_named
+from assetforge.pipeline.document import Green
+from assetforge.pipeline.pipeline import Input, Pipeline, StepUse
+from assetforge.plugins import code_digest
+
+Digest = Callable[[Path], str]
+"""Gives the sha256 of a file's content."""
+
+PIXEL_ROOMS = ("codecs", "material", "ops")
+"""The rooms of the host whose code makes pixels."""
+
+
+def key(**ingredients: Any) -> str:
+    """Return the key of JSON-like ingredients: 64 hexadecimal digits."""
+    text = json.dumps(ingredients, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
+
+
+@cache
+def house() -> str:
+    """Digest the host's own code that makes pixels."""
+    root = Path(assetforge.__file__).parent
+    return code_digest(sorted(file for room in PIXEL_ROOMS for file in (root / room).rglob("*.py")), root)
+
+
+@dataclass(frozen=True)
+class StepFacts:
+    """What of a step goes into its key, apart from its inputs; also kept to explain a rebuild."""
+
+    use: str
+    version: int
+    params: Mapping[str, Any]
+    files: Mapping[str, list[str]]
+    weights: Mapping[str, str]
+    plugin: str
+    plugin_version: str
+    plugin_code: str
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The facts as JSON-like data."""
+        return {**vars(self), "params": dict(self.params), "files": dict(self.files), "weights": dict(self.weights)}
+
+
+def step_facts(use: StepUse, weight_files: Mapping[str, Path], digest: Digest) -> StepFacts:
+    """Gather the facts of one step. Files count by their content, not by their names."""
+    files = {name: [digest(path) for path in paths] for name, paths in files_named(use.params).items()}
+    return StepFacts(
+        use.step.name,
+        use.step.version,
+        use.params.model_dump(mode="json", exclude=set(files)),
+        files,
+        {name: digest(path) for name, path in sorted(weight_files.items())},
+        use.plugin.name,
+        use.plugin.version,
+        use.plugin.code,
+    )
+
+
+def weight_files(use: StepUse) -> dict[str, Path]:
+    """Find the weights that a step's parameters need; raise PluginError where a file is missing."""
+    return {name: weights.find(name, use.plugin.folder) for name in use.step.weights_of(use.params)}
+
+
+def source_key(sha256: str, one: Input) -> str:
+    """Return the key of a decoded source map."""
+    reading = [one.green, one.channel, one.layer, one.wrap]
+    return key(source=sha256, map=[one.spec.name, one.spec.kind, one.spec.channels], reading=reading, house=house())
+
+
+def task_key(
+    facts: StepFacts, pipeline: Pipeline, seed: int, reads: Mapping[str, str], writes: Mapping[str, MapSpec]
+) -> str:
+    """Return the key of one step on the maps that it reads, given by their keys."""
+    specs = {name: repr(pipeline.specs[name]) for name in reads.keys() | writes.keys()}
+    return key(step=facts.data, seed=seed, precision=pipeline.precision, reads=dict(reads), maps=specs, house=house())
+
+
+def written_key(task: str, name: str) -> str:
+    """Return the key of one map that a task writes."""
+    return key(task=task, map=name)
+
+
+def output_key(maps: Mapping[str, str], depths: Mapping[str, str], output_format: Format, green: Green) -> str:
+    """Return the key of an output file: its maps' keys, and the sources that its depth may follow."""
+    return key(maps=dict(maps), depths=dict(depths), format=output_format.name, green=green, house=house())

@@ -1,0 +1,108 @@
+"""The contract of a step: what it reads and writes, its parameters, and the function that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
+
+from assetforge.material.map_spec import MapSpec
+from assetforge.params import Params
+
+if TYPE_CHECKING:
+    from assetforge.material.material import Material
+
+P = TypeVar("P", bound=Params)
+
+Precision = Literal["float32", "bfloat16", "float16"]
+MapRule = Literal["every map", "every color map"]
+MapNames = frozenset[str] | MapRule
+RunFunction = Callable[["Material", P, "Context"], "Material"]
+
+RULES: tuple[MapRule, ...] = ("every map", "every color map")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a step may know besides its inputs: what is in the key, and where to run."""
+
+    seed: int
+    precision: Precision
+    device: str
+    """Where to compute, as torch spells it; it may change a result by rounding only. Maps come and go in host memory:
+    a step moves what it needs, tile by tile, as large ones do not fit a GPU."""
+    progress: Callable[[float], None]
+    """Tell how much is done, 0 to 1."""
+    weights: Mapping[str, Path]
+    """Files of the weights that the step declared, verified."""
+    specs: Mapping[str, MapSpec]
+    """What each map that the step reads or writes is, plugins' words included."""
+
+
+@dataclass(frozen=True)
+class Step(Generic[P]):
+    """One operation that a plugin registers. It returns a whole result or raises."""
+
+    name: str
+    run: RunFunction[P]
+    params: type[P]
+    reads: MapNames
+    writes: MapNames
+    weights: Callable[[P], tuple[str, ...]]
+    device: Literal["any", "cpu"] = "any"
+    version: int = 1
+    summary: str = ""
+
+    def weights_of(self, params: Params) -> tuple[str, ...]:
+        """Return the names of the weights that these parameters need."""
+        return self.weights(cast(P, params))
+
+
+def step(
+    name: str,
+    params: type[P],
+    *,
+    reads: Iterable[str] | MapRule,
+    writes: Iterable[str] | MapRule,
+    weights: Callable[[P], tuple[str, ...]] | Iterable[str] = (),
+    device: Literal["any", "cpu"] = "any",
+    version: int = 1,
+) -> Callable[[RunFunction[P]], Step[P]]:
+    """Make a `Step` of the decorated function.
+
+    reads, writes: map names, or "every map" or "every color map" of the material. The function is given the maps that
+    it reads and no other; those that it does not write pass by untouched.
+    weights: names of files in the plugin's `weights` folder, or a function of the parameters that returns them.
+    version: raise it when the output changes for a reason that the plugin's code does not show.
+    """
+    if not name.isidentifier():
+        raise ValueError(f"step {name!r}: not an identifier; write 'bake_occlusion', for instance")
+    names = weights if callable(weights) else _always(tuple(weights))
+
+    def decorate(run: RunFunction[P]) -> Step[P]:
+        summary = (run.__doc__ or "").strip().split("\n")[0]
+        return Step(name, run, params, _names(reads), _names(writes), names, device, version, summary)
+
+    return decorate
+
+
+def _always(names: tuple[str, ...]) -> Callable[[P], tuple[str, ...]]:
+    return lambda _: names
+
+
+def _names(maps: Iterable[str] | MapRule) -> MapNames:
+    if not isinstance(maps, str):
+        return frozenset(maps)
+    if maps not in RULES:
+        raise ValueError(f"maps {maps!r}: not a rule; write a set of names, or one of {', '.join(map(repr, RULES))}")
+    return maps
+
+
+def select(names: MapNames, available: Mapping[str, MapSpec]) -> frozenset[str]:
+    """Return the map names that a rule stands for, given the material's maps."""
+    if names == "every map":
+        return frozenset(available)
+    if names == "every color map":
+        return frozenset(name for name, spec in available.items() if spec.is_color)
+    return names

@@ -1,0 +1,49 @@
+"""A compact super-resolution network: plain 3×3 convolutions over a resampled base.
+
+The body is that of SRVGGNetCompact (Wang et al. 2021, "Real-ESRGAN"): convolutions with PReLU at low resolution and a
+pixel shuffle (Shi et al. 2016, "ESPCN") at the end. We depart from it in the base that the residual is added to:
+bicubic instead of nearest, so that an untrained residual is already a usable picture.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+IMAGE_BATCH_DIMENSIONS = 4
+BICUBIC_RADIUS = 2
+"""Source pixels that a bicubic sample reads to either side of itself."""
+
+
+class Compact(nn.Module):
+    """Upscale (B, C, H, W) to (B, C, scale·H, scale·W); values are sRGB-encoded color, or data, nominally 0 to 1.
+
+    It pads with zeros at the border; a caller that wants another border pads by `radius` first and crops.
+    """
+
+    def __init__(self, channels: int, scale: int, width: int = 32, depth: int = 8) -> None:
+        super().__init__()
+        self.scale = scale
+        self.radius = max(depth + 2, BICUBIC_RADIUS)
+        """Receptive radius in source pixels: each 3×3 convolution adds one."""
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.PReLU(width)]
+        for _ in range(depth):
+            layers += [nn.Conv2d(width, width, 3, padding=1), nn.PReLU(width)]
+        layers += [nn.Conv2d(width, channels * scale**2, 3, padding=1), nn.PixelShuffle(scale)]
+        self.body = nn.Sequential(*layers)
+
+    def channels_last(self) -> Self:
+        """Lay the weights out as convolutions are fastest on most CPUs and GPUs."""
+        for parameter in self.parameters():
+            if parameter.ndim == IMAGE_BATCH_DIMENSIONS:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the bicubic base plus the learned residual."""
+        base = F.interpolate(x, scale_factor=self.scale, mode="bicubic", align_corners=False)
+        residual: Tensor = self.body(x)
+        return base + residual

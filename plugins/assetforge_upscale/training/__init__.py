@@ -1,0 +1,1 @@
+"""Trains the networks that the plugin ships: `python -m assetforge_upscale.training --help`."""

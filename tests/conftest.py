@@ -1,0 +1,87 @@
+"""Fixtures that many tests share: projects with real files, and the shared data where it is at hand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import assetforge.plugins
+from assetforge.plugins import Registry
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT.parent / "shared" / "data"
+
+PIPELINE = """\
+version: 1
+sources: textures
+inputs:
+  base_color: "{name}_d.png"
+  normal: "{name}_n.png?"
+steps:
+  - use: upscale
+    with: {scale: 2, method: lanczos}
+outputs:
+  dir: build
+"""
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The shared data folder; tests that need it skip where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip("the shared data folder is not there")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    return assetforge.plugins.load()
+
+
+def write_texture(path: Path, seed: int = 0, size: tuple[int, int] = (24, 32), depth: type = np.uint8) -> Path:
+    """Write a noisy color PNG."""
+    rng = np.random.default_rng(seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = rng.integers(0, np.iinfo(depth).max, (*size, 3), dtype=depth)
+    assert cv2.imwrite(str(path), pixels)
+    return path
+
+
+def write_normal(path: Path, size: tuple[int, int] = (24, 32)) -> Path:
+    """Write a PNG of normals that lean to the right."""
+    pixels = np.empty((*size, 3), np.uint8)
+    pixels[:] = (235, 128, 190)  # blue, green, red
+    assert cv2.imwrite(str(path), pixels)
+    return path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project of three assets and a pipeline that upscales them by Lanczos."""
+    for seed, name in enumerate(("brick", "moss", "sand")):
+        write_texture(tmp_path / "textures" / f"{name}_d.png", seed)
+    write_normal(tmp_path / "textures" / "brick_n.png")
+    (tmp_path / "pipeline.yaml").write_text(PIPELINE)
+    return tmp_path
+
+
+Forge = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def forge(tmp_path: Path) -> Forge:
+    """Run `assetforge` as a process in the test's folder."""
+
+    def run(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "assetforge", *arguments]
+        env = {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})}
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=env, check=False)
+
+    return run

@@ -1,0 +1,190 @@
+"""Pipeline files: what is right is resolved, what is wrong is named with its place, all at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from assetforge.errors import PipelineError
+from assetforge.pipeline.load import load
+from assetforge.plugins import Registry
+
+GOOD = """\
+version: 1
+inputs:
+  base_color: "{name}_d.png"
+  normal: "{name}_n.png?"
+steps:
+  - use: upscale
+    with: {scale: 4}
+"""
+
+
+def problems(text: str, folder: Path, registry: Registry) -> list[str]:
+    file = folder / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(PipelineError) as caught:
+        load(file, registry)
+    return [str(problem).replace(f"{file}", "bad.yaml") for problem in caught.value.problems]
+
+
+def test_defaults_are_filled_in(tmp_path: Path, registry: Registry) -> None:
+    file = tmp_path / "remaster.yaml"
+    file.write_text(GOOD)
+    pipeline = load(file, registry)
+    assert pipeline.name == "remaster"
+    assert pipeline.variants[0].steps[0].params.model_dump() == {"scale": 4, "method": "network", "tileable": "auto"}
+    assert pipeline.outputs.name == "{name}_{map}"
+    assert pipeline.store == tmp_path / ".assetforge"
+    assert pipeline.inputs["normal"].pattern.optional
+    assert not pipeline.inputs["base_color"].pattern.optional
+
+
+def test_five_mistakes_are_listed_in_one_pass_with_line_and_column(tmp_path: Path, registry: Registry) -> None:
+    text = """\
+version: 1
+inputs:
+  base_colour: "{name}_d.png"
+  normal: "normal.png"
+steps:
+  - use: upscale
+    with: {scael: 4}
+  - use: upscail
+outputs:
+  format: jpgg
+"""
+    assert problems(text, tmp_path, registry) == [
+        "bad.yaml:3:3: inputs.base_colour: unknown map; did you mean 'base_color'?",
+        "bad.yaml:4:11: inputs.normal: the pattern 'normal.png' has no {name}, which names the asset; "
+        "write '{name}_d.png', for instance",
+        "bad.yaml:7:12: steps[0].with.scael: unknown parameter; did you mean 'scale'?",
+        "bad.yaml:8:10: steps[1].use: unknown step 'upscail'; did you mean 'upscale'?",
+        "bad.yaml:10:11: outputs.format: unknown format 'jpgg'; did you mean 'jpg'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("scale: 4", "scale: 3", "bad.yaml:7:19: steps[0].with.scale: is 3; it should be 2 or 4"),
+        ("version: 1\n", "", "bad.yaml:1:1: version: is missing; add `version:`"),
+        ("version: 1", "version: 2", "bad.yaml:1:10: version: is 2; it should be 1"),
+        ("steps:", "stages:", "bad.yaml:5:1: stages: unknown field; did you mean 'steps'?"),
+        ("_n.png?", "_n?.png", "inputs.normal: the pattern '{name}_n?.png' has a '?' inside"),
+        ("{name}_d", "../{name}_d", "leaves the folder of sources; set `sources`"),
+        ("{name}_n", "{name}_{kind}", "bad.yaml:4:11: inputs.normal: has other placeholders than base_color; use {name}"),
+        ('_d.png"', '_d.png?"', "bad.yaml:3:3: inputs: every map is optional"),
+    ],
+)
+def test_a_mistake_is_named_with_what_would_be_right(
+    before: str, after: str, expected: str, tmp_path: Path, registry: Registry
+) -> None:
+    found = problems(GOOD.replace(before, after, 1), tmp_path, registry)
+    assert any(expected in problem for problem in found), found
+
+
+def test_a_key_that_is_written_twice_is_refused(tmp_path: Path, registry: Registry) -> None:
+    found = problems(GOOD + "steps: []\n", tmp_path, registry)
+    assert "bad.yaml:8:1: steps: is written twice; the first is at bad.yaml:5:1" in found
+
+
+def test_python_objects_are_not_constructed(tmp_path: Path, registry: Registry) -> None:
+    marker = tmp_path / "pwned"
+    text = GOOD + f"name: !!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ['{marker}']]\n"
+    assert any("name" in problem for problem in problems(text, tmp_path, registry))
+    assert not marker.exists()
+
+
+def test_aliases_that_unfold_without_end_are_refused(tmp_path: Path, registry: Registry) -> None:
+    levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 9))
+    found = problems("l0: &l0 [x, x]\n" + levels, tmp_path, registry)
+    assert "unfolds to more than" in found[0]
+
+
+def test_text_that_is_not_yaml_is_placed(tmp_path: Path, registry: Registry) -> None:
+    assert problems("a: [1\nb: 2\n", tmp_path, registry)[0].startswith("bad.yaml:2:2: is not YAML")
+
+
+def test_a_missing_file_is_named(tmp_path: Path, registry: Registry) -> None:
+    with pytest.raises(PipelineError, match="none.yaml: there is no such file"):
+        load(tmp_path / "none.yaml", registry)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        ('name: "../{name}_{map}"', "leaves the output root"),
+        ('dir: "build/{name}/.."', "leaves the output root"),
+        ('name: "{nam}_{map}"', "unknown placeholder {nam}; did you mean 'name'?"),
+        ('name: "{name.__class__}{map}"', "write a word"),
+        ('name: "{name}"', "add {map} to the name, or write `format: exr`"),
+        ("format: {defualt: png}", "unknown map; did you mean"),
+    ],
+)
+def test_outputs_that_cannot_be_are_refused(outputs: str, expected: str, tmp_path: Path, registry: Registry) -> None:
+    found = problems(f"{GOOD}outputs:\n  {outputs}\n", tmp_path, registry)
+    assert any(expected in problem for problem in found), found
+
+
+def test_a_map_that_no_input_gives_is_named(tmp_path: Path, registry: Registry) -> None:
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "flashy.py").write_text(
+        "from __future__ import annotations\nimport assetforge as af\n"
+        "@af.step('flashy', af.Params, reads={'flash'}, writes={'base_color'})\n"
+        "def flashy(material, params, context):\n    return material\n"
+        "@af.hookimpl\ndef register_steps(register):\n    register(flashy)\n"
+    )
+    import assetforge.plugins
+
+    found = problems(GOOD + "  - use: flashy\n", tmp_path, assetforge.plugins.load(tmp_path))
+    assert found == [
+        "bad.yaml:8:10: steps[1].use: flashy reads 'flash'; "
+        "the inputs and the steps before give: base_color, normal"
+    ]
+
+
+def test_variants_multiply(tmp_path: Path, registry: Registry) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(GOOD + "variants:\n  seed: [1, 2, 3]\n  upscale.scale: [2, 4]\n")
+    pipeline = load(file, registry)
+    seen = [(one.seed, one.steps[0].params.scale, dict(one.values)) for one in pipeline.variants]  # type: ignore[attr-defined]
+    assert len(seen) == 6
+    assert (3, 2, {"seed": "3", "scale": "2"}) in seen
+
+
+def test_a_bad_variant_value_is_placed(tmp_path: Path, registry: Registry) -> None:
+    found = problems(GOOD + "variants:\n  scale: [2, 7]\n  scall: [1]\n", tmp_path, registry)
+    assert any("steps[0].with.scale: is 7; it should be 2 or 4" in problem for problem in found)
+    assert any(problem.startswith("bad.yaml:10:3: variants.scall:") for problem in found)
+
+
+def test_definitions_replace_values_of_the_file(tmp_path: Path, registry: Registry) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(GOOD)
+    pipeline = load(file, registry, ["scale=2", "upscale.method=lanczos", "outputs.dir=out/{name}", "seed=7"])
+    variant = pipeline.variants[0]
+    assert variant.steps[0].params.model_dump() == {"scale": 2, "method": "lanczos", "tileable": "auto"}
+    assert variant.seed == 7
+    assert pipeline.outputs.root == tmp_path / "out"
+
+
+def test_a_definition_that_fits_nothing_is_refused(tmp_path: Path, registry: Registry) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(GOOD)
+    from assetforge.errors import UsageError
+
+    with pytest.raises(UsageError, match="did you mean 'scale'"):
+        load(file, registry, ["scael=2"])
+    with pytest.raises(PipelineError, match="-D scale=5: steps\\[0\\].with.scale: is 5"):
+        load(file, registry, ["scale=5"])
+
+
+def test_schema_accepts_good_pipelines_and_names_every_step(registry: Registry) -> None:
+    from assetforge.pipeline.schema import json_schema
+
+    schema = json_schema(registry)
+    uses = [step["properties"]["use"]["const"] for step in schema["$defs"]["StepSection"]["oneOf"]]
+    assert "upscale" in uses
+    assert set(schema["properties"]["inputs"]["propertyNames"]["enum"]) == set(registry.maps)

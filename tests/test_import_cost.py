@@ -1,0 +1,81 @@
+"""What does not compute does not load torch, whatever plugins are there."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY_INSIDE = """\
+from __future__ import annotations
+import assetforge as af
+
+@af.step("{name}", af.Params, reads={{"base_color"}}, writes={{"base_color"}})
+def {name}(material, params, context):
+    import torch
+    return material.replace(base_color=material["base_color"].with_data(torch.sqrt(material["base_color"].data)))
+
+@af.hookimpl
+def register_steps(register):
+    register({name})
+"""
+HEAVY_OUTSIDE = "import torch\n"
+MOST_HELP_SECONDS = 0.35
+
+
+def install_plugins(site: Path) -> dict[str, str]:
+    """Install four distributions with an entry point each: three import torch in a step, one when it is loaded."""
+    for name in ("one", "two", "three", "four"):
+        (site / f"torchy_{name}.py").write_text((HEAVY_OUTSIDE if name == "four" else "") + HEAVY_INSIDE.format(name=name))
+        info = site / f"torchy_{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: torchy-{name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[assetforge]\n{name} = torchy_{name}\n")
+    return {**os.environ, "PYTHONPATH": str(site)}
+
+
+def modules_after(environment: dict[str, str], cwd: Path, *arguments: str) -> set[str]:
+    code = (
+        "import sys\nfrom assetforge.cli import _run\n"
+        f"code = _run({list(arguments)!r})\nprint('\\n'.join(['', '--modules--', *sys.modules]))\nsys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.partition("--modules--")[2].split())
+
+
+@pytest.fixture
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return install_plugins(tmp_path_factory.mktemp("site"))
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "run"])
+def test_planning_and_doing_nothing_do_not_import_torch(
+    command: str, project: Path, environment: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "assetforge", "run", "pipeline.yaml"], cwd=project, env=environment, check=True, capture_output=True
+    )
+    assert b"torchy_four" in done.stderr  # refused by name, and it stops nothing
+    assert "torch" not in modules_after(environment, project, command, "pipeline.yaml")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["steps"], ["schema"]])
+def test_asking_does_not_import_torch(arguments: list[str], tmp_path: Path, environment: dict[str, str]) -> None:
+    modules = modules_after(environment, tmp_path, *arguments)
+    assert "torch" not in modules
+    assert "numpy" not in modules
+
+
+def test_help_is_quick(tmp_path: Path, environment: dict[str, str]) -> None:
+    def seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "assetforge", "--help"], env=environment, check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(seconds() for _ in range(3)) <= MOST_HELP_SECONDS
