@@ -30,7 +30,9 @@ MOST_HELP_SECONDS = 0.35
 def install_plugins(site: Path) -> dict[str, str]:
     """Install four distributions with an entry point each: three import torch in a step, one when it is loaded."""
     for name in ("one", "two", "three", "four"):
-        (site / f"torchy_{name}.py").write_text((HEAVY_OUTSIDE if name == "four" else "") + HEAVY_INSIDE.format(name=name))
+        (site / f"torchy_{name}.py").write_text(
+            (HEAVY_OUTSIDE if name == "four" else "") + HEAVY_INSIDE.format(name=name)
+        )
         info = site / f"torchy_{name}-1.0.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: torchy-{name}\nVersion: 1.0\n")
@@ -43,7 +45,9 @@ def modules_after(environment: dict[str, str], cwd: Path, *arguments: str) -> se
         "import sys\nfrom assetforge.cli import _run\n"
         f"code = _run({list(arguments)!r})\nprint('\\n'.join(['', '--modules--', *sys.modules]))\nsys.exit(code)"
     )
-    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=cwd, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=cwd, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.partition("--modules--")[2].split())
 
@@ -58,7 +62,11 @@ def test_planning_and_doing_nothing_do_not_import_torch(
     command: str, project: Path, environment: dict[str, str]
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "assetforge", "run", "pipeline.yaml"], cwd=project, env=environment, check=True, capture_output=True
+        [sys.executable, "-m", "assetforge", "run", "pipeline.yaml"],
+        cwd=project,
+        env=environment,
+        check=True,
+        capture_output=True,
     )
     assert b"torchy_four" in done.stderr  # refused by name, and it stops nothing
     assert "torch" not in modules_after(environment, project, command, "pipeline.yaml")

@@ -48,10 +48,19 @@ def test_a_loose_file_is_a_plugin(tmp_path: Path) -> None:
         ("import no_such_module", "cannot be loaded: ModuleNotFoundError"),
         ("x = 1 / 0", "line 1: cannot be loaded: ZeroDivisionError"),
         ("def (", "cannot be loaded: SyntaxError"),
-        (STEP.format(step="s", hook="register_step"), "there is no hook 'register_step'; did you mean 'register_steps'?"),
+        (
+            STEP.format(step="s", hook="register_step"),
+            "there is no hook 'register_step'; did you mean 'register_steps'?",
+        ),
         (STEP.format(step="not ok", hook="register_steps"), "not an identifier"),
-        (STEP.format(step="upscale", hook="register_steps"), "step 'upscale' is already registered by plugin 'upscale'"),
-        (STEP.format(step="s", hook="register_steps").replace("register(run)", "register(len)"), "decorate the function"),
+        (
+            STEP.format(step="upscale", hook="register_steps"),
+            "step 'upscale' is already registered by plugin 'upscale'",
+        ),
+        (
+            STEP.format(step="s", hook="register_steps").replace("register(run)", "register(len)"),
+            "decorate the function",
+        ),
         (STEP.format(step="s", hook="register_steps").replace("register:", "registre:"), "registre"),
     ],
 )

@@ -45,7 +45,7 @@ class Decoded:
     depth: Depth
 
 
-def decode(path: Path, spec: MapSpec, reading: Reading = Reading(), name: str | None = None) -> Decoded:  # noqa: B008
+def decode(path: Path, spec: MapSpec, reading: Reading = Reading(), name: str | None = None) -> Decoded:
     """Read the file of a map. Its kind is told by its content, not by its ending.
 
     Color: integers are sRGB-encoded unless an ICC profile says otherwise, floats are linear; the result is linear

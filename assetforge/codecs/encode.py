@@ -93,7 +93,7 @@ def _write(pixels: Pixels, output_format: Format) -> bytes:
         case "tiff":
             return tiff.write(pixels)
         case "hdr":
-            return hdr.write(pixels if pixels.shape[2] == 3 else np.repeat(pixels[:, :, :1], 3, 2))  # noqa: PLR2004
+            return hdr.write(pixels if pixels.shape[2] == 3 else np.repeat(pixels[:, :, :1], 3, 2))
         case "jpg":
             return _pillow(pixels, "JPEG", quality=JPEG_QUALITY, subsampling=0)
         case "webp":
@@ -104,7 +104,7 @@ def _write(pixels: Pixels, output_format: Format) -> bytes:
 
 def _png(pixels: Pixels) -> bytes:
     """Write 8 or 16 bits. PNG's gray with alpha is written as RGBA, since OpenCV knows no other."""
-    if pixels.shape[2] == 2:  # noqa: PLR2004
+    if pixels.shape[2] == 2:
         pixels = pixels[:, :, [0, 0, 0, 1]]
     order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[pixels.shape[2]]
     options = [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION]

@@ -69,7 +69,7 @@ def _names(channels: Mapping[str, Any], layer: str | None) -> tuple[str, ...]:
 
 
 def _checked(pixels: Any) -> Pixels:
-    if not isinstance(pixels, np.ndarray) or pixels.ndim != 2:  # noqa: PLR2004
+    if not isinstance(pixels, np.ndarray) or pixels.ndim != 2:
         raise FormatError("is cut off or damaged: pixels are missing")
     return pixels if pixels.dtype in (np.float16, np.float32) else pixels.astype(np.float32)
 

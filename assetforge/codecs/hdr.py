@@ -47,7 +47,7 @@ def _skip_scanline(body: bytes, position: int, width: int) -> int:
         if position >= len(body):
             raise FormatError("is cut off")
         count = body[position]
-        run = count > 128  # noqa: PLR2004  the format's mark of a run
+        run = count > 128
         left -= count - 128 if run else count
         position += 2 if run else count + 1
         if count == 0:

@@ -107,15 +107,15 @@ def _expand(kind: int, values: list[float]) -> tuple[float, ...]:
     a, b = values[1:3]
     if kind == 1:
         return g, a, b, 0.0, -b / a, 0.0, 0.0
-    if kind == 2:  # noqa: PLR2004  the numbers of the kinds are the standard's
+    if kind == 2:
         return g, a, b, 0.0, -b / a, values[3], values[3]
     c, d = values[3:5]
-    return (g, a, b, c, d, 0.0, 0.0) if kind == 3 else (g, a, b, c, d, values[5], values[6])  # noqa: PLR2004
+    return (g, a, b, c, d, 0.0, 0.0) if kind == 3 else (g, a, b, c, d, values[5], values[6])
 
 
 def through_tables(pixels: Pixels, profile: bytes) -> Pixels:
     """Convert 8-bit RGB (H, W, 3) through a profile of tables to sRGB; raise FormatError where that cannot be done."""
-    if pixels.dtype != np.uint8 or pixels.shape[2] != 3:  # noqa: PLR2004
+    if pixels.dtype != np.uint8 or pixels.shape[2] != 3:
         raise FormatError("has a color profile of tables, which is applied to 8-bit RGB only; convert it to sRGB")
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -35,7 +35,7 @@ def read(content: bytes, kind: str) -> Raster:
 
 def _orientation(image: Image.Image) -> int:
     value = image.getexif().get(ORIENTATION, 1)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1  # noqa: PLR2004  EXIF has eight
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _pixels(image: Image.Image, profile: bytes | None) -> Pixels:
@@ -49,7 +49,7 @@ def _pixels(image: Image.Image, profile: bytes | None) -> Pixels:
     elif image.mode in _MODES:
         image = image.convert(_MODES[image.mode])
     pixels = np.asarray(image)
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels  # noqa: PLR2004
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
 def _from_cmyk(image: Image.Image, profile: bytes) -> Image.Image:

@@ -37,7 +37,7 @@ def check(content: bytes) -> int:
 
 
 def _header(body: bytes) -> int:
-    if len(body) != 13:  # noqa: PLR2004  fixed by the format
+    if len(body) != 13:
         raise FormatError("is damaged: its header has the wrong length")
     width, height, depth = struct.unpack_from(">IIB", body)
     check_size(width, height)
@@ -49,9 +49,9 @@ def read_sixteen(content: bytes) -> Pixels:
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         raise FormatError("is damaged: its pixels cannot be decoded")
-    pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels  # noqa: PLR2004
-    if pixels.shape[2] == 4:  # noqa: PLR2004
+    pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+    if pixels.shape[2] == 4:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA)
-    elif pixels.shape[2] == 3:  # noqa: PLR2004
+    elif pixels.shape[2] == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     return pixels

@@ -34,7 +34,7 @@ class Raster:
     """For linear files of other primaries: the 3×3 matrix to Rec.709."""
 
     def __post_init__(self) -> None:
-        if self.pixels.ndim != 3 or not 1 <= self.pixels.shape[2] <= 4:  # noqa: PLR2004  (H, W, 1 to 4)
+        if self.pixels.ndim != 3 or not 1 <= self.pixels.shape[2] <= 4:
             raise FormatError(f"has pixels of shape {self.pixels.shape}; write gray or RGB, with or without alpha")
 
     @property

@@ -48,7 +48,7 @@ def _check_ends(page: Any, length: int) -> None:
 
 
 def _channels_last(pixels: Pixels, page: Any) -> Pixels:
-    if pixels.ndim == 2:  # noqa: PLR2004
+    if pixels.ndim == 2:
         return pixels[:, :, None]
     return pixels.transpose(1, 2, 0) if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE else pixels
 
@@ -84,7 +84,7 @@ def write(pixels: Pixels) -> bytes:
     tifffile.imwrite(
         file,
         pixels if channels > 1 else pixels[:, :, 0],
-        photometric="rgb" if channels > 2 else "minisblack",  # noqa: PLR2004
+        photometric="rgb" if channels > 2 else "minisblack",
         extrasamples=["unassalpha"] if channels in (2, 4) else None,
         planarconfig="contig" if channels > 1 else None,
         compression="zlib",

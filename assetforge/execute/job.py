@@ -122,8 +122,9 @@ class _Run:
         """Compute what a task writes, or take it from the store."""
         path = self.workplace.store.path(task.key, results.SUFFIX)
         written = results.unpack(path) if stored(path) and not self.force else None
-        self.workplace.emit(StepStarted(self.job.asset, task.use.step.name, written is not None))
-        if written is None:
+        if written is not None:
+            self.workplace.emit(StepStarted(self.job.asset, task.use.step.name, from_store=True))
+        else:
             written = self._compute(task)
             if self._feeds_another(task):
                 self.workplace.store.put(task.key, results.SUFFIX, results.pack(written))
@@ -149,6 +150,7 @@ class _Run:
             weights=_verified(task),
             specs={name: self._spec(name) for name in task.reads.keys() | task.writes.keys()},
         )
+        self.workplace.emit(StepStarted(self.job.asset, step.name, from_store=False))
         try:
             with torch.no_grad():
                 result = self._call(task, material, context)

@@ -32,9 +32,15 @@ def override(document: Document, definitions: Sequence[str], registry: Registry)
 
 def _value(text: str, definition: str) -> Any:
     try:
-        return yaml.safe_load(text) if text else text
+        value = yaml.safe_load(text) if text else text
     except yaml.YAMLError as error:
         raise UsageError(f"-D {definition}", "the value is not YAML", "quote it") from error
+    return text if _is_template(value) else value
+
+
+def _is_template(value: Any) -> bool:
+    """`{name}` is YAML for a mapping without values, which nobody means."""
+    return isinstance(value, dict) and all(inner is None for inner in value.values())
 
 
 def targets(document: Document, key: str, registry: Registry) -> list[Path]:

@@ -14,7 +14,7 @@ from assetforge.material.map_spec import MapSpec
 from assetforge.pipeline.pipeline import Input, Pipeline, StepUse, Variant
 from assetforge.plan import keys
 from assetforge.plan.assets import Asset, find_assets
-from assetforge.plan.reasons import Reason, differences
+from assetforge.plan.reasons import Kind, Reason, differences
 from assetforge.steps import select
 
 OutputState = Literal["as written", "missing", "changed"]
@@ -224,16 +224,22 @@ class _Planner:
         record = self.past.record(name)
         if record is None:
             return (Reason("new"),)
-        stale = any(record.outputs.get(str(output.path), output.key) != output.key for output in outputs)
-        reasons = list(differences(record.facts, facts)) or [Reason("assetforge changed", "key")] if stale else []
-        for output in outputs:
-            state = self.past.output(output.path)
-            shown = output.path.name
-            if state == "missing" or str(output.path) not in record.outputs:
-                reasons.append(Reason("output missing", shown))
-            elif state == "changed":
-                reasons.append(Reason("output changed", shown))
-        return tuple(reasons)
+        written = {str(output.path): output.key for output in outputs}
+        if written != record.outputs:
+            return tuple(differences(record.facts, facts)) or (_renamed(written, record.outputs),)
+        states = [(self.past.output(output.path), output.path.name) for output in outputs]
+        return tuple(Reason(_LOST[state], shown) for state, shown in states if state != "as written")
+
+
+_LOST: Mapping[OutputState, Kind] = {"missing": "output missing", "changed": "output changed"}
+
+
+def _renamed(now: Mapping[str, str], before: Mapping[str, str]) -> Reason:
+    """Explain outputs that differ though nothing that they are made of does: they have other names."""
+    gone, new = sorted(before.keys() - now.keys()), sorted(now.keys() - before.keys())
+    if not gone and not new:
+        return Reason("assetforge changed", "key")
+    return Reason("outputs renamed", "", *(Path(names[0]).name if names else "nothing" for names in (gone, new)))
 
 
 def _reading(one: Input) -> str:

@@ -10,7 +10,7 @@ Kind = Literal[
     "new", "forced", "input changed", "input added", "input removed", "reading changed", "params changed",
     "file changed", "steps changed", "step version changed", "seed changed", "precision changed", "plugin changed",
     "plugin code changed", "weights changed", "format changed", "assetforge changed", "output missing",
-    "output changed",
+    "output changed", "outputs renamed",
 ]  # fmt: skip
 
 _ABSENT = "nothing"

@@ -78,9 +78,7 @@ def test_every_word_has_a_meaning_and_a_neutral_value_in_range() -> None:
         assert all(spec.valid[0] <= value <= spec.valid[1] for value in spec.neutral)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"name": "Base Color"}, {"channels": 5}, {"neutral": (0.0,)}, {"valid": (1.0, 0.0)}]
-)
+@pytest.mark.parametrize("wrong", [{"name": "Base Color"}, {"channels": 5}, {"neutral": (0.0,)}, {"valid": (1.0, 0.0)}])
 def test_a_word_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     right = {"name": "wet", "channels": 3, "kind": "data", "valid": (0, 1), "neutral": (0, 0, 0), "meaning": "Wet."}
     MapSpec(**right)  # type: ignore[arg-type]

@@ -30,7 +30,9 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def test_srgb_has_its_known_values_and_an_inverse() -> None:
     values = torch.tensor([0.0, 0.0031308, 0.5, 1.0, 4.0])
-    torch.testing.assert_close(srgb_encode(values), torch.tensor([0.0, 0.04045, 0.735357, 1.0, 1.824752]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        srgb_encode(values), torch.tensor([0.0, 0.04045, 0.735357, 1.0, 1.824796]), atol=1e-5, rtol=0
+    )
     steps = torch.linspace(0, 2, 1000)
     torch.testing.assert_close(srgb_decode(srgb_encode(steps)), steps, atol=1e-5, rtol=1e-5)
 
@@ -106,7 +108,9 @@ def test_color_stays_in_its_range_after_resampling() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(sides, sides, st.integers(1, 17), st.integers(0, 3), st.booleans())
-def test_tiles_with_enough_overlap_give_the_whole(height: int, width: int, tile: int, overlap: int, repeat: bool) -> None:
+def test_tiles_with_enough_overlap_give_the_whole(
+    height: int, width: int, tile: int, overlap: int, repeat: bool
+) -> None:
     pixels = noise(2, height, width)
     out = torch.full((2, height * 2, width * 2), torch.nan)
     seen: list[float] = []
@@ -138,7 +142,7 @@ def test_a_seam_is_measured() -> None:
     waves = (torch.sin(x * math.tau / 16) + torch.sin(y * math.tau / 32))[None]
     assert is_tileable(waves)
     assert not is_tileable(waves[:, :, :60])
-    assert not is_tileable(waves[:, :50])
+    assert not is_tileable(waves[:, :56])
     assert seam_score(torch.full((1, 8, 8), 0.5)) == 0
 
 

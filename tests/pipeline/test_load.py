@@ -73,7 +73,11 @@ outputs:
         ("steps:", "stages:", "bad.yaml:5:1: stages: unknown field; did you mean 'steps'?"),
         ("_n.png?", "_n?.png", "inputs.normal: the pattern '{name}_n?.png' has a '?' inside"),
         ("{name}_d", "../{name}_d", "leaves the folder of sources; set `sources`"),
-        ("{name}_n", "{name}_{kind}", "bad.yaml:4:11: inputs.normal: has other placeholders than base_color; use {name}"),
+        (
+            "{name}_n",
+            "{name}_{kind}",
+            "bad.yaml:4:11: inputs.normal: has other placeholders than base_color; use {name}",
+        ),
         ('_d.png"', '_d.png?"', "bad.yaml:3:3: inputs: every map is optional"),
     ],
 )
@@ -140,8 +144,7 @@ def test_a_map_that_no_input_gives_is_named(tmp_path: Path, registry: Registry) 
 
     found = problems(GOOD + "  - use: flashy\n", tmp_path, assetforge.plugins.load(tmp_path))
     assert found == [
-        "bad.yaml:8:10: steps[1].use: flashy reads 'flash'; "
-        "the inputs and the steps before give: base_color, normal"
+        "bad.yaml:8:10: steps[1].use: flashy reads 'flash'; the inputs and the steps before give: base_color, normal"
     ]
 
 

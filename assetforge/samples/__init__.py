@@ -1,0 +1,46 @@
+"""Procedural sample materials: small, tileable, ours to ship. They stand in for a studio's textures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from assetforge.codecs.atomic import write_atomically
+from assetforge.codecs.encode import encode
+from assetforge.codecs.formats import Format
+from assetforge.errors import UsageError, did_you_mean
+from assetforge.material.map_spec import MAPS
+from assetforge.material.material import Material
+from assetforge.samples.brick import brick
+from assetforge.samples.fabric import fabric
+from assetforge.samples.metal import metal
+from assetforge.samples.stone import stone
+from assetforge.samples.wood import wood
+
+SAMPLES: Mapping[str, Callable[[int], Material]] = {
+    "brick": brick,
+    "fabric": fabric,
+    "metal": metal,
+    "stone": stone,
+    "wood": wood,
+}
+DEEP = ("normal", "height")
+"""Maps that are written with 16 bits."""
+
+
+def make_sample(name: str, size: int = 256) -> Material:
+    """Make a sample, `size` pixels to a side; raise UsageError where there is none of that name."""
+    if name not in SAMPLES:
+        raise UsageError("samples", f"there is no sample {name!r}", did_you_mean(name, SAMPLES))
+    return SAMPLES[name](size)
+
+
+def write_sample(name: str, folder: Path, size: int = 256) -> list[Path]:
+    """Write the maps of a sample as FOLDER/NAME/NAME_MAP.png and return the files."""
+    files = []
+    for map_name, texture in make_sample(name, size).items():
+        spec = MAPS[map_name]
+        content = encode({map_name: (texture, spec)}, Format("png", "16" if map_name in DEEP else "8"))
+        files.append(folder / name / f"{name}_{map_name}.png")
+        write_atomically(files[-1], content)
+    return files

@@ -1,0 +1,372 @@
+"""A run does what is out of date and nothing else, and the plan says why beforehand."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import Forge, write_normal, write_texture
+
+from assetforge.build import Build, Report
+from assetforge.events import Event, StepStarted
+
+COUNTER = """\
+from __future__ import annotations
+import assetforge as af
+
+class Params(af.Params):
+    gain: float = 0.5
+    curve: af.File | None = None
+
+@af.step("dim", Params, reads={"base_color"}, writes={"base_color"}, weights=("gains",))
+def dim(material: af.Material, params: Params, context: af.Context) -> af.Material:
+    \"\"\"Multiply the base color.\"\"\"
+    base = material["base_color"]
+    return material.replace(base_color=base.with_data(base.data * params.gain))
+
+@af.hookimpl
+def register_steps(register: af.Register) -> None:
+    register(dim)
+"""
+
+
+def run(project: Path, *definitions: str, force: bool = False) -> tuple[Report, list[tuple[str, str]]]:
+    """Run a project; return the report, and each step that was computed with its asset."""
+    computed: list[tuple[str, str]] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepStarted) and not event.from_store:
+            computed.append((event.asset, event.step))
+
+    with Build(project / "pipeline.yaml", definitions) as build:
+        plan = build.plan(force=force)
+        return build.run(plan, listen, device="cpu", force=force), computed
+
+
+def reasons(project: Path, *definitions: str) -> dict[str, list[str]]:
+    with Build(project / "pipeline.yaml", definitions) as build:
+        return {job.asset: [str(reason) for reason in job.reasons] for job in build.plan().jobs if job.reasons}
+
+
+@pytest.fixture
+def chain(project: Path) -> Path:
+    """A project with two steps: a loose plugin's with weights, then upscale."""
+    (project / "plugins" / "weights").mkdir(parents=True)
+    (project / "plugins" / "dim.py").write_text(COUNTER)
+    (project / "plugins" / "weights" / "gains.safetensors").write_bytes(b"one")
+    text = (project / "pipeline.yaml").read_text()
+    (project / "pipeline.yaml").write_text(text.replace("steps:\n", "steps:\n  - use: dim\n"))
+    return project
+
+
+def test_a_first_run_builds_all_and_a_second_nothing(project: Path) -> None:
+    assert reasons(project) == {"brick": ["new"], "moss": ["new"], "sand": ["new"]}
+    report, computed = run(project)
+    assert report.exit_code == 0
+    assert computed == [("brick", "upscale"), ("moss", "upscale"), ("sand", "upscale")]
+    outputs = sorted(path.name for path in (project / "build").iterdir())
+    assert outputs == ["brick_base_color.png", "brick_normal.png", "moss_base_color.png", "sand_base_color.png"]
+    assert cv2.imread(str(project / "build" / "moss_base_color.png")).shape == (48, 64, 3)
+    report, computed = run(project)
+    assert computed == []
+    assert [job.state for job in report.jobs] == ["up to date"] * 3
+
+
+def test_touching_a_file_without_changing_it_reruns_nothing(project: Path) -> None:
+    run(project)
+    for path in (project / "textures").iterdir():
+        os.utime(path, ns=(1, 1))
+    assert reasons(project) == {}
+
+
+def test_a_changed_file_reruns_its_asset_alone(project: Path) -> None:
+    run(project)
+    write_texture(project / "textures" / "moss_d.png", 99)
+    assert reasons(project) == {"moss": ["input base_color changed"]}
+    assert run(project)[1] == [("moss", "upscale")]
+
+
+def test_a_new_optional_map_reruns_its_asset(project: Path) -> None:
+    run(project)
+    write_normal(project / "textures" / "sand_n.png")
+    assert (
+        reasons(project) == {"sand": ["input normal added", "output missing: sand_normal.png"]}
+        or reasons(project)["sand"][0] == "input normal added"
+    )
+
+
+def test_a_changed_parameter_names_its_values(project: Path) -> None:
+    run(project)
+    assert reasons(project, "scale=4")["brick"] == ["params changed: scale 2 → 4"]
+    assert len(run(project, "scale=4")[1]) == 3
+    assert run(project)[1] == []  # going back costs nothing: the results are in the store
+
+
+def test_a_later_parameter_leaves_earlier_steps_alone(chain: Path) -> None:
+    run(chain)
+    assert run(chain, "scale=4")[1] == [(asset, "upscale") for asset in ("brick", "moss", "sand")]
+    assert run(chain, "gain=0.7")[1][:2] == [("brick", "dim"), ("brick", "upscale")]
+
+
+def test_changed_plugin_code_is_a_reason(chain: Path) -> None:
+    run(chain)
+    plugin = chain / "plugins" / "dim.py"
+    plugin.write_text(plugin.read_text() + "\n# another line\n")
+    assert reasons(chain)["brick"] == ["plugin code dim changed"]
+    assert len(run(chain)[1]) == 6
+
+
+def test_a_raised_plugin_version_is_a_reason(chain: Path) -> None:
+    plugin = chain / "plugins" / "dim.py"
+    plugin.write_text(COUNTER + '__version__ = "0.1"\n')
+    run(chain)
+    plugin.write_text(COUNTER + '__version__ = "0.2"\n')
+    assert reasons(chain)["brick"] == ["plugin dim 0.1 → 0.2"]
+
+
+def test_changed_weights_are_a_reason(chain: Path) -> None:
+    run(chain)
+    (chain / "plugins" / "weights" / "gains.safetensors").write_bytes(b"two")
+    assert reasons(chain)["moss"] == ["weights gains changed"]
+
+
+def test_a_file_that_a_parameter_names_counts_by_its_content(chain: Path) -> None:
+    (chain / "a.cube").write_text("1")
+    run(chain, "curve=a.cube")
+    (chain / "a.cube").rename(chain / "b.cube")
+    assert reasons(chain, "curve=b.cube") == {}
+    (chain / "b.cube").write_text("2")
+    assert reasons(chain, "curve=b.cube")["brick"] == ["file curve changed"]
+
+
+def test_missing_weights_break_the_run_by_name(chain: Path, forge: Forge) -> None:
+    (chain / "plugins" / "weights" / "gains.safetensors").unlink()
+    done = forge("run", "pipeline.yaml")
+    assert done.returncode == 3
+    assert "gains.safetensors: the weights are missing" in done.stderr
+
+
+def test_an_unread_map_leaves_keys_alone(chain: Path) -> None:
+    run(chain)
+    write_normal(chain / "textures" / "brick_n.png", (24, 34))
+    assert reasons(chain) == {"brick": ["input normal changed"]}
+    assert ("brick", "dim") not in run(chain)[1]
+
+
+def test_outputs_deleted_by_hand_come_back_without_computing(project: Path) -> None:
+    run(project)
+    output = project / "build" / "moss_base_color.png"
+    before = output.read_bytes()
+    output.unlink()
+    assert reasons(project) == {"moss": ["output moss_base_color.png missing"]}
+    report, computed = run(project)
+    assert computed == []
+    assert output.read_bytes() == before
+    assert [job.state for job in report.jobs] == ["up to date", "done", "up to date"]
+
+
+def test_an_output_changed_by_hand_is_put_back(project: Path) -> None:
+    run(project)
+    output = project / "build" / "moss_base_color.png"
+    before = output.read_bytes()
+    output.write_bytes(b"scribble")
+    assert reasons(project) == {"moss": ["output moss_base_color.png changed"]}
+    run(project)
+    assert output.read_bytes() == before
+
+
+def test_the_store_may_be_lost(project: Path) -> None:
+    run(project)
+    outputs = {path: path.read_bytes() for path in (project / "build").iterdir()}
+    shutil.rmtree(project / ".assetforge")
+    assert len(run(project)[1]) == 3
+    assert outputs == {path: path.read_bytes() for path in (project / "build").iterdir()}
+
+
+def test_forcing_computes_anew_and_changes_no_byte(project: Path) -> None:
+    run(project)
+    outputs = {path: path.read_bytes() for path in (project / "build").iterdir()}
+    assert len(run(project, force=True)[1]) == 3
+    assert outputs == {path: path.read_bytes() for path in (project / "build").iterdir()}
+
+
+def test_another_format_needs_no_earlier_step(chain: Path) -> None:
+    run(chain)
+    assert reasons(chain, "outputs.format=tga")["brick"][0] == "format base_color changed: png → tga"
+    assert ("brick", "dim") not in run(chain, "outputs.format=tga")[1]
+
+
+def test_sixteen_bits_stay_sixteen_bits(project: Path) -> None:
+    write_texture(project / "textures" / "moss_d.png", 3, depth=np.uint16)
+    run(project)
+    depths = {
+        name: cv2.imread(str(project / "build" / f"{name}_base_color.png"), cv2.IMREAD_UNCHANGED).dtype
+        for name in ("moss", "sand")
+    }
+    assert depths == {"moss": np.uint16, "sand": np.uint8}
+
+
+def test_sources_are_never_written(project: Path, forge: Forge) -> None:
+    text = (project / "pipeline.yaml").read_text().replace("dir: build", "dir: textures\n  name: '{name}_d'")
+    (project / "pipeline.yaml").write_text(text.replace('  normal: "{name}_n.png?"\n', ""))
+    before = {path: path.read_bytes() for path in (project / "textures").iterdir()}
+    done = forge("run", "pipeline.yaml")
+    assert done.returncode == 2
+    assert "would replace its source" in done.stderr
+    assert before == {path: path.read_bytes() for path in (project / "textures").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (("dir: build", "dir: build\nvariants:\n  scale: [2, 4]"), "would both be written here"),
+        (("{name}_d.png", "{name}.png"), "matches both inputs.base_color and inputs.normal"),
+        (("textures\n", "nowhere\n"), "no file matches {name}_d.png"),
+    ],
+)
+def test_files_and_outputs_that_do_not_fit_are_refused(
+    edit: tuple[str, str], expected: str, project: Path, forge: Forge
+) -> None:
+    text = (project / "pipeline.yaml").read_text()
+    (project / "pipeline.yaml").write_text(text.replace(*edit))
+    done = forge("run", "pipeline.yaml")
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert not (project / "build").exists()
+
+
+def test_a_name_cannot_leave_the_output_root(project: Path, forge: Forge) -> None:
+    (project / "textures" / "brick_d.png").rename(project / "textures" / "..._d.png")
+    (project / "textures" / "..._d.png").rename(project / "textures" / "x_d.png")
+    text = (project / "pipeline.yaml").read_text().replace("dir: build", 'dir: "build/{name}"')
+    text = text.replace('"{name}_d.png"', '"x{name}"').replace('  normal: "{name}_n.png?"\n', "")
+    (project / "pipeline.yaml").write_text(text)
+    (project / "textures" / "x_d.png").rename(project / "textures" / "x..")
+    done = forge("run", "pipeline.yaml")
+    assert done.returncode == 2
+    assert "would be written outside" in done.stderr
+
+
+def test_an_incomplete_asset_fails_alone(project: Path, forge: Forge) -> None:
+    write_normal(project / "textures" / "lonely_n.png")
+    done = forge("run", "pipeline.yaml", "--report", "report.json")
+    assert done.returncode == 1
+    assert "'lonely' has no base_color" in done.stderr
+    report = json.loads((project / "report.json").read_text())
+    assert report["exit_code"] == 1
+    assert report["counts"] == {"done": 3, "failed": 1, "up to date": 0}
+
+
+def test_bad_files_are_named_and_good_ones_built(tmp_path: Path, forge: Forge) -> None:
+    textures = tmp_path / "textures"
+    for index in range(10):
+        write_texture(textures / f"good{index}_d.png", index)
+    whole = write_texture(textures / "cut_d.png").read_bytes()
+    (textures / "cut_d.png").write_bytes(whole[: len(whole) // 2])
+    (textures / "text_d.png").write_text("this is no picture")
+    (textures / "zero_d.png").touch()
+    pipeline = "version: 1\nsources: textures\ninputs: {base_color: '{name}_d.png'}\nsteps: [{use: upscale}]\n"
+    (tmp_path / "pipeline.yaml").write_text(pipeline)
+    done = forge("run", "pipeline.yaml")
+    assert done.returncode == 1
+    assert len(list((tmp_path / "build").iterdir())) == 10
+    assert "cut_d.png: is cut off" in done.stderr
+    assert "text_d.png: is not a PNG" in done.stderr
+    assert "zero_d.png: is empty" in done.stderr
+    assert "10 done, 3 failed, 0 up to date" in done.stdout
+    again = forge("run", "pipeline.yaml")
+    assert again.returncode == 1
+    assert "0 done, 3 failed, 10 up to date" in again.stdout
+
+
+BAD_STEPS = {
+    "raises": ("raise RuntimeError('no luck')", "RuntimeError: no luck"),
+    "returns_none": ("return None", "returned a NoneType; return a Material"),
+    "forgets": ("return material.only()", "did not write 'base_color', as it declares"),
+    "nan": ("return material.replace(base_color=b.with_data(b.data * float('nan')))", "that are not finite"),
+    "wrong": ("return material.replace(base_color=b.with_data(b.data[:1]))", "has 1 channels; it must have 3"),
+    "peeks": ("material['normal']; return material", "has no map 'normal'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_STEPS)
+def test_a_step_that_breaks_its_contract_fails_its_asset(name: str, project: Path, forge: Forge) -> None:
+    body, expected = BAD_STEPS[name]
+    (project / "plugins").mkdir()
+    (project / "plugins" / "bad.py").write_text(
+        "from __future__ import annotations\nimport assetforge as af\n"
+        "@af.step('bad', af.Params, reads={'base_color'}, writes={'base_color'})\n"
+        f"def bad(material, params, context):\n    b = material['base_color']; {body}\n"
+        "@af.hookimpl\ndef register_steps(register):\n    register(bad)\n"
+    )
+    text = (project / "pipeline.yaml").read_text().replace("use: upscale", "use: bad")
+    (project / "pipeline.yaml").write_text(text.replace("    with: {scale: 2, method: lanczos}\n", ""))
+    done = forge("run", "pipeline.yaml")
+    assert done.returncode == 1, done.stderr
+    assert expected in done.stderr
+    assert not (project / "build").exists()
+
+
+def test_all_maps_of_an_asset_fit_in_one_layered_file(project: Path) -> None:
+    run(project, "outputs.name={name}", "outputs.format=exr32")
+    import OpenEXR
+
+    channels = OpenEXR.File(str(project / "build" / "brick.exr"), separate_channels=True).channels()
+    assert sorted(channels) == [f"{m}.{c}" for m in ("base_color", "normal") for c in "BGR"]
+
+
+PLUGIN_OF_THE_DESIGN = '''"""Darken a material's base color where its ambient occlusion is low."""
+from __future__ import annotations
+import assetforge as af
+
+class Params(af.Params):
+    strength: af.Fraction = 1.0
+    """0 leaves the base color alone, 1 multiplies it by the occlusion."""
+
+@af.step("bake_occlusion", Params, reads={"base_color", "ambient_occlusion"}, writes={"base_color"})
+def bake_occlusion(material: af.Material, params: Params, context: af.Context) -> af.Material:
+    """Multiply the base color by the ambient occlusion."""
+    base, occlusion = material["base_color"], material["ambient_occlusion"]
+    return material.replace(base_color=base.with_data(base.data * (1 - params.strength * (1 - occlusion.data))))
+
+@af.hookimpl
+def register_steps(register: af.Register) -> None:
+    register(bake_occlusion)
+'''
+
+
+def test_the_plugin_of_one_screen_works_unchanged(tmp_path: Path, forge: Forge) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "bake_occlusion.py").write_text(PLUGIN_OF_THE_DESIGN)
+    assert cv2.imwrite(str(tmp_path / "rock_d.png"), np.full((8, 8, 3), 255, np.uint8))
+    assert cv2.imwrite(str(tmp_path / "rock_ao.png"), np.full((8, 8), 102, np.uint8))
+    (tmp_path / "pipeline.yaml").write_text(
+        "version: 1\ninputs: {base_color: '{name}_d.png', ambient_occlusion: '{name}_ao.png'}\n"
+        "steps: [{use: bake_occlusion}]\n"
+    )
+    done = forge("run", "pipeline.yaml")
+    assert done.returncode == 0, done.stderr
+    baked = cv2.imread(str(tmp_path / "build" / "rock_base_color.png"))
+    assert set(np.unique(baked)) == {170}  # 0.4 of linear white is 170 in sRGB
+    assert "0 leaves the base color alone" in forge("steps", "bake_occlusion").stdout
+
+
+def test_wrappers_and_watchers_are_called(project: Path, forge: Forge) -> None:
+    (project / "plugins").mkdir()
+    (project / "plugins" / "watcher.py").write_text(
+        "import assetforge as af\nfrom pathlib import Path\n"
+        "@af.hookimpl(wrapper=True)\ndef run_step(step, context):\n    result = yield\n"
+        "    with Path('log').open('a') as log: log.write(f'ran {step.name}\\n')\n    return result\n"
+        "@af.hookimpl\ndef on_event(event):\n"
+        "    with Path('log').open('a') as log: log.write(f'{type(event).__name__}\\n')\n"
+    )
+    assert forge("run", "pipeline.yaml", "--only", "moss").returncode == 0
+    log = (project / "log").read_text().split("\n")
+    assert log[0] == "RunStarted"
+    assert "ran upscale" in log
+    assert log[-2] == "RunFinished"
