@@ -68,7 +68,7 @@ def decode(path: Path, spec: MapSpec, reading: Reading = Reading(), name: str | 
 
 
 def read(content: bytes, suffix: str, layer: str | None = None) -> Raster:
-    """Read a file's content; `suffix` tells TGA, which has no mark of its own. Raise FormatError where it is damaged."""
+    """Read a file's content; `suffix` tells TGA, which has no mark. Raise FormatError where it is damaged."""
     kind = _kind(content, suffix)
     if kind == "EXR":
         return exr.read(content, layer)
@@ -110,10 +110,8 @@ def _check_finite(pixels: Pixels) -> None:
 
 
 def _texture(raster: Raster, spec: MapSpec, reading: Reading) -> Texture:
-    if spec.is_color:
-        data = _color(raster, spec)
-    else:
-        data = _numbers(_pick(raster, spec, reading), whole=spec.kind == "id")
+    whole = spec.kind == "id"
+    data = _color(raster, spec) if spec.is_color else _numbers(_pick(raster, spec, reading), whole=whole)
     if spec.kind == "vector":
         vectors = data if raster.is_float else data.mul_(2).sub_(1)
         data = normalize(flip_green(vectors) if reading.green == "down" else vectors)

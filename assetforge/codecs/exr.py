@@ -75,7 +75,7 @@ def _checked(pixels: Any) -> Pixels:
 
 
 def _to_rec709(chromaticities: Any) -> Pixels | None:
-    """Return the matrix from a file's primaries to Rec.709, if they differ; the white points are matched by Bradford."""
+    """Return the matrix from a file's primaries to Rec.709, if they differ; Bradford matches the white points."""
     if chromaticities is None:
         return None
     flat = [float(value) for value in np.ravel(np.asarray(chromaticities, np.float64))]

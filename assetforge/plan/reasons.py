@@ -47,8 +47,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
             yield Reason(
                 "seed changed" if fact == "seed" else "precision changed", "", str(before[fact]), str(after[fact])
             )
-    if before["formats"] != after["formats"]:
-        yield from _changed("format changed", before["formats"], after["formats"])
+    both = before["formats"].keys() & after["formats"].keys()
+    yield from _changed("format changed", *({name: one["formats"][name] for name in both} for one in (before, after)))
     if before["house"] != after["house"]:
         yield Reason("assetforge changed", "code")
 

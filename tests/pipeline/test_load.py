@@ -111,7 +111,7 @@ def test_text_that_is_not_yaml_is_placed(tmp_path: Path, registry: Registry) -> 
 
 
 def test_a_missing_file_is_named(tmp_path: Path, registry: Registry) -> None:
-    with pytest.raises(PipelineError, match="none.yaml: there is no such file"):
+    with pytest.raises(PipelineError, match=r"none\.yaml: there is no such file"):
         load(tmp_path / "none.yaml", registry)
 
 
@@ -180,7 +180,7 @@ def test_a_definition_that_fits_nothing_is_refused(tmp_path: Path, registry: Reg
 
     with pytest.raises(UsageError, match="did you mean 'scale'"):
         load(file, registry, ["scael=2"])
-    with pytest.raises(PipelineError, match="-D scale=5: steps\\[0\\].with.scale: is 5"):
+    with pytest.raises(PipelineError, match=r"-D scale=5: steps\[0\]\.with\.scale: is 5"):
         load(file, registry, ["scale=5"])
 
 
