@@ -33,8 +33,8 @@ class Format:
 
     @property
     def name(self) -> str:
-        """The word that pipelines write."""
-        return next(word for word, known in _WORDS.items() if known == self)
+        """The word that pipelines write; the container for a depth that needs no word."""
+        return next((word for word, known in _WORDS.items() if known == self), self.container)
 
     @property
     def suffix(self) -> str:

@@ -39,16 +39,14 @@ class Reason:
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Reason]:
     """Yield the reasons for which a job with the facts `after` is not the one that was built with `before`."""
     yield from _inputs(before["sources"], after["sources"])
-    if before["readings"] != after["readings"]:
-        yield from _changed("reading changed", before["readings"], after["readings"])
+    yield from _changed("reading changed", *_in_both(before["readings"], after["readings"]))
     yield from _steps(before["steps"], after["steps"])
     for fact in ("seed", "precision"):
         if before[fact] != after[fact]:
             yield Reason(
                 "seed changed" if fact == "seed" else "precision changed", "", str(before[fact]), str(after[fact])
             )
-    both = before["formats"].keys() & after["formats"].keys()
-    yield from _changed("format changed", *({name: one["formats"][name] for name in both} for one in (before, after)))
+    yield from _changed("format changed", *_in_both(before["formats"], after["formats"]))
     if before["house"] != after["house"]:
         yield Reason("assetforge changed", "code")
 
@@ -67,6 +65,12 @@ def _changed(kind: Kind, before: Mapping[str, Any], after: Mapping[str, Any]) ->
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
             yield Reason(kind, name, _shown(before, name), _shown(after, name))
+
+
+def _in_both(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Leave out maps that came or went: that is a reason by itself."""
+    names = before.keys() & after.keys()
+    return {name: before[name] for name in names}, {name: after[name] for name in names}
 
 
 def _shown(values: Mapping[str, Any], name: str) -> str:

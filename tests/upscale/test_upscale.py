@@ -1,0 +1,212 @@
+"""The step `upscale`: exact in tiles and on the torus, right for every kind of map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import assetforge_upscale
+import pytest
+import torch
+from assetforge_upscale import Params, weights_for
+from assetforge_upscale import _upscale as upscaling
+from assetforge_upscale._network import Compact
+
+import assetforge as af
+from assetforge.material.color_space import ColorSpace
+from assetforge.material.map_spec import MAPS
+from assetforge.material.material import Material
+from assetforge.material.texture import Texture
+from assetforge.ops.color import srgb_encode
+from assetforge.ops.metrics import psnr
+from assetforge.ops.resample import BOX, resample
+from assetforge.samples import make_sample
+
+FOLDER = Path(assetforge_upscale.__file__).parent / "weights"
+SCALES = (2, 4)
+
+
+def context(params: Params, device: str = "cpu") -> af.Context:
+    weights = {name: FOLDER / f"{name}.safetensors" for name in weights_for(params)}
+    return af.Context(0, "float32", device, lambda _: None, weights, dict(MAPS))
+
+
+def networks(scale: int, device: str = "cpu") -> upscaling.Networks:
+    params = Params(scale=scale)  # type: ignore[arg-type]
+    return upscaling.load_networks(params, context(params, device))
+
+
+def upscale(material: Material, **params: object) -> Material:
+    chosen = Params(**params)  # type: ignore[arg-type]
+    with torch.no_grad():
+        return upscaling.upscale_material(material, chosen, context(chosen))
+
+
+def codes(texture: Texture) -> torch.Tensor:
+    """The texture as the 8-bit codes that a file would hold."""
+    encoded = srgb_encode(texture.data) if texture.color_space != ColorSpace.NONE else texture.data
+    return (encoded * 255).round()
+
+
+@pytest.fixture
+def tile_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    def change(side: int) -> None:
+        monkeypatch.setitem(upscaling.TILE, "cpu", side)
+
+    yield change
+
+
+def test_the_receptive_radius_is_what_the_network_says() -> None:
+    network = Compact(1, 2)
+    torch.nn.init.constant_(network.body[-2].weight, 0.1)
+    pixels = torch.rand(1, 1, 41, 41).requires_grad_()
+    network(pixels)[0, 0, 40, 40].backward()
+    assert pixels.grad is not None
+    reached = pixels.grad[0, 0].abs().sum(0).nonzero().flatten()
+    assert int(max(20 - reached.min(), reached.max() - 20)) <= network.radius
+    assert int(reached.max() - 20) == 10
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("wrap", ["repeat", "clamp"])
+def test_tiles_change_no_code(scale: int, wrap: str, tile_of: object) -> None:
+    material = make_sample("stone", 128)
+    maps = {name: replace(texture, wrap=wrap) for name, texture in material.items()}  # type: ignore[arg-type]
+    whole = upscale(Material("m", maps), scale=scale)
+    for side in (32, 48, 100):
+        tile_of(side)  # type: ignore[operator]
+        pieces = upscale(Material("m", maps), scale=scale)
+        for name in maps:
+            assert torch.equal(codes(pieces[name]), codes(whole[name])), (name, side)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("method", ["network", "lanczos"])
+def test_rolling_a_tileable_input_rolls_the_output(scale: int, method: str, tile_of: object) -> None:
+    tile_of(48)  # type: ignore[operator]
+    material = make_sample("wood", 96)
+    dy, dx = 37, 51
+    rolled = Material("m", {n: replace(t, data=t.data.roll((dy, dx), (1, 2))) for n, t in material.items()})
+    expected = upscale(material, scale=scale, method=method)
+    result = upscale(rolled, scale=scale, method=method)
+    for name, texture in result.items():
+        back = codes(texture).roll((-dy * scale, -dx * scale), (1, 2))
+        assert torch.equal(back, codes(expected[name])), name
+
+
+def test_normals_stay_unit_and_maps_stay_in_range() -> None:
+    result = upscale(make_sample("brick", 64), scale=4)
+    torch.testing.assert_close(result["normal"].data.norm(dim=0), torch.ones(256, 256))
+    for name, texture in result.items():
+        assert texture.size == (256, 256)
+        assert MAPS[name].valid[0] <= texture.data.min()
+        assert texture.data.max() <= MAPS[name].valid[1]
+
+
+@pytest.mark.parametrize(
+    ("wrap", "tileable", "expected"),
+    [
+        ("unknown", "auto", "repeat"),
+        ("clamp", "auto", "clamp"),
+        ("repeat", False, "clamp"),
+        ("clamp", True, "repeat"),
+    ],
+)
+def test_wrap_is_as_told_else_as_measured(wrap: str, tileable: object, expected: str) -> None:
+    sample = make_sample("stone", 64)["base_color"]
+    material = Material("m", {"base_color": replace(sample, wrap=wrap)})  # type: ignore[arg-type]
+    assert upscale(material, tileable=tileable, method="lanczos")["base_color"].wrap == expected
+
+
+def test_a_crop_is_measured_as_not_tileable() -> None:
+    sample = make_sample("brick", 128)["base_color"]
+    material = Material("m", {"base_color": Texture(sample.data[:, :100, :90], sample.color_space)})
+    assert upscale(material, method="lanczos")["base_color"].wrap == "clamp"
+
+
+@pytest.mark.parametrize("method", ["network", "lanczos"])
+def test_hidden_colors_do_not_bleed_into_visible_ones(method: str) -> None:
+    color = torch.zeros(3, 32, 32)
+    color[1] = 0.5
+    color[:, :, 16:] = torch.tensor([1.0, 0.0, 1.0]).view(3, 1, 1)
+    alpha = (torch.arange(32) < 16).float().expand(1, 32, 32).clone()
+    material = Material("m", {"base_color": Texture(color, ColorSpace.LIN_REC709, "clamp", alpha)})
+    result = upscale(material, method=method)["base_color"]
+    assert result.alpha is not None
+    seen = result.data[:, :, :32]
+    torch.testing.assert_close(seen, color[:, :1, :1].expand_as(seen), atol=2 / 255, rtol=0)
+    assert result.alpha[:, :, :28].min() > 0.97
+
+
+def test_flat_maps_stay_what_they_are_to_the_bit() -> None:
+    material = Material("m", {"metalness": Texture(torch.full((1, 9, 9), 0.3), ColorSpace.NONE)})
+    assert torch.equal(upscale(material)["metalness"].data, torch.full((1, 18, 18), 0.3))
+
+
+def test_ids_are_never_averaged() -> None:
+    ids = (torch.rand(1, 16, 16) * 5).floor()
+    result = upscale(Material("m", {"id": Texture(ids, ColorSpace.NONE)}))["id"].data
+    assert torch.equal(result, ids.repeat_interleave(2, 1).repeat_interleave(2, 2))
+
+
+def test_light_above_one_is_kept() -> None:
+    light = make_sample("stone", 64)["base_color"].data * 20
+    material = Material("m", {"emission": Texture(light, ColorSpace.LIN_REC709, "repeat")})
+    result = upscale(material)["emission"].data
+    torch.testing.assert_close(resample(result, (64, 64), BOX).mean(), light.mean(), rtol=0.02, atol=0)
+    assert result.max() > 2
+
+
+def test_maps_of_any_size_are_upscaled() -> None:
+    for height, width in ((1, 1), (3, 50), (300, 5)):
+        material = Material("m", {"base_color": Texture(torch.rand(3, height, width), ColorSpace.LIN_REC709)})
+        assert upscale(material)["base_color"].size == (2 * height, 2 * width)
+
+
+def test_progress_ends_at_one() -> None:
+    seen: list[float] = []
+    params = Params()
+    upscaling.upscale_material(make_sample("brick", 32), params, replace(context(params), progress=seen.append))
+    assert seen[-1] == pytest.approx(1)
+    assert seen == sorted(seen)
+
+
+def reduced(pixels: torch.Tensor, scale: int) -> torch.Tensor:
+    """Reduce (C, H, W) in 0 to 1 by antialiased bicubic, to 8 bits."""
+    size = (pixels.shape[1] // scale, pixels.shape[2] // scale)
+    small = torch.nn.functional.interpolate(pixels[None], size, mode="bicubic", antialias=True)[0]
+    return (small.clamp(0, 1) * 255).round() / 255
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", ["brick", "metal", "stone"])
+def test_the_network_beats_bicubic_on_our_own_samples(name: str, scale: int) -> None:
+    truth = srgb_encode(make_sample(name, 256)["base_color"].data)
+    small = reduced(truth, scale)
+    with torch.no_grad():
+        result = networks(scale).color(small[None])[0].clamp(0, 1)
+    bicubic = torch.nn.functional.interpolate(small[None], scale_factor=scale, mode="bicubic")[0].clamp(0, 1)
+    assert psnr(result, truth) > psnr(bicubic, truth) + 0.3
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("scale", SCALES)
+def test_cuda_and_cpu_differ_by_rounding_only(scale: int) -> None:
+    material = make_sample("stone", 256)
+    params = Params(scale=scale)  # type: ignore[arg-type]
+    with torch.no_grad():
+        results = [
+            upscaling.upscale_material(material, params, context(params, device)) for device in ("cpu", "cuda:0")
+        ]
+    for name in material:
+        assert (codes(results[0][name]) - codes(results[1][name])).abs().max() <= 1
+
+
+@pytest.mark.parametrize("name", ["color_x2", "color_x4", "data_x2", "data_x4"])
+def test_shipped_weights_carry_their_card(name: str) -> None:
+    card = (FOLDER / f"{name}.md").read_text()
+    for word in ("## Data", "## Licence", "## Recipe", "## Figures", f"training {name}"):
+        assert word in card
+    assert (FOLDER / f"{name}.safetensors").stat().st_size < 1_000_000
