@@ -18,7 +18,7 @@ check: $(INSTALLED)  ## lint, types and the import contract
 	$(BIN)/lint-imports
 
 bench: $(INSTALLED)  ## speed, as ratios against a baseline run side by side
-	$(BIN)/python -m pytest benchmarks --benchmark-only -p no:cacheprovider -s
+	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -q -s
 
 docs: $(INSTALLED)  ## write the generated parts of the README anew
 	$(BIN)/python -m assetforge.cli.reference README.md

@@ -24,13 +24,22 @@ def parameter_rows(model: type[BaseModel]) -> Iterator[ParameterRow]:
     """Describe each field of a model, from the same schema that editors use."""
     schema = model.model_json_schema(by_alias=True)
     definitions = schema.get("$defs", {})
-    for name, field in schema.get("properties", {}).items():
-        default = json.dumps(field["default"]) if "default" in field else "required"
+    long_form = next((form for form in schema.get("anyOf", ()) if "properties" in form), schema)
+    for name, field in long_form["properties"].items():
+        default = _default(name, field, long_form)
         meaning = " ".join(str(field.get("description", "")).split())
         yield ParameterRow(name, _kind(field, definitions), default, meaning)
 
 
+def _default(name: str, field: dict[str, Any], schema: dict[str, Any]) -> str:
+    if name in schema.get("required", ()):
+        return "required"
+    return json.dumps(field["default"]) if "default" in field else "empty"
+
+
 def _kind(field: dict[str, Any], definitions: dict[str, Any]) -> str:
+    if "x-name" in field:
+        return str(field["x-name"])
     if "$ref" in field:
         return str(field["$ref"]).rpartition("/")[2]
     if "const" in field:

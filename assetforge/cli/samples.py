@@ -12,7 +12,10 @@ import click
 @click.option("--size", default=256, show_default=True, type=click.IntRange(32, 4096), help="Pixels to a side.")
 @click.option("--only", multiple=True, metavar="NAME", help="Only these samples.")
 def command(folder: Path, size: int, only: tuple[str, ...]) -> None:
-    """Write procedural sample textures: small tileable PBR sets, DIR/NAME/NAME_MAP.png."""
+    """Write procedural sample textures.
+
+    Each is a small tileable PBR set, DIR/NAME/NAME_MAP.png.
+    """
     from assetforge.samples import SAMPLES, write_sample
 
     for name in only or tuple(SAMPLES):

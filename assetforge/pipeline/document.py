@@ -13,7 +13,7 @@ from assetforge.steps import Precision
 
 VERSION = 1
 
-FormatWord = Annotated[str, WithJsonSchema({"enum": list(FORMATS)})]
+FormatWord = Annotated[str, WithJsonSchema({"enum": list(FORMATS), "x-name": "format"})]
 Value = str | int | float | bool | None
 Green = Literal["up", "down"]
 Channel = Literal["r", "g", "b", "a"]

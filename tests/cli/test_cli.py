@@ -1,0 +1,106 @@
+"""The command line as a user meets it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+from conftest import Forge
+
+from assetforge.cli import COMMANDS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_they_say(name: str) -> None:
+    command = importlib.import_module(f"assetforge.cli.{name}").command
+    assert (command.help or "").split("\n")[0] == COMMANDS[name]
+
+
+def test_five_mistakes_leave_with_two(project: Path, forge: Forge) -> None:
+    (project / "pipeline.yaml").write_text(
+        "version: 1\ninputs:\n  base_colour: '{name}_d.png'\n  normal: normal.png\n"
+        "steps:\n  - use: upscale\n    with: {scael: 4}\n  - use: upscail\noutputs:\n  format: jpgg\n"
+    )
+    for command in ("check", "plan", "run"):
+        done = forge(command, "pipeline.yaml")
+        assert done.returncode == 2
+        lines = done.stderr.strip().split("\n")
+        assert len(lines) == 5
+        assert all(re.match(r"pipeline\.yaml:\d+:\d+: \S+: .+; .+", line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["rnu"], 2, "there is no command 'rnu'; did you mean 'run'?"),
+        (["run"], 2, "Missing argument"),
+        (["run", "none.yaml"], 2, "none.yaml: there is no such file"),
+        (["run", "pipeline.yaml", "-D", "scale"], 2, "has no '='; write -D scale=4"),
+        (["run", "pipeline.yaml", "--only", "granite*"], 2, "no asset matches granite*; the first ones are: brick"),
+        (["run", "pipeline.yaml", "--device", "gpu"], 2, "'gpu' is no device; write auto, cpu, cuda or cuda:N"),
+        (["run", "pipeline.yaml", "--device", "cuda:99"], 3, "'cuda:99' is not there"),
+        (["steps", "upscal"], 2, "there is no step 'upscal'; did you mean 'upscale'?"),
+        (["samples", "x", "--only", "brik"], 2, "there is no sample 'brik'; did you mean 'brick'?"),
+        (["new", "plugin", "two words"], 2, "is not a name for a step"),
+    ],
+)
+def test_a_wrong_command_line_is_answered(
+    arguments: list[str], code: int, expected: str, project: Path, forge: Forge
+) -> None:
+    done = forge(*arguments)
+    assert done.returncode == code, done.stderr
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_plan_prints_reasons_as_text_and_as_data(project: Path, forge: Forge) -> None:
+    assert "build    moss: new" in forge("plan", "pipeline.yaml").stdout
+    assert forge("run", "pipeline.yaml").returncode == 0
+    data = json.loads(forge("plan", "pipeline.yaml", "-D", "scale=4", "--json").stdout)
+    reason = data["jobs"][0]["reasons"][0]
+    assert reason["text"] == "params changed: scale 2 → 4"
+    assert {**reason, "text": ""} == {
+        "kind": "params changed", "subject": "scale", "before": "2", "after": "4", "text": ""
+    }  # fmt: skip
+
+
+def test_a_broken_plugin_is_warned_of_and_exits_with_three_where_it_matters(project: Path, forge: Forge) -> None:
+    (project / "plugins").mkdir()
+    (project / "plugins" / "broken.py").write_text("import nothing_of_this_name")
+    done = forge("run", "pipeline.yaml")
+    assert done.returncode == 0
+    assert "warning: plugin 'broken' (plugins/broken.py) line 1: cannot be loaded" in done.stderr
+    assert forge("plugins").returncode == 3
+    text = (project / "pipeline.yaml").read_text().replace("use: upscale", "use: broken_step")
+    (project / "pipeline.yaml").write_text(text)
+    done = forge("run", "pipeline.yaml")
+    assert done.returncode == 3
+    assert "or repair plugin 'broken'" in done.stderr
+
+
+def test_a_new_plugin_and_a_new_pipeline_work(project: Path, forge: Forge) -> None:
+    assert forge("new", "plugin", "invert").returncode == 0
+    assert forge("new", "pipeline", "fresh.yaml").returncode == 0
+    assert forge("new", "pipeline", "fresh.yaml").returncode == 2
+    text = (project / "fresh.yaml").read_text().replace("  - use: upscale\n    with: {scale: 2}", "  - use: invert")
+    (project / "fresh.yaml").write_text(text)
+    done = forge("run", "fresh.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "3 done" in done.stdout
+
+
+def test_schema_is_json_and_doctor_is_well(tmp_path: Path, forge: Forge) -> None:
+    assert json.loads(forge("schema").stdout)["title"] == "AssetForge pipeline"
+    done = forge("doctor")
+    assert done.returncode == 0, done.stderr
+    assert "weights: upscale/color_x4" in done.stdout
+    assert "all is well" in done.stdout
+
+
+def test_steps_and_check_tell_what_is_there(project: Path, forge: Forge) -> None:
+    assert "upscale  Make every map" in forge("steps").stdout
+    assert "scale: 2 | 4 = 2" in forge("steps", "upscale").stdout
+    assert "right; 3 assets" in forge("check", "pipeline.yaml").stdout
