@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from assetforge.codecs.atomic import write_atomically
-from assetforge.errors import AssetForgeError
+from assetforge.errors import AssetForgeError, PluginError
 from assetforge.events import Event, JobFinished, JobStarted, JobState, OutputWritten, RunFinished, RunStarted
 from assetforge.pipeline.load import load as load_pipeline
 from assetforge.plan.plan import Job, Past, Plan, Record, make_plan
@@ -106,8 +106,11 @@ class Build:
 
     def _emitter(self, listener: Listener) -> Listener:
         def emit(event: Event) -> None:
-            self.registry.hooks.on_event(event=event)
             listener(event)
+            try:
+                self.registry.hooks.on_event(event=event)
+            except Exception as error:
+                raise PluginError("hook on_event", f"{type(error).__name__}: {error}", "repair its plugin") from error
 
         return emit
 
@@ -140,6 +143,8 @@ class Build:
             return str(error)
         except MemoryError:
             return f"{job.asset}: there is not enough memory; make its sources smaller or free some memory"
+        except Exception as error:  # noqa: BLE001  a library that stumbles over one file must not stop the others
+            return f"{job.asset}: {type(error).__name__}: {error}"
         return ""
 
     def _publish(self, job: Job, results: Mapping[Path, Path], emit: Listener) -> None:

@@ -23,11 +23,10 @@ def reporter() -> Iterator[Show]:
     if not sys.stderr.isatty():
         yield show_line
         return
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    from rich.console import Console
-
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield _Bar(progress).show
 
@@ -68,8 +67,9 @@ class _Bar:
                 self.progress.update(self.bar, completed=self.finished)
             case _:
                 pass
-        with self._above():
-            show_line(event)
+        if isinstance(event, JobFinished | RunFinished):
+            with self._above():
+                show_line(event)
 
     @contextmanager
     def _above(self) -> Iterator[None]:
