@@ -34,7 +34,7 @@ def register_maps(register: RegisterMap) -> None:
 
 @hookspec(firstresult=True)
 def run_step(step: Step[Any], material: Material, params: Params, context: Context) -> Material | None:
-    """Run one step; return None to leave it to the next plugin, and in the end to the host.
+    """Run one step; return None to leave it to the next plugin, and in the end to the host, which calls `step.run`.
 
     Meant for hook wrappers, which time or retry a step.
     """

@@ -14,7 +14,7 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
@@ -22,7 +22,11 @@ from assetforge import hookspecs
 from assetforge.errors import PluginError, Problem, did_you_mean
 from assetforge.hookspecs import Hooks
 from assetforge.material.map_spec import MAPS, MapSpec
-from assetforge.steps import Step
+from assetforge.params import Params
+from assetforge.steps import Context, Step
+
+if TYPE_CHECKING:
+    from assetforge.material.material import Material
 
 GROUP = "assetforge"
 LOOSE_FOLDER = "plugins"
@@ -96,6 +100,7 @@ class _Builder:
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager(GROUP)
         self.manager.add_hookspecs(hookspecs)
+        self.manager.register(_Host, name="assetforge")
         self.steps: dict[str, Step[Any]] = {}
         self.maps: dict[str, MapSpec] = dict(MAPS)
         self.plugins: dict[str, Plugin] = {}
@@ -140,6 +145,15 @@ class _Builder:
             tuple(self.broken),
             cast("Hooks", self.manager.hook),
         )
+
+
+class _Host:
+    """The host's own part of `run_step`: last in line, so that plugins' wrappers surround it."""
+
+    @staticmethod
+    @hookspecs.hookimpl(trylast=True)
+    def run_step(step: Step[Any], material: Material, params: Params, context: Context) -> Material:
+        return step.run(material, params, context)
 
 
 def _import(found: _Found, where: str) -> ModuleType:

@@ -287,6 +287,7 @@ BAD_STEPS = {
     "forgets": ("return material.only()", "did not write 'base_color', as it declares"),
     "nan": ("return material.replace(base_color=b.with_data(b.data * float('nan')))", "that are not finite"),
     "wrong": ("return material.replace(base_color=b.with_data(b.data[:1]))", "has 1 channels; it must have 3"),
+    "mutates": ("b.data.mul_(0.5); return material", "changed its input in place; compute into new tensors"),
     "peeks": ("material['normal']; return material", "has no map 'normal'"),
 }
 
@@ -358,12 +359,12 @@ def test_wrappers_and_watchers_are_called(project: Path, forge: Forge) -> None:
     (project / "plugins" / "watcher.py").write_text(
         "import assetforge as af\nfrom pathlib import Path\n"
         "@af.hookimpl(wrapper=True)\ndef run_step(step, context):\n    result = yield\n"
-        "    with Path('log').open('a') as log: log.write(f'ran {step.name}\\n')\n    return result\n"
+        "    with Path('log').open('a') as log: log.write(f'ran {step.name}: {sorted(result)}\\n')\n    return result\n"
         "@af.hookimpl\ndef on_event(event):\n"
         "    with Path('log').open('a') as log: log.write(f'{type(event).__name__}\\n')\n"
     )
     assert forge("run", "pipeline.yaml", "--only", "moss").returncode == 0
     log = (project / "log").read_text().split("\n")
     assert log[0] == "RunStarted"
-    assert "ran upscale" in log
+    assert "ran upscale: ['base_color']" in log
     assert log[-2] == "RunFinished"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +23,6 @@ def register_steps(register):
     register({name})
 """
 HEAVY_OUTSIDE = "import torch\n"
-MOST_HELP_SECONDS = 0.35
 
 
 def install_plugins(site: Path) -> dict[str, str]:
@@ -79,11 +77,5 @@ def test_asking_does_not_import_torch(arguments: list[str], tmp_path: Path, envi
     assert "numpy" not in modules
 
 
-def test_help_is_quick(tmp_path: Path, environment: dict[str, str]) -> None:
-    def seconds() -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "assetforge", "--help"], env=environment, check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-    assert min(seconds() for _ in range(3)) <= MOST_HELP_SECONDS
+def test_help_imports_next_to_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
+    assert not {"pydantic", "yaml", "rich", "pluggy"} & modules_after(environment, tmp_path, "--help")

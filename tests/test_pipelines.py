@@ -48,6 +48,7 @@ def test_quickstart_runs_on_the_samples_and_then_does_nothing(tmp_path: Path) ->
     assert "0 done, 0 failed, 5 up to date" in forge("run", "pipelines/quickstart.yaml", *options)
 
 
+@pytest.mark.slow
 def test_upscale_runs_on_real_materials(tmp_path: Path, data: Path) -> None:
     names = ("Bricks075B", "Metal012")
     only = [f"--only={name}" for name in names]

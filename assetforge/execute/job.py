@@ -151,19 +151,19 @@ class _Run:
             specs={name: self._spec(name) for name in task.reads.keys() | task.writes.keys()},
         )
         self.workplace.emit(StepStarted(self.job.asset, step.name, from_store=False))
+        before = _versions(material)
         try:
             with torch.no_grad():
-                result = self._call(task, material, context)
+                result = self.workplace.hooks.run_step(
+                    step=step, material=material, params=task.use.params, context=context
+                )
         except AssetForgeError:
             raise
         except Exception as error:  # a step is a stranger's code: whatever it raises fails this asset and no other
             raise StepError(f"step {step.name!r}", f"{type(error).__name__}: {error}") from error
+        if _versions(material) != before:
+            raise StepError(f"step {step.name!r}", "changed its input in place", "compute into new tensors")
         return _checked(result, task)
-
-    def _call(self, task: Task, material: Material, context: Context) -> Material:
-        step, params = task.use.step, task.use.params
-        result = self.workplace.hooks.run_step(step=step, material=material, params=params, context=context)
-        return step.run(material, params, context) if result is None else result
 
     def _progress(self, task: Task) -> Callable[[float], None]:
         asset, step = self.job.asset, task.use.step.name
@@ -171,6 +171,12 @@ class _Run:
 
 
 _DEPTHS: tuple[Depth, ...] = ("8", "16", "half", "float")
+
+
+def _versions(material: Material) -> list[int]:
+    """Count the in-place changes of every tensor, as torch does: other steps may still need the same maps."""
+    tensors = [t for texture in material.values() for t in (texture.data, texture.alpha) if t is not None]
+    return [tensor._version for tensor in tensors]
 
 
 def _verified(task: Task) -> Mapping[str, Path]:
