@@ -75,7 +75,3 @@ def test_asking_does_not_import_torch(arguments: list[str], tmp_path: Path, envi
     modules = modules_after(environment, tmp_path, *arguments)
     assert "torch" not in modules
     assert "numpy" not in modules
-
-
-def test_help_imports_next_to_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
-    assert not {"pydantic", "yaml", "rich", "pluggy"} & modules_after(environment, tmp_path, "--help")
