@@ -18,6 +18,7 @@ _ADVICE = {
     errno.EDQUOT: "free some disk space and run again",
     errno.EISDIR: "a folder is in its place; move it away",
     errno.ENOTDIR: "a file is in the place of one of its folders; move it away",
+    errno.ENAMETOOLONG: "choose a shorter name",
     errno.EEXIST: "a file is in the place of one of its folders; move it away",
 }
 
@@ -27,7 +28,8 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     Raises OutputError, with nothing changed, where that is not possible.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    # Only the beginning of the name: a name that is just short enough must not grow.
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _refuse_read_only(path)

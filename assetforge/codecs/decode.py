@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assetforge.codecs import exr, hdr, icc, pillow_files, tiff
+from assetforge.codecs import exr, hdr, icc, pillow_files, png, tiff
 from assetforge.codecs.formats import Depth
 from assetforge.codecs.raster import FormatError, Pixels, Raster
 from assetforge.errors import SourceError
@@ -22,6 +22,7 @@ from assetforge.ops.normals import flip_green, normalize
 BAND = 256
 """Rows that are converted at a time, so that a large file needs few copies."""
 _LFS = b"version https://git-lfs"
+_TGA_FOOTER = b"TRUEVISION-XFILE.\0"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def read(content: bytes, suffix: str, layer: str | None = None) -> Raster:
         raise FormatError(f"has no layer {layer!r}; only OpenEXR files have layers")
     if kind == "HDR":
         return hdr.read(content)
+    if kind == "PNG":
+        return png.read(content)
     return tiff.read(content) if kind == "TIFF" else pillow_files.read(content, kind)
 
 
@@ -87,7 +90,7 @@ def _kind(content: bytes, suffix: str) -> str:
     for kind, starts in _MAGIC.items():
         if content.startswith(starts) and (kind != "WEBP" or content[8:12] == b"WEBP"):
             return kind
-    if suffix.lower() == ".tga":
+    if suffix.lower() == ".tga" or content.endswith(_TGA_FOOTER):
         return "TGA"
     word = suffix.lstrip(".").upper() or "picture"
     raise FormatError(f"is not a {word}; its content is of no format that is read")
@@ -110,23 +113,37 @@ def _check_finite(pixels: Pixels) -> None:
 
 
 def _texture(raster: Raster, spec: MapSpec, reading: Reading) -> Texture:
-    whole = spec.kind == "id"
-    data = _color(raster, spec) if spec.is_color else _numbers(_pick(raster, spec, reading), whole=whole)
+    if spec.kind == "id" and raster.widened:
+        raise FormatError(f"has numbers of few bits, which are no codes of {spec.name} any more; write 8 or 16 bits")
+    pixels = _pick(raster, spec, reading)
+    data = _color(pixels, raster, spec) if spec.is_color else _numbers(pixels, whole=spec.kind == "id")
     if spec.kind == "vector":
-        vectors = data if raster.is_float else data.mul_(2).sub_(1)
-        data = normalize(flip_green(vectors) if reading.green == "down" else vectors)
-    alpha = raster.alpha if spec.is_color or spec.kind == "vector" else None
+        _straighten(data, raster, reading)
+    has_alpha = (spec.is_color or spec.kind == "vector") and reading.channel is None
+    alpha = raster.alpha if has_alpha and pixels.shape[2] != raster.pixels.shape[2] else None
     alpha_data = None if alpha is None else _numbers(alpha).clamp_(0, 1)
     return Texture(data, spec.color_space, reading.wrap, alpha_data)
 
 
+def _straighten(data: Tensor, raster: Raster, reading: Reading) -> None:
+    """Turn the numbers of (3, H, W) into unit normals, +Y up, in place and some rows at a time."""
+    for top in range(0, data.shape[1], BAND):
+        band = data[:, top : top + BAND]
+        vectors = band if raster.is_float else band * 2 - 1
+        band.copy_(normalize(flip_green(vectors) if reading.green == "down" else vectors))
+
+
 def _pick(raster: Raster, spec: MapSpec, reading: Reading) -> Pixels:
-    """Take the channels that a map of data has from those that the file has."""
+    """Take the channels that a map has from those that the file has."""
     color, wanted = raster.color, spec.channels
     if reading.channel is not None:
+        if wanted != 1:
+            raise FormatError(f"gives one channel and {spec.name} has {wanted}; remove `channel: {reading.channel}`")
         return _channel(raster, reading.channel)
-    if color.shape[2] == wanted:
+    if color.shape[2] == wanted or (spec.is_color and wanted == 3):
         return color
+    if raster.pixels.shape[2] == wanted:
+        return raster.pixels
     if wanted == 1 and all(np.array_equal(color[:, :, 0], color[:, :, index]) for index in range(1, color.shape[2])):
         return color[:, :, :1]
     if wanted == 1:
@@ -151,15 +168,17 @@ def _numbers(pixels: Pixels, *, whole: bool = False) -> Tensor:
     return planes.div_(top)
 
 
-def _color(raster: Raster, spec: MapSpec) -> Tensor:
-    profile = icc.parse(raster.profile) if raster.profile and not raster.is_float else None
-    color = raster.color
-    if raster.profile and profile is None and not raster.is_float:
-        color = icc.through_tables(color, raster.profile)
+def _color(color: Pixels, raster: Raster, spec: MapSpec) -> Tensor:
+    embedded = None if raster.is_float else raster.profile
+    profile = icc.parse(embedded) if embedded else None
+    if embedded and profile is None:
+        color = icc.through_tables(color, embedded)
+    if profile is not None and len(profile.curves) > color.shape[2]:
+        color = np.broadcast_to(color[:, :, :1], (*color.shape[:2], len(profile.curves)))  # gray has R = G = B
     out = torch.empty(spec.channels, *color.shape[:2])
     for top in range(0, color.shape[0], BAND):
         band = _linear(color[top : top + BAND], raster, profile)
-        out[:, top : top + BAND] = band.expand(spec.channels, -1, -1)
+        out[:, top : top + BAND] = band[: spec.channels].expand(spec.channels, -1, -1)
     return out
 
 
@@ -169,8 +188,6 @@ def _linear(band: Pixels, raster: Raster, profile: icc.MatrixProfile | None) -> 
         return _rotate(_numbers(band), raster.to_rec709)
     if profile is None:
         return _decode_table(band, srgb_decode(_steps(band)).numpy())
-    if len(profile.curves) > band.shape[2]:
-        raise FormatError("is gray, and its color profile is not; remove the profile")
     tables = np.stack([curve(_steps(band).double().numpy()) for curve in profile.curves])
     planes = [
         _decode_table(band[:, :, index : index + 1], tables[index % len(tables)]) for index in range(band.shape[2])

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from assetforge.codecs import exr, hdr, tiff
+from assetforge.codecs import exr, hdr, pillow_files, tiff
 from assetforge.codecs.formats import Format
 from assetforge.codecs.raster import Pixels
 from assetforge.material.map_spec import MapSpec
@@ -23,6 +21,7 @@ from assetforge.ops.normals import flip_green
 BAND = 256
 PNG_COMPRESSION = 3
 JPEG_QUALITY = 95
+JPEG_LONGEST = 65500
 _TYPES: dict[str, Any] = {"8": np.uint8, "16": np.uint16, "half": np.float16, "float": np.float32}
 Maps = Mapping[str, tuple[Texture, MapSpec]]
 
@@ -46,6 +45,7 @@ def to_pixels(texture: Texture, spec: MapSpec, output_format: Format, green: Lit
     """Return (H, W, C) in the format's numbers, alpha last where there is one."""
     if output_format.depth is None:
         raise ValueError("the format has no depth yet; resolve it first")
+    _check_held(texture, spec, output_format)
     alpha = _kept_alpha(texture, output_format)
     height, width = texture.size
     channels = texture.channels + (alpha is not None)
@@ -81,9 +81,26 @@ def _codes(band: Tensor, kind: Any, spec: MapSpec | None) -> Pixels:
         codes: Pixels = band.clamp(-top, top).numpy().astype(kind)
     else:
         most = np.iinfo(kind).max
+        if bool(band.isnan().any()):
+            raise ValueError("has values that are not numbers, which no integer can stand for")
         scaled = band if spec is not None and spec.kind == "id" else band * most
         codes = scaled.clamp(0, most).round().numpy().astype(kind)
+    if spec is not None and spec.kind == "id" and not np.array_equal(codes.astype(np.float32), band.numpy()):
+        raise ValueError(f"{spec.name} has values that are no codes of this depth; write png16 or tiff16")
     return codes.transpose(1, 2, 0)
+
+
+def _check_held(texture: Texture, spec: MapSpec, output_format: Format) -> None:
+    """Refuse a map that the container would spoil without a word."""
+    container, channels = output_format.container, texture.channels
+    if container == "jpg" and max(texture.size) > JPEG_LONGEST:
+        raise ValueError(f"jpg holds at most {JPEG_LONGEST} pixels in a row or column; write png")
+    if spec.kind == "id" and container in ("jpg", "hdr"):
+        raise ValueError(f"{container} does not keep numbers exactly, as {spec.name} needs; write png, tiff or exr")
+    if spec.kind == "vector" and container == "hdr":
+        raise ValueError(f"hdr holds no negative numbers, as {spec.name} has; write exr")
+    if channels not in (1, 3) and (not output_format.holds_alpha or texture.alpha is not None):
+        raise ValueError(f"{output_format.name} does not hold the {channels} channels of {spec.name}; write 1 or 3")
 
 
 def _write(pixels: Pixels, output_format: Format) -> bytes:
@@ -95,24 +112,20 @@ def _write(pixels: Pixels, output_format: Format) -> bytes:
         case "hdr":
             return hdr.write(pixels if pixels.shape[2] == 3 else np.repeat(pixels[:, :, :1], 3, 2))
         case "jpg":
-            return _pillow(pixels, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+            return pillow_files.write(pixels, "JPEG", quality=JPEG_QUALITY, subsampling=0)
         case "webp":
-            return _pillow(pixels, "WEBP", lossless=True, exact=True)
+            return pillow_files.write(pixels, "WEBP", lossless=True, exact=True)
         case _:
-            return _pillow(pixels, "TGA", compression="tga_rle")
+            return pillow_files.write(pixels, "TGA", compression="tga_rle")
 
 
 def _png(pixels: Pixels) -> bytes:
-    """Write 8 or 16 bits. PNG's gray with alpha is written as RGBA, since OpenCV knows no other."""
+    """Write 8 or 16 bits. Gray with alpha is written as RGBA in 16 bits: Pillow knows only 8, and OpenCV neither."""
+    if pixels.shape[2] == 2 and pixels.dtype == np.uint8:
+        return pillow_files.write(pixels, "PNG", compress_level=PNG_COMPRESSION)
     if pixels.shape[2] == 2:
         pixels = pixels[:, :, [0, 0, 0, 1]]
     order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[pixels.shape[2]]
     options = [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION]
     _, content = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, order]), options)
     return content.tobytes()
-
-
-def _pillow(pixels: Pixels, kind: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(file, kind, **options)
-    return file.getvalue()

@@ -4,52 +4,83 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import OpenEXR
 
+from assetforge.codecs import exr_chunks
 from assetforge.codecs.raster import FormatError, Pixels, Raster, check_size
 
-SETS = (("R", "G", "B", "A"), ("R", "G", "B"), ("Y", "A"), ("Y",), ("R", "G"), ("X", "Y", "Z"), ("Z",))
+SETS = (("R", "G", "B", "A"), ("R", "G", "B"), ("X", "Y", "Z"), ("Y", "A"), ("Y",))
 """Channel names that make a texture, the fullest first."""
 _REC709_XY = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), (0.3127, 0.3290))
+
+
+@dataclass
+class _Layer:
+    header: Mapping[str, Any]
+    """That of the layer's part: parts may differ in windows and primaries."""
+    channels: dict[str, Any] = field(default_factory=dict)
 
 
 def read(content: bytes, layer: str | None = None) -> Raster:
     """Read one layer: the unnamed one, or `layer`, which names a part or the channels `layer.R`, `layer.Y`, ….
 
-    A file with one layer only needs no name. Pixels come half or float as the file has them, color linear.
+    A file with one layer only needs no name. Pixels come half or float as the file has them, color linear; alpha is
+    taken as straight. The picture is the display window: what lies beyond is cut, what does not fill it is refused.
     """
+    exr_chunks.check(content)
     with tempfile.NamedTemporaryFile(suffix=".exr") as file:  # the library reports damage in paths only
         file.write(content)
         file.flush()
-        layers, header = _layers(Path(file.name))
+        layers = _layers(Path(file.name))
     chosen = _choose(layers, layer)
-    pixels = np.stack([_checked(chosen[name]) for name in _names(chosen, layer)], 2)
-    return Raster(pixels, to_rec709=_to_rec709(header.get("chromaticities")))
+    planes = [_checked(chosen.channels[name], chosen.header) for name in _names(chosen.channels, layer)]
+    pixels = np.stack(planes, 2)[_shown(chosen.header)]
+    return Raster(pixels, to_rec709=_to_rec709(chosen.header.get("chromaticities")))
 
 
-def _layers(path: Path) -> tuple[dict[str, dict[str, Any]], Mapping[str, Any]]:
+def _layers(path: Path) -> dict[str, _Layer]:
     try:
-        for part in OpenEXR.File(str(path), header_only=True).parts:
-            low, high = part.header["dataWindow"]
-            check_size(int(high[0]) - int(low[0]) + 1, int(high[1]) - int(low[1]) + 1)
+        announced = OpenEXR.File(str(path), header_only=True).parts
+        for part in announced:
+            left, top, right, bottom = _window(part.header, "dataWindow")
+            check_size(right - left, bottom - top)
         file = OpenEXR.File(str(path), separate_channels=True)
-        header = file.header()  # fails where no part could be read
+        file.header()  # fails where no part could be read
     except (RuntimeError, ValueError, TypeError, KeyError) as error:
         raise FormatError("is damaged, or a kind of OpenEXR that is not read") from error
-    layers: dict[str, dict[str, Any]] = {}
+    if len(file.parts) != len(announced):  # the library leaves out what it cannot read
+        raise FormatError("is damaged: pixels of a part are missing")
+    layers: dict[str, _Layer] = {}
     for part in file.parts:
         prefix = str(part.header.get("name", "")) if len(file.parts) > 1 else ""
         for name, channel in part.channels.items():
             inner, _, last = name.rpartition(".")
-            layers.setdefault(".".join(filter(None, (prefix, inner))), {})[last] = channel.pixels
-    return layers, header
+            whole = ".".join(filter(None, (prefix, inner)))
+            layers.setdefault(whole, _Layer(part.header)).channels[last] = channel.pixels
+    return layers
 
 
-def _choose(layers: dict[str, dict[str, Any]], layer: str | None) -> dict[str, Any]:
+def _window(header: Mapping[str, Any], name: str) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom, the last two beyond the window."""
+    low, high = header[name]
+    return int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1
+
+
+def _shown(header: Mapping[str, Any]) -> tuple[slice, slice]:
+    """Return the rows and columns of the data window that are the display window."""
+    data, shown = _window(header, "dataWindow"), _window(header, "displayWindow")
+    left, top, right, bottom = shown
+    if left < data[0] or top < data[1] or right > data[2] or bottom > data[3]:
+        raise FormatError(f"has pixels in {data} only and shows {shown}; write the whole picture, not cropped")
+    return slice(top - data[1], bottom - data[1]), slice(left - data[0], right - data[0])
+
+
+def _choose(layers: dict[str, _Layer], layer: str | None) -> _Layer:
     known = ", ".join(repr(name) for name in layers if name) or "none with a name"
     if layer is not None and layer not in layers:
         raise FormatError(f"has no layer {layer!r}; it has: {known}")
@@ -59,6 +90,8 @@ def _choose(layers: dict[str, dict[str, Any]], layer: str | None) -> dict[str, A
 
 
 def _names(channels: Mapping[str, Any], layer: str | None) -> tuple[str, ...]:
+    if "RY" in channels or "BY" in channels:
+        raise FormatError("holds luminance and chroma; write R, G and B")
     for names in SETS:
         if set(names) <= channels.keys():
             return names
@@ -68,9 +101,12 @@ def _names(channels: Mapping[str, Any], layer: str | None) -> tuple[str, ...]:
     raise FormatError(f"has channels {', '.join(channels)} in this {shown}; a texture needs R, G, B or Y")
 
 
-def _checked(pixels: Any) -> Pixels:
+def _checked(pixels: Any, header: Mapping[str, Any]) -> Pixels:
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 2:
         raise FormatError("is cut off or damaged: pixels are missing")
+    left, top, right, bottom = _window(header, "dataWindow")
+    if pixels.shape != (bottom - top, right - left):
+        raise FormatError("has channels of lower resolution; write all of them in full")
     return pixels if pixels.dtype in (np.float16, np.float32) else pixels.astype(np.float32)
 
 

@@ -54,7 +54,7 @@ class Format:
     @property
     def is_linear(self) -> bool:
         """Whether color is stored as linear light: float files do, integer files are sRGB-encoded."""
-        return self.depth in ("half", "float")
+        return self.container in ("hdr", "exr") or self.depth in ("half", "float")
 
     def resolve(self, source: Depth | None, spec: MapSpec) -> Format:
         """Return the format with a depth: its own, else the least that holds all of the source's depth.

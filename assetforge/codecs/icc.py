@@ -45,14 +45,22 @@ def parse(profile: bytes) -> MatrixProfile | None:
     try:
         space, tags = _tags(profile)
         if space == b"GRAY" and b"kTRC" in tags:
-            return MatrixProfile((_curve(tags[b"kTRC"]),), None)
+            return MatrixProfile((_checked(_curve(tags[b"kTRC"])),), None)
         if space != b"RGB " or not {b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC"} <= tags.keys():
             return None
         primaries = np.stack([_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")], 1)
         curves = tuple(_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC"))
-    except (struct.error, IndexError, ValueError) as error:
+    except (struct.error, IndexError, ValueError, ZeroDivisionError) as error:
         raise FormatError("has a broken color profile; remove it or convert the file to sRGB") from error
-    return MatrixProfile(curves, REC709_FROM_D50 @ primaries)
+    return MatrixProfile(tuple(map(_checked, curves)), REC709_FROM_D50 @ primaries)
+
+
+def _checked(curve: Curve) -> Curve:
+    """Refuse a curve that does not give light for every value, such as a power of something negative."""
+    with np.errstate(all="ignore"):
+        if not np.isfinite(curve(np.linspace(0, 1, 65))).all():
+            raise FormatError("has a broken color profile; remove it or convert the file to sRGB")
+    return curve
 
 
 def _tags(profile: bytes) -> tuple[bytes, dict[bytes, bytes]]:
@@ -93,7 +101,8 @@ def _parametric(tag: bytes) -> Curve:
     g, a, b, c, d, e, f = _expand(kind, values)
 
     def curve(x: Floats) -> Floats:
-        high = np.power(np.maximum(a * x + b, 0), g) + e
+        with np.errstate(all="ignore"):  # the power is taken below d too, where it does not count
+            high = np.power(np.maximum(a * x + b, 0), g) + e
         return np.where(x >= d, high, c * x + f)
 
     return curve

@@ -13,6 +13,9 @@ from assetforge.codecs.formats import Depth
 MAX_PIXELS = 2**28
 """Most pixels that a file may declare, 16384²: larger headers are lies or bombs."""
 
+ORIENTATION = 0x0112
+"""The EXIF and TIFF tag that says how the pixels are turned."""
+
 Pixels = NDArray[Any]
 
 
@@ -32,6 +35,8 @@ class Raster:
     """The embedded ICC profile."""
     to_rec709: Pixels | None = None
     """For linear files of other primaries: the 3×3 matrix to Rec.709."""
+    widened: bool = False
+    """Whether the file had fewer bits than 8, or between 8 and 16: the numbers are scaled, and no codes any more."""
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or not 1 <= self.pixels.shape[2] <= 4:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -104,3 +108,40 @@ def test_steps_and_check_tell_what_is_there(project: Path, forge: Forge) -> None
     assert "upscale  Make every map" in forge("steps").stdout
     assert "scale: 2 | 4 = 2" in forge("steps", "upscale").stdout
     assert "right; 3 assets" in forge("check", "pipeline.yaml").stdout
+
+
+SLOW = """\
+import assetforge as af
+
+@af.step("nap", af.Params, reads={"base_color"}, writes={"base_color"})
+def nap(material, params, context):
+    import time
+    from pathlib import Path
+    Path("started").touch()
+    time.sleep(60 if Path("sleepy").exists() else 0)
+    return material
+
+@af.hookimpl
+def register_steps(register):
+    register(nap)
+"""
+
+
+def test_an_interrupted_run_leaves_with_130_and_goes_on_later(project: Path, forge: Forge) -> None:
+    (project / "plugins").mkdir()
+    (project / "plugins" / "nap.py").write_text(SLOW)
+    text = (project / "pipeline.yaml").read_text().replace("use: upscale", "use: nap")
+    (project / "pipeline.yaml").write_text(text.replace("    with: {scale: 2, method: lanczos}\n", ""))
+    (project / "sleepy").touch()
+    command = [sys.executable, "-m", "assetforge", "run", "pipeline.yaml"]
+    running = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (project / "started").exists():
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "interrupted; the next run goes on from here" in errors
+    assert not (project / "build").exists()
+    (project / "sleepy").unlink()
+    assert "3 done" in forge("run", "pipeline.yaml").stdout
