@@ -39,7 +39,7 @@ class Recipe:
 RECIPES = {
     "color_x4": Recipe(channels=3, scale=4, steps=14_000),
     "color_x2": Recipe(channels=3, scale=2, steps=6_000, start="color_x4"),
-    "data_x4": Recipe(channels=1, scale=4, steps=5_000, start="color_x4", softness=0.1),
+    "data_x4": Recipe(channels=1, scale=4, steps=5_000, start="color_x4"),
     "data_x2": Recipe(channels=1, scale=2, steps=5_000, start="color_x2"),
 }
 
