@@ -1,0 +1,42 @@
+"""The figures that the cards quote, on real pictures that no training has seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from assetforge_upscale._upscale import load_network
+from assetforge_upscale.training import dataset
+from assetforge_upscale.training.__main__ import WEIGHTS
+from assetforge_upscale.training.evaluate import Score, score
+
+
+def gain(scores: list[Score]) -> float:
+    return float(np.mean([one.network - one.bicubic for one in scores]))
+
+
+def test_the_color_network_beats_bicubic_by_two_decibels_on_set5(data: Path) -> None:
+    network = load_network(WEIGHTS / "color_x4.safetensors", 3, 4, "cpu")
+    scores = [score(file.stem, dataset.read(file), network, 4) for file in sorted((data / "sr" / "set5").iterdir())]
+    assert np.mean([one.bicubic for one in scores]) == pytest.approx(28.43, abs=0.01)
+    assert gain(scores) >= 2.0
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("name", ["normal", "roughness", "height"])
+def test_the_data_network_is_never_worse_than_bicubic_in_the_mean(name: str, scale: int, data: Path) -> None:
+    network = load_network(WEIGHTS / f"data_x{scale}.safetensors", 1, scale, "cpu")
+    folders = [data / "materials" / held for held in sorted(dataset.held_out(data / "materials"))[:6]]
+    files = [file for folder in folders for file in folder.glob(f"{name}.*")]
+    scores = [score(file.parent.name, dataset.read(file), network, scale) for file in files]
+    assert len(scores) >= 4
+    assert gain(scores) > 0.1
+    assert min(one.network - one.bicubic for one in scores) > -0.01
+
+
+def test_the_albedos_that_are_measured_on_are_not_trained_on(data: Path) -> None:
+    assert not [path for path in dataset.color_files(data) if "materials" in path.parts]
+    hidden = dataset.held_out(data / "materials")
+    assert len(hidden) == 12
+    assert not [path for path in dataset.data_files(data) if path.parent.name in hidden]
