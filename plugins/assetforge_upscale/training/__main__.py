@@ -32,8 +32,6 @@ class Recipe:
     scale: int
     steps: int
     start: str | None = None
-    softness: float = 1e-3
-    """ε of the loss: differences below it count by their square. Large where a wrong edge is worse than a soft one."""
 
 
 RECIPES = {
@@ -75,7 +73,7 @@ def train(recipe: Recipe, data: Path, steps: int, start: dict[str, Tensor] | Non
         for group in optimizer.param_groups:
             group["lr"] = peak * max(0.01, (1 + math.cos(math.pi * step / steps)) / 2) * min(1, (step + 1) / 100)
         result = network(small.to(memory_format=torch.channels_last))
-        loss = charbonnier(result, large, recipe.softness)
+        loss = charbonnier(result, large)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -88,9 +86,9 @@ def train(recipe: Recipe, data: Path, steps: int, start: dict[str, Tensor] | Non
     return {key: value.contiguous() for key, value in average.items()}
 
 
-def charbonnier(result: Tensor, truth: Tensor, softness: float) -> Tensor:
-    """Smooth absolute difference (Charbonnier et al. 1994) with ε = `softness`."""
-    return ((result - truth).square() + softness**2).sqrt().mean()
+def charbonnier(result: Tensor, truth: Tensor) -> Tensor:
+    """Smooth absolute difference (Charbonnier et al. 1994), ε² = 1e-6."""
+    return ((result - truth).square() + 1e-6).sqrt().mean()
 
 
 def adapt(start: dict[str, Tensor], recipe: Recipe) -> dict[str, Tensor]:
