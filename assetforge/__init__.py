@@ -20,6 +20,7 @@ from assetforge.params import File as File
 from assetforge.params import Fraction as Fraction
 from assetforge.params import Params as Params
 from assetforge.steps import Context as Context
+from assetforge.steps import Resources as Resources
 from assetforge.steps import Step as Step
 from assetforge.steps import step as step
 

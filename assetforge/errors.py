@@ -24,6 +24,10 @@ class AssetForgeError(Exception):
     """Base of all errors that are shown to a user as text and not as a traceback."""
 
     exit_code: int = 1
+    retry: bool = False
+    """Whether the same job may well succeed when it is tried again at once."""
+    quarantine: bool = False
+    """Whether the job is at fault and not its surroundings, so that it is left alone until something changes."""
 
     def __init__(self, where: str, what: str, instead: str = "") -> None:
         self.problem = Problem(where, what, instead)
@@ -31,7 +35,15 @@ class AssetForgeError(Exception):
 
 
 class SourceError(AssetForgeError):
-    """A source file cannot be read, or does not hold what its map needs."""
+    """A source file does not hold what its map needs. It never will, unless it is changed."""
+
+    quarantine = True
+
+
+class AccessError(SourceError):
+    """A source file cannot be reached just now, or changes while it is read."""
+
+    quarantine = False
 
 
 class OutputError(AssetForgeError):
@@ -40,6 +52,9 @@ class OutputError(AssetForgeError):
 
 class StepError(AssetForgeError):
     """A step failed on an asset, or returned something that is not a valid material."""
+
+    retry = True
+    quarantine = True
 
 
 class StoreError(AssetForgeError):

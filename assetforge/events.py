@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-JobState = Literal["done", "failed", "up to date"]
+JobState = Literal["done", "failed", "up to date", "quarantined", "not run"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class JobStarted:
 
 @dataclass(frozen=True)
 class StepStarted:
-    """One step of a job begins, unless its result lies in the store."""
+    """One step of a job begins; it may take so many seconds. What the store has is not computed, and not told."""
 
     asset: str
     step: str
-    from_store: bool
+    time_limit: float
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,24 @@ class StepProgress:
 
 
 @dataclass(frozen=True)
+class AttemptFailed:
+    """An attempt at a job failed, and another will be made."""
+
+    asset: str
+    error: str
+
+
+@dataclass(frozen=True)
 class OutputWritten:
-    """An output file was published."""
+    """An output file is in place."""
+
+    asset: str
+    path: str
+
+
+@dataclass(frozen=True)
+class OutputRemoved:
+    """An output file was removed, because the sources of its asset are gone."""
 
     asset: str
     path: str
@@ -52,12 +68,13 @@ class OutputWritten:
 
 @dataclass(frozen=True)
 class JobFinished:
-    """A job has ended; `error` is empty unless it failed."""
+    """A job has ended; `error` is empty unless it failed. `log` names the file with what was printed, if any."""
 
     asset: str
     state: JobState
     seconds: float
     error: str = ""
+    log: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +84,18 @@ class RunFinished:
     done: int
     failed: int
     current: int
+    quarantined: int
     seconds: float
 
 
-Event = RunStarted | JobStarted | StepStarted | StepProgress | OutputWritten | JobFinished | RunFinished
+Event = (
+    RunStarted
+    | JobStarted
+    | StepStarted
+    | StepProgress
+    | AttemptFailed
+    | OutputWritten
+    | OutputRemoved
+    | JobFinished
+    | RunFinished
+)

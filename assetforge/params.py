@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -18,6 +19,24 @@ class FileMark:
 
 File = Annotated[Path, FileMark(), WithJsonSchema({"type": "string", "format": "path"})]
 """A file beside the pipeline. It must exist at plan time; its content is in the key."""
+
+
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def parse_memory(amount: int | str) -> int:
+    """Turn `6 GiB` or a plain number into bytes; raise ValueError where it is neither."""
+    found = re.fullmatch(r"\s*([\d.]+)\s*([a-zA-Z]*)\s*", str(amount))
+    unit = (found.group(2) or "B").upper() if found else ""
+    if found is None or unit not in _UNITS:
+        raise ValueError(f"should be an amount of memory such as '6 GiB', not {amount!r}")
+    return int(float(found.group(1)) * _UNITS[unit])
+
+
+Memory = Annotated[
+    int, BeforeValidator(parse_memory), WithJsonSchema({"type": ["integer", "string"], "x-name": "memory"})
+]
+"""An amount of memory in bytes, written as `6 GiB`."""
 
 
 class Params(BaseModel):

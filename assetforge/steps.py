@@ -38,6 +38,19 @@ class Context:
     """Files of the weights that the step declared, verified."""
     specs: Mapping[str, MapSpec]
     """What each map that the step reads or writes is, plugins' words included."""
+    tile_divisor: int = 1
+    """Divide the side of tiles by this: more than 1 after the device has run out of memory."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a step needs of the machine. It says when and where the step runs, and never changes a result."""
+
+    device: Literal["any", "cpu"] = "any"
+    memory: int = 0
+    """Bytes of host memory beyond what any step may take; steps that would not fit together wait for each other."""
+    time_limit: float = 3600.0
+    """Seconds after which the step is taken to hang."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,7 @@ class Step(Generic[P]):
     reads: MapNames
     writes: MapNames
     weights: Callable[[P], tuple[str, ...]]
-    device: Literal["any", "cpu"] = "any"
+    resources: Resources = Resources()
     version: int = 1
     summary: str = ""
 
@@ -66,7 +79,7 @@ def step(
     reads: Iterable[str] | MapRule,
     writes: Iterable[str] | MapRule,
     weights: Callable[[P], tuple[str, ...]] | Iterable[str] = (),
-    device: Literal["any", "cpu"] = "any",
+    resources: Resources = Resources(),
     version: int = 1,
 ) -> Callable[[RunFunction[P]], Step[P]]:
     """Make a `Step` of the decorated function.
@@ -74,6 +87,7 @@ def step(
     reads, writes: map names, or "every map" or "every color map" of the material. The function is given the maps that
     it reads and no other; those that it does not write pass by untouched.
     weights: names of files in the plugin's `weights` folder, or a function of the parameters that returns them.
+    resources: what the step needs of the machine; a pipeline may say it otherwise.
     version: raise it when the output changes for a reason that the plugin's code does not show.
     """
     if not name.isidentifier():
@@ -82,7 +96,7 @@ def step(
 
     def decorate(run: RunFunction[P]) -> Step[P]:
         summary = (run.__doc__ or "").strip().split("\n")[0]
-        return Step(name, run, params, _names(reads), _names(writes), names, device, version, summary)
+        return Step(name, run, params, _names(reads), _names(writes), names, resources, version, summary)
 
     return decorate
 

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from conftest import Forge, write_normal, write_texture
 
-from assetforge.build import Build, Report
+from assetforge.build import Build, Manner
 from assetforge.events import Event, StepStarted
+from assetforge.plan.plan import Wish
+from assetforge.report import Report
 
 COUNTER = """\
 from __future__ import annotations
@@ -40,12 +42,12 @@ def run(project: Path, *definitions: str, force: bool = False) -> tuple[Report, 
     computed: list[tuple[str, str]] = []
 
     def listen(event: Event) -> None:
-        if isinstance(event, StepStarted) and not event.from_store:
+        if isinstance(event, StepStarted):
             computed.append((event.asset, event.step))
 
     with Build(project / "pipeline.yaml", definitions) as build:
-        plan = build.plan(force=force)
-        return build.run(plan, listen, device="cpu", force=force), computed
+        plan = build.plan(Wish(force=force))
+        return build.run(plan, listen, Manner("cpu", workers=0, force=force)), computed
 
 
 def reasons(project: Path, *definitions: str) -> dict[str, list[str]]:
@@ -256,7 +258,7 @@ def test_an_incomplete_asset_fails_alone(project: Path, forge: Forge) -> None:
     assert "'lonely' has no base_color" in done.stderr
     report = json.loads((project / "report.json").read_text())
     assert report["exit_code"] == 1
-    assert report["counts"] == {"done": 3, "failed": 1, "up to date": 0}
+    assert report["counts"] == {"done": 3, "failed": 1, "up to date": 0, "quarantined": 0, "not run": 0}
 
 
 def test_bad_files_are_named_and_good_ones_built(tmp_path: Path, forge: Forge) -> None:
@@ -277,8 +279,9 @@ def test_bad_files_are_named_and_good_ones_built(tmp_path: Path, forge: Forge) -
     assert "zero_d.png: is empty" in done.stderr
     assert "10 done, 3 failed, 0 up to date" in done.stdout
     again = forge("run", "pipeline.yaml")
-    assert again.returncode == 1
-    assert "0 done, 3 failed, 10 up to date" in again.stdout
+    assert again.returncode == 4
+    assert "0 done, 0 failed, 3 quarantined, 10 up to date" in again.stdout
+    assert "cut_d.png: is cut off" in again.stderr
 
 
 BAD_STEPS = {

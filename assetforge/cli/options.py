@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,28 +15,40 @@ from assetforge.plugins import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-
-def pipeline_argument(function: F) -> F:
-    """Take the pipeline file."""
-    return click.argument("pipeline", type=click.Path(path_type=Path))(function)
+_DEFINE = "Set a value as though it stood in the file: scale=4, upscale.scale=4, seed=7, outputs.dir=out, sources=DIR."
 
 
-def definitions_option(function: F) -> F:
-    """Take `-D key=value`, any number of times."""
-    text = "Set a value as though it stood in the file: scale=4, upscale.scale=4, seed=7, outputs.dir=out, sources=DIR."
-    return click.option("-D", "definitions", metavar="KEY=VALUE", multiple=True, help=text)(function)
+@dataclass(frozen=True)
+class Opened:
+    """The pipeline that a command was given, with what is set from outside."""
+
+    file: Path
+    definitions: tuple[str, ...]
+    profile: str
+
+    def build(self) -> Build:
+        """Open it, and warn of broken plugins."""
+        build = Build(self.file, self.definitions, self.profile)
+        warn_of_broken(build.registry)
+        return build
+
+
+def build_options(function: F) -> F:
+    """Take PIPELINE, `--profile` and `-D`, and hand them over as `opened`."""
+
+    @click.argument("pipeline", type=click.Path(path_type=Path))
+    @click.option("--profile", default="", metavar="NAME", help="One of the pipeline's profiles.")
+    @click.option("-D", "definitions", metavar="KEY=VALUE", multiple=True, help=_DEFINE)
+    @wraps(function)
+    def wrapped(pipeline: Path, profile: str, definitions: tuple[str, ...], **others: Any) -> Any:
+        return function(opened=Opened(pipeline, definitions, profile), **others)
+
+    return wrapped  # type: ignore[return-value]
 
 
 def only_option(function: F) -> F:
     """Take `--only GLOB`, any number of times."""
     return click.option("--only", metavar="GLOB", multiple=True, help="Only assets of such names.")(function)
-
-
-def open_build(pipeline: Path, definitions: tuple[str, ...]) -> Build:
-    """Open a pipeline, and warn of broken plugins."""
-    build = Build(pipeline, definitions)
-    warn_of_broken(build.registry)
-    return build
 
 
 def warn_of_broken(registry: Registry) -> None:

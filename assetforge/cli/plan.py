@@ -3,39 +3,52 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 
-from assetforge.cli.options import definitions_option, only_option, open_build, pipeline_argument
-from assetforge.plan.plan import Job
+from assetforge.cli.options import Opened, build_options, only_option
+from assetforge.plan.jobs import Job, Plan
+from assetforge.plan.plan import Wish
+from assetforge.report import FAILED, OK, QUARANTINED
 
 
 @click.command("plan")
-@pipeline_argument
-@definitions_option
+@build_options
 @only_option
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
-def command(pipeline: Path, definitions: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> int:
+def command(opened: Opened, only: tuple[str, ...], as_json: bool) -> int:
     """Show what a run would do, and why."""
-    with open_build(pipeline, definitions) as build:
-        jobs = build.plan(only).jobs
+    with opened.build() as build:
+        plan = build.plan(Wish(only))
     if as_json:
-        click.echo(json.dumps({"jobs": [_data(job) for job in jobs]}, indent=2, ensure_ascii=False))
+        data = {"jobs": [_data(job) for job in plan.jobs], "gone": [vars(gone) for gone in plan.gone]}
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
     else:
-        _print(jobs)
-    return 1 if any(job.state == "failed" for job in jobs) else 0
+        _print(plan)
+    return exit_code(plan)
 
 
-def _print(jobs: tuple[Job, ...]) -> None:
-    for job in jobs:
-        if job.problem:
+def exit_code(plan: Plan) -> int:
+    """Return what a run would leave with, if all that it builds goes well."""
+    if plan.in_state("failed"):
+        return FAILED
+    return QUARANTINED if plan.in_state("quarantined") else OK
+
+
+def _print(plan: Plan) -> None:
+    for job in plan.jobs:
+        if job.state == "failed":
             click.secho(f"cannot   {job.asset}: {job.problem}", fg="red")
+        elif job.state == "quarantined":
+            click.secho(f"skip     {job.asset}: {job.problem}", fg="yellow")
         elif job.reasons:
             click.echo(f"build    {job.asset}: {'; '.join(map(str, job.reasons))}")
-    counts = [sum(job.state == state for job in jobs) for state in ("out of date", "up to date", "failed")]
-    click.echo(f"{counts[0]} to build, {counts[1]} up to date, {counts[2]} cannot be built")
+    for gone in plan.gone:
+        click.echo(f"remove   {gone.asset}: its sources are gone")
+    counts = [len(plan.in_state(state)) for state in ("out of date", "up to date", "failed", "quarantined")]
+    quarantined = f", {counts[3]} quarantined" if counts[3] else ""
+    click.echo(f"{counts[0]} to build, {counts[1]} up to date, {counts[2]} cannot be built{quarantined}")
 
 
 def _data(job: Job) -> dict[str, Any]:
@@ -43,6 +56,6 @@ def _data(job: Job) -> dict[str, Any]:
         "asset": job.asset,
         "state": job.state,
         "reasons": [{**vars(reason), "text": str(reason)} for reason in job.reasons],
-        "outputs": [str(output.path) for output in job.outputs],
+        "outputs": list(job.files),
         "problem": str(job.problem) if job.problem else "",
     }

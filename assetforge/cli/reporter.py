@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assetforge.events import Event, JobFinished, JobStarted, RunFinished, RunStarted, StepProgress, StepStarted
+from assetforge.events import (
+    AttemptFailed,
+    Event,
+    JobFinished,
+    JobStarted,
+    OutputRemoved,
+    RunFinished,
+    RunStarted,
+    StepProgress,
+    StepStarted,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -34,14 +44,28 @@ def reporter() -> Iterator[Show]:
 def show_line(event: Event) -> None:
     """Show an event as at most one line."""
     match event:
-        case JobFinished(asset, "failed", _, error):
+        case JobFinished(asset, "failed", _, error, log):
             click.secho(f"failed   {asset}: {error}", fg="red", err=True)
+            if log:
+                click.secho(f"         its log: {log}", fg="red", err=True)
+        case JobFinished(asset, "quarantined", _, error):
+            click.secho(f"skipped  {asset}: {error}", fg="yellow", err=True)
         case JobFinished(asset, state, seconds):
             click.echo(f"{state:8} {asset} ({seconds:.1f} s)")
-        case RunFinished(done, failed, current, seconds):
-            click.echo(f"{done} done, {failed} failed, {current} up to date ({seconds:.1f} s)")
+        case AttemptFailed(asset, error):
+            click.secho(f"trouble  {asset}: {error}", fg="yellow", err=True)
+        case OutputRemoved(asset, path):
+            click.echo(f"removed  {path}: the sources of {asset} are gone")
+        case RunFinished():
+            click.echo(_summary(event))
         case _:
             pass
+
+
+def _summary(event: RunFinished) -> str:
+    quarantined = f", {event.quarantined} quarantined" if event.quarantined else ""
+    counts = f"{event.done} done, {event.failed} failed{quarantined}, {event.current} up to date"
+    return f"{counts} ({event.seconds:.1f} s)"
 
 
 class _Bar:
@@ -58,7 +82,7 @@ class _Bar:
                 self.progress.update(self.bar, total=jobs)
             case JobStarted(asset):
                 self.progress.update(self.bar, description=asset)
-            case StepStarted(asset, step):
+            case StepStarted(asset, step, _):
                 self.progress.update(self.bar, description=f"{asset}: {step}")
             case StepProgress(_, _, fraction):
                 self.progress.update(self.bar, completed=self.finished + fraction)
@@ -67,7 +91,7 @@ class _Bar:
                 self.progress.update(self.bar, completed=self.finished)
             case _:
                 pass
-        if isinstance(event, JobFinished | RunFinished):
+        if isinstance(event, JobFinished | AttemptFailed | OutputRemoved | RunFinished):
             with self._above():
                 show_line(event)
 

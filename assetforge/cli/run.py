@@ -6,31 +6,70 @@ from pathlib import Path
 
 import click
 
-from assetforge.cli.options import definitions_option, only_option, open_build, pipeline_argument
+from assetforge.build import Build, Manner, interrupt_on_termination
+from assetforge.cli.options import Opened, build_options, only_option
 from assetforge.cli.reporter import reporter
 from assetforge.codecs.atomic import write_atomically
+from assetforge.errors import AssetForgeError
+from assetforge.plan.plan import Wish
+from assetforge.report import INTERRUPTED, Report
 
 
 @click.command("run")
-@pipeline_argument
-@definitions_option
+@build_options
 @only_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Processes that compute on each device; 0 runs all in this process, for debuggers.",
+)
 @click.option("--force", is_flag=True, help="Build everything anew, whatever the store has.")
+@click.option("--retry", is_flag=True, help="Try quarantined assets again.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write what happened as JSON.")
-def command(
-    pipeline: Path, definitions: tuple[str, ...], only: tuple[str, ...], device: str, force: bool, report: Path | None
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write what happened as JUnit XML.")
+def command(  # noqa: PLR0913  as many options as users need
+    opened: Opened,
+    only: tuple[str, ...],
+    device: str,
+    workers: int,
+    force: bool,
+    retry: bool,
+    report: Path | None,
+    junit: Path | None,
 ) -> int:
     """Build what is out of date, and nothing else."""
-    with open_build(pipeline, definitions) as build:
-        plan = build.plan(only, force=force)
-        with reporter() as show:
-            result = build.run(plan, show, device=device, force=force)
-        if report:
-            write_atomically(report, result.json().encode())
-        if not result.exit_code:
-            click.echo(f"outputs are in {_shown(build.pipeline.outputs.root)}")
-        return result.exit_code
+    interrupt_on_termination()
+    result = Report(opened.file.stem, (), 0.0)
+    try:
+        with opened.build() as build:
+            result = _run(build, Wish(only, force, retry), Manner(device, workers, force))
+    except AssetForgeError as error:
+        result = result.stopped_by(error) if result.jobs else Report.of_error(opened.file.stem, error)
+        raise
+    except KeyboardInterrupt:
+        result = Report(opened.file.stem, (), 0.0, interrupted=True)
+        raise
+    finally:
+        for path, text in ((report, result.json()), (junit, result.junit())):
+            if path:
+                write_atomically(path, text.encode())
+    if result.exit_code == INTERRUPTED:
+        raise click.Abort
+    return result.exit_code
+
+
+def _run(build: Build, wish: Wish, manner: Manner) -> Report:
+    plan = build.plan(wish)
+    if wish.retry:
+        build.state.release(job.asset for job in plan.jobs if job.state == "out of date")
+    with reporter() as show:
+        result = build.run(plan, show, manner)
+    if not result.exit_code:
+        click.echo(f"outputs are in {_shown(build.pipeline.outputs.root)}")
+    return result
 
 
 def _shown(path: Path) -> str:

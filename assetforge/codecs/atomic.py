@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from assetforge.errors import OutputError
 
 _ADVICE = {
-    errno.EACCES: "make it writable, or check it out of version control",
-    errno.EPERM: "make it writable, or check it out of version control",
+    errno.EACCES: "make it writable, check it out of version control, or close the program that holds it",
+    errno.EPERM: "make it writable, check it out of version control, or close the program that holds it",
     errno.EROFS: "choose a folder that can be written",
     errno.ENOSPC: "free some disk space and run again",
     errno.EDQUOT: "free some disk space and run again",
@@ -28,32 +29,69 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     Raises OutputError, with nothing changed, where that is not possible.
     """
-    # Only the beginning of the name: a name that is just short enough must not grow.
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.tmp")
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary file to write; it takes the place of `path` at the end, unless something is raised.
+
+    Raises OutputError, with nothing changed, where that is not possible.
+    """
+    temporary = beside(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _refuse_read_only(path)
-        _write_through(temporary, data)
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(
-            str(path), f"cannot be written ({error.strerror})", _ADVICE.get(error.errno or 0, "")
-        ) from error
+        with naming(path):
+            prepare(path)
+            yield temporary
+            synchronize(temporary)
+            temporary.replace(path)
     finally:
         with suppress(OSError):
             temporary.unlink()
 
 
-def _refuse_read_only(path: Path) -> None:
-    """Replacing would succeed on a read-only file, but who made it so did not mean that."""
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turn what the system says of a file into an OutputError that names it and what to do."""
+    try:
+        yield
+    except OSError as error:
+        what = f"cannot be written ({error.strerror})"
+        raise OutputError(str(path), what, _ADVICE.get(error.errno or 0, "")) from error
+
+
+def beside(path: Path) -> Path:
+    """Name a temporary file in the same folder, hidden. A name that is just short enough must not grow."""
+    return path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.tmp")
+
+
+def prepare(path: Path) -> None:
+    """Make the folder of a file that is to be replaced; raise OSError where it must not be or cannot be.
+
+    Replacing would succeed on a read-only file, but who made it so did not mean that.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a directory")
-    if path.exists() and not path.stat().st_mode & 0o200:
-        raise PermissionError(errno.EACCES, "is read-only")
+    if path.exists():
+        if not path.stat().st_mode & 0o200:
+            raise PermissionError(errno.EACCES, "is read-only")
+        with path.open("rb+"):  # a file that another program has locked says so here
+            pass
 
 
-def _write_through(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
+def synchronize(path: Path) -> None:
+    """Bring a file's content to the disk, so that a name never leads to less after a power failure."""
+    with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def synchronize_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system can do that."""
+    if os.name == "posix":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)

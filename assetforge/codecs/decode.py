@@ -13,7 +13,7 @@ from torch import Tensor
 from assetforge.codecs import exr, hdr, icc, pillow_files, png, tiff
 from assetforge.codecs.formats import Depth
 from assetforge.codecs.raster import FormatError, Pixels, Raster
-from assetforge.errors import SourceError
+from assetforge.errors import AccessError, SourceError
 from assetforge.material.map_spec import MapSpec
 from assetforge.material.texture import Texture, Wrap
 from assetforge.ops.color import srgb_decode
@@ -62,7 +62,7 @@ def decode(path: Path, spec: MapSpec, reading: Reading = Reading(), name: str | 
             _check_finite(raster.pixels)
         return Decoded(_texture(raster, spec, reading), raster.depth)
     except OSError as error:
-        raise SourceError(shown, f"cannot be read ({error.strerror})", "check that it is there") from error
+        raise AccessError(shown, f"cannot be read ({error.strerror})", "check that it is there, and yours") from error
     except FormatError as error:
         what, _, instead = str(error).partition("; ")
         raise SourceError(shown, what, instead) from error

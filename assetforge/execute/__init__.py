@@ -1,1 +1,1 @@
-"""Run one job: pull the maps that its outputs need through the steps, reusing what the store has."""
+"""Run jobs: cut into stages, which worker processes do one at a time, so that a crash costs one attempt of one job."""

@@ -1,4 +1,4 @@
-"""What one step hands to the next, kept in the store as float32, so that nothing is lost between them."""
+"""What one step or stage hands to the next: maps as float32 in a safetensors file, so that nothing is lost."""
 
 from __future__ import annotations
 
@@ -9,31 +9,46 @@ from typing import cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
+from assetforge.codecs.formats import Depth
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.texture import Texture, Wrap
 
-SUFFIX = ".safetensors"
+_ALIGNMENT = 8
 
 
-def pack(maps: Mapping[str, Texture]) -> bytes:
-    """Serialize the maps of a result."""
-    tensors = {name: texture.data.contiguous() for name, texture in maps.items()}
-    tensors |= {f"{name}.alpha": t.alpha.contiguous() for name, t in maps.items() if t.alpha is not None}
+def save_maps(path: Path, maps: Mapping[str, Texture], depth: Depth | None = None) -> None:
+    """Write maps, and the depth of the file that they came from.
+
+    safetensors' own functions copy every tensor once more, which for a large material is all the memory there is.
+    """
+    tensors = {name: texture.data for name, texture in maps.items()}
+    tensors |= {f"{name}.alpha": texture.alpha for name, texture in maps.items() if texture.alpha is not None}
     meaning = {name: [texture.color_space, texture.wrap] for name, texture in maps.items()}
-    return save(tensors, {"maps": json.dumps(meaning)})
+    header: dict[str, object] = {"__metadata__": {"maps": json.dumps(meaning), "depth": depth or ""}}
+    end = 0
+    for name, tensor in tensors.items():
+        begin, end = end, end + tensor.nbytes
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for tensor in tensors.values():
+            tensor.contiguous().numpy().tofile(file)
 
 
-def unpack(path: Path) -> dict[str, Texture] | None:
-    """Read the maps of a result; None where the file is damaged, which costs no more than computing it again."""
+def load_maps(path: Path) -> tuple[dict[str, Texture], Depth | None] | None:
+    """Read maps back; None where the file is damaged or gone, which costs no more than computing it again."""
     try:
         with safe_open(path, framework="pt") as file:
-            meaning = json.loads(file.metadata()["maps"])
+            metadata = file.metadata()
+            meaning = json.loads(metadata["maps"])
             tensors = {name: cast("torch.Tensor", file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
-        return {
+        maps = {
             name: Texture(tensors[name], ColorSpace(space), cast("Wrap", wrap), tensors.get(f"{name}.alpha"))
             for name, (space, wrap) in meaning.items()
         }
+        return maps, cast("Depth | None", metadata["depth"] or None)
     except (SafetensorError, OSError, KeyError, ValueError):
         return None

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJso
 from pydantic_core import CoreSchema
 
 from assetforge.codecs.formats import FORMATS
+from assetforge.params import Memory
 from assetforge.steps import Precision
 
 VERSION = 1
@@ -17,6 +18,7 @@ FormatWord = Annotated[str, WithJsonSchema({"enum": list(FORMATS), "x-name": "fo
 Value = str | int | float | bool | None
 Green = Literal["up", "down"]
 Channel = Literal["r", "g", "b", "a"]
+StoreMode = Literal["read-write", "read-only"]
 
 
 class _Section(BaseModel):
@@ -48,6 +50,17 @@ class InputSection(_Section):
         return {"anyOf": [{"type": "string", "description": "Pattern of files."}, handler(core)]}
 
 
+class ResourcesSection(_Section):
+    """What a step may use. It changes when and where the step runs, and never its result."""
+
+    device: Literal["cpu"] | None = None
+    """`cpu` keeps the step off the GPU, in a process beside it."""
+    memory: Memory | None = None
+    """Host memory that it takes, such as `6 GiB`; steps that would not fit together run one after the other."""
+    time_limit: float | None = Field(default=None, gt=0)
+    """Seconds after which it is taken to hang."""
+
+
 class StepSection(_Section):
     """One step and its parameters."""
 
@@ -55,6 +68,8 @@ class StepSection(_Section):
     """Name of the step; `assetforge steps` lists them."""
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
     """Its parameters; `assetforge steps NAME` explains them."""
+    resources: ResourcesSection | None = None
+    """What it may use, where that differs from what the step says of itself."""
 
 
 class OutputsSection(_Section):
@@ -93,5 +108,11 @@ class PipelineSection(_Section):
     """Seed of steps that draw random numbers."""
     precision: Literal["auto"] | Precision = "auto"
     """`auto` lets a step use half precision where the result stays within half a code value."""
-    store: Path = Path(".assetforge")
-    """Folder of the state and of the results, beside the pipeline."""
+    profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Sets of values by name, such as `preview: {scale: 2}`, which `--profile` puts over those of the file."""
+    attempts: int = Field(default=3, ge=1)
+    """How often a step may fail on an asset before the asset is quarantined."""
+    store: Path | None = None
+    """Folder of results, which machines may share; by default a part of `.assetforge` beside the pipeline."""
+    store_mode: StoreMode = "read-write"
+    """`read-only` takes results from the store, and keeps new ones in `.assetforge`."""

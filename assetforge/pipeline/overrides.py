@@ -1,4 +1,4 @@
-"""Values that replace those of the file: `-D key=value`, and the combinations of `variants`."""
+"""Values that replace those of the file: of a profile, of `-D key=value`, and of the files beside an asset."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from assetforge.errors import UsageError, did_you_mean
+from assetforge.errors import PipelineError, Problem, UsageError, did_you_mean
 from assetforge.pipeline.document import PipelineSection
 from assetforge.pipeline.marked_yaml import Document, Path
 from assetforge.plugins import Registry
@@ -15,7 +15,7 @@ from assetforge.plugins import Registry
 SECTIONS = tuple(PipelineSection.model_fields)
 
 
-def override(document: Document, definitions: Sequence[str], registry: Registry) -> Document:
+def define(document: Document, definitions: Sequence[str], registry: Registry) -> Document:
     """Apply `key=value` definitions as though they stood in the file; raise UsageError where a key fits nothing."""
     for definition in definitions:
         key, equals, text = definition.partition("=")
@@ -23,10 +23,56 @@ def override(document: Document, definitions: Sequence[str], registry: Registry)
             raise UsageError(f"-D {definition}", "has no '='", "write -D scale=4")
         paths = targets(document, key, registry)
         if not paths:
-            known = {*parameters(document, registry), *_document_keys()}
-            raise UsageError(f"-D {definition}", f"{key!r} is nothing in this pipeline", did_you_mean(key, known))
+            hint = did_you_mean(key, known_keys(document, registry))
+            raise UsageError(f"-D {definition}", f"{key!r} is nothing in this pipeline", hint)
         for path in paths:
             document = document.with_value(path, _value(text, definition), f"-D {definition}")
+    return document
+
+
+def apply_profile(document: Document, name: str, registry: Registry) -> Document:
+    """Apply one of the document's profiles, if a name is given; raise PipelineError where any profile has a mistake."""
+    found = document.data.get("profiles")
+    profiles = (
+        {key: value for key, value in found.items() if isinstance(value, dict)} if isinstance(found, dict) else {}
+    )
+    if name and name not in profiles:
+        raise UsageError("--profile", f"there is no profile {name!r}", did_you_mean(name, profiles))
+    problems = [
+        Problem(
+            document.place(("profiles", profile, key), key=True),
+            "is nothing in this pipeline",
+            did_you_mean(key, known_keys(document, registry)),
+        )
+        for profile, values in profiles.items()
+        for key in values
+        if not targets(document, key, registry)
+    ]
+    if problems:
+        raise PipelineError(problems)
+    for key, value in profiles.get(name, {}).items():
+        for path in targets(document, key, registry):
+            document = document.with_value(path, value, document.values["profiles", name, key])
+    return document
+
+
+def override_asset(document: Document, own: Document, registry: Registry) -> Document:
+    """Apply the values of an override file: `seed` and parameters, nothing that other assets share."""
+    allowed = ["seed", *parameters(document, registry)]
+    variants = document.data.get("variants")
+    problems = list(own.problems)
+    for key, value in own.data.items():
+        if key not in allowed:
+            where, hint = own.place((key,), key=True), did_you_mean(key, allowed)
+            problems.append(Problem(where, "is not `seed` nor a parameter of a step", hint))
+            continue
+        paths = targets(document, key, registry)
+        if any(set(paths) & set(targets(document, str(name), registry)) for name in variants or ()):
+            problems.append(Problem(own.place((key,), key=True), "is one of the pipeline's variants", "leave it out"))
+        for path in paths:
+            document = document.with_value(path, value, own.values[key,])
+    if problems:
+        raise PipelineError(problems)
     return document
 
 
@@ -63,8 +109,10 @@ def parameters(document: Document, registry: Registry) -> list[str]:
     return sorted({field for _, field in fields} | {f"{name}.{field}" for name, field in fields})
 
 
-def _document_keys() -> list[str]:
-    return ["sources", "seed", "precision", "store", "name", "outputs.dir", "outputs.name", "outputs.format"]
+def known_keys(document: Document, registry: Registry) -> set[str]:
+    """Name all that may be set from outside."""
+    single = {"sources", "seed", "precision", "attempts", "store", "store_mode", "name"}
+    return single | {"outputs.dir", "outputs.name", "outputs.format"} | set(parameters(document, registry))
 
 
 def _section(document: Document, name: str) -> Any:

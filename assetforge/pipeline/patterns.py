@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
+
+from assetforge.errors import SourceError
 
 NAME = "name"
 _TOKEN = re.compile(r"\{([^{}]*)\}|(\*\*/)|(\*)|(\?)")
@@ -76,27 +79,67 @@ def _token_regex(token: re.Match[str], fields: list[str]) -> str:
     return f"(?P<{name}>[^/]+)"
 
 
-def scan(root: Path, pattern: Pattern, skip: frozenset[Path]) -> Iterator[str]:
-    """Yield the files below `root` that the pattern may match, relative, with `/`, in order; no hidden ones."""
-    start = root / pattern.prefix
-    if start.is_dir():
-        yield from _scan(start, pattern.prefix, pattern.depth, skip, frozenset())
+class Tree:
+    """The files below a folder, each folder listed at most once; nothing hidden, and none of the folders in `skip`."""
+
+    def __init__(self, root: Path, skip: Iterable[Path] = ()) -> None:
+        self.root = root
+        self._skip = frozenset(os.path.realpath(path) for path in skip)
+        self._listed: dict[str, tuple[list[str], list[str]]] = {}
+
+    def matching(self, pattern: Pattern) -> Iterator[str]:
+        """Yield the files that the pattern may match, relative, with `/`, in order."""
+        if os.path.isdir(self._at(pattern.prefix)):  # noqa: PTH112  strings: there may be very many
+            yield from self._files(pattern.prefix, pattern.depth, frozenset())
+
+    def names(self, ending: str) -> set[str]:
+        """Return the listed files whose names end so."""
+        return {
+            _join(folder, name)
+            for folder, (files, _) in self._listed.items()
+            for name in files
+            if name.endswith(ending)
+        }
+
+    def _files(self, folder: str, depth: int | None, above: frozenset[str]) -> Iterator[str]:
+        real = os.path.realpath(self._at(folder))
+        if real in self._skip or real in above:  # our own outputs, or a link that leads back up
+            return
+        files, folders = self._list(folder)
+        level = folder.count("/") + 1 if folder else 0
+        if depth is None or level == depth:
+            yield from (_join(folder, name) for name in files)
+        if depth is None or level < depth:
+            for name in folders:
+                yield from self._files(_join(folder, name), depth, above | {real})
+
+    def _list(self, folder: str) -> tuple[list[str], list[str]]:
+        if folder not in self._listed:
+            try:
+                with os.scandir(self._at(folder)) as entries:
+                    found = [(entry.name, _is_folder(entry)) for entry in entries if entry.name[0] != "."]
+            except OSError as error:
+                raise SourceError(
+                    self._at(folder), f"cannot be listed ({error.strerror})", "check its permissions"
+                ) from error
+            found.sort()
+            files, folders = ([name for name, is_folder in found if is_folder == wanted] for wanted in (False, True))
+            self._listed[folder] = files, folders
+        return self._listed[folder]
+
+    def _at(self, folder: str) -> str:
+        return os.path.join(self.root, folder)  # noqa: PTH118
 
 
-def _scan(folder: Path, prefix: str, depth: int | None, skip: frozenset[Path], above: frozenset[Path]) -> Iterator[str]:
-    real = folder.resolve()
-    if real in skip or real in above:  # our own outputs, or a link that leads back up
-        return
-    level = prefix.count("/") + 1 if prefix else 0
-    for entry in sorted(folder.iterdir()):
-        path = f"{prefix}/{entry.name}" if prefix else entry.name
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            if depth is None or level < depth:
-                yield from _scan(entry, path, depth, skip, above | {real})
-        elif depth is None or level == depth:
-            yield path
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in circles: whoever reads it will be told
+        return False
 
 
 def template_fields(text: str) -> list[str]:

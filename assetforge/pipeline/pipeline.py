@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from assetforge.codecs.formats import Format
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params
-from assetforge.pipeline.document import Channel, Green
+from assetforge.pipeline.document import Channel, Green, StoreMode
+from assetforge.pipeline.marked_yaml import Document
 from assetforge.pipeline.patterns import Pattern
 from assetforge.plugins import Plugin
-from assetforge.steps import Precision, Step
+from assetforge.steps import Precision, Resources, Step
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class StepUse:
     plugin: Plugin
     place: str
     """Where it is written, for errors."""
+    resources: Resources
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,29 @@ class Pipeline:
 
     file: Path
     name: str
+    profile: str
     sources: Path
     inputs: Mapping[str, Input]
     variants: tuple[Variant, ...]
     outputs: Outputs
     precision: Precision
-    store: Path
+    attempts: int
+    state: Path
+    """The folder that remembers earlier runs."""
+    store: Path | None
+    """The folder of results, if it is not a part of the state's."""
+    store_mode: StoreMode
     specs: Mapping[str, MapSpec]
     """The vocabulary of maps, plugins' words included."""
+    document: Document = field(repr=False, compare=False)
+    """What all this was resolved from."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths start from."""
+        return self.file.absolute().parent
+
+    @property
+    def id(self) -> str:
+        """What the state knows this pipeline by: each profile has outputs of its own."""
+        return f"{self.file.name}@{self.profile}" if self.profile else self.file.name

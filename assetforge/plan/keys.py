@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from assetforge.codecs.formats import Format
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import files_named
 from assetforge.pipeline.document import Green
-from assetforge.pipeline.pipeline import Input, Pipeline, StepUse
+from assetforge.pipeline.pipeline import Input, Pipeline, StepUse, Variant
 from assetforge.plugins import code_digest
 
 Digest = Callable[[Path], str]
@@ -80,6 +80,35 @@ def step_facts(use: StepUse, weight_files: Mapping[str, Path], digest: Digest) -
 def weight_files(use: StepUse) -> dict[str, Path]:
     """Find the weights that a step's parameters need; raise PluginError where a file is missing."""
     return {name: weights.find(name, use.plugin.folder) for name in use.step.weights_of(use.params)}
+
+
+def variant_digest(pipeline: Pipeline, variant: Variant, steps: Sequence[StepFacts]) -> str:
+    """Digest all that the jobs of a variant have in common, wherever it shows: in pixels or in names."""
+    outputs = pipeline.outputs
+    return key(
+        steps=[facts.data for facts in steps],
+        seed=variant.seed,
+        values=dict(variant.values),
+        precision=pipeline.precision,
+        inputs={name: [repr(one.spec), one.green, one.channel, one.layer, one.wrap] for name, one in _inputs(pipeline)},
+        outputs=[outputs.dir, outputs.name, outputs.default.name, outputs.green],
+        formats={name: chosen.name for name, chosen in outputs.formats.items()},
+        maps=sorted(map(repr, pipeline.specs.values())),
+        house=house(),
+    )
+
+
+def _inputs(pipeline: Pipeline) -> list[tuple[str, Input]]:
+    return sorted(pipeline.inputs.items())
+
+
+def signature(variant: str, fields: Mapping[str, str], sources: Iterable[str], digests: Iterable[str]) -> str:
+    """Digest all that a job depends on. It costs little, so that most jobs are known to be up to date by it alone.
+
+    variant: the digest of its variant. sources: the maps that have a file, with the sha256 of each in `digests`.
+    """
+    parts = [variant, *(part for item in fields.items() for part in item), *sources, *digests]
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=32).hexdigest()
 
 
 def source_key(sha256: str, one: Input) -> str:

@@ -2,165 +2,167 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
 
-from assetforge.codecs.formats import Format
 from assetforge.errors import AssetForgeError, PipelineError, Problem, SourceError
-from assetforge.material.map_spec import MapSpec
 from assetforge.pipeline.pipeline import Input, Pipeline, StepUse, Variant
 from assetforge.plan import keys
 from assetforge.plan.assets import Asset, find_assets
+from assetforge.plan.collisions import refuse_collisions
+from assetforge.plan.jobs import Facts, Gone, Job, MapOrigin, Output, Plan, SourceMap, State, Task, WrittenMap
+from assetforge.plan.past import OutputState, Past, Record
 from assetforge.plan.reasons import Kind, Reason, differences
 from assetforge.steps import select
 
-OutputState = Literal["as written", "missing", "changed"]
-State = Literal["up to date", "out of date", "failed"]
-Facts = Mapping[str, Any]
+SpecialVariants = Callable[[Sequence[Path]], tuple[Variant, ...]]
+"""Gives the variants of an asset that has override files."""
 
 
 @dataclass(frozen=True)
-class SourceMap:
-    """A map that is read from a file."""
+class Wish:
+    """What the caller wants to be planned."""
 
-    key: str
-    path: Path
-    shown: str
-    sha256: str
-    input: Input
-
-
-@dataclass(frozen=True)
-class WrittenMap:
-    """A map that a task writes."""
-
-    key: str
-    name: str
-    task: Task
+    only: tuple[str, ...] = ()
+    """Wildcards of asset names; all where there are none."""
+    force: bool = False
+    """Build what is up to date, too."""
+    retry: bool = False
+    """Try what is quarantined again."""
+    explain: bool = False
+    """Say how outputs are made even where they are up to date."""
 
 
-MapOrigin = SourceMap | WrittenMap
-
-
-@dataclass(frozen=True)
-class Task:
-    """One step of a job."""
-
-    key: str
-    use: StepUse
-    seed: int
-    reads: Mapping[str, MapOrigin]
-    writes: Mapping[str, MapSpec]
-    weights: Mapping[str, Path]
-    weight_sums: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Output:
-    """One file that a job writes, with the maps in it."""
-
-    key: str
-    path: Path
-    format: Format
-    maps: Mapping[str, MapOrigin]
-    followed: Mapping[str, SourceMap]
-    """The sources whose depth each map keeps."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """What was known of a job when it was last built."""
-
-    facts: Facts
-    outputs: Mapping[str, str]
-    """Key of each output by its path."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One asset's run."""
-
-    asset: str
-    state: State
-    reasons: tuple[Reason, ...]
-    outputs: tuple[Output, ...] = ()
-    facts: Facts = field(default_factory=dict)
-    problem: Problem | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All jobs of a pipeline."""
-
-    pipeline: Pipeline
-    jobs: tuple[Job, ...]
-
-    def in_state(self, state: State) -> list[Job]:
-        """Return the jobs in one state."""
-        return [job for job in self.jobs if job.state == state]
-
-
-@dataclass(frozen=True)
-class Past:
-    """What earlier runs left, as questions: the plan does not know how it is kept."""
-
-    digest: keys.Digest
-    record: Callable[[str], Record | None]
-    output: Callable[[Path], OutputState]
-
-
-def make_plan(pipeline: Pipeline, past: Past, only: Iterable[str] = (), *, force: bool = False) -> Plan:
-    """Plan a pipeline; `only` are wildcards of asset names. Raise PipelineError where outputs collide."""
+def make_plan(pipeline: Pipeline, past: Past, special: SpecialVariants, wish: Wish | None = None) -> Plan:
+    """Plan a pipeline. Raise PipelineError where sources do not fit the patterns, or outputs collide."""
+    wish = wish or Wish()
     assets = find_assets(pipeline)
-    planner = _Planner(pipeline, past)
-    jobs = [planner.job(asset, variant, force=force) for asset in assets for variant in pipeline.variants]
-    _refuse_collisions(jobs, {source.path for job in jobs for source in _sources(job)}, pipeline)
-    wanted = tuple(only)
-    chosen = [job for job in jobs if not wanted or any(fnmatchcase(job.asset, glob) for glob in wanted)]
-    if wanted and not chosen:
-        known = ", ".join(asset.name for asset in assets[:8])
-        raise PipelineError(
-            [Problem("--only", f"no asset matches {', '.join(wanted)}", f"the first ones are: {known}")]
-        )
-    return Plan(pipeline, tuple(chosen))
+    planner = _Planner(pipeline, past, wish)
+    cached = lru_cache(maxsize=None)(special)
+    jobs = [
+        planner.job(asset, variant)
+        for asset in assets
+        for variant in (cached(asset.overrides) if asset.overrides else pipeline.variants)
+    ]
+    refuse_collisions(jobs, pipeline)
+    if wish.only:
+        return Plan(pipeline, _chosen(jobs, wish.only))
+    return Plan(pipeline, tuple(jobs), tuple(_gone(jobs, past, pipeline.folder)))
+
+
+def _chosen(jobs: Sequence[Job], only: Sequence[str]) -> tuple[Job, ...]:
+    chosen = tuple(job for job in jobs if any(fnmatchcase(job.asset, glob) for glob in only))
+    if not chosen:
+        known = ", ".join(job.asset for job in jobs[:8])
+        problem = Problem("--only", f"no asset matches {', '.join(only)}", f"the first ones are: {known}")
+        raise PipelineError([problem])
+    return chosen
+
+
+def _gone(jobs: Sequence[Job], past: Past, folder: Path) -> Iterable[Gone]:
+    """Yield the recorded jobs whose sources are gone, with those of their outputs that no job makes now."""
+    planned = {job.asset for job in jobs}
+    kept: set[str] | None = None
+    for asset, record in past.records():
+        if asset not in planned and not all((folder / name).exists() for name in record.sources):
+            kept = {name for job in jobs for name in job.files} if kept is None else kept
+            yield Gone(asset, tuple(name for name in record.outputs if name not in kept))
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A variant with the facts of its steps, and a digest of all that the jobs of this variant share."""
+
+    variant: Variant
+    steps: tuple[tuple[StepUse, dict[str, Path], keys.StepFacts], ...]
+    digest: str
 
 
 class _Planner:
-    def __init__(self, pipeline: Pipeline, past: Past) -> None:
-        self.pipeline, self.past = pipeline, past
-        self.steps = {id(variant): [self._facts(use) for use in variant.steps] for variant in pipeline.variants}
+    def __init__(self, pipeline: Pipeline, past: Past, wish: Wish) -> None:
+        self.pipeline, self.past, self.wish = pipeline, past, wish
+        self.folder = str(pipeline.folder)
+        self.sources = _relative(pipeline.sources, pipeline.folder)
+        self._prepared: dict[int, _Prepared] = {}
+
+    def prepared(self, variant: Variant) -> _Prepared:
+        """Gather what the jobs of a variant share; once, as there may be very many."""
+        if id(variant) not in self._prepared:
+            steps = tuple(self._facts(use) for use in variant.steps)
+            digest = keys.variant_digest(self.pipeline, variant, [facts for _, _, facts in steps])
+            self._prepared[id(variant)] = _Prepared(variant, steps, digest)
+        return self._prepared[id(variant)]
 
     def _facts(self, use: StepUse) -> tuple[StepUse, dict[str, Path], keys.StepFacts]:
         files = keys.weight_files(use)
-        return use, files, keys.step_facts(use, files, self.past.digest)
+        return use, files, keys.step_facts(use, files, self._digest)
 
-    def job(self, asset: Asset, variant: Variant, *, force: bool) -> Job:
+    def _digest(self, path: Path) -> str:
+        return self.past.digest(_relative(path, self.pipeline.folder))
+
+    def job(self, asset: Asset, variant: Variant) -> Job:
+        """Plan one job, without working out its keys where it is plain that nothing has changed."""
         name = job_name(asset, variant)
+        sources = tuple(self.sources + path for path in asset.sources.values())
         if asset.missing:
-            return Job(name, "failed", (), problem=asset.missing)
+            return Job(name, "failed", sources=sources, problem=asset.missing)
         try:
-            sources = {name: self._source(name, path) for name, path in asset.sources.items()}
-            maps = self._chain(sources, variant)
+            digests = [self.past.digest(path) for path in sources]
+            prepared = self.prepared(variant)
+        except SourceError as error:
+            return Job(name, "failed", sources=sources, problem=error.problem)
+        signature = keys.signature(prepared.digest, asset.fields, asset.sources, digests)
+        record = self.past.record(name)
+        thorough = self.wish.force or self.wish.explain
+        if record and not thorough and record.signature == signature and self._all_as_written(record):
+            return Job(name, "up to date", (), signature, sources, tuple(record.outputs))
+        return self._job(asset, prepared, name, signature, record, dict(zip(asset.sources, digests, strict=True)))
+
+    def _all_as_written(self, record: Record) -> bool:
+        return all(self.past.output(name) == "as written" for name in record.outputs)
+
+    def _job(
+        self,
+        asset: Asset,
+        prepared: _Prepared,
+        name: str,
+        signature: str,
+        record: Record | None,
+        digests: Mapping[str, str],
+    ) -> Job:
+        sources = tuple(self.sources + path for path in asset.sources.values())
+        try:
+            maps = {map_name: self._source(map_name, asset, sha256) for map_name, sha256 in digests.items()}
+            chain = self._chain(maps, prepared)
         except AssetForgeError as error:
-            return Job(name, "failed", (), problem=error.problem)
-        outputs = self._outputs(asset, variant, sources, maps)
-        facts = self._job_facts(sources, variant, outputs)
-        reasons = self._reasons(name, outputs, facts, force=force)
-        return Job(name, "out of date" if reasons else "up to date", reasons, outputs, facts)
+            return Job(name, "failed", (), signature, sources, problem=error.problem)
+        outputs = self._outputs(asset, prepared.variant, maps, chain)
+        files = tuple(output.name for output in outputs)
+        facts = self._job_facts(maps, prepared, outputs)
+        reasons = self._reasons(name, outputs, facts, record)
+        if record and not reasons and record.signature != signature:
+            self.past.confirm(name, signature)
+        held = None if self.wish.retry or not reasons else self.past.quarantined(name)
+        if held is not None and held.signature == signature:
+            times = "once" if held.attempts == 1 else f"{held.attempts} times"
+            problem = Problem("", f"{held.error} (quarantined, as it failed {times})")
+            return Job(name, "quarantined", reasons, signature, sources, files, problem=problem)
+        state: State = "out of date" if reasons else "up to date"
+        return Job(name, state, reasons, signature, sources, files, outputs, facts)
 
-    def _source(self, name: str, relative: str) -> SourceMap:
-        one, path = self.pipeline.inputs[name], self.pipeline.sources / relative
-        digest = self.past.digest(path)
-        return SourceMap(keys.source_key(digest, one), path, relative, digest, one)
+    def _source(self, name: str, asset: Asset, sha256: str) -> SourceMap:
+        one = self.pipeline.inputs[name]
+        return SourceMap(keys.source_key(sha256, one), self.pipeline.sources / asset.sources[name], sha256, one)
 
-    def _chain(self, sources: Mapping[str, SourceMap], variant: Variant) -> dict[str, MapOrigin]:
+    def _chain(self, sources: Mapping[str, SourceMap], prepared: _Prepared) -> dict[str, MapOrigin]:
         """Follow the steps, and return where each map comes from in the end."""
         maps: dict[str, MapOrigin] = dict(sources)
-        for use, files, facts in self.steps[id(variant)]:
-            task = self._task(use, files, facts, maps, variant.seed)
+        for use, files, facts in prepared.steps:
+            task = self._task(use, files, facts, maps, prepared.variant.seed)
             maps |= {name: WrittenMap(keys.written_key(task.key, name), name, task) for name in task.writes}
         return maps
 
@@ -184,16 +186,15 @@ class _Planner:
     ) -> tuple[Output, ...]:
         outputs = self.pipeline.outputs
         fields = {**asset.fields, **variant.values}
-        files: dict[Path, list[str]] = {}
+        files: dict[str, list[str]] = {}
         for name in maps:
             shown = {**fields, "map": name}
             stem = Path(outputs.dir.format_map(shown)) / outputs.name.format_map(shown)
-            path = self.pipeline.file.absolute().parent / stem
-            files.setdefault(path.with_name(path.name + outputs.format_of(name).suffix), []).append(name)
-        return tuple(self._output(path, names, sources, maps) for path, names in files.items())
+            files.setdefault(stem.as_posix() + outputs.format_of(name).suffix, []).append(name)
+        return tuple(self._output(file, names, sources, maps) for file, names in files.items())
 
     def _output(
-        self, path: Path, names: list[str], sources: Mapping[str, SourceMap], maps: Mapping[str, MapOrigin]
+        self, file: str, names: list[str], sources: Mapping[str, SourceMap], maps: Mapping[str, MapOrigin]
     ) -> Output:
         chosen = {name: maps[name] for name in names}
         followed = {name: sources[name] for name in names if name in sources}
@@ -204,30 +205,29 @@ class _Planner:
             output_format,
             self.pipeline.outputs.green,
         )
-        return Output(key, path, output_format, chosen, followed)
+        return Output(key, file, self.pipeline.folder / file, output_format, chosen, followed)
 
-    def _job_facts(self, sources: Mapping[str, SourceMap], variant: Variant, outputs: tuple[Output, ...]) -> Facts:
+    def _job_facts(self, sources: Mapping[str, SourceMap], prepared: _Prepared, outputs: Iterable[Output]) -> Facts:
         formats = {name: output.format.name for output in outputs for name in output.maps}
         return {
             "sources": {name: source.sha256 for name, source in sources.items()},
             "readings": {name: _reading(source.input) for name, source in sources.items()},
-            "steps": [facts.data for _, _, facts in self.steps[id(variant)]],
-            "seed": variant.seed,
+            "steps": [facts.data for _, _, facts in prepared.steps],
+            "seed": prepared.variant.seed,
             "precision": self.pipeline.precision,
             "formats": {**formats, "green": self.pipeline.outputs.green},
             "house": keys.house(),
         }
 
-    def _reasons(self, name: str, outputs: tuple[Output, ...], facts: Facts, *, force: bool) -> tuple[Reason, ...]:
-        if force:
+    def _reasons(self, name: str, outputs: Sequence[Output], facts: Facts, record: Record | None) -> tuple[Reason, ...]:
+        if self.wish.force:
             return (Reason("forced"),)
-        record = self.past.record(name)
         if record is None:
             return (Reason("new"),)
-        written = {str(output.path): output.key for output in outputs}
+        written = {output.name: output.key for output in outputs}
         if written != record.outputs:
-            return tuple(differences(record.facts, facts)) or (_renamed(written, record.outputs),)
-        states = [(self.past.output(output.path), output.path.name) for output in outputs]
+            return tuple(differences(self.past.facts(name), facts)) or (_renamed(written, record.outputs),)
+        states = [(self.past.output(output.name), output.path.name) for output in outputs]
         return tuple(Reason(_LOST[state], shown) for state, shown in states if state != "as written")
 
 
@@ -246,32 +246,18 @@ def _reading(one: Input) -> str:
     return f"green {one.green}, channel {one.channel}, layer {one.layer}, wrap {one.wrap}"
 
 
+def _relative(path: Path, folder: Path) -> str:
+    """Spell a path from a folder, so that a project may be moved; a folder ends with `/`."""
+    try:
+        relative = Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # another drive
+        relative = path.absolute().as_posix()
+    if not path.is_dir():
+        return relative
+    return "" if relative == "." else f"{relative}/"
+
+
 def job_name(asset: Asset, variant: Variant) -> str:
     """Name a job: the asset, and the values of its variant where there are any."""
     values = ",".join(f"{key}={value}" for key, value in variant.values.items())
     return f"{asset.name}[{values}]" if values else asset.name
-
-
-def _sources(job: Job) -> list[SourceMap]:
-    return [source for output in job.outputs for source in output.followed.values()]
-
-
-def _refuse_collisions(jobs: Iterable[Job], sources: set[Path], pipeline: Pipeline) -> None:
-    """Refuse outputs that leave the root, that two jobs would write, or that would replace a source."""
-    writers: dict[str, str] = {}
-    real_sources = {path.resolve() for path in sources}
-    root = pipeline.outputs.root.resolve()
-    problems = []
-    for job in jobs:
-        for output in job.outputs:
-            resolved, where = output.path.resolve(), str(output.path)
-            other = writers.setdefault(str(resolved).casefold(), job.asset)
-            if not resolved.is_relative_to(root):
-                problems.append(Problem(where, f"{job.asset!r} would be written outside {root}", "rename the source"))
-            elif resolved in real_sources:
-                problems.append(Problem(where, f"{job.asset!r} would replace its source", "change `outputs`"))
-            elif other != job.asset:
-                what = f"{other!r} and {job.asset!r} would both be written here"
-                problems.append(Problem(where, what, "tell them apart in outputs.dir or outputs.name"))
-    if problems:
-        raise PipelineError(problems)

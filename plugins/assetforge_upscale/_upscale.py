@@ -21,6 +21,7 @@ from assetforge_upscale._network import Compact
 
 TILE = {"cpu": 256, "cuda": 1024}
 """Side of a tile in source pixels: the fastest on a CPU; large enough to keep a GPU busy."""
+SMALLEST_TILE = 32
 
 Progress = Callable[[float], None]
 
@@ -32,11 +33,12 @@ class Networks:
     color: Compact
     data: Compact
     device: str
+    tile_divisor: int = 1
 
     @property
     def tile(self) -> int:
-        """Side of a tile on this device."""
-        return TILE[self.device.partition(":")[0]]
+        """Side of a tile on this device, less where its memory does not suffice. The result is the same to the bit."""
+        return max(SMALLEST_TILE, TILE[self.device.partition(":")[0]] // self.tile_divisor)
 
 
 def upscale_material(material: af.Material, params: Params, context: af.Context) -> af.Material:
@@ -55,7 +57,7 @@ def load_networks(params: Params, context: af.Context) -> Networks:
     """Load both networks of a scale onto the context's device."""
     color = load_network(context.weights[f"color_x{params.scale}"], 3, params.scale, context.device)
     data = load_network(context.weights[f"data_x{params.scale}"], 1, params.scale, context.device)
-    return Networks(color, data, context.device)
+    return Networks(color, data, context.device, context.tile_divisor)
 
 
 def load_network(path: Path, channels: int, scale: int, device: str) -> Compact:

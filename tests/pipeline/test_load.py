@@ -36,7 +36,7 @@ def test_defaults_are_filled_in(tmp_path: Path, registry: Registry) -> None:
     assert pipeline.name == "remaster"
     assert pipeline.variants[0].steps[0].params.model_dump() == {"scale": 4, "method": "network", "tileable": "auto"}
     assert pipeline.outputs.name == "{name}_{map}"
-    assert pipeline.store == tmp_path / ".assetforge"
+    assert pipeline.state == tmp_path / ".assetforge"
     assert pipeline.inputs["normal"].pattern.optional
     assert not pipeline.inputs["base_color"].pattern.optional
 

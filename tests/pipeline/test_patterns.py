@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assetforge.pipeline.patterns import compile_pattern, scan, template_fields
+from assetforge.pipeline.patterns import Tree, compile_pattern, template_fields
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,19 @@ def test_a_pattern_that_cannot_be_is_refused(bad: str) -> None:
         compile_pattern(bad)
 
 
-def test_scan_skips_hidden_files_outputs_and_loops(tmp_path: Path) -> None:
+def test_a_tree_skips_hidden_files_outputs_and_loops(tmp_path: Path) -> None:
     for name in ("a.png", "deep/b.png", ".hidden.png", ".git/c.png", "build/d.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
     (tmp_path / "deep" / "loop").symlink_to(tmp_path)
-    skip = frozenset({(tmp_path / "build").resolve()})
-    assert list(scan(tmp_path, compile_pattern("**/{name}.png"), skip)) == ["a.png", "deep/b.png"]
-    assert list(scan(tmp_path, compile_pattern("{name}.png"), skip)) == ["a.png"]
+    tree = Tree(tmp_path, [tmp_path / "build"])
+    assert list(tree.matching(compile_pattern("**/{name}.png"))) == ["a.png", "deep/b.png"]
+    assert list(tree.matching(compile_pattern("{name}.png"))) == ["a.png"]
+
+
+def test_a_link_that_leads_in_circles_is_a_file_for_whoever_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "circle.png").symlink_to(tmp_path / "circle.png")
+    assert list(Tree(tmp_path).matching(compile_pattern("{name}.png"))) == ["circle.png"]
 
 
 @pytest.mark.parametrize("bad", ["{name.x}", "{name[0]}", "{name!r}", "{name:>9}", "{}"])

@@ -1,0 +1,85 @@
+"""What host and workers say to each other, through pipes: pickled values, each with its length before it.
+
+Both ends are ours. Steps travel by name, as each process loads the plugins itself.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from assetforge.errors import StepError
+from assetforge.material.map_spec import MapSpec
+from assetforge.pipeline.document import Green
+from assetforge.plugins import Registry
+from assetforge.steps import Precision, Step
+
+STAGE_END = b"\0end of stage\0"
+"""Written to the log when a stage ends, so that the host knows that it has all of it."""
+_LENGTH = 8
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker must know before its first stage."""
+
+    name: str
+    run: Path
+    project: Path
+    store: tuple[Path, Path | None, bool]
+    """The arguments of `Store`."""
+    specs: Mapping[str, MapSpec]
+    green: Green
+    precision: Precision
+    device: str | None
+    """The device to compute on, or None for a worker that only reads and writes files."""
+    plugins: Mapping[str, str]
+    """The digest of each plugin's code, as planned with."""
+
+
+def send(pipe: IO[bytes], message: object) -> None:
+    """Send a message; raise StepError where a step's parameters cannot be sent."""
+    buffer = io.BytesIO()
+    try:
+        _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(message)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        what = f"its parameters cannot be handed to a worker ({error})"
+        raise StepError("steps", what, "define them at the top of the plugin's file") from error
+    content = buffer.getvalue()
+    pipe.write(len(content).to_bytes(_LENGTH, "little") + content)
+    pipe.flush()
+
+
+def receive(pipe: IO[bytes]) -> bytes | None:
+    """Return the next message, still packed; None where the other end has gone."""
+    length = pipe.read(_LENGTH)
+    if len(length) < _LENGTH:
+        return None
+    size = int.from_bytes(length, "little")
+    content = pipe.read(size)
+    return content if len(content) == size else None
+
+
+def unpack(content: bytes, registry: Registry | None = None) -> Any:
+    """Unpack a message; steps in it are those of the registry."""
+    return _Unpickler(io.BytesIO(content), registry).load()
+
+
+class _Pickler(pickle.Pickler):
+    def persistent_id(self, obj: object) -> str | None:
+        return obj.name if isinstance(obj, Step) else None
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: IO[bytes], registry: Registry | None) -> None:
+        super().__init__(file)
+        self._registry = registry
+
+    def persistent_load(self, pid: Any) -> Step[Any]:
+        if self._registry is None or pid not in self._registry.steps:
+            raise StepError(f"step {pid!r}", "has gone from its plugin since it was planned with", "run again")
+        return self._registry.steps[pid]

@@ -1,0 +1,146 @@
+"""Put all outputs of a job in place together, so that no reader meets half a material, not even after a crash.
+
+Every file is written beside its place first; then all are renamed, one right after the other. A journal says which,
+so that whoever finds it completes the renames where they had begun, and clears up where they had not.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from assetforge.codecs.atomic import beside, naming, prepare, synchronize, synchronize_folder, write_atomically
+from assetforge.errors import OutputError
+from assetforge.store.results import Entry
+
+JOURNAL = "publishing-*.json"
+MARGIN = 2**20
+"""Bytes that must stay free on the disk, for the system's own needs."""
+_PIECE = 2**20
+
+
+class DamagedError(Exception):
+    """A result in the store is not what was put there."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(str(entry.path))
+        self.entry = entry
+
+
+@dataclass(frozen=True)
+class Move:
+    """A result and the place where it is to be published."""
+
+    entry: Entry
+    place: Path
+
+
+def publish(moves: Sequence[Move], journal: Path) -> None:
+    """Publish files together. What is in place already is left alone, so that nobody reloads it for nothing.
+
+    Raises OutputError where one cannot be written, and DamagedError where the store's content is not what it was; then
+    nothing has been published.
+    """
+    changed = [move for move in moves if not _in_place(move)]
+    for move in changed:
+        with naming(move.place):
+            prepare(move.place)
+    _check_space(changed)
+    pairs = [(beside(move.place), move.place) for move in changed]
+    try:
+        _note(journal, pairs, renaming=False)
+        for move, (temporary, _) in zip(changed, pairs, strict=True):
+            with naming(move.place):
+                _copy(move.entry, temporary)
+        _note(journal, pairs, renaming=True)
+    except BaseException:
+        _clear(pairs, journal)
+        raise
+    _rename(pairs)
+    journal.unlink()
+
+
+def recover(journal: Path) -> None:
+    """Finish or undo what a process had begun when it died."""
+    try:
+        note = json.loads(journal.read_bytes())
+    except (OSError, ValueError):  # it is written whole or not at all: this is not ours
+        return
+    pairs = [(Path(temporary), Path(place)) for temporary, place in note["pairs"]]
+    if note["renaming"]:
+        _rename([pair for pair in pairs if pair[0].exists()])
+    _clear(pairs, journal)
+
+
+def _note(journal: Path, pairs: Sequence[tuple[Path, Path]], *, renaming: bool) -> None:
+    text = json.dumps({"renaming": renaming, "pairs": [[str(one), str(other)] for one, other in pairs]})
+    write_atomically(journal, text.encode())
+
+
+def _rename(pairs: Sequence[tuple[Path, Path]]) -> None:
+    for temporary, place in pairs:
+        with naming(place):
+            temporary.replace(place)
+    for folder in {place.parent for _, place in pairs}:
+        with suppress(OSError):  # the content is there; some file systems know no more
+            synchronize_folder(folder)
+
+
+def _clear(pairs: Sequence[tuple[Path, Path]], journal: Path) -> None:
+    for path in [*(temporary for temporary, _ in pairs), journal]:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _in_place(move: Move) -> bool:
+    try:
+        if move.place.is_symlink() or move.place.stat().st_size != move.entry.size:
+            return False
+        with move.place.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == move.entry.sha256
+    except OSError:
+        return False
+
+
+def _copy(entry: Entry, path: Path) -> None:
+    """Copy a result, and see on the way that it is what was put in."""
+    digest = hashlib.sha256()
+    try:
+        content = entry.path.open("rb")
+    except OSError as error:
+        raise DamagedError(entry) from error
+    with content, path.open("xb") as copy:
+        for piece in iter(lambda: content.read(_PIECE), b""):
+            digest.update(piece)
+            copy.write(piece)
+    if digest.hexdigest() != entry.sha256:
+        raise DamagedError(entry)
+    synchronize(path)
+
+
+def _check_space(moves: Sequence[Move]) -> None:
+    """Refuse before anything is written where a disk has no room for all of it."""
+    needed: Counter[int] = Counter()
+    place_on = {}
+    for move in moves:
+        device = os.stat(move.place.parent).st_dev  # noqa: PTH116
+        needed[device] += move.entry.size
+        place_on[device] = move.place
+    for device, size in needed.items():
+        free = shutil.disk_usage(place_on[device].parent).free
+        if free < size + MARGIN:
+            what = f"cannot be written ({os.strerror(errno.ENOSPC)}: {size} bytes are needed, {free} are free)"
+            raise OutputError(str(place_on[device]), what, "free some disk space and run again")
+
+
+def journals(folder: Path) -> Iterator[Path]:
+    """Yield the journals in a run's folder."""
+    yield from folder.glob(JOURNAL)

@@ -1,0 +1,296 @@
+"""Which stage is done when and by whom, and what becomes of jobs whose stages fail.
+
+Every process does one stage at a time, so that it is always plain whose stage it was that ended it. Reading, computing
+and writing of different jobs overlap; how many are under way at once is bounded, and so is what they take.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty
+
+from assetforge.errors import AccessError, AssetForgeError, PluginError, Problem
+from assetforge.events import Event, StepStarted
+from assetforge.execute.crew import Bounds, Crew, Worker
+from assetforge.execute.stages import (
+    CODEC_TIME_LIMIT,
+    Compute,
+    Damaged,
+    Done,
+    Failed,
+    Gone,
+    Happened,
+    Pool,
+    Read,
+    Ready,
+    Reply,
+    Stage,
+    Write,
+    cut,
+)
+from assetforge.plan.jobs import Job
+from assetforge.store.results import Entry, Store
+from assetforge.store.state import Published
+
+MOST_STARTS = 3
+"""Processes in a row that may die before they have started."""
+_TICK = 1.0
+_SLACK = 10.0
+"""Seconds beyond a step's own limit that a stage may take to load its maps and to save them."""
+
+
+@dataclass
+class Attempt:
+    """A job under way: the stages that are left of it, and how often it has failed."""
+
+    job: Job
+    scratch: Path
+    began: float
+    stages: deque[Stage] = field(default_factory=deque)
+    failures: int = 0
+    repairs: int = 0
+    step: str = ""
+    """The step that is running."""
+    scratch_bytes: int = 0
+    published: tuple[Published, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended."""
+
+    attempt: Attempt
+    problem: Problem | None = None
+    quarantine: bool = False
+    log: str = ""
+
+
+class Journal:
+    """What the schedule asks of its caller, who keeps the books."""
+
+    def begin(self, job: Job) -> int | None:
+        """Note that an attempt begins; return how many failed before, or None where the job is not to be done."""
+        raise NotImplementedError
+
+    def failed(self, job: Job, problem: Problem, log: str) -> None:
+        """Note that an attempt failed."""
+        raise NotImplementedError
+
+    def is_current(self, job: Job) -> bool:
+        """Tell whether the job's sources are still those that it was planned with."""
+        raise NotImplementedError
+
+
+@dataclass
+class Schedule:
+    """Jobs on their way through the crew."""
+
+    crew: Crew
+    store: Store
+    scratch: Path
+    journal: Journal
+    emit: Callable[[Event], None]
+    attempts: int
+    """How often a job may fail."""
+    bounds: Bounds
+    device: str
+    force: bool = False
+    active: dict[str, Attempt] = field(default_factory=dict)
+    _ready: dict[Pool, deque[Attempt]] = field(
+        default_factory=lambda: {"codec": deque(), "device": deque(), "cpu": deque()}
+    )
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+    _failed_starts: int = 0
+    _stopped: set[Worker] = field(default_factory=set)
+    """Workers that were ended because they took too long."""
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Ending]:
+        """Do jobs; yield how each ended, in the order in which they do."""
+        waiting = deque(jobs)
+        while waiting or self.active:
+            while waiting and len(self.active) < self.bounds.jobs:
+                self._begin(waiting.popleft())
+            self._dispatch()
+            yield from self._handle_one()
+
+    def _begin(self, job: Job) -> None:
+        failures = self.journal.begin(job)
+        if failures is not None:
+            attempt = Attempt(job, self.scratch / str(next(self._numbers)), time.monotonic(), failures=failures)
+            self.active[job.asset] = attempt
+            self._cut(attempt)
+
+    def _cut(self, attempt: Attempt) -> None:
+        attempt.stages = deque(cut(attempt.job, attempt.scratch, self._find(attempt), self.device))
+        self._queue(attempt)
+
+    def _find(self, attempt: Attempt) -> Callable[[str, str], Entry | None]:
+        if self.force and not attempt.failures:
+            return lambda _key, _suffix: None
+        return self.store.find
+
+    def _queue(self, attempt: Attempt) -> None:
+        stage = attempt.stages[0]
+        queue = self._ready[stage.pool]
+        # What is almost done goes first: it makes room.
+        queue.appendleft(attempt) if isinstance(stage, Write) else queue.append(attempt)
+
+    # Handing out stages
+
+    def _dispatch(self) -> None:
+        for pool in self._ready:
+            self._hire(pool)
+            while self._ready[pool] and (worker := self.crew.idle(pool)):
+                attempt = self._next(pool)
+                if attempt is None:
+                    break
+                self._give(worker, attempt)
+
+    def _hire(self, pool: Pool) -> None:
+        """Hire as many as have work now or will have it soon; those that read and write only as far as others wait."""
+        there = len(self.crew.of(pool))
+        if pool != "codec":
+            wanted = sum(any(stage.pool == pool for stage in attempt.stages) for attempt in self.active.values())
+        elif there and self._computes():
+            wanted = there
+        else:
+            wanted = there + bool(self._ready[pool]) if not self.crew.idle(pool) else there
+        if there < wanted:
+            self.crew.grow(pool)
+
+    def _computes(self) -> bool:
+        return any(isinstance(stage, Compute) for stage in self.crew.busy.values())
+
+    def _next(self, pool: Pool) -> Attempt | None:
+        """Take the next attempt whose stage has room; the first always has it where nothing else is under way."""
+        queue = self._ready[pool]
+        for attempt in queue:
+            if not self.crew.busy or self._has_room(attempt.stages[0]):
+                queue.remove(attempt)
+                return attempt
+        return None
+
+    def _has_room(self, stage: Stage) -> bool:
+        if isinstance(stage, Read):
+            return sum(attempt.scratch_bytes for attempt in self.active.values()) < self.bounds.scratch
+        if isinstance(stage, Compute):
+            taken = sum(other.memory for other in self.crew.busy.values() if isinstance(other, Compute))
+            return not taken or taken + stage.memory <= self.bounds.memory
+        return True
+
+    def _give(self, worker: Worker, attempt: Attempt) -> None:
+        stage = attempt.stages[0]
+        if isinstance(stage, Write) and not self.journal.is_current(attempt.job):
+            problem = AccessError(attempt.job.asset, "its sources were changed while it was built", "run again").problem
+            self.crew.inbox.put((worker, Failed(problem, retry=False, quarantine=False)))
+            self.crew.busy[worker] = stage
+            return
+        limit = sum(t.use.resources.time_limit for t in stage.tasks) if isinstance(stage, Compute) else CODEC_TIME_LIMIT
+        attempt.step = ""
+        try:
+            self.crew.give(worker, stage, limit + _SLACK)
+        except AssetForgeError as error:
+            self.crew.inbox.put((worker, Failed(error.problem, retry=False, quarantine=True)))
+
+    # Taking in answers
+
+    def _handle_one(self) -> Iterator[Ending]:
+        if not self.active:
+            return
+        try:
+            patience = max(0.0, min(_TICK, self.crew.next_deadline()))
+            worker, reply = self.crew.inbox.get(timeout=patience)
+        except Empty:
+            for worker in self.crew.overdue():
+                self._stopped.add(worker)
+                worker.kill()
+            return
+        match reply:
+            case Ready():
+                worker.ready, self._failed_starts = True, 0
+                self.crew.started(worker.pool, reply)
+            case Happened(event):
+                self._happened(worker, event)
+            case Gone():
+                yield from self._gone(worker)
+            case _:
+                yield from self._answered(worker, reply)
+
+    def _happened(self, worker: Worker, event: Event) -> None:
+        if isinstance(event, StepStarted):
+            self.active[event.asset].step = event.step
+            worker.deadline = time.monotonic() + event.time_limit
+        self.emit(event)
+
+    def _answered(self, worker: Worker, reply: Reply) -> Iterator[Ending]:
+        stage = self.crew.take_back(worker)
+        if stage is None:
+            if isinstance(reply, Failed):  # it cannot even start
+                raise _startup_error(reply)
+            return
+        attempt = self.active[stage.asset]
+        match reply:
+            case Done(scratch_bytes, published):
+                worker.log()
+                attempt.scratch_bytes, attempt.published = scratch_bytes, published
+                attempt.stages.popleft()
+                if attempt.stages:
+                    self._queue(attempt)
+                else:
+                    yield self._end(attempt)
+            case Damaged(entry):
+                entry.remove()
+                attempt.repairs += 1
+                if attempt.repairs > self.attempts:
+                    problem = Problem(str(entry.path), "is damaged again and again", "see that the disk is well")
+                    yield self._end(attempt, problem)
+                else:
+                    self._cut(attempt)
+            case Failed():
+                yield from self._failed(attempt, reply, worker.log())
+
+    def _failed(self, attempt: Attempt, failed: Failed, log: str) -> Iterator[Ending]:
+        """Note a failure; try again where that may help, after all others that wait."""
+        attempt.failures += 1
+        self.journal.failed(attempt.job, failed.problem, log)
+        if failed.retry and attempt.failures < self.attempts:
+            self.journal.begin(attempt.job)
+            self._cut(attempt)
+        else:
+            yield self._end(attempt, failed.problem, failed.quarantine, log)
+
+    def _gone(self, worker: Worker) -> Iterator[Ending]:
+        stage = self.crew.lose(worker)
+        ending, log = worker.ending(), worker.log()
+        if stage is None:
+            if not worker.ready:
+                self._failed_starts += 1
+                if self._failed_starts >= MOST_STARTS:
+                    raise PluginError("worker", f"cannot start: {ending}", log.strip()[-2000:])
+            return
+        attempt = self.active[stage.asset]
+        what = ending
+        if worker in self._stopped:
+            self._stopped.remove(worker)
+            what = "took longer than its time limit, and was stopped"
+        where = f"step {attempt.step!r}" if isinstance(stage, Compute) else stage.asset
+        verb = "reading" if isinstance(stage, Read) else "writing"
+        what = what if isinstance(stage, Compute) else f"while {verb} it, {what}"
+        yield from self._failed(attempt, Failed(Problem(where, what), retry=True, quarantine=True), log)
+
+    def _end(self, attempt: Attempt, problem: Problem | None = None, quarantine: bool = False, log: str = "") -> Ending:
+        del self.active[attempt.job.asset]
+        shutil.rmtree(attempt.scratch, ignore_errors=True)
+        return Ending(attempt, problem, quarantine, log)
+
+
+def _startup_error(failed: Failed) -> AssetForgeError:
+    error = AssetForgeError(failed.problem.where, failed.problem.what, failed.problem.instead)
+    error.exit_code = failed.exit_code
+    return error

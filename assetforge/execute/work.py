@@ -1,0 +1,238 @@
+"""Do what stages need pixels for: read sources, run steps, encode outputs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from assetforge import weights
+from assetforge.codecs.decode import Reading, decode
+from assetforge.codecs.encode import encode
+from assetforge.codecs.formats import DEPTHS, Depth
+from assetforge.codecs.verify import verify
+from assetforge.errors import AccessError, AssetForgeError, StepError
+from assetforge.events import StepProgress, StepStarted
+from assetforge.execute import results
+from assetforge.execute.publish import DamagedError
+from assetforge.execute.stages import MAPS, Compute, Done, Read, Write
+from assetforge.execute.workplace import Workplace
+from assetforge.hookspecs import Hooks
+from assetforge.material.material import Material, check_map
+from assetforge.material.texture import Texture
+from assetforge.plan.jobs import MapOrigin, Output, SourceMap, Task
+from assetforge.plan.keys import written_key
+from assetforge.steps import Context
+from assetforge.store.results import Store
+
+SMALLEST_TILES = 8
+"""Tiles are made at most this many times smaller when a device runs out of memory."""
+
+
+def read(stage: Read) -> Done:
+    """Decode sources into the scratch folder."""
+    stage.scratch.mkdir(parents=True, exist_ok=True)
+    for source in stage.sources:
+        texture, depth = _decode(source)
+        results.save_maps(_scratch(stage.scratch, source.key), {source.input.spec.name: texture}, depth)
+    return Done(_size(stage.scratch))
+
+
+def _decode(source: SourceMap) -> tuple[Texture, Depth]:
+    one = source.input
+    reading = Reading(one.green, one.channel, one.layer, one.wrap)
+    decoded = decode(source.path, one.spec, reading, str(source.path))
+    if weights.sha256(source.path) != source.sha256:
+        raise AccessError(str(source.path), "was changed while it was read", "run again")
+    return decoded.texture, decoded.depth
+
+
+def compute(stage: Compute, workplace: Workplace) -> Done:
+    """Run tasks; keep what other tasks read in the store, and what outputs need in the scratch folder."""
+    stage.scratch.mkdir(parents=True, exist_ok=True)
+    shelf = _Shelf(stage.scratch, workplace.store, Counter(o.key for t in stage.tasks for o in t.reads.values()))
+    for task in stage.tasks:
+        material = Material("material", {name: shelf.take(name, origin) for name, origin in task.reads.items()})
+        written = _run(task, material, stage.asset, workplace)
+        del material
+        if task.key in stage.kept:
+            _keep(task, written, workplace.store)
+        for name, texture in written.items():
+            key = written_key(task.key, name)
+            if key in stage.wanted:
+                results.save_maps(_scratch(stage.scratch, key), {name: texture})
+            shelf.put(key, texture)
+    return Done(_size(stage.scratch))
+
+
+def _keep(task: Task, written: Mapping[str, Texture], store: Store) -> None:
+    def check(path: Path) -> None:
+        if results.load_maps(path) is None:
+            raise StepError(
+                f"step {task.use.step.name!r}", "its result was not kept whole", "see that the disk is well"
+            )
+
+    store.put(task.key, MAPS, lambda path: results.save_maps(path, written), check)
+
+
+@dataclass
+class _Shelf:
+    """The maps of one job: those in memory that will be asked for again, the others in the scratch folder or store."""
+
+    scratch: Path
+    store: Store
+    uses: Counter[str]
+    """How often each map will still be asked for."""
+    maps: dict[str, Texture] = field(default_factory=dict)
+
+    def put(self, key: str, texture: Texture) -> None:
+        if self.uses[key] > 0:
+            self.maps[key] = texture
+
+    def take(self, name: str, origin: MapOrigin) -> Texture:
+        """Return a map; let go of it after its last use."""
+        texture = self.maps.get(origin.key) or load(name, origin, self.scratch, self.store)[0]
+        self.uses[origin.key] -= 1
+        if self.uses[origin.key] > 0:
+            self.maps[origin.key] = texture
+        else:
+            self.maps.pop(origin.key, None)
+        return texture
+
+
+def load(name: str, origin: MapOrigin, scratch: Path, store: Store) -> tuple[Texture, Depth | None]:
+    """Load a map that an earlier stage left behind or the store has, or decode it anew."""
+    loaded = results.load_maps(_scratch(scratch, origin.key))
+    if loaded is not None:
+        return loaded[0][name], loaded[1]
+    if isinstance(origin, SourceMap):
+        return _decode(origin)
+    entry = store.find(origin.task.key, MAPS)
+    if entry is None:
+        raise StepError(f"step {origin.task.use.step.name!r}", "its result has gone from the store", "run again")
+    loaded = results.load_maps(entry.path) if entry.is_whole() else None
+    if loaded is None:
+        raise DamagedError(entry)
+    return loaded[0][name], None
+
+
+def _scratch(folder: Path, key: str) -> Path:
+    return folder / f"{key}{MAPS}"
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def _run(task: Task, material: Material, asset: str, workplace: Workplace) -> dict[str, Texture]:
+    """Run one step and check what it returns.
+
+    The material has no name of its own here: a name is not in the key, so a step must not know it.
+    """
+    step = task.use.step
+    context = Context(
+        seed=task.seed,
+        precision=workplace.precision,
+        device="cpu" if task.use.resources.device == "cpu" else workplace.device,
+        progress=lambda fraction: workplace.emit(StepProgress(asset, step.name, fraction)),
+        weights=_verified(task),
+        specs={name: workplace.specs[name] for name in task.reads.keys() | task.writes.keys()},
+    )
+    workplace.emit(StepStarted(asset, step.name, task.use.resources.time_limit))
+    before = _versions(material)
+    try:
+        with torch.no_grad():
+            result = _with_smaller_tiles(task, material, context, workplace.hooks)
+    except AssetForgeError:
+        raise
+    except MemoryError as error:
+        raise StepError(
+            f"step {step.name!r}", "there is not enough memory", "free some, or use smaller ones"
+        ) from error
+    except (Exception, SystemExit) as error:  # whatever a stranger's code raises fails this asset and no other
+        raise StepError(f"step {step.name!r}", f"{type(error).__name__}: {error}") from error
+    if _versions(material) != before:
+        raise StepError(f"step {step.name!r}", "changed its input in place", "compute into new tensors")
+    return _checked(result, task)
+
+
+def _with_smaller_tiles(task: Task, material: Material, context: Context, hooks: Hooks) -> object:
+    """Run a step; where the device runs out of memory, empty its cache and run it again with smaller tiles."""
+    while True:
+        try:
+            return hooks.run_step(step=task.use.step, material=material, params=task.use.params, context=context)
+        except torch.OutOfMemoryError:
+            if context.tile_divisor >= SMALLEST_TILES:
+                raise
+            context = replace(context, tile_divisor=context.tile_divisor * 2)
+        torch.cuda.empty_cache()  # outside of the handler, which holds on to the tensors of the failed call
+
+
+def _versions(material: Material) -> list[int]:
+    """Count the in-place changes of every tensor, as torch does: other steps may still need the same maps."""
+    tensors = [t for texture in material.values() for t in (texture.data, texture.alpha) if t is not None]
+    return [tensor._version for tensor in tensors]
+
+
+def _verified(task: Task) -> Mapping[str, Path]:
+    for name, path in task.weights.items():
+        if weights.sha256(path) != task.weight_sums[name]:
+            raise AccessError(str(path), "the weights were changed since they were planned with", "run again")
+    return task.weights
+
+
+def _checked(result: object, task: Task) -> dict[str, Texture]:
+    """Take what the step declared to write, on the CPU; raise StepError where it is missing or not valid."""
+    where = f"step {task.use.step.name!r}"
+    if not isinstance(result, Material):
+        raise StepError(where, f"returned a {type(result).__name__}", "return a Material")
+    written = {}
+    for name, spec in task.writes.items():
+        if name not in result:
+            raise StepError(where, f"did not write {name!r}, as it declares", f"it wrote: {', '.join(result)}")
+        written[name] = result[name].to("cpu")
+        try:
+            check_map(written[name], spec)
+        except ValueError as error:
+            raise StepError(where, str(error)) from error
+        _check_finite(written[name], name, where)
+    return written
+
+
+def _check_finite(texture: Texture, name: str, where: str) -> None:
+    for pixels in (texture.data, texture.alpha):
+        if pixels is not None and not all(bound.isfinite() for bound in torch.aminmax(pixels)):
+            raise StepError(where, f"wrote values into {name!r} that are not finite", "nothing was published")
+
+
+def encode_outputs(stage: Write, workplace: Workplace) -> None:
+    """Encode what the store lacks of a job's outputs."""
+    for output in stage.encode:
+        _encode(output, stage.scratch, workplace)
+
+
+def _encode(output: Output, scratch: Path, workplace: Workplace) -> None:
+    store = workplace.store
+    maps = {n: (load(n, origin, scratch, store)[0], workplace.specs[n]) for n, origin in output.maps.items()}
+    resolved = output.format.resolve(_deepest(output, scratch, store), next(iter(maps.values()))[1])
+    try:
+        content = encode(maps, resolved, workplace.green)
+        verify(content, resolved, maps)
+    except ValueError as error:
+        raise StepError(output.path.name, str(error)) from error
+    store.put(output.key, output.format.suffix, lambda path: _write(path, content), lambda _: None)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _deepest(output: Output, scratch: Path, store: Store) -> Depth | None:
+    """Return the greatest depth of the sources that an output follows, unless its format says its own."""
+    if output.format.depth is not None:
+        return None
+    depths = [load(name, source, scratch, store)[1] for name, source in output.followed.items()]
+    return max((depth for depth in depths if depth), key=DEPTHS.index, default=None)

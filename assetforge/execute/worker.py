@@ -1,0 +1,152 @@
+"""A worker process: `python -m assetforge.execute.worker`. It does one stage at a time, as the host tells it.
+
+Commands come through standard input. Standard output carries the answers, and is taken away from everybody else:
+whatever plugins print goes to standard error, which the host keeps as the log.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import IO
+
+from assetforge.errors import AssetForgeError, PluginError
+from assetforge.events import Event, StepProgress
+from assetforge.execute.devices import CPU, resolve_device, same_kind
+from assetforge.execute.protocol import STAGE_END, Setup, receive, send, unpack
+from assetforge.execute.publish import DamagedError
+from assetforge.execute.stages import Damaged, Failed, Happened, Ready, Reply
+from assetforge.execute.workplace import Workplace, perform
+from assetforge.plugins import Registry
+from assetforge.plugins import load as load_plugins
+from assetforge.store.results import Store
+from assetforge.store.runs import Run
+
+_STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
+_PR_SET_PDEATHSIG = 1
+_PROGRESS_STEP = 0.01
+
+
+def main() -> None:
+    """Serve until the host lets go of standard input."""
+    commands, answers = sys.stdin.buffer, os.fdopen(os.dup(_STANDARD_OUTPUT), "wb")
+    os.dup2(_STANDARD_ERROR, _STANDARD_OUTPUT)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the host's to handle
+    packed = receive(commands)
+    if packed is None:
+        return
+    setup: Setup = unpack(packed)
+    with Run(setup.run).lock(setup.name):
+        _serve(setup, commands, answers)
+
+
+def _serve(setup: Setup, commands: IO[bytes], answers: IO[bytes]) -> None:
+    undisturbed = threading.Lock()
+    try:
+        registry = load_plugins(setup.project)
+        _refuse_changed(registry, setup)
+        workplace = _workplace(setup, registry, answers, undisturbed)
+    except AssetForgeError as error:
+        send(answers, failure(error))
+        return
+    inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(commands, inbox, undisturbed), daemon=True).start()
+    while True:
+        packed = inbox.get()
+        answer = guarded(lambda packed=packed: perform(unpack(packed, registry), workplace))  # type: ignore[misc]
+        _end_of_log()
+        send(answers, answer)
+
+
+def _listen(commands: IO[bytes], inbox: queue.SimpleQueue[bytes], undisturbed: threading.Lock) -> None:
+    """Take in commands; when the host has gone, end this process, whatever it is doing."""
+    while (packed := receive(commands)) is not None:
+        inbox.put(packed)
+    with undisturbed:
+        os._exit(0)
+
+
+def _refuse_changed(registry: Registry, setup: Setup) -> None:
+    for name, code in setup.plugins.items():
+        if name not in registry.plugins or registry.plugins[name].code != code:
+            raise PluginError(f"plugin {name!r}", "was changed since the plan was made", "run again")
+
+
+def _workplace(setup: Setup, registry: Registry, answers: IO[bytes], undisturbed: threading.Lock) -> Workplace:
+    device: str = CPU
+    devices: tuple[str, ...] = (CPU,)
+    if setup.device is not None:
+        _die_with_the_host()
+        device = resolve_device(setup.device)
+        devices = tuple(same_kind(setup.device, device))
+    send(answers, Ready(device, devices))
+    folder, shared, read_only = setup.store
+    return Workplace(
+        setup.name,
+        setup.run,
+        Store(folder, shared, read_only=read_only),
+        setup.specs,
+        setup.green,
+        setup.precision,
+        device,
+        registry.hooks,
+        sparing(lambda event: send(answers, Happened(event))),
+        undisturbed,
+    )
+
+
+def _die_with_the_host() -> None:
+    """End at once where a step keeps the interpreter from noticing that the host has gone. Only Linux can do that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def sparing(emit: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Leave out progress that nobody would see: a step may report it for every pixel."""
+    shown = 0.0
+
+    def emit_some(event: Event) -> None:
+        nonlocal shown
+        if isinstance(event, StepProgress):
+            if 0 <= event.fraction - shown < _PROGRESS_STEP:
+                return
+            shown = event.fraction
+        emit(event)
+
+    return emit_some
+
+
+def guarded(work: Callable[[], Reply]) -> Reply:
+    """Do some work, and turn whatever it raises into an answer."""
+    try:
+        return work()
+    except DamagedError as error:
+        return Damaged(error.entry)
+    except AssetForgeError as error:
+        return failure(error)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a library that stumbles over one file must not stop the others
+        traceback.print_exc()
+        return failure(AssetForgeError("", f"{type(error).__name__}: {error}"), unexpected=True)
+
+
+def failure(error: AssetForgeError, *, unexpected: bool = False) -> Failed:
+    """Spell an error as an answer; what nobody expected is tried again, in case it was chance."""
+    if error.__cause__ is not None and error.retry:
+        traceback.print_exception(error.__cause__)
+    return Failed(error.problem, error.retry or unexpected, error.quarantine or unexpected, error.exit_code)
+
+
+def _end_of_log() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.write(_STANDARD_ERROR, STAGE_END)
+
+
+if __name__ == "__main__":
+    main()

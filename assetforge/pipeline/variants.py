@@ -1,0 +1,141 @@
+"""Resolve the sections `steps` and `variants`: the steps of every combination of values."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from assetforge.errors import did_you_mean
+from assetforge.material.map_spec import MapSpec
+from assetforge.params import Params, files_named, is_file
+from assetforge.pipeline import marked_yaml
+from assetforge.pipeline.document import ResourcesSection
+from assetforge.pipeline.findings import Findings
+from assetforge.pipeline.overrides import parameters, targets
+from assetforge.pipeline.pipeline import StepUse, Variant
+from assetforge.pipeline.validate import validate
+from assetforge.steps import Resources, select
+
+MOST_VARIANTS = 10_000
+
+
+def resolve_variants(findings: Findings) -> tuple[Variant, ...]:
+    """Resolve the steps for every combination of the variants' values."""
+    choices = _choices(findings)
+    combinations = list(itertools.islice(itertools.product(*choices.values()), MOST_VARIANTS + 1))
+    if len(combinations) > MOST_VARIANTS:
+        findings.add(("variants",), f"make more than {MOST_VARIANTS} combinations", "write fewer")
+        return ()
+    return tuple(_variant(findings, dict(zip(choices, values, strict=True))) for values in combinations)
+
+
+def _choices(findings: Findings) -> dict[str, list[Any]]:
+    usable = {}
+    for name, values in findings.mapping("variants").items():
+        path: marked_yaml.Path = ("variants", name)
+        known = ["seed", *parameters(findings.document, findings.registry)]
+        if name not in known:
+            findings.add(path, "is not `seed` nor a parameter of a step", did_you_mean(name, known), key=True)
+        elif not isinstance(values, list) or not values:
+            findings.add(path, f"is {values!r}", "write a list of values, such as [1, 2, 3]")
+        else:
+            usable[name] = values
+    return usable
+
+
+def _variant(findings: Findings, values: Mapping[str, Any]) -> Variant:
+    document = findings.document
+    for key, value in values.items():
+        mark = document.place(("variants", key))
+        for path in targets(document, key, findings.registry):
+            document = document.with_value(path, value, mark)
+    here = replace(findings, document=document)  # shares the list of problems
+    steps = _steps(here)
+    findings.broken_plugin |= here.broken_plugin
+    seed = document.data.get("seed", 0)
+    shown = {key.rpartition(".")[2]: str(value) for key, value in values.items()}
+    return Variant(shown, seed if isinstance(seed, int) else 0, steps)
+
+
+def _steps(findings: Findings) -> tuple[StepUse, ...]:
+    found = findings.document.data.get("steps")
+    uses = []
+    available = {name: findings.registry.maps[name] for name in findings.known_inputs()}
+    for index, entry in enumerate(found if isinstance(found, list) else ()):
+        if isinstance(entry, dict) and "use" in entry:
+            use = _step(findings, index, str(entry["use"]))
+            available = _flow(findings, use, available, index) if use else available
+            uses += [use] if use else []
+    return tuple(uses)
+
+
+def _step(findings: Findings, index: int, name: str) -> StepUse | None:
+    at: marked_yaml.Path = ("steps", index)
+    step = findings.registry.steps.get(name)
+    if step is None:
+        hint = did_you_mean(name, findings.registry.steps)
+        broken = "".join(f" (or repair {problem.where})" for problem in findings.registry.broken)
+        findings.broken_plugin = bool(broken)
+        findings.add((*at, "use"), f"unknown step {name!r}", hint + broken)
+        return None
+    params = _params(findings, step.params, at)
+    resources = _resources(findings, step.resources, at)
+    if params is None:
+        return None
+    plugin = findings.registry.plugin_of(name)
+    return StepUse(step, params, plugin, findings.document.place((*at, "use")), resources)
+
+
+def _params(findings: Findings, model: type[Params], at: marked_yaml.Path) -> Params | None:
+    document = findings.document
+    if "with" not in document.data["steps"][at[1]]:
+        document = document.with_value((*at, "with"), {}, document.values[at])
+    params, problems = validate(model, document, (*at, "with"), "parameter")
+    findings.extend(problems)
+    return _resolve_files(findings, params, (*at, "with")) if params is not None else None
+
+
+def _resolve_files(findings: Findings, params: Params, at: marked_yaml.Path) -> Params:
+    """Find the files that parameters name beside the pipeline."""
+    for name, paths in files_named(params).items():
+        for path in paths:
+            if not (findings.folder / path).is_file():
+                findings.add((*at, name), f"there is no file {str(path)!r}", f"paths start from {findings.folder}")
+    fields = type(params).model_fields.items()
+    files = {name: _beside(findings.folder, getattr(params, name)) for name, field in fields if is_file(field)}
+    return params.model_copy(update=files)
+
+
+def _beside(folder: Path, value: Any) -> Any:
+    if isinstance(value, Path):
+        return folder / value
+    if isinstance(value, dict):
+        return {key: _beside(folder, entry) for key, entry in value.items()}
+    return type(value)(_beside(folder, entry) for entry in value) if value is not None else None
+
+
+def _resources(findings: Findings, own: Resources, at: marked_yaml.Path) -> Resources:
+    """Put what the pipeline says of a step's resources over what the step itself says."""
+    if "resources" not in findings.document.data["steps"][at[1]]:
+        return own
+    section = validate(ResourcesSection, findings.document, (*at, "resources"), "field")[0]
+    said = section.model_dump(exclude_none=True) if section else {}
+    return replace(own, **said)
+
+
+def _flow(findings: Findings, use: StepUse, available: Mapping[str, MapSpec], index: int) -> dict[str, MapSpec]:
+    """Check that a step's maps are there, and return those that there are after it."""
+    at: marked_yaml.Path = ("steps", index, "use")
+    known = findings.registry.maps
+    missing = select(use.step.reads, available) - available.keys()
+    if missing:
+        names, given = ", ".join(sorted(missing)), ", ".join(available)
+        findings.add(at, f"{use.step.name} reads {names!r}", f"the inputs and the steps before give: {given}")
+    writes = select(use.step.writes, available)
+    for name in sorted(writes - known.keys()):
+        hint = f"its plugin must register it; {did_you_mean(name, known)}"
+        findings.add(at, f"{use.step.name} writes the unknown map {name!r}", hint)
+    return {**available, **{name: known[name] for name in writes if name in known}}

@@ -1,0 +1,107 @@
+"""The values that a plan is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from assetforge.codecs.formats import Format
+from assetforge.errors import Problem
+from assetforge.material.map_spec import MapSpec
+from assetforge.pipeline.pipeline import Input, Pipeline, StepUse
+from assetforge.plan.reasons import Reason
+
+State = Literal["up to date", "out of date", "failed", "quarantined"]
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SourceMap:
+    """A map that is read from a file."""
+
+    key: str
+    path: Path
+    sha256: str
+    input: Input
+
+
+@dataclass(frozen=True)
+class WrittenMap:
+    """A map that a task writes."""
+
+    key: str
+    name: str
+    task: Task
+
+
+MapOrigin = SourceMap | WrittenMap
+
+
+@dataclass(frozen=True)
+class Task:
+    """One step of a job."""
+
+    key: str
+    use: StepUse
+    seed: int
+    reads: Mapping[str, MapOrigin]
+    writes: Mapping[str, MapSpec]
+    weights: Mapping[str, Path]
+    weight_sums: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file that a job writes, with the maps in it."""
+
+    key: str
+    name: str
+    """Its place, relative to the pipeline's folder, with `/`."""
+    path: Path
+    format: Format
+    maps: Mapping[str, MapOrigin]
+    followed: Mapping[str, SourceMap]
+    """The sources whose depth each map keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One asset's run."""
+
+    asset: str
+    state: State
+    reasons: tuple[Reason, ...] = ()
+    signature: str = ""
+    """Digest of all that the job depends on, its outputs' names included."""
+    sources: tuple[str, ...] = ()
+    """The files it is made of, relative to the pipeline's folder."""
+    files: tuple[str, ...] = ()
+    """The files it makes, likewise."""
+    outputs: tuple[Output, ...] = ()
+    """How they are made; empty where nobody needs to know, as the job is up to date."""
+    facts: Facts = field(default_factory=dict)
+    problem: Problem | None = None
+    """What keeps it from being built."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """What was built of sources that are there no more."""
+
+    asset: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a pipeline."""
+
+    pipeline: Pipeline
+    jobs: tuple[Job, ...]
+    gone: tuple[Gone, ...] = ()
+
+    def in_state(self, state: State) -> list[Job]:
+        """Return the jobs in one state."""
+        return [job for job in self.jobs if job.state == state]

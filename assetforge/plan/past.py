@@ -1,0 +1,65 @@
+"""What earlier runs left, as questions: a plan does not know how it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Protocol
+
+OutputState = Literal["as written", "missing", "changed"]
+
+
+class Record(Protocol):
+    """What was known of a job when it was last built."""
+
+    @property
+    def signature(self) -> str:
+        """Digest of all that it depended on."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The files that it was made of."""
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """Key of each output by its name."""
+
+
+class Quarantined(Protocol):
+    """Why an asset is left alone."""
+
+    @property
+    def signature(self) -> str:
+        """What it depended on when it failed; it is tried again when this changes."""
+
+    @property
+    def error(self) -> str:
+        """What it failed with."""
+
+    @property
+    def attempts(self) -> int:
+        """How often."""
+
+
+class Past(Protocol):
+    """The memory of one pipeline. Names of files are relative to its folder."""
+
+    def digest(self, name: str) -> str:
+        """Return the sha256 of a file; raise SourceError where it cannot be read."""
+
+    def record(self, asset: str) -> Record | None:
+        """Return what is known of a job, if it was ever built."""
+
+    def facts(self, asset: str) -> Mapping[str, Any]:
+        """Return the facts of a recorded job."""
+
+    def output(self, name: str) -> OutputState:
+        """Tell whether a published file is still what was written."""
+
+    def quarantined(self, asset: str) -> Quarantined | None:
+        """Return why an asset is left alone, if it is."""
+
+    def confirm(self, asset: str, signature: str) -> None:
+        """Note that a recorded job is up to date under a new signature."""
+
+    def records(self) -> Iterable[tuple[str, Record]]:
+        """Return all recorded jobs."""

@@ -1,0 +1,130 @@
+"""What became of a run, as a value: the console, the JSON file, the JUnit file and the exit code all show this."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+from xml.etree import ElementTree as ET
+
+from assetforge.errors import AssetForgeError, PipelineError
+from assetforge.events import JobState
+
+OK, FAILED, QUARANTINED, INTERRUPTED = 0, 1, 4, 130
+STATES: tuple[JobState, ...] = get_args(JobState)
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """What became of one job."""
+
+    asset: str
+    state: JobState
+    reasons: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    seconds: float = 0.0
+    error: str = ""
+    log: str = ""
+    """The file that holds what was printed when it failed, if anything was."""
+    quarantined: bool = False
+    """Whether later runs leave it alone until what it depends on changes."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a run. It never disagrees with the exit code, which it computes."""
+
+    pipeline: str
+    jobs: tuple[JobReport, ...]
+    seconds: float
+    interrupted: bool = False
+    removed: tuple[str, ...] = ()
+    """Outputs that were removed because their sources are gone."""
+    problems: tuple[str, ...] = ()
+    """What kept the run from taking place at all."""
+    problem_code: int = OK
+
+    @classmethod
+    def of_error(cls, pipeline: str, error: AssetForgeError) -> Report:
+        """Return the report of a run that could not take place, or could not go on."""
+        problems = error.problems if isinstance(error, PipelineError) else [error.problem]
+        return cls(pipeline, (), 0.0, problems=tuple(map(str, problems)), problem_code=error.exit_code)
+
+    def stopped_by(self, error: AssetForgeError) -> Report:
+        """Return this report of a run that an error has cut short."""
+        return replace(self, problems=(str(error),), problem_code=error.exit_code)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all is up to date, 1 an asset failed, 4 only quarantined assets were skipped, 130 interrupted."""
+        if self.problem_code:
+            return self.problem_code
+        if self.interrupted:
+            return INTERRUPTED
+        if self.count("failed"):
+            return FAILED
+        return QUARANTINED if self.count("quarantined") else OK
+
+    @property
+    def counts(self) -> Mapping[JobState, int]:
+        """How many jobs are in each state."""
+        counted = Counter(job.state for job in self.jobs)
+        return {state: counted[state] for state in STATES}
+
+    def count(self, state: JobState) -> int:
+        """Count the jobs in a state."""
+        return self.counts[state]
+
+    def json(self) -> str:
+        """Return the report as JSON text."""
+        data: dict[str, Any] = {
+            "pipeline": self.pipeline,
+            "exit_code": self.exit_code,
+            "seconds": round(self.seconds, 3),
+            "interrupted": self.interrupted,
+            "problems": list(self.problems),
+            "counts": self.counts,
+            "removed": list(self.removed),
+            "jobs": [{name: getattr(job, name) for name in JobReport.__slots__} for job in self.jobs],
+        }
+        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+    def junit(self) -> str:
+        """Return the report as JUnit XML: a test case for each job, and one for the run itself if it did not go on."""
+        cases = [_case(self.pipeline, job) for job in self.jobs]
+        for text in [*self.problems, *(["interrupted"] if self.interrupted else [])]:
+            case = ET.Element("testcase", classname=self.pipeline, name="run", time="0.000")
+            ET.SubElement(case, "error", message=_plain(text), type="run").text = _plain(text)
+            cases.append(case)
+        counted = Counter(child.tag for case in cases for child in case)
+        suite = ET.Element(
+            "testsuite",
+            name=self.pipeline,
+            tests=str(len(cases)),
+            failures=str(counted["failure"]),
+            errors=str(counted["error"]),
+            skipped=str(counted["skipped"]),
+            time=f"{self.seconds:.3f}",
+        )
+        suite.extend(cases)
+        root = ET.Element("testsuites")
+        root.append(suite)
+        ET.indent(root)
+        return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _case(pipeline: str, job: JobReport) -> ET.Element:
+    case = ET.Element("testcase", classname=pipeline, name=_plain(job.asset), time=f"{job.seconds:.3f}")
+    if job.state == "failed":
+        detail = "\n".join(filter(None, [job.error, f"log: {job.log}" if job.log else ""]))
+        ET.SubElement(case, "failure", message=_plain(job.error), type="failed").text = _plain(detail)
+    elif job.state in ("quarantined", "not run"):
+        ET.SubElement(case, "skipped", message=_plain(job.error or job.state))
+    return case
+
+
+def _plain(text: str) -> str:
+    """Leave out what XML cannot hold: control characters, and half characters of broken file names."""
+    return "".join(c if c in "\t\n" or (c.isprintable() and ord(c) < 0x110000) else "�" for c in text)

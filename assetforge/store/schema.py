@@ -1,0 +1,124 @@
+"""The state's database: opening, and bringing an older one up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from assetforge.errors import StoreError
+
+MIGRATIONS = (
+    # 1: what was built of what, and which files were seen
+    """
+    create table files (path text primary key, size integer, mtime_ns integer, inode integer, sha256 text)
+        without rowid;
+    create table jobs (pipeline text, asset text, facts text, outputs text, primary key (pipeline, asset))
+        without rowid;
+    create table published (path text primary key, sha256 text) without rowid
+    """,
+    # 2: paths relative to the project, signatures, and the journal of attempts. Nothing of the old is carried over:
+    # results are found in the store by their keys.
+    """
+    drop table files; drop table jobs; drop table published;
+    create table files (path text primary key, size integer, mtime_ns integer, inode integer, sha256 text)
+        without rowid;
+    create table jobs (pipeline text, asset text, signature text, sources text, facts text,
+        primary key (pipeline, asset)) without rowid;
+    create table outputs (pipeline text, asset text, path text, key text, sha256 text,
+        size integer, mtime_ns integer, inode integer, primary key (pipeline, asset, path)) without rowid;
+    create table attempts (pipeline text, asset text, signature text, run text, began real, ended real, error text,
+        log text);
+    create index attempts_of on attempts (pipeline, asset);
+    create table quarantine (pipeline text, asset text, signature text, attempts integer, error text, log text,
+        since real, primary key (pipeline, asset)) without rowid;
+    create table claims (pipeline text, asset text, run text, primary key (pipeline, asset)) without rowid;
+    create table runs (run text primary key, pipeline text, began real, ended real, exit_code integer, summary text)
+        without rowid
+    """,
+)
+"""Statements that lead from each version to the next. Never change one that was released; add another."""
+
+PATIENCE = 60.0
+"""Seconds to wait for another process that is writing."""
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open the state, new or of an older version. A damaged one is put aside: all it knows can be found out again.
+
+    Raises StoreError where it was written by a newer AssetForge, or cannot be opened.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return _open(path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):  # locked, full, not permitted: nothing is damaged
+                raise
+            _put_aside(path)
+            return _open(path)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+    try:
+        database.execute("pragma journal_mode = wal")
+        # With a write-ahead log, this may lose the last writes in a power failure, but never damages anything.
+        database.execute("pragma synchronous = normal")
+        if _version(database) < len(MIGRATIONS):
+            _migrate(database)
+        _refuse_newer(_version(database), path)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _refuse_newer(version: int, path: Path) -> None:
+    if version > len(MIGRATIONS):
+        what = f"was written by a newer AssetForge (schema {version}, known: {len(MIGRATIONS)})"
+        raise StoreError(str(path), what, "upgrade AssetForge")
+
+
+def _version(database: sqlite3.Connection) -> int:
+    return int(database.execute("pragma user_version").fetchone()[0])
+
+
+def _migrate(database: sqlite3.Connection) -> None:
+    with transaction(database):
+        for statements in MIGRATIONS[_version(database) :]:  # read anew: another process may have been faster
+            for statement in statements.split(";"):
+                database.execute(statement)
+        database.execute(f"pragma user_version = {max(len(MIGRATIONS), _version(database))}")
+
+
+def _put_aside(path: Path) -> None:
+    path.replace(path.with_name(f"{path.name}.damaged-{int(time.time())}"))
+    for rest in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + rest).unlink()
+
+
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """Do all of the block or nothing."""
+    database.execute("begin immediate")
+    try:
+        yield
+    except BaseException:
+        with suppress(sqlite3.Error):  # a full disk has rolled it back already
+            database.execute("rollback")
+        raise
+    database.execute("commit")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the system say of the state into a StoreError."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        what = f"the state cannot be used ({error})"
+        raise StoreError(str(path), what, "see that there is disk space and that the folder is writable") from error

@@ -1,0 +1,323 @@
+"""The state: what was built of what, which files were seen, and what failed. Kept in SQLite."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from assetforge.errors import AccessError
+from assetforge.store.schema import open_database, transaction, writing
+
+RACY_NS = 2 * 10**9
+"""A file changed this short before it was read may change again without a new time: its digest is not kept."""
+
+Stat = tuple[int, int, int]
+"""Size, time of the last change in nanoseconds, inode."""
+
+
+def stat_of(path: str) -> Stat:
+    """Return what tells one content of a file from another without reading it; raise OSError where it is not there."""
+    found = os.stat(path)  # noqa: PTH116  one call for each of many files
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """What a job was built of, and the key of each output by its name. Names are relative to the project."""
+
+    signature: str
+    sources: tuple[str, ...]
+    outputs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Published:
+    """An output file as it was put in place."""
+
+    name: str
+    key: str
+    sha256: str
+    stat: Stat
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """An asset that is left alone until what it depends on changes."""
+
+    asset: str
+    signature: str
+    attempts: int
+    error: str
+    log: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run that has ended, or one that was cut off where `exit_code` is None."""
+
+    run: str
+    began: float
+    ended: float | None
+    exit_code: int | None
+    summary: Mapping[str, int]
+
+
+class State:
+    """The memory of one pipeline in its project's database. Names of files are relative to the project's folder."""
+
+    def __init__(self, folder: Path, pipeline: str) -> None:
+        """Open `folder`/state.sqlite, which lies in the project's folder, for the pipeline of this id."""
+        self.path = folder / "state.sqlite"
+        self.pipeline = pipeline
+        self._project = str(folder.parent)
+        self._database = open_database(self.path)
+        self._unsaved: dict[str, tuple[Stat, str]] = {}
+        self._confirmed: list[tuple[str, str]] = []
+        self.reload()
+
+    def reload(self) -> None:
+        """Take in what other processes have written since."""
+        self.save()
+        with writing(self.path):
+            self._load()
+
+    def _load(self) -> None:
+        database, mine = self._database, (self.pipeline,)
+        self._files: dict[str, tuple[Stat, str]] = {
+            path: ((size, mtime, inode), sha256)
+            for path, size, mtime, inode, sha256 in database.execute("select * from files")
+        }
+        self._published: dict[str, tuple[Stat, str]] = {}
+        outputs: dict[str, dict[str, str]] = {}
+        rows = "select asset, path, key, sha256, size, mtime_ns, inode from outputs where pipeline = ?"
+        for asset, path, key, sha256, size, mtime, inode in database.execute(rows, mine):
+            outputs.setdefault(asset, {})[path] = key
+            self._published[path] = ((size, mtime, inode), sha256)
+        self._records: dict[str, JobRecord] = {
+            asset: JobRecord(signature, tuple(sources.split("\0")), outputs.get(asset, {}))
+            for asset, signature, sources in database.execute(
+                "select asset, signature, sources from jobs where pipeline = ?", mine
+            )
+        }
+        rows = "select asset, signature, attempts, error, log from quarantine where pipeline = ?"
+        self._quarantine = {row[0]: Quarantine(*row) for row in database.execute(rows, mine)}
+
+    def _at(self, name: str) -> str:
+        return os.path.join(self._project, name)  # noqa: PTH118  strings: there may be very many
+
+    # Files
+
+    def digest(self, name: str) -> str:
+        """Return the sha256 of a file; it is read only if its size, time or inode differ from the last time."""
+        path = self._at(name)
+        try:
+            stat = stat_of(path)
+            known = self._files.get(name)
+            if known is not None and known[0] == stat:
+                return known[1]
+            sha256 = _sha256(path)
+        except OSError as error:
+            raise AccessError(
+                path, f"cannot be read ({error.strerror})", "check that it is there, and yours"
+            ) from error
+        self._files[name] = (stat, sha256)
+        if time.time_ns() - stat[1] > RACY_NS:
+            self._unsaved[name] = (stat, sha256)
+        return sha256
+
+    def output(self, name: str) -> Literal["as written", "missing", "changed"]:
+        """Tell whether a published file is still what was written."""
+        path = self._at(name)
+        try:
+            stat = stat_of(path)
+        except OSError:
+            return "missing"
+        known = self._published.get(name)
+        if known is None:
+            return "changed"
+        return "as written" if known[0] == stat or known[1] == self.digest(name) else "changed"
+
+    # Jobs
+
+    def record(self, asset: str) -> JobRecord | None:
+        """Return what is known of a job, if it was ever built."""
+        return self._records.get(asset)
+
+    def records(self) -> Iterable[tuple[str, JobRecord]]:
+        """Return all recorded jobs."""
+        return list(self._records.items())
+
+    def facts(self, asset: str) -> Mapping[str, Any]:
+        """Return what a recorded job was made of, in full."""
+        row = self._one("select facts from jobs where pipeline = ? and asset = ?", self.pipeline, asset)
+        facts: Mapping[str, Any] = json.loads(row[0])
+        return facts
+
+    def confirm(self, asset: str, signature: str) -> None:
+        """Note that a recorded job is up to date under a new signature."""
+        self._confirmed.append((signature, asset))
+
+    def built_meanwhile(self, asset: str, signature: str) -> bool:
+        """Tell whether another process has built just this since the state was opened."""
+        row = self._one("select signature from jobs where pipeline = ? and asset = ?", self.pipeline, asset)
+        known = self._records.get(asset)
+        return row is not None and row[0] == signature and (known is None or known.signature != signature)
+
+    def remember(
+        self, asset: str, signature: str, sources: Sequence[str], facts: Mapping[str, Any], outputs: Sequence[Published]
+    ) -> None:
+        """Keep what a job was built of and what was written, and forget its failures."""
+        with writing(self.path), transaction(self._database):
+            self._drop(asset, "outputs", "attempts", "quarantine")
+            job = (self.pipeline, asset, signature, "\0".join(sources), json.dumps(facts))
+            self._database.execute("insert or replace into jobs values (?, ?, ?, ?, ?)", job)
+            self._database.executemany(
+                "insert or replace into outputs values (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(self.pipeline, asset, one.name, one.key, one.sha256, *one.stat) for one in outputs],
+            )
+        self._records[asset] = JobRecord(signature, tuple(sources), {one.name: one.key for one in outputs})
+        self._published |= {one.name: (one.stat, one.sha256) for one in outputs}
+
+    def forget(self, asset: str) -> None:
+        """Forget a job whose sources are gone."""
+        with writing(self.path), transaction(self._database):
+            self._drop(asset, "jobs", "outputs", "attempts", "quarantine")
+        self._records.pop(asset, None)
+
+    def _drop(self, asset: str, *tables: str) -> None:
+        for table in tables:
+            self._database.execute(f"delete from {table} where pipeline = ? and asset = ?", (self.pipeline, asset))  # noqa: S608
+
+    def save(self) -> None:
+        """Write down the digests and signatures that were computed since the last time."""
+        if not self._unsaved and not self._confirmed:
+            return
+        rows = [(name, *stat, sha256) for name, (stat, sha256) in self._unsaved.items()]
+        signatures = [(signature, self.pipeline, asset) for signature, asset in self._confirmed]
+        with writing(self.path), transaction(self._database):
+            self._database.executemany("insert or replace into files values (?, ?, ?, ?, ?)", rows)
+            self._database.executemany("update jobs set signature = ? where pipeline = ? and asset = ?", signatures)
+        self._unsaved.clear()
+        self._confirmed.clear()
+
+    # The journal of attempts
+
+    def attempt_begins(self, asset: str, signature: str, run: str) -> int:
+        """Note that an attempt begins; return how many have failed on just this before it."""
+        with writing(self.path), transaction(self._database):
+            values = (self.pipeline, asset, signature, run, time.time())
+            self._database.execute("insert into attempts values (?, ?, ?, ?, ?, null, null, null)", values)
+        # What a crash of the host cut off is not the asset's fault and does not count.
+        failed = "select count(error) from attempts where pipeline = ? and asset = ? and signature = ?"
+        return int(self._one(failed, self.pipeline, asset, signature)[0])
+
+    def attempt_failed(self, asset: str, run: str, error: str, log: str) -> None:
+        """Note what an attempt failed with."""
+        values = (time.time(), error, log, self.pipeline, asset, run)
+        with writing(self.path), transaction(self._database):
+            self._database.execute(
+                "update attempts set ended = ?, error = ?, log = ?"
+                " where pipeline = ? and asset = ? and run = ? and ended is null",
+                values,
+            )
+
+    def quarantine(self, asset: str, signature: str, attempts: int, error: str, log: str) -> None:
+        """Leave an asset alone until its signature changes."""
+        values = (self.pipeline, asset, signature, attempts, error, log, time.time())
+        with writing(self.path), transaction(self._database):
+            self._database.execute("insert or replace into quarantine values (?, ?, ?, ?, ?, ?, ?)", values)
+        self._quarantine[asset] = Quarantine(asset, signature, attempts, error, log)
+
+    def release(self, assets: Iterable[str]) -> None:
+        """Forget the failures of assets, so that they are tried again."""
+        for asset in assets:
+            with writing(self.path), transaction(self._database):
+                self._drop(asset, "attempts", "quarantine")
+            self._quarantine.pop(asset, None)
+
+    def quarantined(self, asset: str) -> Quarantine | None:
+        """Return why an asset is left alone, if it is."""
+        return self._quarantine.get(asset)
+
+    # Several processes
+
+    def claim(self, asset: str, run: str) -> str:
+        """Claim a job for a run; return the run that has it, which may be another."""
+        with writing(self.path), transaction(self._database):
+            self._database.execute("insert or ignore into claims values (?, ?, ?)", (self.pipeline, asset, run))
+            row = self._one("select run from claims where pipeline = ? and asset = ?", self.pipeline, asset)
+        return str(row[0])
+
+    def unclaim(self, asset: str, run: str) -> None:
+        """Give a job back."""
+        with writing(self.path), transaction(self._database):
+            values = (self.pipeline, asset, run)
+            self._database.execute("delete from claims where pipeline = ? and asset = ? and run = ?", values)
+
+    def unclaim_all(self, run: str) -> None:
+        """Give back all that a dead run had claimed."""
+        with writing(self.path), transaction(self._database):
+            self._database.execute("delete from claims where run = ?", (run,))
+
+    def claims(self) -> list[tuple[str, str]]:
+        """Return the assets that are being built, each with the run that builds it."""
+        with writing(self.path):
+            return self._database.execute(
+                "select asset, run from claims where pipeline = ? order by asset", (self.pipeline,)
+            ).fetchall()
+
+    # Runs
+
+    def run_begins(self, run: str) -> None:
+        """Note that a run begins."""
+        with writing(self.path), transaction(self._database):
+            values = (run, self.pipeline, time.time())
+            self._database.execute("insert into runs values (?, ?, ?, null, null, '{}')", values)
+
+    def run_ends(self, run: str, exit_code: int, summary: Mapping[str, int]) -> None:
+        """Note how a run ended, and forget those before it."""
+        with writing(self.path), transaction(self._database):
+            values = (time.time(), exit_code, json.dumps(summary), run)
+            self._database.execute("update runs set ended = ?, exit_code = ?, summary = ? where run = ?", values)
+            self._database.execute(
+                "delete from runs where pipeline = ? and began < (select began from runs where run = ?)",
+                (self.pipeline, run),
+            )
+
+    def last_run(self) -> RunRecord | None:
+        """Return the last run that ended, if there was one."""
+        row = self._one(
+            "select run, began, ended, exit_code, summary from runs where pipeline = ? and ended is not null"
+            " order by began desc limit 1",
+            self.pipeline,
+        )
+        if row is None:
+            return None
+        run, began, ended, exit_code, summary = row
+        return RunRecord(run, began, ended, exit_code, json.loads(summary))
+
+    def quarantine_list(self) -> list[Quarantine]:
+        """Return all assets that are left alone, by name."""
+        return sorted(self._quarantine.values(), key=lambda one: one.asset)
+
+    def _one(self, query: str, *values: str) -> Any:
+        with writing(self.path):
+            return self._database.execute(query, values).fetchone()
+
+    def close(self) -> None:
+        """Save, and let go of the database."""
+        try:
+            self.save()
+        finally:
+            self._database.close()
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:  # noqa: PTH123
+        return hashlib.file_digest(file, "sha256").hexdigest()
