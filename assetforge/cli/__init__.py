@@ -14,6 +14,9 @@ INTERRUPTED = 130
 COMMANDS: Mapping[str, str] = {
     "run": "Build what is out of date, and nothing else.",
     "plan": "Show what a run would do, and why.",
+    "why": "Explain one asset: what it is made of, what is up to date, and why not.",
+    "status": "Show what is being built, what is quarantined and why, and how the last run ended.",
+    "store": "Look after the results that are kept: how many, which to drop, whether all are whole.",
     "check": "Check a pipeline file and list every mistake in it.",
     "steps": "List the steps, or explain one.",
     "plugins": "List the plugins, and what is wrong with broken ones.",
@@ -56,7 +59,7 @@ def cli() -> None:
     """AssetForge: `make` for textures.
 
     Exit codes: 0 all is up to date, 1 an asset failed, 2 the command line or the pipeline is wrong, 3 a plugin or the
-    environment is broken, 130 interrupted.
+    environment is broken, 4 nothing failed now but quarantined assets were skipped, 130 interrupted.
     """
 
 

@@ -28,15 +28,14 @@ from assetforge.plugins import load as load_plugins
 from assetforge.store.results import Store
 from assetforge.store.runs import Run
 
-_STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
+_STANDARD_INPUT, _STANDARD_OUTPUT, _STANDARD_ERROR = 0, 1, 2
 _PR_SET_PDEATHSIG = 1
 _PROGRESS_STEP = 0.01
 
 
 def main() -> None:
     """Serve until the host lets go of standard input."""
-    commands, answers = sys.stdin.buffer, os.fdopen(os.dup(_STANDARD_OUTPUT), "wb")
-    os.dup2(_STANDARD_ERROR, _STANDARD_OUTPUT)
+    commands, answers = _own_pipes()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the host's to handle
     packed = receive(commands)
     if packed is None:
@@ -44,6 +43,16 @@ def main() -> None:
     setup: Setup = unpack(packed)
     with Run(setup.run).lock(setup.name):
         _serve(setup, commands, answers)
+
+
+def _own_pipes() -> tuple[IO[bytes], IO[bytes]]:
+    """Take standard input and output away from everybody else: a step may read the one, and `exit()` closes it."""
+    commands, answers = os.fdopen(os.dup(_STANDARD_INPUT), "rb"), os.fdopen(os.dup(_STANDARD_OUTPUT), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, _STANDARD_INPUT)
+    os.close(nothing)
+    os.dup2(_STANDARD_ERROR, _STANDARD_OUTPUT)
+    return commands, answers
 
 
 def _serve(setup: Setup, commands: IO[bytes], answers: IO[bytes]) -> None:

@@ -1,0 +1,58 @@
+"""assetforge status."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import click
+
+from assetforge.build import Build
+from assetforge.cli.options import Opened, build_options
+from assetforge.store import runs
+
+
+@click.command("status")
+@build_options
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def command(opened: Opened, as_json: bool) -> None:
+    """Show what is being built, what is quarantined and why, and how the last run ended."""
+    with opened.build() as build:
+        data = status(build)
+    if as_json:
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    else:
+        _print(data)
+
+
+def status(build: Build) -> dict[str, Any]:
+    """Gather what the state knows, without looking at any source."""
+    living = {run.id for run in runs.living(build.pipeline.state)}
+    last = build.state.last_run()
+    return {
+        "running": [{"asset": asset, "run": run} for asset, run in build.state.claims() if run in living],
+        "quarantined": [vars(one) for one in build.state.quarantine_list()],
+        "last_run": {**vars(last), "summary": dict(last.summary)} if last else None,
+    }
+
+
+def _print(data: dict[str, Any]) -> None:
+    for job in data["running"]:
+        click.echo(f"building    {job['asset']} (run {job['run']})")
+    for one in data["quarantined"]:
+        times = "once" if one["attempts"] == 1 else f"{one['attempts']} times"
+        click.secho(f"quarantined {one['asset']}: {one['error']} (failed {times})", fg="yellow")
+        if one["log"]:
+            click.echo(f"            its log: {one['log']}")
+    if data["quarantined"]:
+        click.echo("they are tried again when what they depend on changes, or with `assetforge run --retry`")
+    else:
+        click.echo("nothing is quarantined")
+    last = data["last_run"]
+    if last is None:
+        click.echo("nothing has been built yet")
+        return
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(last["ended"]))
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(last["summary"].items()))
+    click.echo(f"last run: exit code {last['exit_code']}, ended {when}, {counts}")

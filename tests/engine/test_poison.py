@@ -1,0 +1,123 @@
+"""A step that kills its process, hangs, raises or returns garbage costs attempts of its own asset, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Forge
+from engine.conftest import Run, executions, outputs, write_project
+
+POISONS = {
+    "SIGKILL": ("os.kill(os.getpid(), signal.SIGKILL)", "ended by SIGKILL; the system does that when memory runs out"),
+    "SIGSEGV": ("import ctypes; ctypes.string_at(0)", "ended by SIGSEGV"),
+    "os._exit": ("os._exit(7)", "ended with exit code 7"),
+    "exit": ("exit(7)", "SystemExit: 7"),
+    "hangs": ("time.sleep(1000)", "took longer than its time limit, and was stopped"),
+    "hangs and ignores": (
+        "signal.signal(15, signal.SIG_IGN); os.system('sleep 1000')",
+        "took longer than its time limit",
+    ),
+    "raises": ("raise RuntimeError('no luck')", "RuntimeError: no luck"),
+    "no memory": ("raise MemoryError", "there is not enough memory"),
+    "wrong shape": ("return material.replace(base_color=base.with_data(base.data[:1]))", "has 1 channels"),
+    "NaN": ("return material.replace(base_color=base.with_data(base.data * float('nan')))", "not finite"),
+    "no Material": ("return 5", "returned a int; return a Material"),
+    "prints and dies": (
+        "[print('x' * 10**6) for _ in range(100)]; print('last words', flush=True); os._exit(1)",
+        "ended with exit code 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", POISONS)
+def test_a_poisoned_asset_is_quarantined_and_no_innocent_is_blamed(name: str, tmp_path: Path, run: Run) -> None:
+    always, error = POISONS[name]
+    project = write_project(tmp_path, always, limit=2 if "hangs" in name else 60)
+    ran = run(project, "--workers", "2")
+    assert ran.states == {"done": 11, "failed": 1}, ran.err
+    assert executions(project) == 15
+    [bad] = [job for job in ran.report["jobs"] if job["state"] == "failed"]
+    assert bad["asset"] == "a03"
+    assert bad["quarantined"]
+    assert error in bad["error"]
+    assert len(outputs(project)) == 11
+    assert (tmp_path / ".assetforge").stat().st_size < 10**6
+    again = run(project, "--workers", "2")
+    assert again.code == 4
+    assert again.states == {"up to date": 11, "quarantined": 1}
+    assert error in again.err
+    assert executions(project) == 15
+
+
+def test_the_log_of_a_failure_is_kept_but_not_all_of_100_megabytes(tmp_path: Path, run: Run) -> None:
+    ran = run(write_project(tmp_path, POISONS["prints and dies"][0]))
+    [bad] = [job for job in ran.report["jobs"] if job["state"] == "failed"]
+    text = Path(bad["log"]).read_text()
+    assert len(text) < 300_000
+    assert text.startswith("xxx")
+    assert "bytes are left out" in text
+    assert text.rstrip().endswith("last words")
+    assert bad["log"] in ran.err
+
+
+def test_printing_100_megabytes_is_no_failure(tmp_path: Path, run: Run) -> None:
+    project = write_project(tmp_path, "[print('x' * 10**6) for _ in range(100)]")
+    assert run(project, "--workers", "2").states == {"done": 12}
+    assert executions(project) == 12
+
+
+def test_a_quarantined_asset_is_tried_again_when_it_changes_or_on_request(
+    tmp_path: Path, run: Run, forge: Forge
+) -> None:
+    project = write_project(tmp_path, "raise RuntimeError('no luck')", assets=6)
+    assert run(project).code == 1
+    listed = forge("status", "pipeline.yaml").stdout
+    assert "a03: step 'work': RuntimeError: no luck" in listed
+    assert "last run: exit code 1" in listed
+    assert "a03: quarantined" in forge("why", "pipeline.yaml", "a03").stdout
+    assert forge("plan", "pipeline.yaml").returncode == 4
+    before = executions(project)
+    assert run(project, "--retry").code == 1
+    assert executions(project) == before + 3
+    ran = run(project, "-D", "gain=0.25")  # another key: everything is built again
+    assert ran.states == {"done": 5, "failed": 1}
+
+
+def test_an_asset_that_recovers_leaves_quarantine(tmp_path: Path, run: Run, forge: Forge) -> None:
+    project = write_project(tmp_path, "assert (HERE / 'well').exists(), 'not yet'", assets=6)
+    assert run(project).code == 1
+    (project / "well").touch()
+    assert run(project).code == 4
+    assert run(project, "--retry").code == 0
+    assert "nothing is quarantined" in forge("status", "pipeline.yaml").stdout
+
+
+@pytest.mark.parametrize("attempts", [1, 5])
+def test_the_cap_can_be_set(attempts: int, tmp_path: Path, run: Run) -> None:
+    project = write_project(tmp_path, "os._exit(1)", assets=4)
+    assert run(project, "-D", f"attempts={attempts}").states == {"done": 3, "failed": 1}
+    assert executions(project) == 3 + attempts
+
+
+def test_running_out_of_device_memory_makes_tiles_smaller_and_costs_no_attempt(tmp_path: Path, run: Run) -> None:
+    trouble = "if context.tile_divisor < 4: raise torch.OutOfMemoryError('CUDA out of memory')"
+    project = write_project(tmp_path, "pass", assets=2, pause=trouble)
+    assert run(project).states == {"done": 2}
+    assert executions(project) == 6
+    hopeless = write_project(tmp_path / "other", "pass", assets=1, pause="raise torch.OutOfMemoryError('CUDA')")
+    ran = run(hopeless)
+    assert ran.states == {"failed": 1}
+    assert executions(hopeless) == 4 * 3
+
+
+def test_a_plugin_that_cannot_start_is_an_error_of_the_environment(tmp_path: Path, run: Run) -> None:
+    project = write_project(tmp_path, assets=2)
+    plugin = project / "plugins" / "work.py"
+    suicide = "import sys\nif 'worker' in ' '.join(sys.orig_argv): os._exit(9)\n\n\nclass Params"
+    plugin.write_text(plugin.read_text().replace("class Params", suicide))
+    ran = run(project)
+    assert ran.code == 3
+    assert "cannot start: its process ended with exit code 9" in ran.err
+    assert json.loads((project / "report.json").read_text())["problems"]
