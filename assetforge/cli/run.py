@@ -53,9 +53,9 @@ def command(  # noqa: PLR0913  as many options as users need
         result = Report(opened.file.stem, (), 0.0, interrupted=True)
         raise
     finally:
-        for path, text in ((report, result.json()), (junit, result.junit())):
+        for path, write in ((report, result.json), (junit, result.junit)):
             if path:
-                write_atomically(path, text.encode())
+                write_atomically(path, write().encode())
     if result.exit_code == INTERRUPTED:
         raise click.Abort
     return result.exit_code

@@ -1,0 +1,212 @@
+"""A run that is killed at any moment leaves nothing torn, and the next one goes on from there."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from conftest import write_normal, write_texture
+from engine.conftest import Run, executions, kill_group, outputs, start, write_project
+
+KILLS = int(os.environ.get("ASSETFORGE_KILLS", "6"))
+"""How many moments to try; 100 were tried before this was published, and take a quarter of an hour."""
+ASSETS = 60
+IN_FLIGHT = 8
+"""More jobs than are ever under way at once on two cores."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], float]:
+    """The outputs of a build that nobody disturbs, and the seconds that it takes."""
+    project = material_project(tmp_path_factory.mktemp("undisturbed"))
+    began = time.monotonic()
+    process = start(project)
+    process.communicate()
+    assert process.returncode == 0
+    return outputs(project), time.monotonic() - began
+
+
+def material_project(folder: Path) -> Path:
+    """Write a project of 60 assets of two maps, which two steps change."""
+    project = write_project(folder, assets=ASSETS, pause="time.sleep(0.02)")
+    for index in range(ASSETS):
+        write_normal(project / "textures" / f"a{index:02}_n.png", (16, 16 + index))
+    text = (project / "pipeline.yaml").read_text().replace('_d.png"', '_d.png", normal: "{name}_n.png"')
+    text = text.replace("{use: work}", "{use: work}, {use: upscale, with: {method: lanczos}}")
+    (project / "pipeline.yaml").write_text(text)
+    return project
+
+
+def kill_everything(process: subprocess.Popen[str]) -> None:
+    """Kill the host and its workers all at once, which no host can shield anything from."""
+    family = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=False
+    )
+    for pid in [process.pid, *map(int, family.stdout.split())]:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    process.communicate()
+
+
+def check_published(found: dict[str, bytes], right: dict[str, bytes]) -> None:
+    """Every file is whole and right, and every material complete; hidden files may lie about until the next run."""
+    shown = {name: content for name, content in found.items() if not Path(name).name.startswith(".")}
+    materials = defaultdict(set)
+    for name in right:
+        materials[Path(name).parent].add(name)
+    for name, content in shown.items():
+        assert content == right[name], f"{name} is torn or stale"
+    for names in materials.values():
+        there = names & shown.keys()
+        assert not there or there == names, f"half a material: {there}"
+
+
+def test_killing_the_group_at_random_moments_never_tears_anything(
+    tmp_path: Path, undisturbed: tuple[dict[str, bytes], float], run: Run
+) -> None:
+    right, seconds = undisturbed
+    rng = random.Random(20)
+    kills = round_number = 0
+    while kills < KILLS:
+        project = material_project(tmp_path / f"round{round_number}")
+        round_number += 1
+        done = 0
+        killed_here = 0
+        while kills < KILLS and done < len(right):
+            process = start(project)
+            try:
+                process.communicate(timeout=rng.uniform(0.2, seconds))
+            except subprocess.TimeoutExpired:
+                kill_group(process)
+                kills += 1
+                killed_here += 1
+            time.sleep(0.3)  # what the workers were publishing is finished by now
+            check_published(outputs(project), right)
+            done = len(outputs(project))
+        ran = run(project)
+        assert ran.code == 0, ran.err
+        assert outputs(project) == right  # with no hidden file left
+        assert executions(project) <= ASSETS + IN_FLIGHT * killed_here
+        assert not list((project / ".assetforge" / "runs").glob("*/"))
+
+
+def test_killing_all_processes_at_once_leaves_nothing_that_the_next_run_does_not_mend(
+    tmp_path: Path, undisturbed: tuple[dict[str, bytes], float], run: Run
+) -> None:
+    right, seconds = undisturbed
+    rng = random.Random(21)
+    project = material_project(tmp_path)
+    for _ in range(max(2, KILLS // 4)):
+        process = start(project)
+        try:
+            process.communicate(timeout=rng.uniform(1, seconds))
+        except subprocess.TimeoutExpired:
+            kill_everything(process)
+        for name, content in outputs(project).items():
+            assert Path(name).name.startswith(".") or content == right[name]
+    assert run(project).code == 0
+    assert outputs(project) == right
+
+
+def test_workers_do_not_outlive_their_host(tmp_path: Path) -> None:
+    project = write_project(tmp_path, assets=2, pause="time.sleep(60)")
+    process = start(project)
+    while not executions(project):
+        time.sleep(0.05)
+    family = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
+    )
+    workers = [int(pid) for pid in family.stdout.split()]
+    assert workers
+    kill_group(process)
+    deadline = time.monotonic() + 5
+    while any(Path(f"/proc/{pid}").exists() and "Z" not in _state(pid) for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0]
+    except OSError:
+        return "Z"
+
+
+def test_a_crash_while_renaming_is_completed_by_whoever_comes_next(tmp_path: Path, run: Run) -> None:
+    project = material_project(tmp_path)
+    assert run(project).code == 0
+    right = outputs(project)
+    dead = project / ".assetforge" / "runs" / "dead"
+    dead.mkdir()
+    folder = project / "build" / "a00"
+    pairs = []
+    for place in sorted(folder.iterdir()):
+        temporary = folder / f".{place.name}.tmp"
+        place.rename(temporary)
+        pairs.append([str(temporary), str(place)])
+    Path(pairs[0][0]).rename(pairs[0][1])  # the first had been renamed already
+    journal = {"renaming": True, "pairs": pairs}
+    (dead / "publishing-codec-0.json").write_text(__import__("json").dumps(journal))
+    ran = run(project)
+    assert ran.states == {"up to date": ASSETS}
+    assert outputs(project) == right
+    assert not dead.exists()
+
+
+def test_an_interrupt_ends_a_run_in_good_order(tmp_path: Path, run: Run) -> None:
+    for number, sent in enumerate((signal.SIGINT, signal.SIGTERM)):
+        project = write_project(tmp_path / str(number), assets=12, pause="time.sleep(0.3)")
+        process = start(project, "--report", "report.json", "--junit", "junit.xml")
+        while executions(project) < 4:
+            time.sleep(0.02)
+        process.send_signal(sent)
+        out, err = process.communicate(timeout=20)
+        assert process.returncode == 130
+        assert "interrupted; the next run goes on from here" in err
+        import json
+        from xml.etree import ElementTree as ET
+
+        from engine.conftest import Ran, check_agreement
+
+        report = json.loads((project / "report.json").read_text())
+        check_agreement(Ran(130, out, err, report, ET.parse(project / "junit.xml").getroot()))
+        assert report["counts"]["not run"] > 0
+        assert run(project).code == 0
+        assert executions(project) <= 12 + 2
+
+
+def test_a_lost_or_damaged_state_is_found_out_again(tmp_path: Path, run: Run) -> None:
+    project = write_project(tmp_path, assets=4)
+    assert run(project).code == 0
+    (project / ".assetforge" / "state.sqlite").write_bytes(b"this is no database" * 100)
+    for rest in ("-wal", "-shm"):
+        (project / ".assetforge" / f"state.sqlite{rest}").unlink(missing_ok=True)
+    assert run(project).states == {"done": 4}
+    assert executions(project) == 4  # the results were in the store
+    assert run(project).states == {"up to date": 4}
+
+
+def test_a_damaged_result_is_made_again(tmp_path: Path, run: Run) -> None:
+    project = write_project(tmp_path, assets=3)
+    assert run(project).code == 0
+    right = outputs(project)
+    for path in (project / ".assetforge" / "results").glob("*/*.png"):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    for path in (project / "build").glob("*/*"):
+        path.unlink()
+    assert run(project).states == {"done": 3}
+    assert outputs(project) == right
+    assert executions(project) == 6
+
+
+__all__ = ["write_texture"]
