@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -319,5 +320,7 @@ class State:
 
 
 def _sha256(path: str) -> str:
+    if not os.path.isfile(path):  # noqa: PTH113  opening a pipe would wait for ever
+        raise OSError(errno.EINVAL, "not a regular file")
     with open(path, "rb") as file:  # noqa: PTH123
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,7 +15,6 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from conftest import write_texture
 
 PLUGIN = """\
 from __future__ import annotations
@@ -169,16 +168,3 @@ def run() -> Run:
         return ran
 
     return run
-
-
-__all__ = [
-    "Ran",
-    "Run",
-    "check_agreement",
-    "executions",
-    "kill_group",
-    "outputs",
-    "start",
-    "write_project",
-    "write_texture",
-]

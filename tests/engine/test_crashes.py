@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import subprocess
 import time
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
-from conftest import write_normal, write_texture
-from engine.conftest import Run, executions, kill_group, outputs, start, write_project
+from conftest import write_normal
+from engine.conftest import Ran, Run, check_agreement, executions, kill_group, outputs, start, write_project
 
 KILLS = int(os.environ.get("ASSETFORGE_KILLS", "6"))
 """How many moments to try; 100 were tried before this was published, and take a quarter of an hour."""
@@ -45,15 +48,15 @@ def material_project(folder: Path) -> Path:
 
 def kill_everything(process: subprocess.Popen[str]) -> None:
     """Kill the host and its workers all at once, which no host can shield anything from."""
-    family = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=False
-    )
-    for pid in [process.pid, *map(int, family.stdout.split())]:
-        try:
+    for pid in [process.pid, *workers_of(process)]:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     process.communicate()
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    command = ["ps", "-o", "pid=", "--ppid", str(process.pid)]
+    return [int(pid) for pid in subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()]
 
 
 def check_published(found: dict[str, bytes], right: dict[str, bytes]) -> None:
@@ -121,10 +124,7 @@ def test_workers_do_not_outlive_their_host(tmp_path: Path) -> None:
     process = start(project)
     while not executions(project):
         time.sleep(0.05)
-    family = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
-    )
-    workers = [int(pid) for pid in family.stdout.split()]
+    workers = workers_of(process)
     assert workers
     kill_group(process)
     deadline = time.monotonic() + 5
@@ -154,7 +154,7 @@ def test_a_crash_while_renaming_is_completed_by_whoever_comes_next(tmp_path: Pat
         pairs.append([str(temporary), str(place)])
     Path(pairs[0][0]).rename(pairs[0][1])  # the first had been renamed already
     journal = {"renaming": True, "pairs": pairs}
-    (dead / "publishing-codec-0.json").write_text(__import__("json").dumps(journal))
+    (dead / "publishing-codec-0.json").write_text(json.dumps(journal))
     ran = run(project)
     assert ran.states == {"up to date": ASSETS}
     assert outputs(project) == right
@@ -171,11 +171,6 @@ def test_an_interrupt_ends_a_run_in_good_order(tmp_path: Path, run: Run) -> None
         out, err = process.communicate(timeout=20)
         assert process.returncode == 130
         assert "interrupted; the next run goes on from here" in err
-        import json
-        from xml.etree import ElementTree as ET
-
-        from engine.conftest import Ran, check_agreement
-
         report = json.loads((project / "report.json").read_text())
         check_agreement(Ran(130, out, err, report, ET.parse(project / "junit.xml").getroot()))
         assert report["counts"]["not run"] > 0
@@ -207,6 +202,3 @@ def test_a_damaged_result_is_made_again(tmp_path: Path, run: Run) -> None:
     assert run(project).states == {"done": 3}
     assert outputs(project) == right
     assert executions(project) == 6
-
-
-__all__ = ["write_texture"]

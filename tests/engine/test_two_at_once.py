@@ -1,0 +1,53 @@
+"""Two runs of one project neither disturb each other nor do a job twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from engine.conftest import Run, check_agreement, executions, finish, kill_group, outputs, start, write_project
+
+REPORTS = ("--report", "report.json", "--junit", "junit.xml")
+
+
+def test_two_runs_share_the_work(tmp_path: Path, run: Run) -> None:
+    alone = write_project(tmp_path / "alone", pause="time.sleep(0.1)")
+    assert run(alone).code == 0
+    project = write_project(tmp_path / "shared", pause="time.sleep(0.1)")
+    others = [start(project, "--report", f"{n}.json", "--junit", f"{n}.xml") for n in range(3)]
+    ran = finish(start(project, *REPORTS), project)
+    check_agreement(ran)
+    for other in others:
+        _, err = other.communicate(timeout=60)
+        assert other.returncode == 0, err
+    assert ran.code == 0
+    assert executions(project) == 12
+    assert outputs(project) == outputs(alone)
+    assert ran.states["done"] + ran.states["up to date"] == 12
+
+
+def test_a_failure_elsewhere_is_reported_here_too(tmp_path: Path) -> None:
+    project = write_project(tmp_path, "time.sleep(0.3); raise RuntimeError('no luck')", assets=5)
+    first = start(project)
+    while not executions(project):
+        assert first.poll() is None
+    ran = finish(start(project, *REPORTS), project)
+    first.communicate()
+    check_agreement(ran)
+    assert sorted((first.returncode, ran.code)) in ([1, 4], [1, 1])
+    assert executions(project) == 4 + 3
+
+
+@pytest.mark.parametrize("delay", [1, 5])
+def test_a_run_takes_over_what_a_killed_one_had_claimed(delay: int, tmp_path: Path) -> None:
+    project = write_project(tmp_path, assets=6, pause="time.sleep(0.5)")
+    first = start(project)
+    while executions(project) < delay:
+        assert first.poll() is None
+    second = start(project, *REPORTS)
+    kill_group(first)
+    ran = finish(second, project)
+    check_agreement(ran)
+    assert ran.code == 0
+    assert len(outputs(project)) == 6
+    assert executions(project) <= 6 + 5
