@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, get_args
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from assetforge.errors import AssetForgeError, PipelineError
-from assetforge.events import JobState
+from assetforge.events import Event, JobFinished, JobState
+from assetforge.plan.jobs import Job, Plan
+
+if TYPE_CHECKING:
+    from xml.etree import ElementTree as ET
 
 OK, FAILED, QUARANTINED, INTERRUPTED = 0, 1, 4, 130
 STATES: tuple[JobState, ...] = get_args(JobState)
 
 
-@dataclass(frozen=True, slots=True)
-class JobReport:
+class JobReport(NamedTuple):  # and no dataclass: there may be very many, and frozen ones are slow to make
     """What became of one job."""
 
     asset: str
     state: JobState
     reasons: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    """The files, relative to the pipeline's folder."""
     seconds: float = 0.0
     error: str = ""
     log: str = ""
@@ -87,12 +90,14 @@ class Report:
             "problems": list(self.problems),
             "counts": self.counts,
             "removed": list(self.removed),
-            "jobs": [{name: getattr(job, name) for name in JobReport.__slots__} for job in self.jobs],
+            "jobs": [job._asdict() for job in self.jobs],
         }
         return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
     def junit(self) -> str:
         """Return the report as JUnit XML: a test case for each job, and one for the run itself if it did not go on."""
+        from xml.etree import ElementTree as ET  # only where somebody wants it
+
         cases = [_case(self.pipeline, job) for job in self.jobs]
         for text in [*self.problems, *(["interrupted"] if self.interrupted else [])]:
             case = ET.Element("testcase", classname=self.pipeline, name="run", time="0.000")
@@ -115,7 +120,49 @@ class Report:
         return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
+class Ledger:
+    """What becomes of the jobs of a plan, while it is carried out; every change of a job's state is an event."""
+
+    def __init__(self, plan: Plan, emit: Callable[[Event], None]) -> None:
+        self._plan, self._emit = plan, emit
+        self._jobs: dict[str, JobReport] = {}
+        self.interrupted = False
+        self.stopped_by: AssetForgeError | None = None
+        self.removed: list[str] = []
+        self.note(plan)
+
+    def note(self, plan: Plan) -> None:
+        """Note the jobs of a plan: those that cannot be built or are quarantined have ended already."""
+        for job in plan.jobs:
+            if job.problem is not None:
+                state: JobState = "quarantined" if job.state == "quarantined" else "failed"
+                self.finish(job, state, 0.0, str(job.problem), quarantined=state == "quarantined")
+            else:
+                self.untouched(job, "up to date" if job.state == "up to date" else "not run")
+
+    def untouched(self, job: Job, state: JobState) -> None:
+        """Note a job to which nothing is done."""
+        self._jobs[job.asset] = JobReport(job.asset, state, tuple(map(str, job.reasons)), job.files)
+
+    def finish(
+        self, job: Job, state: JobState, seconds: float, error: str = "", log: str = "", *, quarantined: bool = False
+    ) -> None:
+        """Note how a job ended."""
+        files = job.files if state == "done" else ()
+        reasons = tuple(map(str, job.reasons))
+        self._jobs[job.asset] = JobReport(job.asset, state, reasons, files, seconds, error, log, quarantined)
+        self._emit(JobFinished(job.asset, state, seconds, error, log))
+
+    def report(self, seconds: float) -> Report:
+        """Return the report as it stands."""
+        jobs, removed = tuple(self._jobs.values()), tuple(self.removed)
+        report = Report(self._plan.pipeline.name, jobs, seconds, self.interrupted, removed)
+        return report.stopped_by(self.stopped_by) if self.stopped_by else report
+
+
 def _case(pipeline: str, job: JobReport) -> ET.Element:
+    from xml.etree import ElementTree as ET
+
     case = ET.Element("testcase", classname=pipeline, name=_plain(job.asset), time=f"{job.seconds:.3f}")
     if job.state == "failed":
         detail = "\n".join(filter(None, [job.error, f"log: {job.log}" if job.log else ""]))

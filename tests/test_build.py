@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from conftest import Forge, write_normal, write_texture
 
-from assetforge.build import Build, Manner
+from assetforge.build import Build
 from assetforge.events import Event, StepStarted
+from assetforge.execute.manner import Manner
 from assetforge.plan.plan import Wish
 from assetforge.report import Report
 

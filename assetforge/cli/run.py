@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from assetforge.build import Build, Manner, interrupt_on_termination
+from assetforge.build import Build, interrupt_on_termination
 from assetforge.cli.options import Opened, build_options, only_option
 from assetforge.cli.reporter import reporter
 from assetforge.codecs.atomic import write_atomically
 from assetforge.errors import AssetForgeError
+from assetforge.execute.manner import Manner
 from assetforge.plan.plan import Wish
 from assetforge.report import INTERRUPTED, Report
 
@@ -47,7 +48,7 @@ def command(  # noqa: PLR0913  as many options as users need
         with opened.build() as build:
             result = _run(build, Wish(only, force, retry), Manner(device, workers, force))
     except AssetForgeError as error:
-        result = result.stopped_by(error) if result.jobs else Report.of_error(opened.file.stem, error)
+        result = Report.of_error(opened.file.stem, error)
         raise
     except KeyboardInterrupt:
         result = Report(opened.file.stem, (), 0.0, interrupted=True)
@@ -67,6 +68,8 @@ def _run(build: Build, wish: Wish, manner: Manner) -> Report:
         build.state.release(job.asset for job in plan.jobs if job.state == "out of date")
     with reporter() as show:
         result = build.run(plan, show, manner)
+    for problem in result.problems:
+        click.secho(problem, fg="red", err=True)
     if not result.exit_code:
         click.echo(f"outputs are in {_shown(build.pipeline.outputs.root)}")
     return result

@@ -22,6 +22,8 @@ from assetforge.execute.stages import Gone, Pool, Ready, Reply, Stage
 from assetforge.execute.workplace import Workplace, perform
 
 Inbox = queue.SimpleQueue[tuple["Worker", Reply]]
+START_LIMIT = 600.0
+"""Seconds that a worker may take to start: a slow network drive takes minutes to load torch from."""
 GRACE = 5.0
 """Seconds that a worker may take to finish a publication when the run is over."""
 
@@ -214,20 +216,30 @@ class Crew:
         return next((one for one in self.of(pool) if one.ready and one not in self.busy), None)
 
     def grow(self, pool: Pool) -> None:
-        """Hire one more, unless there are enough or one is still starting."""
-        there = self.of(pool)
-        if len(there) < self.hire.most[pool] and all(worker.ready for worker in there):
-            self.workers.append(self.hire(pool, self.inbox))
+        """Hire one more."""
+        worker = self.hire(pool, self.inbox)
+        self.workers.append(worker)
+        if not worker.ready:
+            self.allow(worker, START_LIMIT)
 
-    def started(self, pool: Pool, ready: Ready) -> None:
+    def most(self, pool: Pool) -> int:
+        """Return how many of a pool there may be."""
+        return self.hire.most[pool]
+
+    def started(self, worker: Worker, ready: Ready) -> None:
         """Take note of what a worker told when it had started."""
-        self.hire.started(pool, ready)
+        worker.ready, worker.deadline = True, float("inf")
+        self.hire.started(worker.pool, ready)
 
     def give(self, worker: Worker, stage: Stage, time_limit: float) -> None:
         """Let an idle worker do a stage."""
-        self.busy[worker] = stage
-        worker.deadline = time.monotonic() + time_limit
         worker.give(stage)
+        self.busy[worker] = stage
+        self.allow(worker, time_limit)
+
+    def allow(self, worker: Worker, seconds: float) -> None:
+        """Let a worker go on for so long from now."""
+        worker.deadline = time.monotonic() + seconds
 
     def take_back(self, worker: Worker) -> Stage | None:
         """Note that a worker is idle again; return what it was busy with."""
@@ -243,11 +255,11 @@ class Crew:
     def overdue(self) -> Sequence[Worker]:
         """Return the workers that have taken too long."""
         now = time.monotonic()
-        return [worker for worker in self.busy if worker.deadline < now]
+        return [worker for worker in self.workers if worker.deadline < now]
 
     def next_deadline(self) -> float:
         """Return the seconds until a worker has taken too long."""
-        return min((worker.deadline for worker in self.busy), default=float("inf")) - time.monotonic()
+        return min((worker.deadline for worker in self.workers), default=float("inf")) - time.monotonic()
 
     def disband(self) -> None:
         """Let all go. Those that compute are ended at once; those that are publishing finish that first."""

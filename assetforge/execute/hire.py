@@ -16,7 +16,6 @@ from assetforge.execute.protocol import Setup
 from assetforge.execute.stages import Pool, Ready
 from assetforge.execute.workplace import Workplace
 from assetforge.hookspecs import Hooks
-from assetforge.store.results import Store
 
 _UNKNOWN_MEMORY = 8 * 2**30
 _GPU_THREADS = 2
@@ -118,9 +117,8 @@ class Inline:
     def __call__(self, pool: Pool, inbox: Inbox) -> Worker:
         """Make a worker that is this very process."""
         setup = self.template
-        folder, shared, read_only = setup.store
         workplace = Workplace(
-            f"inline-{pool}", setup.run, Store(folder, shared, read_only=read_only), setup.specs, setup.green,
+            f"inline-{pool}", setup.run, setup.store, setup.specs, setup.green,
             setup.precision, self.device, self.hooks, self.emit,
         )  # fmt: skip
         return InlineWorker(workplace, pool, inbox)

@@ -17,6 +17,7 @@ from assetforge.material.map_spec import MapSpec
 from assetforge.pipeline.document import Green
 from assetforge.plugins import Registry
 from assetforge.steps import Precision, Step
+from assetforge.store.results import Store
 
 STAGE_END = b"\0end of stage\0"
 """Written to the log when a stage ends, so that the host knows that it has all of it."""
@@ -30,8 +31,7 @@ class Setup:
     name: str
     run: Path
     project: Path
-    store: tuple[Path, Path | None, bool]
-    """The arguments of `Store`."""
+    store: Store
     specs: Mapping[str, MapSpec]
     green: Green
     precision: Precision

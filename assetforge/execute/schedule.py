@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
+from typing import Protocol
 
 from assetforge.errors import AccessError, AssetForgeError, PluginError, Problem
 from assetforge.events import Event, StepStarted
@@ -41,8 +42,6 @@ from assetforge.store.state import Published
 MOST_STARTS = 3
 """Processes in a row that may die before they have started."""
 _TICK = 1.0
-_SLACK = 10.0
-"""Seconds beyond a step's own limit that a stage may take to load its maps and to save them."""
 
 
 @dataclass
@@ -54,7 +53,8 @@ class Attempt:
     began: float
     stages: deque[Stage] = field(default_factory=deque)
     failures: int = 0
-    repairs: int = 0
+    damaged: list[Entry] = field(default_factory=list)
+    """Results in the store that were not what had been put there."""
     step: str = ""
     """The step that is running."""
     scratch_bytes: int = 0
@@ -71,20 +71,17 @@ class Ending:
     log: str = ""
 
 
-class Journal:
+class Journal(Protocol):
     """What the schedule asks of its caller, who keeps the books."""
 
     def begin(self, job: Job) -> int | None:
         """Note that an attempt begins; return how many failed before, or None where the job is not to be done."""
-        raise NotImplementedError
 
     def failed(self, job: Job, problem: Problem, log: str) -> None:
         """Note that an attempt failed."""
-        raise NotImplementedError
 
     def is_current(self, job: Job) -> bool:
         """Tell whether the job's sources are still those that it was planned with."""
-        raise NotImplementedError
 
 
 @dataclass
@@ -116,7 +113,7 @@ class Schedule:
         while waiting or self.active:
             while waiting and len(self.active) < self.bounds.jobs:
                 self._begin(waiting.popleft())
-            self._dispatch()
+            yield from self._dispatch()
             yield from self._handle_one()
 
     def _begin(self, job: Job) -> None:
@@ -131,9 +128,13 @@ class Schedule:
         self._queue(attempt)
 
     def _find(self, attempt: Attempt) -> Callable[[str, str], Entry | None]:
-        if self.force and not attempt.failures:
-            return lambda _key, _suffix: None
-        return self.store.find
+        """Return how an attempt looks for results: not at all where all is to be made anew, and not for bad ones."""
+
+        def find(key: str, suffix: str) -> Entry | None:
+            entry = None if self.force and not attempt.failures else self.store.find(key, suffix)
+            return None if entry is None or entry in attempt.damaged else entry
+
+        return find
 
     def _queue(self, attempt: Attempt) -> None:
         stage = attempt.stages[0]
@@ -143,26 +144,32 @@ class Schedule:
 
     # Handing out stages
 
-    def _dispatch(self) -> None:
+    def _dispatch(self) -> Iterator[Ending]:
         for pool in self._ready:
             self._hire(pool)
             while self._ready[pool] and (worker := self.crew.idle(pool)):
                 attempt = self._next(pool)
                 if attempt is None:
                     break
-                self._give(worker, attempt)
+                try:
+                    self._give(worker, attempt)
+                except AssetForgeError as error:
+                    yield from self._failed(attempt, Failed(error.problem, retry=False, quarantine=error.quarantine))
 
     def _hire(self, pool: Pool) -> None:
-        """Hire as many as have work now or will have it soon; those that read and write only as far as others wait."""
-        there = len(self.crew.of(pool))
-        if pool != "codec":
-            wanted = sum(any(stage.pool == pool for stage in attempt.stages) for attempt in self.active.values())
-        elif there and self._computes():
-            wanted = there
-        else:
-            wanted = there + bool(self._ready[pool]) if not self.crew.idle(pool) else there
-        if there < wanted:
+        """Hire as many as have work now or will have it soon."""
+        wanted = sum(any(stage.pool == pool for stage in attempt.stages) for attempt in self.active.values())
+        if pool == "codec":
+            wanted = self._codecs_wanted()
+        while len(self.crew.of(pool)) < min(wanted, self.crew.most(pool)):
             self.crew.grow(pool)
+
+    def _codecs_wanted(self) -> int:
+        """Return how many should read and write: one more than there are only where all else waits for them."""
+        there = self.crew.of("codec")
+        all_at_work = all(worker in self.crew.busy for worker in there)
+        short = bool(self._ready["codec"]) and all_at_work and not (there and self._computes())
+        return len(there) + short
 
     def _computes(self) -> bool:
         return any(isinstance(stage, Compute) for stage in self.crew.busy.values())
@@ -187,16 +194,10 @@ class Schedule:
     def _give(self, worker: Worker, attempt: Attempt) -> None:
         stage = attempt.stages[0]
         if isinstance(stage, Write) and not self.journal.is_current(attempt.job):
-            problem = AccessError(attempt.job.asset, "its sources were changed while it was built", "run again").problem
-            self.crew.inbox.put((worker, Failed(problem, retry=False, quarantine=False)))
-            self.crew.busy[worker] = stage
-            return
-        limit = sum(t.use.resources.time_limit for t in stage.tasks) if isinstance(stage, Compute) else CODEC_TIME_LIMIT
+            raise AccessError(attempt.job.asset, "its sources were changed while it was built", "run again")
         attempt.step = ""
-        try:
-            self.crew.give(worker, stage, limit + _SLACK)
-        except AssetForgeError as error:
-            self.crew.inbox.put((worker, Failed(error.problem, retry=False, quarantine=True)))
+        limit = stage.tasks[0].use.resources.time_limit if isinstance(stage, Compute) else CODEC_TIME_LIMIT
+        self.crew.give(worker, stage, limit)
 
     # Taking in answers
 
@@ -213,8 +214,8 @@ class Schedule:
             return
         match reply:
             case Ready():
-                worker.ready, self._failed_starts = True, 0
-                self.crew.started(worker.pool, reply)
+                self._failed_starts = 0
+                self.crew.started(worker, reply)
             case Happened(event):
                 self._happened(worker, event)
             case Gone():
@@ -225,7 +226,7 @@ class Schedule:
     def _happened(self, worker: Worker, event: Event) -> None:
         if isinstance(event, StepStarted):
             self.active[event.asset].step = event.step
-            worker.deadline = time.monotonic() + event.time_limit
+            self.crew.allow(worker, event.time_limit)
         self.emit(event)
 
     def _answered(self, worker: Worker, reply: Reply) -> Iterator[Ending]:
@@ -245,17 +246,21 @@ class Schedule:
                 else:
                     yield self._end(attempt)
             case Damaged(entry):
-                entry.remove()
-                attempt.repairs += 1
-                if attempt.repairs > self.attempts:
-                    problem = Problem(str(entry.path), "is damaged again and again", "see that the disk is well")
-                    yield self._end(attempt, problem)
-                else:
-                    self._cut(attempt)
+                yield from self._mend(attempt, entry)
             case Failed():
                 yield from self._failed(attempt, reply, worker.log())
 
-    def _failed(self, attempt: Attempt, failed: Failed, log: str) -> Iterator[Ending]:
+    def _mend(self, attempt: Attempt, entry: Entry) -> Iterator[Ending]:
+        """Make a result again that is not what was put into the store."""
+        if entry in attempt.damaged:
+            problem = Problem(str(entry.path), "is damaged, and was again after it was made anew", "check the disk")
+            yield self._end(attempt, problem)
+            return
+        attempt.damaged.append(entry)
+        self.store.drop(entry)
+        self._cut(attempt)
+
+    def _failed(self, attempt: Attempt, failed: Failed, log: str = "") -> Iterator[Ending]:
         """Note a failure; try again where that may help, after all others that wait."""
         attempt.failures += 1
         self.journal.failed(attempt.job, failed.problem, log)
@@ -263,7 +268,7 @@ class Schedule:
             self.journal.begin(attempt.job)
             self._cut(attempt)
         else:
-            yield self._end(attempt, failed.problem, failed.quarantine, log)
+            yield self._end(attempt, failed.problem, log, quarantine=failed.quarantine)
 
     def _gone(self, worker: Worker) -> Iterator[Ending]:
         stage = self.crew.lose(worker)
@@ -284,7 +289,9 @@ class Schedule:
         what = what if isinstance(stage, Compute) else f"while {verb} it, {what}"
         yield from self._failed(attempt, Failed(Problem(where, what), retry=True, quarantine=True), log)
 
-    def _end(self, attempt: Attempt, problem: Problem | None = None, quarantine: bool = False, log: str = "") -> Ending:
+    def _end(
+        self, attempt: Attempt, problem: Problem | None = None, log: str = "", *, quarantine: bool = False
+    ) -> Ending:
         del self.active[attempt.job.asset]
         shutil.rmtree(attempt.scratch, ignore_errors=True)
         return Ending(attempt, problem, quarantine, log)

@@ -25,7 +25,6 @@ from assetforge.execute.stages import Damaged, Failed, Happened, Ready, Reply
 from assetforge.execute.workplace import Workplace, perform
 from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
-from assetforge.store.results import Store
 from assetforge.store.runs import Run
 
 _STANDARD_INPUT, _STANDARD_OUTPUT, _STANDARD_ERROR = 0, 1, 2
@@ -95,11 +94,10 @@ def _workplace(setup: Setup, registry: Registry, answers: IO[bytes], undisturbed
         device = resolve_device(setup.device)
         devices = tuple(same_kind(setup.device, device))
     send(answers, Ready(device, devices))
-    folder, shared, read_only = setup.store
     return Workplace(
         setup.name,
         setup.run,
-        Store(folder, shared, read_only=read_only),
+        setup.store,
         setup.specs,
         setup.green,
         setup.precision,

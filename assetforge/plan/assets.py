@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from assetforge.errors import PipelineError, Problem
 from assetforge.pipeline.patterns import NAME, Tree
@@ -18,8 +18,7 @@ ASSET_OVERRIDE = f".{FOLDER_OVERRIDE}"
 """Put after a source's name: values for the asset of this source."""
 
 
-@dataclass(frozen=True)
-class Asset:
+class Asset(NamedTuple):  # and no dataclass: there may be very many, and frozen ones are slow to make
     """The source files that belong together; `missing` says what keeps it from being built."""
 
     name: str
@@ -102,7 +101,7 @@ def _nothing_matches(pipeline: Pipeline) -> Problem:
 
 
 def _asset(fields: dict[str, str], sources: dict[str, str], pipeline: Pipeline, overrides: set[str]) -> Asset:
-    name = "/".join([*(value for field, value in fields.items() if field != NAME), fields[NAME]])
+    name = "/".join([*[value for field, value in fields.items() if field != NAME], fields[NAME]])
     own = tuple(_overrides(sources, pipeline.sources, overrides)) if overrides else ()
     for map_name, one in pipeline.inputs.items():
         if map_name not in sources and not one.pattern.optional:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from assetforge.codecs.formats import Format
 from assetforge.errors import Problem
@@ -66,8 +67,7 @@ class Output:
     """The sources whose depth each map keeps."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):  # and no dataclass: there may be very many, and frozen ones are slow to make
     """One asset's run."""
 
     asset: str
@@ -81,7 +81,7 @@ class Job:
     """The files it makes, likewise."""
     outputs: tuple[Output, ...] = ()
     """How they are made; empty where nobody needs to know, as the job is up to date."""
-    facts: Facts = field(default_factory=dict)
+    facts: Facts = MappingProxyType({})
     problem: Problem | None = None
     """What keeps it from being built."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, Protocol
 
 OutputState = Literal["as written", "missing", "changed"]
@@ -46,6 +46,9 @@ class Past(Protocol):
     def digest(self, name: str) -> str:
         """Return the sha256 of a file; raise SourceError where it cannot be read."""
 
+    def current(self, asset: str, signature: str) -> tuple[str, ...] | None:
+        """Return the outputs of a job that was built with this signature, if all of them are as written."""
+
     def record(self, asset: str) -> Record | None:
         """Return what is known of a job, if it was ever built."""
 
@@ -61,5 +64,5 @@ class Past(Protocol):
     def confirm(self, asset: str, signature: str) -> None:
         """Note that a recorded job is up to date under a new signature."""
 
-    def records(self) -> Iterable[tuple[str, Record]]:
-        """Return all recorded jobs."""
+    def recorded(self) -> Collection[str]:
+        """Name all recorded jobs."""

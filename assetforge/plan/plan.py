@@ -67,8 +67,9 @@ def _gone(jobs: Sequence[Job], past: Past, folder: Path) -> Iterable[Gone]:
     """Yield the recorded jobs whose sources are gone, with those of their outputs that no job makes now."""
     planned = {job.asset for job in jobs}
     kept: set[str] | None = None
-    for asset, record in past.records():
-        if asset not in planned and not all((folder / name).exists() for name in record.sources):
+    for asset in sorted(set(past.recorded()) - planned):
+        record = past.record(asset)
+        if record and not all((folder / name).exists() for name in record.sources):
             kept = {name for job in jobs for name in job.files} if kept is None else kept
             yield Gone(asset, tuple(name for name in record.outputs if name not in kept))
 
@@ -116,14 +117,10 @@ class _Planner:
         except SourceError as error:
             return Job(name, "failed", sources=sources, problem=error.problem)
         signature = keys.signature(prepared.digest, asset.fields, asset.sources, digests)
-        record = self.past.record(name)
-        thorough = self.wish.force or self.wish.explain
-        if record and not thorough and record.signature == signature and self._all_as_written(record):
-            return Job(name, "up to date", (), signature, sources, tuple(record.outputs))
-        return self._job(asset, prepared, name, signature, record, dict(zip(asset.sources, digests, strict=True)))
-
-    def _all_as_written(self, record: Record) -> bool:
-        return all(self.past.output(name) == "as written" for name in record.outputs)
+        files = None if self.wish.force or self.wish.explain else self.past.current(name, signature)
+        if files is not None:
+            return Job(name, "up to date", (), signature, sources, files)
+        return self._job(asset, prepared, name, signature, dict(zip(asset.sources, digests, strict=True)))
 
     def _job(
         self,
@@ -131,9 +128,9 @@ class _Planner:
         prepared: _Prepared,
         name: str,
         signature: str,
-        record: Record | None,
         digests: Mapping[str, str],
     ) -> Job:
+        record = self.past.record(name)
         sources = tuple(self.sources + path for path in asset.sources.values())
         try:
             maps = {map_name: self._source(map_name, asset, sha256) for map_name, sha256 in digests.items()}

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assetforge.codecs.atomic import replacing, write_atomically
+from assetforge.pipeline.pipeline import Pipeline
 
 NOTE = ".json"
 DAY = 86_400.0
@@ -84,6 +85,12 @@ class Store:
         write_atomically(entry.note, json.dumps({"size": entry.size, "sha256": sha256}).encode())
         return entry
 
+    def drop(self, entry: Entry) -> None:
+        """Remove a result that is damaged; one in a store that is only read stays, for its owner to see."""
+        if entry.path.is_relative_to(self.folder):
+            with suppress(OSError):
+                entry.remove()
+
     def entries(self) -> Iterator[Entry]:
         """Yield all results in the folder that is written to."""
         for note in sorted(self.folder.glob(f"??/*{NOTE}")):
@@ -98,6 +105,11 @@ class Store:
             old = time.time() - path.stat().st_mtime > DAY  # younger ones may still be in somebody's hands
             if old and (path.name.startswith(".") or _entry(named) is None):
                 yield path
+
+
+def open_store(pipeline: Pipeline) -> Store:
+    """Open the store that a pipeline names."""
+    return Store(pipeline.state / "results", pipeline.store, read_only=pipeline.store_mode == "read-only")
 
 
 def _path(folder: Path, key: str, suffix: str) -> Path:

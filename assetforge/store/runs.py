@@ -15,6 +15,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from assetforge.store.state import RUNS
+
 HOST = "host"
 
 
@@ -45,7 +47,7 @@ class Run:
 def begin(state: Path) -> Iterator[Run]:
     """Begin a run of this process below the state's folder; it ends with the block."""
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{secrets.token_hex(3)}"
-    run = Run(state / "runs" / name)
+    run = Run(state / RUNS / name)
     with _only_one(state):
         run.scratch.mkdir(parents=True)
         lock = run.lock(HOST)
@@ -69,13 +71,13 @@ def living(state: Path) -> list[Run]:
 
 
 def _all(state: Path) -> list[Run]:
-    folder = state / "runs"
+    folder = state / RUNS
     return [Run(path) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
 
 
 def _only_one(state: Path) -> FileLock:
-    (state / "runs").mkdir(parents=True, exist_ok=True)
-    return FileLock(state / "runs" / "all.lock")
+    (state / RUNS).mkdir(parents=True, exist_ok=True)
+    return FileLock(state / RUNS / "all.lock")
 
 
 def _is_held(path: Path) -> bool:

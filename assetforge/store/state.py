@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +18,15 @@ from assetforge.store.schema import open_database, transaction, writing
 RACY_NS = 2 * 10**9
 """A file changed this short before it was read may change again without a new time: its digest is not kept."""
 
+RUNS = "runs"
+"""The folder of the runs at work, beside the state."""
+
 Stat = tuple[int, int, int]
 """Size, time of the last change in nanoseconds, inode."""
+
+
+_FileRow = tuple[str, int, int, int, str]
+"""Name, the parts of `Stat`, sha256."""
 
 
 def stat_of(path: str) -> Stat:
@@ -28,7 +35,7 @@ def stat_of(path: str) -> Stat:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JobRecord:
     """What a job was built of, and the key of each output by its name. Names are relative to the project."""
 
@@ -76,9 +83,9 @@ class State:
         """Open `folder`/state.sqlite, which lies in the project's folder, for the pipeline of this id."""
         self.path = folder / "state.sqlite"
         self.pipeline = pipeline
-        self._project = str(folder.parent)
+        self._project = f"{folder.parent}/"
         self._database = open_database(self.path)
-        self._unsaved: dict[str, tuple[Stat, str]] = {}
+        self._unsaved: dict[str, _FileRow] = {}
         self._confirmed: list[tuple[str, str]] = []
         self.reload()
 
@@ -89,28 +96,22 @@ class State:
             self._load()
 
     def _load(self) -> None:
+        """Load what most jobs need; as rows, as there may be very many."""
         database, mine = self._database, (self.pipeline,)
-        self._files: dict[str, tuple[Stat, str]] = {
-            path: ((size, mtime, inode), sha256)
-            for path, size, mtime, inode, sha256 in database.execute("select * from files")
-        }
-        self._published: dict[str, tuple[Stat, str]] = {}
-        outputs: dict[str, dict[str, str]] = {}
-        rows = "select asset, path, key, sha256, size, mtime_ns, inode from outputs where pipeline = ?"
-        for asset, path, key, sha256, size, mtime, inode in database.execute(rows, mine):
-            outputs.setdefault(asset, {})[path] = key
-            self._published[path] = ((size, mtime, inode), sha256)
-        self._records: dict[str, JobRecord] = {
-            asset: JobRecord(signature, tuple(sources.split("\0")), outputs.get(asset, {}))
-            for asset, signature, sources in database.execute(
-                "select asset, signature, sources from jobs where pipeline = ?", mine
-            )
-        }
+        self._files: dict[str, _FileRow] = {row[0]: row for row in database.execute("select * from files")}
+        self._outputs: dict[str, list[tuple[str, str]]] = {}
+        self._published: dict[str, _FileRow] = {}
+        rows = "select asset, key, path, size, mtime_ns, inode, sha256 from outputs where pipeline = ?"
+        for asset, key, *published in database.execute(rows, mine):
+            self._outputs.setdefault(asset, []).append((published[0], key))
+            self._published[published[0]] = tuple(published)
+        rows = "select asset, signature, sources from jobs where pipeline = ?"
+        self._jobs: dict[str, tuple[str, str, str]] = {row[0]: row for row in database.execute(rows, mine)}
         rows = "select asset, signature, attempts, error, log from quarantine where pipeline = ?"
         self._quarantine = {row[0]: Quarantine(*row) for row in database.execute(rows, mine)}
 
     def _at(self, name: str) -> str:
-        return os.path.join(self._project, name)  # noqa: PTH118  strings: there may be very many
+        return name if name[:1] == "/" or name[1:2] == ":" else self._project + name
 
     # Files
 
@@ -120,39 +121,49 @@ class State:
         try:
             stat = stat_of(path)
             known = self._files.get(name)
-            if known is not None and known[0] == stat:
-                return known[1]
+            if known is not None and known[1:4] == stat:
+                return known[4]
             sha256 = _sha256(path)
         except OSError as error:
             raise AccessError(
                 path, f"cannot be read ({error.strerror})", "check that it is there, and yours"
             ) from error
-        self._files[name] = (stat, sha256)
+        self._files[name] = (name, *stat, sha256)
         if time.time_ns() - stat[1] > RACY_NS:
-            self._unsaved[name] = (stat, sha256)
+            self._unsaved[name] = (name, *stat, sha256)
         return sha256
 
     def output(self, name: str) -> Literal["as written", "missing", "changed"]:
         """Tell whether a published file is still what was written."""
-        path = self._at(name)
         try:
-            stat = stat_of(path)
+            stat = stat_of(self._at(name))
         except OSError:
             return "missing"
         known = self._published.get(name)
         if known is None:
             return "changed"
-        return "as written" if known[0] == stat or known[1] == self.digest(name) else "changed"
+        return "as written" if known[1:4] == stat or known[4] == self.digest(name) else "changed"
 
     # Jobs
 
+    def current(self, asset: str, signature: str) -> tuple[str, ...] | None:
+        """Return the outputs of a job that was built with this signature, if all of them are as written."""
+        job = self._jobs.get(asset)
+        if job is None or job[1] != signature:
+            return None
+        outputs = self._outputs.get(asset, [])
+        if all(self.output(name) == "as written" for name, _ in outputs):
+            return tuple([name for name, _ in outputs])
+        return None
+
     def record(self, asset: str) -> JobRecord | None:
         """Return what is known of a job, if it was ever built."""
-        return self._records.get(asset)
+        job = self._jobs.get(asset)
+        return JobRecord(job[1], tuple(job[2].split("\0")), dict(self._outputs.get(asset, []))) if job else None
 
-    def records(self) -> Iterable[tuple[str, JobRecord]]:
-        """Return all recorded jobs."""
-        return list(self._records.items())
+    def recorded(self) -> Collection[str]:
+        """Name all recorded jobs."""
+        return self._jobs.keys()
 
     def facts(self, asset: str) -> Mapping[str, Any]:
         """Return what a recorded job was made of, in full."""
@@ -167,8 +178,8 @@ class State:
     def built_meanwhile(self, asset: str, signature: str) -> bool:
         """Tell whether another process has built just this since the state was opened."""
         row = self._one("select signature from jobs where pipeline = ? and asset = ?", self.pipeline, asset)
-        known = self._records.get(asset)
-        return row is not None and row[0] == signature and (known is None or known.signature != signature)
+        known = self._jobs.get(asset)
+        return row is not None and row[0] == signature and (known is None or known[1] != signature)
 
     def remember(
         self, asset: str, signature: str, sources: Sequence[str], facts: Mapping[str, Any], outputs: Sequence[Published]
@@ -182,14 +193,15 @@ class State:
                 "insert or replace into outputs values (?, ?, ?, ?, ?, ?, ?, ?)",
                 [(self.pipeline, asset, one.name, one.key, one.sha256, *one.stat) for one in outputs],
             )
-        self._records[asset] = JobRecord(signature, tuple(sources), {one.name: one.key for one in outputs})
-        self._published |= {one.name: (one.stat, one.sha256) for one in outputs}
+        self._jobs[asset] = (asset, signature, "\0".join(sources))
+        self._outputs[asset] = [(one.name, one.key) for one in outputs]
+        self._published |= {one.name: (one.name, *one.stat, one.sha256) for one in outputs}
 
     def forget(self, asset: str) -> None:
         """Forget a job whose sources are gone."""
         with writing(self.path), transaction(self._database):
             self._drop(asset, "jobs", "outputs", "attempts", "quarantine")
-        self._records.pop(asset, None)
+        self._jobs.pop(asset, None)
 
     def _drop(self, asset: str, *tables: str) -> None:
         for table in tables:
@@ -199,7 +211,7 @@ class State:
         """Write down the digests and signatures that were computed since the last time."""
         if not self._unsaved and not self._confirmed:
             return
-        rows = [(name, *stat, sha256) for name, (stat, sha256) in self._unsaved.items()]
+        rows = list(self._unsaved.values())
         signatures = [(signature, self.pipeline, asset) for signature, asset in self._confirmed]
         with writing(self.path), transaction(self._database):
             self._database.executemany("insert or replace into files values (?, ?, ?, ?, ?)", rows)

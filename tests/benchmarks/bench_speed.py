@@ -17,9 +17,14 @@ import pytest
 import torch
 from assetforge_upscale import _upscale as upscaling
 
+from assetforge.codecs.decode import decode
+from assetforge.codecs.encode import encode
+from assetforge.codecs.formats import parse
+from assetforge.material.map_spec import MAPS
 from assetforge.ops.tile import Tiling, map_tiles
+from assetforge.samples import SAMPLES, write_sample
 
-ASSETS = 2000
+ASSETS = 10_000
 FOLDER = Path(assetforge_upscale.__file__).parent / "weights"
 
 
@@ -54,21 +59,113 @@ def test_help_against_bare_python() -> None:
     report("assetforge --help, CPU time, against `python -c pass`", ours, cpu_seconds(sys.executable, "-c", "pass"))
 
 
-def test_a_run_with_nothing_to_do_against_reading_the_files(tmp_path: Path) -> None:
+DODO = """\
+import shutil
+from pathlib import Path
+from doit.tools import check_timestamp_unchanged, config_changed
+DOIT_CONFIG = {"backend": "sqlite3", "verbosity": 0}
+
+def task_copy():
+    for source in sorted(Path("textures").iterdir()):
+        target = f"out/{source.name}"
+        yield {
+            "name": source.name,
+            "actions": [(shutil.copyfile, [str(source), target])],
+            "file_dep": [str(source)],
+            "targets": [target],
+            "uptodate": [config_changed({"scale": 2}), check_timestamp_unchanged(target)] if THOROUGH else [],
+        }
+"""
+
+
+def test_a_run_with_nothing_to_do_against_doit(tmp_path: Path) -> None:
+    """doit, told to notice what AssetForge notices (sources, parameters, outputs), and doit at its least."""
     (tmp_path / "textures").mkdir()
-    content = cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
+    (tmp_path / "out").mkdir()
+    content = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
     for index in range(ASSETS):
         (tmp_path / "textures" / f"t{index}_d.png").write_bytes(content + index.to_bytes(4, "big"))
     (tmp_path / "p.yaml").write_text("version: 1\nsources: textures\ninputs: {base_color: '{name}_d.png'}\n")
-    subprocess.run([sys.executable, "-m", "assetforge", "run", "p.yaml"], cwd=tmp_path, check=True, capture_output=True)
-    ours = cpu_seconds(sys.executable, "-m", "assetforge", "run", "p.yaml", cwd=tmp_path)
-    hashing = (
-        "import hashlib, pathlib\n"
-        "for p in [*pathlib.Path('textures').iterdir(), *pathlib.Path('build').iterdir()]:\n"
-        "    hashlib.sha256(p.read_bytes())"
+    forge = (sys.executable, "-m", "assetforge", "run", "p.yaml")
+    subprocess.run(forge, cwd=tmp_path, check=True, capture_output=True)
+    ours = cpu_seconds(*forge, cwd=tmp_path)
+    for thorough in (True, False):
+        (tmp_path / "dodo.py").write_text(f"THOROUGH = {thorough}\n{DODO}")
+        for left in tmp_path.glob(".doit.db*"):
+            left.unlink()
+        doit = (sys.executable, "-m", "doit")
+        subprocess.run(doit, cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run(doit, cwd=tmp_path, check=True, capture_output=True)
+        kind = "noticing as much" if thorough else "noticing changed sources and missing outputs only"
+        report(
+            f"a no-op run over {ASSETS} assets, CPU time, against doit {kind}", ours, cpu_seconds(*doit, cwd=tmp_path)
+        )
+    script = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, capture_output=True); "
+    script += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)"
+    peak = subprocess.run(
+        (sys.executable, "-c", script, *forge), cwd=tmp_path, check=True, capture_output=True, text=True
     )
-    title = f"a no-op run over {ASSETS} assets, CPU time, against hashing sources and outputs"
-    report(title, ours, cpu_seconds(sys.executable, "-c", hashing, cwd=tmp_path))
+    print(f"    its peak memory: {peak.stdout.strip()} MiB")  # noqa: T201
+
+
+TEXTURES = 200
+
+
+def test_a_build_against_the_ideal_use_of_the_device(tmp_path: Path) -> None:
+    """The ideal: nothing but forward passes on all cores, with decoding and encoding spread over the cores, too."""
+    cores = len(os.sched_getaffinity(0))
+    torch.set_num_threads(cores)
+    sources = _crops(tmp_path / "textures")
+    text = "version: 1\nsources: textures\ninputs: {base_color: '{name}_d.png'}\nsteps: [{use: upscale}]\n"
+    (tmp_path / "p.yaml").write_text(text)
+    network = upscaling.load_network(FOLDER / "color_x2.safetensors", 3, 2, "cpu")
+    decoded = [decode(path, MAPS["base_color"]).texture for path in sources]
+    pieces = [texture.data[None].contiguous(memory_format=torch.channels_last) for texture in decoded[:8]]
+    networks = upscaling.Networks(network, network, "cpu")
+
+    def whole() -> None:
+        with torch.no_grad():
+            for piece in pieces:
+                network(piece)
+
+    def tiles() -> None:
+        with torch.no_grad():
+            for texture in decoded[:8]:
+                upscaling.upscale_texture(texture, MAPS["base_color"], 2, networks)
+
+    forward = min(wall_seconds(whole, 3), wall_seconds(tiles, 3)) / len(pieces)
+    torch.set_num_threads(1)
+    results = [upscaling.upscale_texture(texture, MAPS["base_color"], 2, None) for texture in decoded[:8]]
+    reading = wall_seconds(lambda: [decode(path, MAPS["base_color"]) for path in sources[:8]], 3) / 8
+    encoding = [{"base_color": (result, MAPS["base_color"])} for result in results]
+    writing = wall_seconds(lambda: [encode(maps, parse("png8")) for maps in encoding], 3) / 8
+    ideal = TEXTURES * (forward + (reading + writing) / cores)
+    began = time.perf_counter()
+    subprocess.run((sys.executable, "-m", "assetforge", "run", "p.yaml"), cwd=tmp_path, check=True, capture_output=True)
+    report(f"{TEXTURES} textures of 512², x2, on {cores} cores, against the ideal", time.perf_counter() - began, ideal)
+    milliseconds = ", ".join(
+        f"{name} {1000 * seconds:.0f}"
+        for name, seconds in (("forward", forward), ("decode", reading), ("encode", writing))
+    )
+    print(f"    ms a texture: {milliseconds}")  # noqa: T201
+
+
+def _crops(folder: Path) -> list[Path]:
+    """Write crops of our samples, each somewhere else."""
+    rng = np.random.default_rng(0)
+    samples = [
+        cv2.imread(str(path))
+        for name in SAMPLES
+        for path in write_sample(name, folder.parent / "samples", 1024)
+        if path.stem.endswith("base_color")
+    ]
+    folder.mkdir()
+    paths = []
+    for index in range(TEXTURES):
+        y, x = rng.integers(0, 512, 2)
+        paths.append(folder / f"t{index:03}_d.png")
+        cv2.imwrite(str(paths[-1]), samples[index % len(samples)][y : y + 512, x : x + 512])
+    return paths
 
 
 @pytest.mark.parametrize("scale", [2, 4])

@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from conftest import write_normal
-from engine.conftest import Ran, Run, check_agreement, executions, kill_group, outputs, start, write_project
+from execute.conftest import Ran, Run, check_agreement, executions, kill_group, outputs, start, write_project
 
 KILLS = int(os.environ.get("ASSETFORGE_KILLS", "6"))
 """How many moments to try; 100 were tried before this was published, and take a quarter of an hour."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from engine.conftest import Run, check_agreement, executions, finish, kill_group, outputs, start, write_project
+from execute.conftest import Run, check_agreement, executions, finish, kill_group, outputs, start, write_project
 
 REPORTS = ("--report", "report.json", "--junit", "junit.xml")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Forge, write_texture
-from engine.conftest import Run, executions, outputs, write_project
+from execute.conftest import Run, executions, outputs, write_project
 
 
 def test_a_moved_source_costs_nothing(tmp_path: Path, run: Run) -> None:

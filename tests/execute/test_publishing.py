@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import write_normal, write_texture
-from engine.conftest import Run, outputs, start
+from execute.conftest import Run, outputs, start
 
 from assetforge.errors import OutputError
 from assetforge.execute.publish import DamagedError, Move, publish, recover

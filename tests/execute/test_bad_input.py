@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from conftest import write_texture
-from engine.conftest import Run, outputs
+from execute.conftest import Run, outputs
 
 PIPELINE = """\
 version: 1

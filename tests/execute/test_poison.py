@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Forge
-from engine.conftest import Run, executions, outputs, write_project
+from execute.conftest import Run, executions, outputs, write_project
 
 POISONS = {
     "SIGKILL": ("os.kill(os.getpid(), signal.SIGKILL)", "ended by SIGKILL; the system does that when memory runs out"),

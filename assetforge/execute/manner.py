@@ -1,0 +1,17 @@
+"""How to run: where, and in how many processes. It never changes a result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How to run."""
+
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `cuda:N`."""
+    workers: int = 1
+    """Processes that compute on each device; 0 does everything in the caller's own process."""
+    force: bool = False
+    """Compute everything anew, whatever the store has."""

@@ -1,0 +1,153 @@
+"""Results appear whole or not at all, and are known to be damaged when they are."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Forge
+
+from assetforge.errors import StepError
+from assetforge.store.results import NOTE, Entry, Store
+
+KEY = "ab" * 32
+
+
+def put(store: Store, key: str, content: bytes) -> Entry:
+    return store.put(key, ".png", lambda path: path.write_bytes(content) and None, lambda _: None)
+
+
+def test_what_is_put_is_found_and_whole(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    entry = put(store, KEY, b"pixels")
+    assert store.find(KEY, ".png") == entry
+    assert entry.path.read_bytes() == b"pixels"
+    assert entry.is_whole()
+    assert store.find(KEY, ".exr") is None
+
+
+def test_what_is_not_right_is_not_kept(tmp_path: Path) -> None:
+    def refuse(path: Path) -> None:
+        assert path.read_bytes() == b"pixels"
+        raise StepError("step", "wrote nonsense")
+
+    store = Store(tmp_path)
+    with pytest.raises(StepError):
+        store.put(KEY, ".png", lambda path: path.write_bytes(b"pixels") and None, refuse)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "note gone", "note torn"])
+def test_a_result_that_is_not_whole_is_not_there(damage: str, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    entry = put(store, KEY, b"pixels")
+    match damage:
+        case "cut":
+            entry.path.write_bytes(b"pix")
+        case "gone":
+            entry.path.unlink()
+        case "note gone":
+            entry.note.unlink()
+        case "note torn":
+            entry.note.write_bytes(entry.note.read_bytes()[:10])
+    assert store.find(KEY, ".png") is None
+
+
+def test_a_flipped_bit_is_seen_by_whoever_reads(tmp_path: Path) -> None:
+    entry = put(Store(tmp_path), KEY, b"pixels")
+    entry.path.write_bytes(b"pixelz")
+    assert not entry.is_whole()
+
+
+def test_a_read_only_store_is_looked_into_and_never_written(tmp_path: Path) -> None:
+    shared = put(Store(tmp_path / "shared"), KEY, b"theirs")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "shared").rglob("*")}
+    client = Store(tmp_path / "own", tmp_path / "shared", read_only=True)
+    assert client.find(KEY, ".png") == shared
+    put(client, "cd" * 32, b"mine")
+    assert (tmp_path / "own" / "cd").is_dir()
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "shared").rglob("*")} == before
+    writer = Store(tmp_path / "own", tmp_path / "shared")
+    put(writer, "ef" * 32, b"ours")
+    assert client.find("ef" * 32, ".png") is not None
+
+
+def test_the_own_result_goes_before_the_shared_one(tmp_path: Path) -> None:
+    """So that a damaged result in a store that may not be written is replaced by one's own."""
+    put(Store(tmp_path / "shared"), KEY, b"theirs")
+    client = Store(tmp_path / "own", tmp_path / "shared", read_only=True)
+    mine = put(client, KEY, b"mine!!")
+    assert client.find(KEY, ".png") == mine
+
+
+def test_machines_share_results(project: Path, forge: Forge) -> None:
+    """Two checkouts with one store: the second computes nothing; a client does not write what others read."""
+    text = (project / "pipeline.yaml").read_text()
+    (project / "pipeline.yaml").write_text(text + "store: shared_store\nstore_mode: read-only\n")
+    assert forge("run", "pipeline.yaml", "-D", "store_mode=read-write").returncode == 0
+    written = sorted((project / "shared_store").rglob("*.png"))
+    assert len(written) == 4
+    assert not list((project / ".assetforge").rglob("*.png"))
+    for folder in (".assetforge", "build"):
+        (project / folder).rename(project / f"away_{folder}")
+    explained = forge("why", "pipeline.yaml", "moss").stdout
+    assert "build/moss_base_color.png: missing" in explained
+    assert "in the store" in explained
+    assert "3 done" in forge("run", "pipeline.yaml").stdout
+    assert not list((project / ".assetforge").rglob("*.png"))
+    assert "3 done" in forge("run", "pipeline.yaml", "-D", "scale=4").stdout
+    assert sorted((project / "shared_store").rglob("*.png")) == written
+    assert len(list((project / ".assetforge").rglob("*.png"))) == 4
+
+
+def test_a_damaged_result_of_a_read_only_store_is_made_again_beside_it(project: Path, forge: Forge) -> None:
+    text = (project / "pipeline.yaml").read_text()
+    (project / "pipeline.yaml").write_text(text + "store: shared_store\n")
+    assert forge("run", "pipeline.yaml").returncode == 0
+    right = {path.name: path.read_bytes() for path in (project / "build").iterdir()}
+    for path in (project / "shared_store").rglob("*.png"):
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+    damaged = {path: path.read_bytes() for path in (project / "shared_store").rglob("*.png")}
+    (project / "build").rename(project / "away")
+    done = forge("run", "pipeline.yaml", "-D", "store_mode=read-only")
+    assert done.returncode == 0, done.stderr
+    assert {path.name: path.read_bytes() for path in (project / "build").iterdir()} == right
+    assert {path: path.read_bytes() for path in damaged} == damaged
+
+
+def test_store_commands_tell_drop_and_verify(project: Path, forge: Forge) -> None:
+    assert forge("run", "pipeline.yaml").returncode == 0
+    results = project / ".assetforge" / "results"
+    assert "4 results" in forge("store", "info", "pipeline.yaml").stdout
+    assert "4 results read, 0 were damaged" in forge("store", "verify", "pipeline.yaml").stdout
+    first, second, *_ = sorted(results.rglob("*.png"))
+    first.write_bytes(first.read_bytes()[:-1] + b"!")
+    checked = forge("store", "verify", "pipeline.yaml")
+    assert checked.returncode == 1
+    assert str(first) in checked.stderr
+    assert not first.exists()
+    long_ago = time.time() - 40 * 86_400
+    os.utime(second.with_name(second.name + NOTE), (long_ago, long_ago))
+    assert "would drop 1 results" in forge("store", "prune", "pipeline.yaml", "--dry-run").stdout
+    assert second.exists()
+    assert "dropped 1 results" in forge("store", "prune", "pipeline.yaml").stdout
+    assert not second.exists()
+    assert "dropped 2 results" in forge("store", "prune", "pipeline.yaml", "--to-size", "10").stdout
+    assert "3 up to date" in forge("run", "pipeline.yaml").stdout
+    (project / "build" / "moss_base_color.png").unlink()
+    assert "1 done" in forge("run", "pipeline.yaml").stdout
+    assert forge("store", "prune", "pipeline.yaml", "--unused-for", "soon").returncode == 2
+
+
+def test_what_dead_processes_left_is_dropped_after_a_day(project: Path, forge: Forge) -> None:
+    assert forge("run", "pipeline.yaml").returncode == 0
+    [folder, *_] = [path for path in (project / ".assetforge" / "results").iterdir() if path.is_dir()]
+    young, old = folder / ".young.tmp", folder / ".old.tmp"
+    for path in (young, old):
+        path.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    assert "and 1 leftovers" in forge("store", "prune", "pipeline.yaml").stdout
+    assert young.exists()
+    assert not old.exists()
