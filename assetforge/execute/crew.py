@@ -24,6 +24,8 @@ from assetforge.execute.workplace import Workplace, perform
 Inbox = queue.SimpleQueue[tuple["Worker", Reply]]
 START_LIMIT = 600.0
 """Seconds that a worker may take to start: a slow network drive takes minutes to load torch from."""
+_KEPT = 2**30
+"""Bytes: a process keeps so much free memory, and larger pieces it gives back."""
 GRACE = 5.0
 """Seconds that a worker may take to finish a publication when the run is over."""
 
@@ -65,7 +67,7 @@ class SpawnedWorker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **_thread_settings(threads), "PYTHONPATH": _with_our_own()},
+            env={**os.environ, **settings(threads), "PYTHONPATH": _with_our_own()},
             start_new_session=True,
         )
         stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
@@ -160,11 +162,15 @@ class InlineWorker:
         """Do nothing."""
 
 
-def _thread_settings(threads: int) -> Mapping[str, str]:
-    """Keep each process to its share of the cores; those that wait must not spin on cores that others could use."""
-    count = str(threads)
+def settings(threads: int) -> Mapping[str, str]:
+    """Return the environment that keeps a process to its share of the cores.
+
+    Threads that wait must not spin on cores that others could use. And glibc would give the memory of every large
+    tensor back to the system, only to ask for it again, page by page, which takes a third of the time of a network.
+    """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-    return {**dict.fromkeys(names, count), "OMP_WAIT_POLICY": "PASSIVE"}
+    memory = {"MALLOC_MMAP_THRESHOLD_": str(_KEPT), "MALLOC_TRIM_THRESHOLD_": str(_KEPT)}
+    return {**dict.fromkeys(names, str(threads)), "OMP_WAIT_POLICY": "PASSIVE", **memory}
 
 
 def _with_our_own() -> str:
