@@ -33,7 +33,7 @@ class Build:
     def __init__(self, file: Path, definitions: Sequence[str] = (), profile: str = "") -> None:
         self.registry: Registry = load_plugins(file.absolute().parent)
         self.pipeline: Pipeline = load_pipeline(file, self.registry, definitions, profile)
-        self.state = State(self.pipeline.state, self.pipeline.id)
+        self.state = State(self.pipeline.state, self.pipeline.id, self.pipeline.folder)
         self.store = open_store(self.pipeline)
         self._recover()
 
@@ -78,6 +78,7 @@ class Build:
                 ledger.stopped_by = error
         report = ledger.report(time.monotonic() - began)
         counts = report.counts
+        self.state.journal.run_ended(report.exit_code, {str(state): count for state, count in counts.items()})
         emit(RunFinished(counts["done"], counts["failed"], counts["up to date"], counts["quarantined"], report.seconds))
         return report
 

@@ -31,7 +31,7 @@ def forge(*arguments: str) -> str:
 
 def redirected(tmp_path: Path, sources: Path) -> list[str]:
     """Definitions that keep a run's files in the test's folder."""
-    return [f"-Dsources={sources}", f"-Doutputs.dir={tmp_path / 'build'}/{{name}}", f"-Dstore={tmp_path / 'store'}"]
+    return [f"-Dsources={sources}", f"-Doutputs.dir={tmp_path / 'build'}/{{name}}", f"-Dstate={tmp_path / 'state'}"]
 
 
 @pytest.mark.parametrize("file", PIPELINES, ids=lambda file: file.stem)
@@ -88,6 +88,17 @@ def test_the_readme_s_pipelines_are_right(tmp_path: Path) -> None:
         assert yaml.safe_load(text)["version"] == 1
         (tmp_path / f"{number}.yaml").write_text(text)
         assert load(tmp_path / f"{number}.yaml", registry).variants
+
+
+def test_the_readme_s_examples_for_build_servers_call_what_there_is() -> None:
+    [actions], [jenkins] = blocks("yml"), blocks("groovy")
+    runs = [step["run"] for step in yaml.safe_load(actions)["jobs"]["textures"]["steps"] if "run" in step]
+    calls = re.findall(r"assetforge run [^'\n]*", "\n".join(runs) + jenkins)
+    assert len(calls) == 2
+    help_text = forge("run", "--help")
+    for call in calls:
+        for option in re.findall(r"--?[A-Za-z]+", call):
+            assert option in help_text
 
 
 def test_nothing_of_this_machine_is_in_the_readme() -> None:

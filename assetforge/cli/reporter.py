@@ -69,31 +69,39 @@ def _summary(event: RunFinished) -> str:
 
 
 class _Bar:
-    """One bar over all jobs; a step's progress moves it by a fraction of a job."""
+    """One bar over all jobs; the progress of the steps under way moves it by fractions of jobs."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.bar = progress.add_task("planning", total=None)
         self.finished = 0
+        self.under_way: dict[str, float] = {}
 
     def show(self, event: Event) -> None:
         match event:
             case RunStarted(jobs):
                 self.progress.update(self.bar, total=jobs)
             case JobStarted(asset):
-                self.progress.update(self.bar, description=asset)
+                self.under_way[asset] = 0.0
+                self._advance(asset)
             case StepStarted(asset, step, _):
-                self.progress.update(self.bar, description=f"{asset}: {step}")
-            case StepProgress(_, _, fraction):
-                self.progress.update(self.bar, completed=self.finished + fraction)
-            case JobFinished():
+                self._advance(f"{asset}: {step}")
+            case StepProgress(asset, step, fraction):
+                self.under_way[asset] = fraction
+                self._advance(f"{asset}: {step}")
+            case JobFinished(asset) if asset in self.under_way:
+                del self.under_way[asset]
                 self.finished += 1
-                self.progress.update(self.bar, completed=self.finished)
+                self._advance(next(reversed(self.under_way), asset))
             case _:
                 pass
         if isinstance(event, JobFinished | AttemptFailed | OutputRemoved | RunFinished):
             with self._above():
                 show_line(event)
+
+    def _advance(self, description: str) -> None:
+        completed = self.finished + sum(self.under_way.values())
+        self.progress.update(self.bar, description=description, completed=completed)
 
     @contextmanager
     def _above(self) -> Iterator[None]:

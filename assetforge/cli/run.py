@@ -65,7 +65,7 @@ def command(  # noqa: PLR0913  as many options as users need
 def _run(build: Build, wish: Wish, manner: Manner) -> Report:
     plan = build.plan(wish)
     if wish.retry:
-        build.state.release(job.asset for job in plan.jobs if job.state == "out of date")
+        build.state.journal.release(job.asset for job in plan.jobs if job.state == "out of date")
     with reporter() as show:
         result = build.run(plan, show, manner)
     for problem in result.problems:

@@ -29,11 +29,12 @@ def command(opened: Opened, as_json: bool) -> None:
 def status(build: Build) -> dict[str, Any]:
     """Gather what the state knows, without looking at any source."""
     living = {run.id for run in runs.living(build.pipeline.state)}
-    last = build.state.last_run()
+    journal = build.state.journal
+    last = journal.last_run()
     return {
-        "running": [{"asset": asset, "run": run} for asset, run in build.state.claims() if run in living],
-        "quarantined": [vars(one) for one in build.state.quarantine_list()],
-        "last_run": {**vars(last), "summary": dict(last.summary)} if last else None,
+        "running": [{"asset": asset, "run": run} for asset, run in journal.claims() if run in living],
+        "quarantined": [vars(one) for one in journal.all_quarantined()],
+        "last_run": vars(last) if last else None,
     }
 
 
@@ -51,8 +52,8 @@ def _print(data: dict[str, Any]) -> None:
         click.echo("nothing is quarantined")
     last = data["last_run"]
     if last is None:
-        click.echo("nothing has been built yet")
+        click.echo("there was no run yet")
         return
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(last["ended"]))
-    counts = ", ".join(f"{count} {state}" for state, count in sorted(last["summary"].items()))
+    counts = ", ".join(f"{count} {state}" for state, count in last["counts"].items() if count)
     click.echo(f"last run: exit code {last['exit_code']}, ended {when}, {counts}")

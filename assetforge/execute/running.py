@@ -11,14 +11,14 @@ from pathlib import Path
 
 from assetforge.codecs.atomic import write_atomically
 from assetforge.errors import AssetForgeError, OutputError, Problem
-from assetforge.events import AttemptFailed, Event, JobStarted, OutputRemoved, OutputWritten
+from assetforge.events import Event, JobStarted, OutputRemoved, OutputWritten
 from assetforge.execute.crew import Crew
 from assetforge.execute.devices import check_device
 from assetforge.execute.hire import Hiring, Inline, likely_device
 from assetforge.execute.manner import Manner
 from assetforge.execute.protocol import Setup
 from assetforge.execute.publish import journals, recover
-from assetforge.execute.schedule import Ending, Journal, Schedule
+from assetforge.execute.schedule import Books, Ending, Schedule
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.jobs import Gone, Job, Plan
 from assetforge.plugins import Registry
@@ -64,15 +64,14 @@ def recover_dead(state: State, folder: Path) -> None:
             for journal in journals(run.folder):
                 with suppress(OutputError):  # what is locked now stays out of date, and is published again
                     recover(journal)
-            state.unclaim_all(run.id)
+            state.journal.unclaim_all(run.id)
             run.remove()
 
 
 def _run(office: Office, jobs: Sequence[Job], ledger: Ledger, manner: Manner) -> None:
     with runs.begin(office.pipeline.state) as run:
-        office.state.run_begins(run.id)
         hire = _hire(office, run, manner)
-        books = _Books(office, ledger, run.id, force=manner.force)
+        books = _RunBooks(office, ledger, run.id, force=manner.force)
         crew = Crew(hire)
         try:
             while jobs:
@@ -80,7 +79,7 @@ def _run(office: Office, jobs: Sequence[Job], ledger: Ledger, manner: Manner) ->
                     crew=crew,
                     store=office.store,
                     scratch=run.scratch,
-                    journal=books,
+                    books=books,
                     emit=office.emit,
                     attempts=office.pipeline.attempts,
                     bounds=hire.bounds(),
@@ -92,9 +91,7 @@ def _run(office: Office, jobs: Sequence[Job], ledger: Ledger, manner: Manner) ->
                 jobs = books.left_by_others()
         finally:
             crew.disband()
-            office.state.unclaim_all(run.id)
-            report = ledger.report(0.0)
-            office.state.run_ends(run.id, report.exit_code, {s: n for s, n in report.counts.items() if n})
+            office.state.journal.unclaim_all(run.id)
 
 
 def _hire(office: Office, run: Run, manner: Manner) -> Hiring | Inline:
@@ -116,7 +113,7 @@ def _hire(office: Office, run: Run, manner: Manner) -> Hiring | Inline:
 
 
 @dataclass
-class _Books(Journal):
+class _RunBooks(Books):
     """What a run writes down: in the state, for later runs; in the ledger, for its report."""
 
     office: Office
@@ -129,23 +126,22 @@ class _Books(Journal):
 
     def begin(self, job: Job) -> int | None:
         """Note that an attempt begins; leave to other runs what they are doing or have done."""
-        state = self.office.state
-        if state.claim(job.asset, self.run) != self.run:
+        state, journal = self.office.state, self.office.state.journal
+        if journal.claim(job.asset, self.run) != self.run:
             self.elsewhere.append(job.asset)
             return None
         if state.built_meanwhile(job.asset, job.signature) and not self.force:
-            state.unclaim(job.asset, self.run)
+            journal.unclaim(job.asset, self.run)
             self.ledger.untouched(job, "up to date")
             return None
         if job.asset not in self.started:
             self.started.add(job.asset)
             self.office.emit(JobStarted(job.asset, tuple(map(str, job.reasons))))
-        return state.attempt_begins(job.asset, job.signature, self.run)
+        return journal.attempt_begins(job.asset, job.signature, self.run)
 
     def failed(self, job: Job, problem: Problem, log: str) -> None:
         """Note that an attempt failed."""
-        self.office.state.attempt_failed(job.asset, self.run, str(problem), self._keep_log(job, log))
-        self.office.emit(AttemptFailed(job.asset, str(problem)))
+        self.office.state.journal.attempt_failed(job.asset, self.run, str(problem), self._keep_log(job, log))
 
     def is_current(self, job: Job) -> bool:
         """Tell whether the job's sources are still those that it was planned with."""
@@ -167,9 +163,9 @@ class _Books(Journal):
         else:
             log, error = self._keep_log(job, ending.log), str(ending.problem)
             if ending.quarantine:
-                state.quarantine(job.asset, job.signature, attempt.failures, error, log)
+                state.journal.quarantine(job.asset, job.signature, attempt.failures, error, log)
             self.ledger.finish(job, "failed", seconds, error, log, quarantined=ending.quarantine)
-        state.unclaim(job.asset, self.run)
+        state.journal.unclaim(job.asset, self.run)
 
     def left_by_others(self) -> list[Job]:
         """Wait until other runs have done what they had claimed; return what is still out of date then."""
@@ -185,11 +181,11 @@ class _Books(Journal):
         return plan.in_state("out of date")
 
     def _claimed_by_the_living(self) -> set[str]:
-        state = self.office.state
+        journal = self.office.state.journal
         living = {run.id for run in runs.living(self.office.pipeline.state)}
-        claims = state.claims()
+        claims = journal.claims()
         for run in {run for _, run in claims} - living:
-            state.unclaim_all(run)
+            journal.unclaim_all(run)
         return {asset for asset, run in claims if run in living}
 
     def _keep_log(self, job: Job, log: str) -> str:

@@ -17,7 +17,7 @@ from queue import Empty
 from typing import Protocol
 
 from assetforge.errors import AccessError, AssetForgeError, PluginError, Problem
-from assetforge.events import Event, StepStarted
+from assetforge.events import AttemptFailed, Event, StepStarted
 from assetforge.execute.crew import Bounds, Crew, Worker
 from assetforge.execute.stages import (
     CODEC_TIME_LIMIT,
@@ -71,7 +71,7 @@ class Ending:
     log: str = ""
 
 
-class Journal(Protocol):
+class Books(Protocol):
     """What the schedule asks of its caller, who keeps the books."""
 
     def begin(self, job: Job) -> int | None:
@@ -91,7 +91,7 @@ class Schedule:
     crew: Crew
     store: Store
     scratch: Path
-    journal: Journal
+    books: Books
     emit: Callable[[Event], None]
     attempts: int
     """How often a job may fail."""
@@ -117,7 +117,7 @@ class Schedule:
             yield from self._handle_one()
 
     def _begin(self, job: Job) -> None:
-        failures = self.journal.begin(job)
+        failures = self.books.begin(job)
         if failures is not None:
             attempt = Attempt(job, self.scratch / str(next(self._numbers)), time.monotonic(), failures=failures)
             self.active[job.asset] = attempt
@@ -193,7 +193,7 @@ class Schedule:
 
     def _give(self, worker: Worker, attempt: Attempt) -> None:
         stage = attempt.stages[0]
-        if isinstance(stage, Write) and not self.journal.is_current(attempt.job):
+        if isinstance(stage, Write) and not self.books.is_current(attempt.job):
             raise AccessError(attempt.job.asset, "its sources were changed while it was built", "run again")
         attempt.step = ""
         limit = stage.tasks[0].use.resources.time_limit if isinstance(stage, Compute) else CODEC_TIME_LIMIT
@@ -263,9 +263,10 @@ class Schedule:
     def _failed(self, attempt: Attempt, failed: Failed, log: str = "") -> Iterator[Ending]:
         """Note a failure; try again where that may help, after all others that wait."""
         attempt.failures += 1
-        self.journal.failed(attempt.job, failed.problem, log)
+        self.books.failed(attempt.job, failed.problem, log)
         if failed.retry and attempt.failures < self.attempts:
-            self.journal.begin(attempt.job)
+            self.emit(AttemptFailed(attempt.job.asset, str(failed.problem)))
+            self.books.begin(attempt.job)
             self._cut(attempt)
         else:
             yield self._end(attempt, failed.problem, log, quarantine=failed.quarantine)

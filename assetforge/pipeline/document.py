@@ -112,7 +112,9 @@ class PipelineSection(_Section):
     """Sets of values by name, such as `preview: {scale: 2}`, which `--profile` puts over those of the file."""
     attempts: int = Field(default=3, ge=1)
     """How often a step may fail on an asset before the asset is quarantined."""
+    state: Path = Path(".assetforge")
+    """Folder beside the pipeline that remembers earlier runs. It belongs to one machine and one checkout."""
     store: Path | None = None
-    """Folder of results, which machines may share; by default a part of `.assetforge` beside the pipeline."""
+    """Folder of results, which machines may share; by default a part of `state`."""
     store_mode: StoreMode = "read-write"
-    """`read-only` takes results from the store, and keeps new ones in `.assetforge`."""
+    """`read-only` takes results from the store, and keeps new ones in `state`."""

@@ -18,8 +18,6 @@ from assetforge.pipeline.validate import validate
 from assetforge.pipeline.variants import resolve_variants
 from assetforge.plugins import Registry
 
-STATE_FOLDER = ".assetforge"
-
 
 def load(file: Path, registry: Registry, definitions: Sequence[str] = (), profile: str = "") -> Pipeline:
     """Load a pipeline file with a profile and `key=value` definitions; raise PipelineError with every mistake."""
@@ -45,7 +43,7 @@ def load(file: Path, registry: Registry, definitions: Sequence[str] = (), profil
         outputs=outputs,
         precision="float32" if section.precision == "auto" else section.precision,
         attempts=section.attempts,
-        state=folder / STATE_FOLDER,
+        state=folder / section.state,
         store=folder / section.store if section.store else None,
         store_mode=section.store_mode,
         specs=dict(registry.maps),

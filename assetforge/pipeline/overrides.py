@@ -111,7 +111,7 @@ def parameters(document: Document, registry: Registry) -> list[str]:
 
 def known_keys(document: Document, registry: Registry) -> set[str]:
     """Name all that may be set from outside."""
-    single = {"sources", "seed", "precision", "attempts", "store", "store_mode", "name"}
+    single = {"sources", "seed", "precision", "attempts", "state", "store", "store_mode", "name"}
     return single | {"outputs.dir", "outputs.name", "outputs.format"} | set(parameters(document, registry))
 
 

@@ -35,8 +35,7 @@ MIGRATIONS = (
     create table quarantine (pipeline text, asset text, signature text, attempts integer, error text, log text,
         since real, primary key (pipeline, asset)) without rowid;
     create table claims (pipeline text, asset text, run text, primary key (pipeline, asset)) without rowid;
-    create table runs (run text primary key, pipeline text, began real, ended real, exit_code integer, summary text)
-        without rowid
+    create table runs (pipeline text primary key, ended real, exit_code integer, counts text) without rowid
     """,
 )
 """Statements that lead from each version to the next. Never change one that was released; add another."""

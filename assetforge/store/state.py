@@ -1,4 +1,4 @@
-"""The state: what was built of what, which files were seen, and what failed. Kept in SQLite."""
+"""The state: what was built of what, and which files were seen. Kept in SQLite."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from assetforge.errors import AccessError
+from assetforge.store.journal import Journal, Quarantine
 from assetforge.store.schema import open_database, transaction, writing
 
 RACY_NS = 2 * 10**9
@@ -54,37 +55,16 @@ class Published:
     stat: Stat
 
 
-@dataclass(frozen=True)
-class Quarantine:
-    """An asset that is left alone until what it depends on changes."""
-
-    asset: str
-    signature: str
-    attempts: int
-    error: str
-    log: str
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """A run that has ended, or one that was cut off where `exit_code` is None."""
-
-    run: str
-    began: float
-    ended: float | None
-    exit_code: int | None
-    summary: Mapping[str, int]
-
-
 class State:
     """The memory of one pipeline in its project's database. Names of files are relative to the project's folder."""
 
-    def __init__(self, folder: Path, pipeline: str) -> None:
-        """Open `folder`/state.sqlite, which lies in the project's folder, for the pipeline of this id."""
+    def __init__(self, folder: Path, pipeline: str, project: Path) -> None:
+        """Open `folder`/state.sqlite for the pipeline of this id in this project."""
         self.path = folder / "state.sqlite"
         self.pipeline = pipeline
-        self._project = f"{folder.parent}/"
+        self._project = f"{project}/"
         self._database = open_database(self.path)
+        self.journal = Journal(self._database, self.path, pipeline)
         self._unsaved: dict[str, _FileRow] = {}
         self._confirmed: list[tuple[str, str]] = []
         self.reload()
@@ -107,8 +87,7 @@ class State:
             self._published[published[0]] = tuple(published)
         rows = "select asset, signature, sources from jobs where pipeline = ?"
         self._jobs: dict[str, tuple[str, str, str]] = {row[0]: row for row in database.execute(rows, mine)}
-        rows = "select asset, signature, attempts, error, log from quarantine where pipeline = ?"
-        self._quarantine = {row[0]: Quarantine(*row) for row in database.execute(rows, mine)}
+        self.journal.load()
 
     def _at(self, name: str) -> str:
         return name if name[:1] == "/" or name[1:2] == ":" else self._project + name
@@ -202,6 +181,7 @@ class State:
         with writing(self.path), transaction(self._database):
             self._drop(asset, "jobs", "outputs", "attempts", "quarantine")
         self._jobs.pop(asset, None)
+        self.journal.load()
 
     def _drop(self, asset: str, *tables: str) -> None:
         for table in tables:
@@ -219,105 +199,9 @@ class State:
         self._unsaved.clear()
         self._confirmed.clear()
 
-    # The journal of attempts
-
-    def attempt_begins(self, asset: str, signature: str, run: str) -> int:
-        """Note that an attempt begins; return how many have failed on just this before it."""
-        with writing(self.path), transaction(self._database):
-            values = (self.pipeline, asset, signature, run, time.time())
-            self._database.execute("insert into attempts values (?, ?, ?, ?, ?, null, null, null)", values)
-        # What a crash of the host cut off is not the asset's fault and does not count.
-        failed = "select count(error) from attempts where pipeline = ? and asset = ? and signature = ?"
-        return int(self._one(failed, self.pipeline, asset, signature)[0])
-
-    def attempt_failed(self, asset: str, run: str, error: str, log: str) -> None:
-        """Note what an attempt failed with."""
-        values = (time.time(), error, log, self.pipeline, asset, run)
-        with writing(self.path), transaction(self._database):
-            self._database.execute(
-                "update attempts set ended = ?, error = ?, log = ?"
-                " where pipeline = ? and asset = ? and run = ? and ended is null",
-                values,
-            )
-
-    def quarantine(self, asset: str, signature: str, attempts: int, error: str, log: str) -> None:
-        """Leave an asset alone until its signature changes."""
-        values = (self.pipeline, asset, signature, attempts, error, log, time.time())
-        with writing(self.path), transaction(self._database):
-            self._database.execute("insert or replace into quarantine values (?, ?, ?, ?, ?, ?, ?)", values)
-        self._quarantine[asset] = Quarantine(asset, signature, attempts, error, log)
-
-    def release(self, assets: Iterable[str]) -> None:
-        """Forget the failures of assets, so that they are tried again."""
-        for asset in assets:
-            with writing(self.path), transaction(self._database):
-                self._drop(asset, "attempts", "quarantine")
-            self._quarantine.pop(asset, None)
-
     def quarantined(self, asset: str) -> Quarantine | None:
         """Return why an asset is left alone, if it is."""
-        return self._quarantine.get(asset)
-
-    # Several processes
-
-    def claim(self, asset: str, run: str) -> str:
-        """Claim a job for a run; return the run that has it, which may be another."""
-        with writing(self.path), transaction(self._database):
-            self._database.execute("insert or ignore into claims values (?, ?, ?)", (self.pipeline, asset, run))
-            row = self._one("select run from claims where pipeline = ? and asset = ?", self.pipeline, asset)
-        return str(row[0])
-
-    def unclaim(self, asset: str, run: str) -> None:
-        """Give a job back."""
-        with writing(self.path), transaction(self._database):
-            values = (self.pipeline, asset, run)
-            self._database.execute("delete from claims where pipeline = ? and asset = ? and run = ?", values)
-
-    def unclaim_all(self, run: str) -> None:
-        """Give back all that a dead run had claimed."""
-        with writing(self.path), transaction(self._database):
-            self._database.execute("delete from claims where run = ?", (run,))
-
-    def claims(self) -> list[tuple[str, str]]:
-        """Return the assets that are being built, each with the run that builds it."""
-        with writing(self.path):
-            return self._database.execute(
-                "select asset, run from claims where pipeline = ? order by asset", (self.pipeline,)
-            ).fetchall()
-
-    # Runs
-
-    def run_begins(self, run: str) -> None:
-        """Note that a run begins."""
-        with writing(self.path), transaction(self._database):
-            values = (run, self.pipeline, time.time())
-            self._database.execute("insert into runs values (?, ?, ?, null, null, '{}')", values)
-
-    def run_ends(self, run: str, exit_code: int, summary: Mapping[str, int]) -> None:
-        """Note how a run ended, and forget those before it."""
-        with writing(self.path), transaction(self._database):
-            values = (time.time(), exit_code, json.dumps(summary), run)
-            self._database.execute("update runs set ended = ?, exit_code = ?, summary = ? where run = ?", values)
-            self._database.execute(
-                "delete from runs where pipeline = ? and began < (select began from runs where run = ?)",
-                (self.pipeline, run),
-            )
-
-    def last_run(self) -> RunRecord | None:
-        """Return the last run that ended, if there was one."""
-        row = self._one(
-            "select run, began, ended, exit_code, summary from runs where pipeline = ? and ended is not null"
-            " order by began desc limit 1",
-            self.pipeline,
-        )
-        if row is None:
-            return None
-        run, began, ended, exit_code, summary = row
-        return RunRecord(run, began, ended, exit_code, json.loads(summary))
-
-    def quarantine_list(self) -> list[Quarantine]:
-        """Return all assets that are left alone, by name."""
-        return sorted(self._quarantine.values(), key=lambda one: one.asset)
+        return self.journal.quarantined(asset)
 
     def _one(self, query: str, *values: str) -> Any:
         with writing(self.path):

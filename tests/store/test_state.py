@@ -22,6 +22,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "project" / ".assetforge"
 
 
+def open_state(folder: Path, pipeline: str = "p.yaml") -> State:
+    return State(folder, pipeline, folder.parent)
+
+
 def write(folder: Path, name: str, content: bytes, mtime_ns: int = OLD) -> Path:
     path = folder.parent / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,31 +36,31 @@ def write(folder: Path, name: str, content: bytes, mtime_ns: int = OLD) -> Path:
 
 def test_a_file_of_the_same_stat_is_not_read_again(folder: Path) -> None:
     path = write(folder, "a.png", b"one")
-    state = State(folder, "p.yaml")
+    state = open_state(folder)
     digest = state.digest("a.png")
     state.close()
     with path.open("r+b") as file:  # the same inode, the same size, and the time is put back
         file.write(b"two")
     os.utime(path, ns=(OLD, OLD))
-    assert State(folder, "p.yaml").digest("a.png") == digest
+    assert open_state(folder).digest("a.png") == digest
     os.utime(path, ns=(OLD + 1, OLD + 1))
-    assert State(folder, "p.yaml").digest("a.png") != digest
+    assert open_state(folder).digest("a.png") != digest
 
 
 def test_a_file_that_has_just_been_written_is_read_again(folder: Path) -> None:
     path = write(folder, "a.png", b"one", time.time_ns())
-    state = State(folder, "p.yaml")
+    state = open_state(folder)
     digest = state.digest("a.png")
     state.close()
     before = path.stat()
     with path.open("r+b") as file:
         file.write(b"two")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert State(folder, "p.yaml").digest("a.png") != digest
+    assert open_state(folder).digest("a.png") != digest
 
 
 def test_files_that_cannot_be_read_are_named(folder: Path) -> None:
-    state = State(folder, "p.yaml")
+    state = open_state(folder)
     with pytest.raises(AccessError, match=r"a\.png: cannot be read \(No such file"):
         state.digest("a.png")
     os.mkfifo(folder.parent / "pipe.png")
@@ -65,12 +69,12 @@ def test_files_that_cannot_be_read_are_named(folder: Path) -> None:
 
 
 def test_a_newer_state_is_refused_and_left_alone(folder: Path) -> None:
-    State(folder, "p.yaml").close()
+    open_state(folder).close()
     database = sqlite3.connect(folder / "state.sqlite")
     database.execute(f"pragma user_version = {len(MIGRATIONS) + 1}")
     database.close()
     with pytest.raises(StoreError, match=r"was written by a newer AssetForge .* upgrade AssetForge") as caught:
-        State(folder, "p.yaml")
+        open_state(folder)
     assert caught.value.exit_code == 3
     assert not list(folder.glob("*.damaged*"))
 
@@ -91,7 +95,7 @@ def test_a_state_of_every_older_version_is_brought_up_to_date(folder: Path) -> N
 
 
 def _open(folder: Path) -> None:
-    State(folder, "p.yaml").close()
+    open_state(folder).close()
 
 
 def test_many_processes_may_open_a_new_state_at_once(folder: Path) -> None:
@@ -100,23 +104,23 @@ def test_many_processes_may_open_a_new_state_at_once(folder: Path) -> None:
 
 
 def test_a_damaged_state_is_put_aside(folder: Path) -> None:
-    State(folder, "p.yaml").close()
+    open_state(folder).close()
     (folder / "state.sqlite").write_bytes(b"scribble" * 4096)
-    State(folder, "p.yaml").close()
+    open_state(folder).close()
     assert len(list(folder.glob("state.sqlite.damaged-*"))) == 1
 
 
 def test_a_record_is_current_while_its_outputs_are_as_written(folder: Path) -> None:
     output = write(folder, "build/a.png", b"pixels")
-    state = State(folder, "p.yaml")
+    state = open_state(folder)
     digest = state.digest("build/a.png")
     published = Published("build/a.png", "key", digest, stat_of(str(output)))
     state.remember("a", "signature", ["textures/a.png"], {"seed": 0}, [published])
     state.close()
-    state = State(folder, "p.yaml")
+    state = open_state(folder)
     assert state.current("a", "signature") == ("build/a.png",)
     assert state.current("a", "another") is None
-    assert State(folder, "other.yaml").current("a", "signature") is None
+    assert open_state(folder, "other.yaml").current("a", "signature") is None
     os.utime(output, ns=(OLD + 5, OLD + 5))
     assert state.current("a", "signature") == ("build/a.png",)  # touched, and the same
     output.write_bytes(b"picsels")
@@ -124,26 +128,26 @@ def test_a_record_is_current_while_its_outputs_are_as_written(folder: Path) -> N
     output.unlink()
     assert state.output("build/a.png") == "missing"
     state.forget("a")
-    assert State(folder, "p.yaml").record("a") is None
+    assert open_state(folder).record("a") is None
 
 
 def test_attempts_that_a_crash_cut_off_do_not_count(folder: Path) -> None:
-    state = State(folder, "p.yaml")
-    assert state.attempt_begins("a", "s", "run 1") == 0
-    state.attempt_failed("a", "run 1", "no luck", "")
-    assert state.attempt_begins("a", "s", "run 1") == 1
+    state = open_state(folder)
+    assert state.journal.attempt_begins("a", "s", "run 1") == 0
+    state.journal.attempt_failed("a", "run 1", "no luck", "")
+    assert state.journal.attempt_begins("a", "s", "run 1") == 1
     state.close()  # and then the power went
-    state = State(folder, "p.yaml")
-    assert state.attempt_begins("a", "s", "run 2") == 1
-    assert state.attempt_begins("a", "another", "run 2") == 0
+    state = open_state(folder)
+    assert state.journal.attempt_begins("a", "s", "run 2") == 1
+    assert state.journal.attempt_begins("a", "another", "run 2") == 0
 
 
 def test_a_job_is_claimed_by_one_run_alone(folder: Path) -> None:
-    one, other = State(folder, "p.yaml"), State(folder, "p.yaml")
-    assert one.claim("a", "run 1") == "run 1"
-    assert other.claim("a", "run 2") == "run 1"
-    assert other.claims() == [("a", "run 1")]
-    other.unclaim("a", "run 2")
-    assert other.claim("a", "run 2") == "run 1"
-    one.unclaim("a", "run 1")
-    assert other.claim("a", "run 2") == "run 2"
+    one, other = open_state(folder), open_state(folder)
+    assert one.journal.claim("a", "run 1") == "run 1"
+    assert other.journal.claim("a", "run 2") == "run 1"
+    assert other.journal.claims() == [("a", "run 1")]
+    other.journal.unclaim("a", "run 2")
+    assert other.journal.claim("a", "run 2") == "run 1"
+    one.journal.unclaim("a", "run 1")
+    assert other.journal.claim("a", "run 2") == "run 2"
