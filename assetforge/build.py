@@ -12,6 +12,7 @@ from typing import Self
 
 from assetforge.errors import AssetForgeError, PluginError
 from assetforge.events import Event, RunFinished, RunStarted
+from assetforge.execute.devices import check_device
 from assetforge.execute.manner import Manner
 from assetforge.pipeline.load import load as load_pipeline
 from assetforge.pipeline.load import special_variants
@@ -67,13 +68,15 @@ class Build:
         An interrupt (KeyboardInterrupt) ends the run in good order, and so does an error that is not an asset's; the
         report says so.
         """
+        manner = manner or Manner()
+        check_device(manner.device)
         began = time.monotonic()
         emit = self._emitter(listener)
         emit(RunStarted(len(plan.in_state("out of date")), len(plan.in_state("up to date"))))
         ledger = Ledger(plan, emit)
         if plan.in_state("out of date") or plan.gone:
             try:
-                self._execute(ledger, plan, emit, manner or Manner())
+                self._execute(ledger, plan, emit, manner)
             except AssetForgeError as error:
                 ledger.stopped_by = error
         report = ledger.report(time.monotonic() - began)

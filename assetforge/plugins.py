@@ -56,6 +56,8 @@ class Registry:
     plugins: Mapping[str, Plugin]
     providers: Mapping[str, str]
     """The plugin of each step."""
+    wrappers: Mapping[str, str]
+    """The digest of the code of each plugin that hooks `run_step`, as it may change what any step returns."""
     broken: tuple[Problem, ...]
     hooks: Hooks = field(repr=False, compare=False)
 
@@ -142,9 +144,14 @@ class _Builder:
             MappingProxyType(self.maps),
             MappingProxyType(self.plugins),
             MappingProxyType(self.providers),
+            MappingProxyType(self._wrappers()),
             tuple(self.broken),
             cast("Hooks", self.manager.hook),
         )
+
+    def _wrappers(self) -> dict[str, str]:
+        hooked = {implementation.plugin_name for implementation in self.manager.hook.run_step.get_hookimpls()}
+        return {name: self.plugins[name].code for name in sorted(hooked & self.plugins.keys())}
 
 
 class _Host:

@@ -372,3 +372,21 @@ def test_wrappers_and_watchers_are_called(project: Path, forge: Forge) -> None:
     assert log[0] == "RunStarted"
     assert "ran upscale: ['base_color']" in log
     assert log[-2] == "RunFinished"
+
+
+def test_a_plugin_that_wraps_steps_is_in_the_key(project: Path) -> None:
+    (project / "plugins").mkdir()
+    wrapper = project / "plugins" / "wrapper.py"
+    text = "import assetforge as af\n@af.hookimpl(wrapper=True)\ndef run_step(step):\n    return (yield)\n"
+    wrapper.write_text(text)
+    run(project)
+    wrapper.write_text(text + "# and now something else\n")
+    assert reasons(project)["moss"] == ["plugin code wrapper changed"]
+    wrapper.unlink()
+    assert reasons(project)["moss"] == ["plugin code wrapper changed"]
+    (project / "plugins" / "watcher.py").write_text(
+        "import assetforge as af\n@af.hookimpl\ndef on_event(event):\n    pass\n"
+    )
+    assert len(run(project)[1]) == 3
+    (project / "plugins" / "watcher.py").unlink()
+    assert reasons(project) == {}

@@ -13,7 +13,6 @@ from assetforge.codecs.atomic import write_atomically
 from assetforge.errors import AssetForgeError, OutputError, Problem
 from assetforge.events import Event, JobStarted, OutputRemoved, OutputWritten
 from assetforge.execute.crew import Crew
-from assetforge.execute.devices import check_device
 from assetforge.execute.hire import Hiring, Inline, likely_device
 from assetforge.execute.manner import Manner
 from assetforge.execute.protocol import Setup
@@ -47,7 +46,6 @@ class Office:
 
 def execute(office: Office, plan: Plan, ledger: Ledger, manner: Manner) -> None:
     """Run what is out of date, and remove what is left of sources that are gone; the ledger tells what became of it."""
-    check_device(manner.device)
     try:
         if jobs := plan.in_state("out of date"):
             _run(office, jobs, ledger, manner)
@@ -105,7 +103,10 @@ def _hire(office: Office, run: Run, manner: Manner) -> Hiring | Inline:
         green=pipeline.outputs.green,
         precision=pipeline.precision,
         device=None,
-        plugins={use.plugin.name: use.plugin.code for variant in pipeline.variants for use in variant.steps},
+        plugins={
+            **pipeline.wrappers,
+            **{use.plugin.name: use.plugin.code for variant in pipeline.variants for use in variant.steps},
+        },
     )
     if manner.workers:
         return Hiring(setup, device, manner.workers)
@@ -181,11 +182,12 @@ class _RunBooks(Books):
         return plan.in_state("out of date")
 
     def _claimed_by_the_living(self) -> set[str]:
-        journal = self.office.state.journal
-        living = {run.id for run in runs.living(self.office.pipeline.state)}
-        claims = journal.claims()
+        state, folder = self.office.state, self.office.pipeline.state
+        recover_dead(state, folder)  # before anybody builds what they had begun to publish
+        living = {run.id for run in runs.living(folder)}
+        claims = state.journal.claims()
         for run in {run for _, run in claims} - living:
-            journal.unclaim_all(run)
+            state.journal.unclaim_all(run)
         return {asset for asset, run in claims if run in living}
 
     def _keep_log(self, job: Job, log: str) -> str:

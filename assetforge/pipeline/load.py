@@ -47,6 +47,7 @@ def load(file: Path, registry: Registry, definitions: Sequence[str] = (), profil
         store=folder / section.store if section.store else None,
         store_mode=section.store_mode,
         specs=dict(registry.maps),
+        wrappers=dict(registry.wrappers),
         document=document,
     )
 

@@ -88,6 +88,8 @@ class Pipeline:
     store_mode: StoreMode
     specs: Mapping[str, MapSpec]
     """The vocabulary of maps, plugins' words included."""
+    wrappers: Mapping[str, str]
+    """The digest of each plugin that wraps steps."""
     document: Document = field(repr=False, compare=False)
     """What all this was resolved from."""
 

@@ -94,6 +94,7 @@ def variant_digest(pipeline: Pipeline, variant: Variant, steps: Sequence[StepFac
         outputs=[outputs.dir, outputs.name, outputs.default.name, outputs.green],
         formats={name: chosen.name for name, chosen in outputs.formats.items()},
         maps=sorted(map(repr, pipeline.specs.values())),
+        wrappers=dict(pipeline.wrappers),
         house=house(),
     )
 
@@ -122,7 +123,8 @@ def task_key(
 ) -> str:
     """Return the key of one step on the maps that it reads, given by their keys."""
     specs = {name: repr(pipeline.specs[name]) for name in reads.keys() | writes.keys()}
-    return key(step=facts.data, seed=seed, precision=pipeline.precision, reads=dict(reads), maps=specs, house=house())
+    surroundings = {"precision": pipeline.precision, "wrappers": dict(pipeline.wrappers), "house": house()}
+    return key(step=facts.data, seed=seed, reads=dict(reads), maps=specs, **surroundings)
 
 
 def written_key(task: str, name: str) -> str:

@@ -213,6 +213,7 @@ class _Planner:
             "seed": prepared.variant.seed,
             "precision": self.pipeline.precision,
             "formats": {**formats, "green": self.pipeline.outputs.green},
+            "wrappers": dict(self.pipeline.wrappers),
             "house": keys.house(),
         }
 

@@ -47,6 +47,9 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
                 "seed changed" if fact == "seed" else "precision changed", "", str(before[fact]), str(after[fact])
             )
     yield from _changed("format changed", *_in_both(before["formats"], after["formats"]))
+    for name in sorted(before["wrappers"].keys() | after["wrappers"].keys()):
+        if before["wrappers"].get(name) != after["wrappers"].get(name):
+            yield Reason("plugin code changed", name)
     if before["house"] != after["house"]:
         yield Reason("assetforge changed", "code")
 
