@@ -41,7 +41,7 @@ class Build:
     def _recover(self) -> None:
         """Finish what runs had begun that died."""
         if any((self.pipeline.state / RUNS).glob("*/")):
-            from assetforge.execute.running import recover_dead
+            from assetforge.execute.clearing import recover_dead
 
             recover_dead(self.state, self.pipeline.state)
 
@@ -86,10 +86,11 @@ class Build:
         return report
 
     def _execute(self, ledger: Ledger, plan: Plan, emit: Listener, manner: Manner) -> None:
-        from assetforge.execute.running import Office, execute  # only where there is something to do
+        from assetforge.execute.running import execute  # only where there is something to do
+        from assetforge.execute.session import Office
 
-        office = Office(self.pipeline, self.registry, self.state, self.store, self._replan, emit)
-        execute(office, plan, ledger, manner)
+        office = Office(self.pipeline, self.registry, self.state, self.store, emit)
+        execute(office, plan, ledger, manner, self._replan)
 
     def _replan(self, names: Sequence[str]) -> Plan:
         return self.plan(Wish(only=tuple(map(_literally, names))))

@@ -28,6 +28,8 @@ class AssetForgeError(Exception):
     """Whether the same job may well succeed when it is tried again at once."""
     quarantine: bool = False
     """Whether the job is at fault and not its surroundings, so that it is left alone until something changes."""
+    stale: bool = False
+    """Whether the job was planned with something that is not so any more."""
 
     def __init__(self, where: str, what: str, instead: str = "") -> None:
         self.problem = Problem(where, what, instead)
@@ -41,9 +43,15 @@ class SourceError(AssetForgeError):
 
 
 class AccessError(SourceError):
-    """A source file cannot be reached just now, or changes while it is read."""
+    """A source file cannot be reached just now."""
 
     quarantine = False
+
+
+class ChangedError(AccessError):
+    """A file was changed since it was planned with."""
+
+    stale = True
 
 
 class OutputError(AssetForgeError):

@@ -55,6 +55,11 @@ class Report:
         problems = error.problems if isinstance(error, PipelineError) else [error.problem]
         return cls(pipeline, (), 0.0, problems=tuple(map(str, problems)), problem_code=error.exit_code)
 
+    @classmethod
+    def of_crash(cls, pipeline: str, error: Exception) -> Report:
+        """Return the report of a run that a defect of AssetForge has ended."""
+        return cls(pipeline, (), 0.0, problems=(f"{type(error).__name__}: {error}",), problem_code=FAILED)
+
     def stopped_by(self, error: AssetForgeError) -> Report:
         """Return this report of a run that an error has cut short."""
         return replace(self, problems=(str(error),), problem_code=error.exit_code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import click
@@ -31,14 +32,14 @@ def command(opened: Opened, only: tuple[str, ...], as_json: bool) -> int:
 
 def exit_code(plan: Plan) -> int:
     """Return what a run would leave with, if all that it builds goes well."""
-    if plan.in_state("failed"):
+    if plan.in_state("failed") or plan.in_state("incomplete"):
         return FAILED
     return QUARANTINED if plan.in_state("quarantined") else OK
 
 
 def _print(plan: Plan) -> None:
     for job in plan.jobs:
-        if job.state == "failed":
+        if job.state in ("failed", "incomplete"):
             click.secho(f"cannot   {job.asset}: {job.problem}", fg="red")
         elif job.state == "quarantined":
             click.secho(f"skip     {job.asset}: {job.problem}", fg="yellow")
@@ -46,9 +47,12 @@ def _print(plan: Plan) -> None:
             click.echo(f"build    {job.asset}: {'; '.join(map(str, job.reasons))}")
     for gone in plan.gone:
         click.echo(f"remove   {gone.asset}: its sources are gone")
-    counts = [len(plan.in_state(state)) for state in ("out of date", "up to date", "failed", "quarantined")]
-    quarantined = f", {counts[3]} quarantined" if counts[3] else ""
-    click.echo(f"{counts[0]} to build, {counts[1]} up to date, {counts[2]} cannot be built{quarantined}")
+    counts = Counter(job.state for job in plan.jobs)
+    cannot = counts["failed"] + counts["incomplete"]
+    quarantined = f", {counts['quarantined']} quarantined" if counts["quarantined"] else ""
+    click.echo(
+        f"{counts['out of date']} to build, {counts['up to date']} up to date, {cannot} cannot be built{quarantined}"
+    )
 
 
 def _data(job: Job) -> dict[str, Any]:

@@ -53,6 +53,9 @@ def command(  # noqa: PLR0913  as many options as users need
     except KeyboardInterrupt:
         result = Report(opened.file.stem, (), 0.0, interrupted=True)
         raise
+    except Exception as error:
+        result = Report.of_crash(opened.file.stem, error)
+        raise
     finally:
         for path, write in ((report, result.json), (junit, result.junit)):
             if path:

@@ -21,7 +21,8 @@ from assetforge.execute.protocol import Setup, receive, send, unpack
 from assetforge.execute.stages import Gone, Pool, Ready, Reply, Stage
 from assetforge.execute.workplace import Workplace, perform
 
-Inbox = queue.SimpleQueue[tuple["Worker", Reply]]
+Inbox = queue.SimpleQueue[tuple["Worker | None", Reply]]
+"""What workers answer; nobody's reply wakes whoever waits."""
 START_LIMIT = 600.0
 """Seconds that a worker may take to start: a slow network drive takes minutes to load torch from."""
 _KEPT = 2**30

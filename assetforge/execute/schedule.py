@@ -10,13 +10,13 @@ import itertools
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
 from typing import Protocol
 
-from assetforge.errors import AccessError, AssetForgeError, PluginError, Problem
+from assetforge.errors import AssetForgeError, ChangedError, PluginError, Problem
 from assetforge.events import AttemptFailed, Event, StepStarted
 from assetforge.execute.crew import Bounds, Crew, Worker
 from assetforge.execute.stages import (
@@ -34,6 +34,7 @@ from assetforge.execute.stages import (
     Stage,
     Write,
     cut,
+    failure,
 )
 from assetforge.plan.jobs import Job
 from assetforge.store.results import Entry, Store
@@ -41,7 +42,6 @@ from assetforge.store.state import Published
 
 MOST_STARTS = 3
 """Processes in a row that may die before they have started."""
-_TICK = 1.0
 
 
 @dataclass
@@ -69,6 +69,8 @@ class Ending:
     problem: Problem | None = None
     quarantine: bool = False
     log: str = ""
+    stale: bool = False
+    """Whether it was planned with something that is not so any more."""
 
 
 class Books(Protocol):
@@ -98,6 +100,7 @@ class Schedule:
     bounds: Bounds
     device: str
     force: bool = False
+    waiting: deque[Job] = field(default_factory=deque)
     active: dict[str, Attempt] = field(default_factory=dict)
     _ready: dict[Pool, deque[Attempt]] = field(
         default_factory=lambda: {"codec": deque(), "device": deque(), "cpu": deque()}
@@ -107,14 +110,33 @@ class Schedule:
     _stopped: set[Worker] = field(default_factory=set)
     """Workers that were ended because they took too long."""
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Ending]:
-        """Do jobs; yield how each ended, in the order in which they do."""
-        waiting = deque(jobs)
-        while waiting or self.active:
-            while waiting and len(self.active) < self.bounds.jobs:
-                self._begin(waiting.popleft())
-            yield from self._dispatch()
-            yield from self._handle_one()
+    def dispatch(self) -> Iterator[Ending]:
+        """Begin as many jobs as may be under way at once, and give all who are idle something to do."""
+        while self.waiting and len(self.active) < self.bounds.jobs:
+            self._begin(self.waiting.popleft())
+        yield from self._dispatch()
+
+    def listen(self, patience: float) -> Iterator[Ending]:
+        """Take in one answer, and yield the job that it ends; wait no longer than so many seconds."""
+        try:
+            worker, reply = self.crew.inbox.get(timeout=max(0.0, min(patience, self.crew.next_deadline())))
+        except Empty:
+            for worker in self.crew.overdue():
+                self._stopped.add(worker)
+                worker.kill()
+            return
+        if worker is None:
+            return
+        match reply:
+            case Ready():
+                self._failed_starts = 0
+                self.crew.started(worker, reply)
+            case Happened(event):
+                self._happened(worker, event)
+            case Gone():
+                yield from self._gone(worker)
+            case _:
+                yield from self._answered(worker, reply)
 
     def _begin(self, job: Job) -> None:
         failures = self.books.begin(job)
@@ -154,7 +176,7 @@ class Schedule:
                 try:
                     self._give(worker, attempt)
                 except AssetForgeError as error:
-                    yield from self._failed(attempt, Failed(error.problem, retry=False, quarantine=error.quarantine))
+                    yield from self._failed(attempt, failure(error))
 
     def _hire(self, pool: Pool) -> None:
         """Hire as many as have work now or will have it soon."""
@@ -194,34 +216,12 @@ class Schedule:
     def _give(self, worker: Worker, attempt: Attempt) -> None:
         stage = attempt.stages[0]
         if isinstance(stage, Write) and not self.books.is_current(attempt.job):
-            raise AccessError(attempt.job.asset, "its sources were changed while it was built", "run again")
+            raise ChangedError(attempt.job.asset, "its sources were changed while it was built", "run again")
         attempt.step = ""
         limit = stage.tasks[0].use.resources.time_limit if isinstance(stage, Compute) else CODEC_TIME_LIMIT
         self.crew.give(worker, stage, limit)
 
     # Taking in answers
-
-    def _handle_one(self) -> Iterator[Ending]:
-        if not self.active:
-            return
-        try:
-            patience = max(0.0, min(_TICK, self.crew.next_deadline()))
-            worker, reply = self.crew.inbox.get(timeout=patience)
-        except Empty:
-            for worker in self.crew.overdue():
-                self._stopped.add(worker)
-                worker.kill()
-            return
-        match reply:
-            case Ready():
-                self._failed_starts = 0
-                self.crew.started(worker, reply)
-            case Happened(event):
-                self._happened(worker, event)
-            case Gone():
-                yield from self._gone(worker)
-            case _:
-                yield from self._answered(worker, reply)
 
     def _happened(self, worker: Worker, event: Event) -> None:
         if isinstance(event, StepStarted):
@@ -254,7 +254,7 @@ class Schedule:
         """Make a result again that is not what was put into the store."""
         if entry in attempt.damaged:
             problem = Problem(str(entry.path), "is damaged, and was again after it was made anew", "check the disk")
-            yield self._end(attempt, problem)
+            yield self._end(attempt, Failed(problem))
             return
         attempt.damaged.append(entry)
         self.store.drop(entry)
@@ -262,6 +262,9 @@ class Schedule:
 
     def _failed(self, attempt: Attempt, failed: Failed, log: str = "") -> Iterator[Ending]:
         """Note a failure; try again where that may help, after all others that wait."""
+        if failed.stale:  # which is nobody's fault
+            yield self._end(attempt, failed, log)
+            return
         attempt.failures += 1
         self.books.failed(attempt.job, failed.problem, log)
         if failed.retry and attempt.failures < self.attempts:
@@ -269,7 +272,7 @@ class Schedule:
             self.books.begin(attempt.job)
             self._cut(attempt)
         else:
-            yield self._end(attempt, failed.problem, log, quarantine=failed.quarantine)
+            yield self._end(attempt, failed, log)
 
     def _gone(self, worker: Worker) -> Iterator[Ending]:
         stage = self.crew.lose(worker)
@@ -290,12 +293,12 @@ class Schedule:
         what = what if isinstance(stage, Compute) else f"while {verb} it, {what}"
         yield from self._failed(attempt, Failed(Problem(where, what), retry=True, quarantine=True), log)
 
-    def _end(
-        self, attempt: Attempt, problem: Problem | None = None, log: str = "", *, quarantine: bool = False
-    ) -> Ending:
+    def _end(self, attempt: Attempt, failed: Failed | None = None, log: str = "") -> Ending:
         del self.active[attempt.job.asset]
         shutil.rmtree(attempt.scratch, ignore_errors=True)
-        return Ending(attempt, problem, quarantine, log)
+        if failed is None:
+            return Ending(attempt)
+        return Ending(attempt, failed.problem, failed.quarantine, log, failed.stale)
 
 
 def _startup_error(failed: Failed) -> AssetForgeError:

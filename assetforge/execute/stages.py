@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from assetforge.errors import Problem
+from assetforge.errors import AssetForgeError, Problem
 from assetforge.events import Event
 from assetforge.plan.jobs import Job, MapOrigin, Output, SourceMap, Task
 from assetforge.plan.keys import written_key
@@ -94,9 +94,15 @@ class Failed:
     """A stage failed."""
 
     problem: Problem
-    retry: bool
-    quarantine: bool
-    exit_code: int = 1
+    retry: bool = False
+    quarantine: bool = False
+    exit_code: int = AssetForgeError.exit_code
+    stale: bool = False
+
+
+def failure(error: AssetForgeError) -> Failed:
+    """Spell an error as an answer."""
+    return Failed(error.problem, error.retry, error.quarantine, error.exit_code, error.stale)
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,12 @@ class Gone:
     """A worker's process has ended."""
 
 
-Reply = Ready | Happened | Done | Failed | Damaged | Gone
+@dataclass(frozen=True)
+class Woken:
+    """Nothing has happened to a worker, but whoever waits is to look up."""
+
+
+Reply = Ready | Happened | Done | Failed | Damaged | Gone | Woken
 
 Find = Callable[[str, str], Entry | None]
 

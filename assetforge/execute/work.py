@@ -14,7 +14,7 @@ from assetforge.codecs.decode import Reading, decode
 from assetforge.codecs.encode import encode
 from assetforge.codecs.formats import DEPTHS, Depth
 from assetforge.codecs.verify import verify
-from assetforge.errors import AccessError, AssetForgeError, StepError
+from assetforge.errors import AssetForgeError, ChangedError, StepError
 from assetforge.events import StepProgress, StepStarted
 from assetforge.execute import results
 from assetforge.execute.publish import DamagedError
@@ -46,7 +46,7 @@ def _decode(source: SourceMap) -> tuple[Texture, Depth]:
     reading = Reading(one.green, one.channel, one.layer, one.wrap)
     decoded = decode(source.path, one.spec, reading, str(source.path))
     if weights.sha256(source.path) != source.sha256:
-        raise AccessError(str(source.path), "was changed while it was read", "run again")
+        raise ChangedError(str(source.path), "was changed while it was read", "run again")
     return decoded.texture, decoded.depth
 
 
@@ -180,7 +180,7 @@ def _versions(material: Material) -> list[int]:
 def _verified(task: Task) -> Mapping[str, Path]:
     for name, path in task.weights.items():
         if weights.sha256(path) != task.weight_sums[name]:
-            raise AccessError(str(path), "the weights were changed since they were planned with", "run again")
+            raise ChangedError(str(path), "the weights were changed since they were planned with", "run again")
     return task.weights
 
 

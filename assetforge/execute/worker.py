@@ -16,12 +16,12 @@ import traceback
 from collections.abc import Callable
 from typing import IO
 
-from assetforge.errors import AssetForgeError, PluginError
+from assetforge.errors import AssetForgeError, PluginError, Problem
 from assetforge.events import Event, StepProgress
 from assetforge.execute.devices import CPU, resolve_device, same_kind
 from assetforge.execute.protocol import STAGE_END, Setup, receive, send, unpack
 from assetforge.execute.publish import DamagedError
-from assetforge.execute.stages import Damaged, Failed, Happened, Ready, Reply
+from assetforge.execute.stages import Damaged, Failed, Happened, Ready, Reply, failure
 from assetforge.execute.workplace import Workplace, perform
 from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
@@ -136,17 +136,13 @@ def guarded(work: Callable[[], Reply]) -> Reply:
     except DamagedError as error:
         return Damaged(error.entry)
     except AssetForgeError as error:
+        if error.__cause__ is not None and error.retry:
+            traceback.print_exception(error.__cause__)
         return failure(error)
     except (Exception, SystemExit) as error:  # noqa: BLE001  a library that stumbles over one file must not stop the others
         traceback.print_exc()
-        return failure(AssetForgeError("", f"{type(error).__name__}: {error}"), unexpected=True)
-
-
-def failure(error: AssetForgeError, *, unexpected: bool = False) -> Failed:
-    """Spell an error as an answer; what nobody expected is tried again, in case it was chance."""
-    if error.__cause__ is not None and error.retry:
-        traceback.print_exception(error.__cause__)
-    return Failed(error.problem, error.retry or unexpected, error.quarantine or unexpected, error.exit_code)
+        # What nobody expected is tried again, in case it was chance.
+        return Failed(Problem("", f"{type(error).__name__}: {error}"), retry=True, quarantine=True)
 
 
 def _end_of_log() -> None:

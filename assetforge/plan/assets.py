@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from assetforge.pipeline.patterns import NAME, Tree
 from assetforge.pipeline.pipeline import Pipeline
 
 Fields = tuple[tuple[str, str], ...]
+"""The values of all placeholders, by name: what the files of an asset have in common."""
 
 FOLDER_OVERRIDE = "forge.yaml"
 """Values for all assets in a folder and below it."""
@@ -19,7 +20,7 @@ ASSET_OVERRIDE = f".{FOLDER_OVERRIDE}"
 
 
 class Asset(NamedTuple):  # and no dataclass: there may be very many, and frozen ones are slow to make
-    """The source files that belong together; `missing` says what keeps it from being built."""
+    """The source files that belong together."""
 
     name: str
     """All placeholders in one: `brick`, or `walls/brick` where there is a second one."""
@@ -30,54 +31,118 @@ class Asset(NamedTuple):  # and no dataclass: there may be very many, and frozen
     overrides: tuple[Path, ...] = ()
     """Files that set parameters for this asset; the later ones win."""
     missing: Problem | None = None
+    """The first file that it still needs."""
+    conflict: Problem | None = None
+    """Files that cannot both be meant."""
+
+
+class Catalog:
+    """Which files make which assets, while files come and go. Paths are relative to the sources, with `/`."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._matches: dict[str, list[tuple[str, Fields]]] = {}
+        self._members: dict[Fields, list[tuple[str, str]]] = {}
+        self._overrides = set(_overrides_above(pipeline))
+
+    def add(self, path: str) -> Iterable[Fields]:
+        """Take in a file; return the assets that it is a part of."""
+        if path.endswith(FOLDER_OVERRIDE):
+            self._overrides.add(path)
+            return self._governed(path)
+        if path not in self._matches:
+            matches = [(name, fields) for name, fields in self._match(path)]
+            self._matches[path] = matches
+            for name, fields in matches:
+                self._members.setdefault(fields, []).append((name, path))
+        return [fields for _, fields in self._matches[path]]
+
+    def remove(self, path: str) -> Iterable[Fields]:
+        """Take out a file; return the assets that it was a part of."""
+        if path.endswith(FOLDER_OVERRIDE):
+            self._overrides.discard(path)
+            return self._governed(path)
+        matches = self._matches.pop(path, [])
+        for name, fields in matches:
+            self._members[fields].remove((name, path))
+            if not self._members[fields]:
+                del self._members[fields]
+        return [fields for _, fields in matches]
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def assets(self, wanted: Iterable[Fields] | None = None) -> list[Asset]:
+        """Return the wanted assets that there are, or all, by name."""
+        fields = self._members if wanted is None else self._members.keys() & wanted
+        return sorted([self._asset(one) for one in fields], key=lambda asset: asset.name)
+
+    def _match(self, path: str) -> Iterator[tuple[str, Fields]]:
+        for name, one in self._pipeline.inputs.items():
+            values = one.pattern.match(path)
+            if values is not None:
+                yield name, tuple(sorted(values.items()))
+
+    def _governed(self, path: str) -> list[Fields]:
+        """Return the assets that an override file is about."""
+        if path.endswith(ASSET_OVERRIDE):
+            return [fields for _, fields in self._matches.get(path.removesuffix(ASSET_OVERRIDE), [])]
+        folder = path.removesuffix(FOLDER_OVERRIDE)
+        return [fields for file, matches in self._matches.items() if file.startswith(folder) for _, fields in matches]
+
+    def _asset(self, key: Fields) -> Asset:
+        fields, sources, conflict = dict(key), dict[str, str](), None
+        for name, path in sorted(self._members[key]):
+            conflict = conflict or self._conflict(name, path, sources, fields)
+            sources.setdefault(name, path)
+        sources = {name: sources[name] for name in self._pipeline.inputs if name in sources}
+        name = "/".join([*[value for field, value in fields.items() if field != NAME], fields[NAME]])
+        own = tuple(_overrides(sources, self._pipeline.sources, self._overrides)) if self._overrides else ()
+        return Asset(name, fields, sources, own, self._missing(sources, fields), conflict)
+
+    def _conflict(self, name: str, path: str, sources: Mapping[str, str], fields: Mapping[str, str]) -> Problem | None:
+        where = str(self._pipeline.sources / path)
+        if name in sources:
+            what = f"{name} of {fields[NAME]!r} is already {sources[name]!r}"
+            return Problem(where, what, "remove one, or make the pattern narrower")
+        for other, _ in self._matches[path]:
+            if other != name and self._takes_the_same(other, name):
+                first, second = sorted((other, name), key=list(self._pipeline.inputs).index)
+                return Problem(where, f"matches both inputs.{first} and inputs.{second}", "make the patterns differ")
+        return None
+
+    def _takes_the_same(self, first: str, second: str) -> bool:
+        """Two maps may come from one file only where each takes its own part of it."""
+        parts = [(one.channel, one.layer) for one in (self._pipeline.inputs[first], self._pipeline.inputs[second])]
+        return parts[0] == parts[1] or (None, None) in parts
+
+    def _missing(self, sources: Mapping[str, str], fields: Mapping[str, str]) -> Problem | None:
+        for name, one in self._pipeline.inputs.items():
+            if name not in sources and not one.pattern.optional:
+                expected = str(self._pipeline.sources / one.pattern.spell(fields))
+                return Problem(expected, f"{fields[NAME]!r} has no {name}", "add the file, or end the pattern with '?'")
+        return None
 
 
 def find_assets(pipeline: Pipeline) -> list[Asset]:
     """Find the assets of a pipeline, by name; raise PipelineError where files and patterns do not fit."""
+    catalog = Catalog(pipeline)
+    for path in source_files(pipeline):
+        catalog.add(path)
+    if not len(catalog):
+        raise PipelineError([_nothing_matches(pipeline)])
+    assets = catalog.assets()
+    if conflicts := [asset.conflict for asset in assets if asset.conflict]:
+        raise PipelineError(list(dict.fromkeys(conflicts)))
+    return assets
+
+
+def source_files(pipeline: Pipeline) -> list[str]:
+    """List the files that may be sources, and the override files beside them."""
     skip = {pipeline.state.resolve(), pipeline.outputs.root.resolve()} - {pipeline.sources.resolve()}
     tree = Tree(pipeline.sources, skip)
-    groups, problems = _group(pipeline, tree)
-    if not groups and not problems:
-        problems = [_nothing_matches(pipeline)]
-    if problems:
-        raise PipelineError(problems)
-    overrides = tree.names(FOLDER_OVERRIDE) | set(_overrides_above(pipeline))
-    assets = [_asset(dict(fields), sources, pipeline, overrides) for fields, sources in groups.items()]
-    return sorted(assets, key=lambda asset: asset.name)
-
-
-def _group(pipeline: Pipeline, tree: Tree) -> tuple[dict[Fields, dict[str, str]], list[Problem]]:
-    groups: dict[Fields, dict[str, str]] = {}
-    users: dict[str, str] = {}
-    problems = []
-    for name, values, path in _matches(pipeline, tree):
-        group = groups.setdefault(tuple(sorted(values.items())), {})
-        if _file_twice(pipeline, users.get(path), name):
-            what = f"matches both inputs.{users[path]} and inputs.{name}"
-            problems.append(Problem(str(pipeline.sources / path), what, "make the patterns differ"))
-        elif name in group:
-            other = f"{name} of {values[NAME]!r} is already {group[name]!r}"
-            instead = "remove one, or make the pattern narrower"
-            problems.append(Problem(str(pipeline.sources / path), other, instead))
-        group.setdefault(name, path)
-        users.setdefault(path, name)
-    return groups, problems
-
-
-def _file_twice(pipeline: Pipeline, first: str | None, second: str) -> bool:
-    """Two maps may come from one file only where each takes its own part of it."""
-    if first is None:
-        return False
-    parts = [(pipeline.inputs[name].channel, pipeline.inputs[name].layer) for name in (first, second)]
-    return parts[0] == parts[1] or (None, None) in parts
-
-
-def _matches(pipeline: Pipeline, tree: Tree) -> Iterator[tuple[str, dict[str, str], str]]:
-    for name, one in pipeline.inputs.items():
-        for path in tree.matching(one.pattern):
-            values = one.pattern.match(path)
-            if values is not None and not path.endswith(FOLDER_OVERRIDE):
-                yield name, values, path
+    files = dict.fromkeys(path for one in pipeline.inputs.values() for path in tree.matching(one.pattern))
+    return list(files | dict.fromkeys(tree.names(FOLDER_OVERRIDE)))
 
 
 def _overrides_above(pipeline: Pipeline) -> Iterator[str]:
@@ -98,17 +163,6 @@ def _nothing_matches(pipeline: Pipeline) -> Problem:
     patterns = ", ".join(one.pattern.text for one in pipeline.inputs.values())
     there = "is empty of such files" if pipeline.sources.is_dir() else "does not exist"
     return Problem(str(pipeline.file), f"no file matches {patterns}: {pipeline.sources} {there}", "check `sources`")
-
-
-def _asset(fields: dict[str, str], sources: dict[str, str], pipeline: Pipeline, overrides: set[str]) -> Asset:
-    name = "/".join([*[value for field, value in fields.items() if field != NAME], fields[NAME]])
-    own = tuple(_overrides(sources, pipeline.sources, overrides)) if overrides else ()
-    for map_name, one in pipeline.inputs.items():
-        if map_name not in sources and not one.pattern.optional:
-            expected = str(pipeline.sources / one.pattern.spell(fields))
-            instead = "add the file, or end the pattern with '?'"
-            return Asset(name, fields, sources, own, Problem(expected, f"{fields[NAME]!r} has no {map_name}", instead))
-    return Asset(name, fields, sources, own)
 
 
 def _overrides(sources: Mapping[str, str], root: Path, known: set[str]) -> Iterator[Path]:

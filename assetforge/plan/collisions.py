@@ -5,37 +5,46 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
-from assetforge.errors import PipelineError, Problem
+from assetforge.errors import Problem
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.jobs import Job
 
 
-def refuse_collisions(jobs: Sequence[Job], pipeline: Pipeline) -> None:
-    """Raise PipelineError for the outputs of jobs that are to be built and must not be."""
+class Collision(NamedTuple):
+    """An output that must not be written, and the jobs that would."""
+
+    assets: tuple[str, ...]
+    problem: Problem
+
+
+def find_collisions(jobs: Sequence[Job], pipeline: Pipeline) -> list[Collision]:
+    """Find the outputs of jobs that must not be written."""
     if all(job.state == "up to date" for job in jobs):  # they were looked at when they were built
-        return
+        return []
     places = _Places(str(pipeline.folder))
     sources = {places.real(name) for job in jobs for name in job.sources}
     root = os.path.realpath(pipeline.outputs.root)
-    problems = list(_problems(jobs, sources, root, places))
-    if problems:
-        raise PipelineError(problems)
+    return list(_collisions(jobs, sources, root, places))
 
 
-def _problems(jobs: Iterable[Job], sources: set[str], root: str, places: _Places) -> Iterator[Problem]:
+def _collisions(jobs: Iterable[Job], sources: set[str], root: str, places: _Places) -> Iterator[Collision]:
     writers: dict[str, str] = {}
     for job in jobs:
         for name in job.files:
             real, where = places.real(name), places.absolute(name)
             other = writers.setdefault(real.casefold(), job.asset)
             if not real.startswith(root + os.sep):
-                yield Problem(where, f"{job.asset!r} would be written outside {root}", "rename the source")
+                problem = Problem(where, f"{job.asset!r} would be written outside {root}", "rename the source")
+                yield Collision((job.asset,), problem)
             elif real in sources:
-                yield Problem(where, f"{job.asset!r} would replace its source", "change `outputs`")
+                problem = Problem(where, f"{job.asset!r} would replace its source", "change `outputs`")
+                yield Collision((job.asset,), problem)
             elif other != job.asset:
                 what = f"{other!r} and {job.asset!r} would both be written here"
-                yield Problem(where, what, "tell them apart in outputs.dir or outputs.name")
+                instead = "tell them apart in outputs.dir or outputs.name"
+                yield Collision((other, job.asset), Problem(where, what, instead))
 
 
 class _Places:

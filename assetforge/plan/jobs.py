@@ -14,7 +14,8 @@ from assetforge.material.map_spec import MapSpec
 from assetforge.pipeline.pipeline import Input, Pipeline, StepUse
 from assetforge.plan.reasons import Reason
 
-State = Literal["up to date", "out of date", "failed", "quarantined"]
+State = Literal["up to date", "out of date", "incomplete", "failed", "quarantined"]
+"""`incomplete`: a source is missing; `failed`: something else keeps it from being built."""
 Facts = Mapping[str, Any]
 
 

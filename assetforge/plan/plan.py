@@ -13,7 +13,7 @@ from assetforge.errors import AssetForgeError, PipelineError, Problem, SourceErr
 from assetforge.pipeline.pipeline import Input, Pipeline, StepUse, Variant
 from assetforge.plan import keys
 from assetforge.plan.assets import Asset, find_assets
-from assetforge.plan.collisions import refuse_collisions
+from assetforge.plan.collisions import find_collisions
 from assetforge.plan.jobs import Facts, Gone, Job, MapOrigin, Output, Plan, SourceMap, State, Task, WrittenMap
 from assetforge.plan.past import OutputState, Past, Record
 from assetforge.plan.reasons import Kind, Reason, differences
@@ -40,18 +40,44 @@ class Wish:
 def make_plan(pipeline: Pipeline, past: Past, special: SpecialVariants, wish: Wish | None = None) -> Plan:
     """Plan a pipeline. Raise PipelineError where sources do not fit the patterns, or outputs collide."""
     wish = wish or Wish()
-    assets = find_assets(pipeline)
     planner = _Planner(pipeline, past, wish)
     cached = lru_cache(maxsize=None)(special)
     jobs = [
         planner.job(asset, variant)
-        for asset in assets
+        for asset in find_assets(pipeline)
         for variant in (cached(asset.overrides) if asset.overrides else pipeline.variants)
     ]
-    refuse_collisions(jobs, pipeline)
+    if collisions := find_collisions(jobs, pipeline):
+        raise PipelineError([collision.problem for collision in collisions])
     if wish.only:
         return Plan(pipeline, _chosen(jobs, wish.only))
     return Plan(pipeline, tuple(jobs), tuple(_gone(jobs, past, pipeline.folder)))
+
+
+def plan_assets(
+    pipeline: Pipeline, past: Past, special: SpecialVariants, assets: Iterable[Asset], *, all_of_them: bool
+) -> Plan:
+    """Plan assets as they come and go: what is wrong with one stops no other, and there may be none at all.
+
+    Only a plan of all of them tells what is gone.
+    """
+    planner = _Planner(pipeline, past, Wish())
+    cached = lru_cache(maxsize=None)(special)
+    jobs: list[Job] = []
+    for asset in assets:
+        try:
+            variants = cached(asset.overrides) if asset.overrides else pipeline.variants
+        except PipelineError as error:
+            jobs.append(Job(asset.name, "failed", problem=error.problems[0]))
+        else:
+            jobs += [planner.job(asset, variant) for variant in variants]
+    refused = {asset: found.problem for found in find_collisions(jobs, pipeline) for asset in found.assets}
+    jobs = [_refused(job, refused[job.asset]) if job.asset in refused else job for job in jobs]
+    return Plan(pipeline, tuple(jobs), tuple(_gone(jobs, past, pipeline.folder)) if all_of_them else ())
+
+
+def _refused(job: Job, problem: Problem) -> Job:
+    return Job(job.asset, "failed", (), job.signature, job.sources, job.files, problem=problem)
 
 
 def _chosen(jobs: Sequence[Job], only: Sequence[str]) -> tuple[Job, ...]:
@@ -109,8 +135,10 @@ class _Planner:
         """Plan one job, without working out its keys where it is plain that nothing has changed."""
         name = job_name(asset, variant)
         sources = tuple(self.sources + path for path in asset.sources.values())
+        if asset.conflict:
+            return Job(name, "failed", sources=sources, problem=asset.conflict)
         if asset.missing:
-            return Job(name, "failed", sources=sources, problem=asset.missing)
+            return Job(name, "incomplete", sources=sources, problem=asset.missing)
         try:
             digests = [self.past.digest(path) for path in sources]
             prepared = self.prepared(variant)

@@ -54,8 +54,9 @@ def begin(state: Path) -> Iterator[Run]:
     try:
         yield run
     finally:
-        lock.release()
-        run.remove()
+        with _only_one(state):  # nobody looks at the folder while it goes
+            lock.release()
+            run.remove()
 
 
 @contextmanager
@@ -67,7 +68,8 @@ def dead(state: Path) -> Iterator[list[Run]]:
 
 def living(state: Path) -> list[Run]:
     """Return the runs that are at work."""
-    return [run for run in _all(state) if run.lives()]
+    with _only_one(state):
+        return [run for run in _all(state) if run.lives()]
 
 
 def _all(state: Path) -> list[Run]:

@@ -42,6 +42,9 @@ MIGRATIONS = (
 
 PATIENCE = 60.0
 """Seconds to wait for another process that is writing."""
+_PAUSE = 0.02
+_PRIMARY_CODE = 0xFF
+"""The bits of SQLite's error codes that tell the kind."""
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -52,12 +55,24 @@ def open_database(path: Path) -> sqlite3.Connection:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            return _open(path)
+            return _open_patiently(path)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):  # locked, full, not permitted: nothing is damaged
                 raise
             _put_aside(path)
+            return _open_patiently(path)
+
+
+def _open_patiently(path: Path) -> sqlite3.Connection:
+    """Open it, and wait where SQLite does not: when several processes make a database at once."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
             return _open(path)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(_PAUSE)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -94,15 +95,6 @@ def test_a_state_of_every_older_version_is_brought_up_to_date(folder: Path) -> N
         database.close()
 
 
-def _open(folder: Path) -> None:
-    open_state(folder).close()
-
-
-def test_many_processes_may_open_a_new_state_at_once(folder: Path) -> None:
-    with multiprocessing.get_context("fork").Pool(4) as pool:
-        pool.map(_open, [folder] * 8)
-
-
 def test_a_damaged_state_is_put_aside(folder: Path) -> None:
     open_state(folder).close()
     (folder / "state.sqlite").write_bytes(b"scribble" * 4096)
@@ -151,3 +143,19 @@ def test_a_job_is_claimed_by_one_run_alone(folder: Path) -> None:
     assert other.journal.claim("a", "run 2") == "run 1"
     one.journal.unclaim("a", "run 1")
     assert other.journal.claim("a", "run 2") == "run 2"
+
+
+OPEN_MANY = """
+import sys
+from pathlib import Path
+from assetforge.store.schema import open_database
+
+for n in range(25):
+    open_database(Path(sys.argv[1]) / str(n) / "state.sqlite").close()
+"""
+
+
+def test_many_processes_may_open_a_new_state_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPEN_MANY, str(tmp_path)]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(6)]
+    assert [process.communicate()[1] for process in processes] == [""] * 6

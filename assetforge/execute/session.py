@@ -1,0 +1,235 @@
+"""Workers and books that stay while jobs come: one run's worth of them, or weeks of watching."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from assetforge.codecs.atomic import write_atomically
+from assetforge.errors import AssetForgeError, OutputError, Problem
+from assetforge.events import AttemptFailed, Event, JobStarted, OutputRemoved, OutputWritten
+from assetforge.execute.clearing import recover_dead, remove_outputs
+from assetforge.execute.crew import Crew
+from assetforge.execute.hire import Hiring, Inline, likely_device
+from assetforge.execute.manner import Manner
+from assetforge.execute.protocol import Setup
+from assetforge.execute.schedule import Books, Ending, Schedule
+from assetforge.execute.stages import Woken
+from assetforge.pipeline.pipeline import Pipeline
+from assetforge.plan.jobs import Gone, Job
+from assetforge.plugins import Registry
+from assetforge.report import Ledger
+from assetforge.store import runs
+from assetforge.store.results import Store
+from assetforge.store.runs import Run
+from assetforge.store.state import State
+
+
+@dataclass(frozen=True)
+class Office:
+    """What a session works with."""
+
+    pipeline: Pipeline
+    registry: Registry
+    state: State
+    store: Store
+    emit: Callable[[Event], None]
+
+
+class Session:
+    """Does jobs as they come. Use it as a context manager: at the end, what is being published is finished."""
+
+    def __init__(self, office: Office, ledger: Ledger, manner: Manner) -> None:
+        self._office, self._ledger, self._manner = office, ledger, manner
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        office, manner = self._office, self._manner
+        run = self._stack.enter_context(runs.begin(office.pipeline.state))
+        self._stack.callback(office.state.journal.unclaim_all, run.id)
+        hire = _hire(office, run, manner)
+        self._crew = Crew(hire)
+        self._stack.callback(self._crew.disband)
+        self._books = _SessionBooks(office, self._ledger, run.id, manner)
+        self._schedule = Schedule(
+            crew=self._crew,
+            store=office.store,
+            scratch=run.scratch,
+            books=self._books,
+            emit=office.emit,
+            attempts=office.pipeline.attempts,
+            bounds=hire.bounds(),
+            device=hire.device,
+            force=manner.force,
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def submit(self, jobs: Iterable[Job], *, first: bool = False) -> None:
+        """Do jobs, after all that wait or before them."""
+        if first:
+            self._schedule.waiting.extendleft(reversed(list(jobs)))
+        else:
+            self._schedule.waiting.extend(jobs)
+
+    def advance(self, patience: float, *, idle: bool = False) -> list[Ending]:
+        """Go on until something has happened, but no longer than so many seconds; return the jobs that ended.
+
+        Where nothing is under way, it waits only if it is told to be `idle`.
+        """
+        endings = list(self._schedule.dispatch())
+        if not endings and (idle or self._schedule.active):
+            endings = list(self._schedule.listen(patience))
+        for ending in endings:
+            self._books.ended(ending)
+        return endings
+
+    def wake(self) -> None:
+        """Let `advance` return at once. Any thread may call this."""
+        self._crew.inbox.put((None, Woken()))
+
+    @property
+    def busy(self) -> bool:
+        """Whether jobs wait or are under way."""
+        return bool(self._schedule.waiting or self._schedule.active)
+
+    @property
+    def waiting(self) -> Sequence[Job]:
+        """The jobs that have not begun, in order."""
+        return self._schedule.waiting
+
+    @property
+    def under_way(self) -> Sequence[Job]:
+        """The jobs that have begun."""
+        return [attempt.job for attempt in self._schedule.active.values()]
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether other runs were doing jobs that were to be done here."""
+        return bool(self._books.elsewhere)
+
+    def released(self) -> list[str]:
+        """Return the jobs that other runs were doing, once they have ended; they are to be planned anew."""
+        names = self._books.elsewhere
+        if not names or self._claimed_by_the_living() & set(names):
+            return []
+        self._books.elsewhere = []
+        self._office.state.reload()
+        return sorted(names)
+
+    def remove(self, gone: Gone) -> None:
+        """Remove outputs whose sources are gone."""
+        for path in remove_outputs(gone, self._office.pipeline, self._office.state):
+            self._ledger.removed.append(str(path))
+            self._office.emit(OutputRemoved(gone.asset, str(path)))
+
+    def _claimed_by_the_living(self) -> set[str]:
+        state, folder = self._office.state, self._office.pipeline.state
+        recover_dead(state, folder)  # before anybody builds what they had begun to publish
+        living = {run.id for run in runs.living(folder)}
+        claims = state.journal.claims()
+        for run in {run for _, run in claims} - living:
+            state.journal.unclaim_all(run)
+        return {asset for asset, run in claims if run in living}
+
+
+def _hire(office: Office, run: Run, manner: Manner) -> Hiring | Inline:
+    pipeline, device = office.pipeline, likely_device(manner.device)
+    setup = Setup(
+        name="",
+        run=run.folder,
+        project=pipeline.folder,
+        store=office.store,
+        specs=pipeline.specs,
+        green=pipeline.outputs.green,
+        precision=pipeline.precision,
+        device=None,
+        plugins={
+            **pipeline.wrappers,
+            **{use.plugin.name: use.plugin.code for variant in pipeline.variants for use in variant.steps},
+        },
+    )
+    if manner.workers:
+        return Hiring(setup, device, manner.workers)
+    return Inline(setup, device, office.registry.hooks, office.emit)
+
+
+@dataclass
+class _SessionBooks(Books):
+    """What a session writes down: in the state, for later runs; in the ledger, for its report."""
+
+    office: Office
+    ledger: Ledger
+    run: str
+    manner: Manner
+    elsewhere: list[str] = field(default_factory=list)
+    """Jobs that another run is doing."""
+    started: set[str] = field(default_factory=set)
+
+    def begin(self, job: Job) -> int | None:
+        """Note that an attempt begins; leave to other runs what they are doing or have done."""
+        state, journal = self.office.state, self.office.state.journal
+        if journal.claim(job.asset, self.run) != self.run:
+            self.elsewhere.append(job.asset)
+            return None
+        if state.built_meanwhile(job.asset, job.signature) and not self.manner.force:
+            journal.unclaim(job.asset, self.run)
+            self.ledger.untouched(job, "up to date")
+            return None
+        if job.asset not in self.started:
+            self.started.add(job.asset)
+            self.office.emit(JobStarted(job.asset, tuple(map(str, job.reasons))))
+        return journal.attempt_begins(job.asset, job.signature, self.run)
+
+    def failed(self, job: Job, problem: Problem, log: str) -> None:
+        """Note that an attempt failed."""
+        self.office.state.journal.attempt_failed(job.asset, self.run, str(problem), self._keep_log(job, log))
+
+    def is_current(self, job: Job) -> bool:
+        """Tell whether the job's sources are still those that it was planned with."""
+        try:
+            digests = [self.office.state.digest(name) for name in job.sources]
+        except AssetForgeError:
+            return False
+        return digests == list(job.facts["sources"].values())
+
+    def ended(self, ending: Ending) -> None:
+        """Note how a job ended."""
+        attempt, job, state = ending.attempt, ending.attempt.job, self.office.state
+        seconds = time.monotonic() - attempt.began
+        self.started.discard(job.asset)
+        if ending.problem is None:
+            state.remember(job.asset, job.signature, job.sources, job.facts, attempt.published)
+            for one in attempt.published:
+                self.office.emit(OutputWritten(job.asset, str(self.office.pipeline.folder / one.name)))
+            self.ledger.finish(job, "done", seconds)
+        elif ending.stale and self.manner.keep_up:
+            self.office.emit(AttemptFailed(job.asset, str(ending.problem)))
+            self.ledger.untouched(job, "not run")
+        else:
+            log, error = self._keep_log(job, ending.log), str(ending.problem)
+            if ending.quarantine:
+                state.journal.quarantine(job.asset, job.signature, attempt.failures, error, log)
+            self.ledger.finish(job, "failed", seconds, error, log, quarantined=ending.quarantine)
+        state.journal.unclaim(job.asset, self.run)
+
+    def _keep_log(self, job: Job, log: str) -> str:
+        """Keep what was printed beside the state; return where."""
+        if not log.strip():
+            return ""
+        name = re.sub(r"[^\w.,=\[\]-]", "_", job.asset)[:120]
+        path = self.office.pipeline.state / "logs" / f"{name}-{job.signature[:8]}.log"
+        try:
+            write_atomically(path, log.encode())
+        except OutputError:  # the failure itself is what matters
+            return ""
+        return str(path)

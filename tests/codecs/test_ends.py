@@ -1,0 +1,72 @@
+"""A file that is still being written is told from one that is whole, in every format that says where it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from assetforge.codecs.encode import encode
+from assetforge.codecs.ends import end_of
+from assetforge.codecs.formats import FORMATS, parse
+from assetforge.material.color_space import ColorSpace
+from assetforge.material.map_spec import MAPS
+from assetforge.material.texture import Texture
+
+TOLD = [word for word in FORMATS if parse(word).container not in ("tga", "hdr")]
+
+
+def content(word: str) -> bytes:
+    generator = torch.Generator().manual_seed(1)
+    texture = Texture(torch.rand(3, 40, 56, generator=generator), ColorSpace.LIN_REC709, "clamp", None)
+    spec = MAPS["base_color"]
+    return encode({"base_color": (texture, spec)}, parse(word).resolve("8", spec))
+
+
+@pytest.mark.parametrize("word", TOLD)
+def test_a_whole_file_has_its_end(word: str, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(content(word))
+    assert end_of(path) == "there"
+
+
+@pytest.mark.parametrize("word", TOLD)
+@pytest.mark.parametrize("part", [0.02, 0.3, 0.7, 0.95, 1.0])
+def test_a_part_of_a_file_has_none(word: str, part: float, tmp_path: Path) -> None:
+    whole = content(word)
+    length = min(len(whole) - 1, max(4, int(part * len(whole))))
+    path = tmp_path / "x"
+    path.write_bytes(whole[:length])
+    assert end_of(path) == "missing"
+
+
+@pytest.mark.parametrize("word", TOLD)
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.9])
+def test_a_file_whose_size_was_reserved_has_none(word: str, part: float, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (400, 300, 3), dtype=np.uint8)
+    texture = Texture(torch.from_numpy(pixels).permute(2, 0, 1).float() / 255, ColorSpace.LIN_REC709, "clamp", None)
+    spec = MAPS["base_color"]
+    whole = encode({"base_color": (texture, spec)}, parse(word).resolve("8", spec))
+    length = int(part * len(whole))
+    path = tmp_path / "x"
+    path.write_bytes(whole[:length] + bytes(len(whole) - length))
+    assert end_of(path) == "missing"
+
+
+def test_what_other_programs_append_does_no_harm(tmp_path: Path) -> None:
+    for ending in (".png", ".jpg"):
+        _, encoded = cv2.imencode(ending, np.zeros((9, 9, 3), np.uint8))
+        path = tmp_path / f"x{ending}"
+        path.write_bytes(encoded.tobytes() + b"made by a program that leaves its name")
+        assert end_of(path) == "there"
+
+
+def test_formats_without_an_end_are_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"\x01\x02 no magic at all" * 10)
+    assert end_of(path) == "unknown"
+    path.write_bytes(b"")
+    assert end_of(path) == "missing"
