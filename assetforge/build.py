@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from assetforge.errors import AssetForgeError, PluginError
 from assetforge.events import Event, RunFinished, RunStarted
@@ -17,13 +17,17 @@ from assetforge.execute.manner import Manner
 from assetforge.pipeline.load import load as load_pipeline
 from assetforge.pipeline.load import special_variants
 from assetforge.pipeline.pipeline import Pipeline, Variant
+from assetforge.plan.assets import Asset
 from assetforge.plan.jobs import Plan
-from assetforge.plan.plan import Wish, make_plan
+from assetforge.plan.plan import Wish, make_plan, plan_assets
 from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
 from assetforge.report import Ledger, Report
 from assetforge.store.results import open_store
 from assetforge.store.state import RUNS, State
+
+if TYPE_CHECKING:
+    from assetforge.execute.session import Session
 
 Listener = Callable[[Event], None]
 
@@ -59,6 +63,18 @@ class Build:
         self.state.save()
         return plan
 
+    def plan_assets(self, assets: Iterable[Asset], *, all_of_them: bool) -> Plan:
+        """Plan assets as they come and go; what is wrong with one stops no other."""
+        plan = plan_assets(self.pipeline, self.state, self._special, assets, all_of_them=all_of_them)
+        self.state.save()
+        return plan
+
+    def session(self, ledger: Ledger, emit: Listener, manner: Manner) -> Session:
+        """Return what does jobs as they come; `emit` is told of all events."""
+        from assetforge.execute.session import Office, Session  # only where there is something to do
+
+        return Session(Office(self.pipeline, self.registry, self.state, self.store, emit), ledger, manner)
+
     def _special(self, files: Sequence[Path]) -> tuple[Variant, ...]:
         return special_variants(self.pipeline, self.registry, files)
 
@@ -71,9 +87,10 @@ class Build:
         manner = manner or Manner()
         check_device(manner.device)
         began = time.monotonic()
-        emit = self._emitter(listener)
+        emit = self.emitter(listener)
         emit(RunStarted(len(plan.in_state("out of date")), len(plan.in_state("up to date"))))
-        ledger = Ledger(plan, emit)
+        ledger = Ledger(self.pipeline.name, emit)
+        ledger.note(plan)
         if plan.in_state("out of date") or plan.gone:
             try:
                 self._execute(ledger, plan, emit, manner)
@@ -87,15 +104,15 @@ class Build:
 
     def _execute(self, ledger: Ledger, plan: Plan, emit: Listener, manner: Manner) -> None:
         from assetforge.execute.running import execute  # only where there is something to do
-        from assetforge.execute.session import Office
 
-        office = Office(self.pipeline, self.registry, self.state, self.store, emit)
-        execute(office, plan, ledger, manner, self._replan)
+        execute(self.session(ledger, emit, manner), plan, ledger, self._replan)
 
     def _replan(self, names: Sequence[str]) -> Plan:
         return self.plan(Wish(only=tuple(map(_literally, names))))
 
-    def _emitter(self, listener: Listener) -> Listener:
+    def emitter(self, listener: Listener) -> Listener:
+        """Return what tells a listener and all plugins of an event."""
+
         def emit(event: Event) -> None:
             listener(event)
             try:

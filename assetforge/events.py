@@ -88,6 +88,53 @@ class RunFinished:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Watching:
+    """A folder is watched now; `how` is `events` or `polling`, and `why` says what keeps it from events."""
+
+    folder: str
+    how: Literal["events", "polling"]
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class SourcesAway:
+    """The watched folder cannot be seen. Nothing is built or removed until it is back."""
+
+    folder: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An asset cannot be built yet: a file of its group is missing."""
+
+    asset: str
+    missing: str
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A file is left alone, for this reason."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True)
+class PipelineChanged:
+    """The pipeline, a plugin or a file that it names was changed. With a problem, all goes on as it was before."""
+
+    file: str
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something went wrong that is no asset's fault. The watch goes on."""
+
+    what: str
+
+
 Event = (
     RunStarted
     | JobStarted
@@ -98,4 +145,10 @@ Event = (
     | OutputRemoved
     | JobFinished
     | RunFinished
+    | Watching
+    | SourcesAway
+    | Waiting
+    | Ignored
+    | PipelineChanged
+    | Trouble
 )

@@ -7,14 +7,14 @@ import importlib.abc
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import pluggy
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 GROUP = "assetforge"
 LOOSE_FOLDER = "plugins"
+_LOOSE = "assetforge_loose_"
+"""What the names of their modules begin with."""
 HEAVY = ("torch",)
 """Packages that a plugin may only import inside a step: they would slow down every command."""
 
@@ -44,6 +46,8 @@ class Plugin:
     """Where its `weights` folder lies."""
     code: str
     origin: str
+    files: tuple[Path, ...] = ()
+    """The files of its code."""
     steps: tuple[str, ...] = ()
 
 
@@ -208,9 +212,37 @@ def _nothing_heavy() -> Iterator[None]:
         sys.meta_path.remove(finder)
 
 
+class _Fresh(SourceFileLoader):
+    """Loads a file as it is now. Compiled files are told apart by size and second, which is too coarse for editing."""
+
+    def path_stats(self, path: str) -> NoReturn:
+        """Say that the file's time is unknown, which keeps compiled files out of it."""
+        raise OSError(path)
+
+
+@contextmanager
+def anew() -> Iterator[None]:
+    """Let plugins be loaded as they are now inside this block; if it raises, those of before are there again."""
+    importlib.invalidate_caches()
+    packages = {entry.module.split(".")[0] for entry in entry_points(group=GROUP)}
+    before = _take_modules(packages)
+    try:
+        yield
+    except BaseException:
+        _take_modules(packages)
+        sys.modules.update(before)
+        raise
+
+
+def _take_modules(packages: Container[str]) -> dict[str, ModuleType]:
+    """Take the modules of plugins out of those that are loaded."""
+    names = [name for name in sys.modules if name.startswith(_LOOSE) or name.split(".")[0] in packages]
+    return {name: sys.modules.pop(name) for name in names}
+
+
 def _import_file(path: Path) -> ModuleType:
-    name = "assetforge_loose_" + re.sub(r"\W", "_", path.stem)
-    spec = importlib.util.spec_from_file_location(name, path)
+    name = _LOOSE + re.sub(r"\W", "_", path.stem)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Fresh(name, str(path)))
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
@@ -269,7 +301,7 @@ def _describe(found: _Found, module: ModuleType, steps: tuple[str, ...]) -> Plug
     file = Path(cast("str", top.__file__))
     files = sorted(file.parent.rglob("*.py")) if hasattr(top, "__path__") else [file]
     version = found.version or str(getattr(module, "__version__", "0"))
-    return Plugin(found.name, version, file.parent, code_digest(files, file.parent), found.origin, steps)
+    return Plugin(found.name, version, file.parent, code_digest(files, file.parent), found.origin, tuple(files), steps)
 
 
 def code_digest(files: Sequence[Path], root: Path) -> str:

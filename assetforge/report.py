@@ -126,24 +126,27 @@ class Report:
 
 
 class Ledger:
-    """What becomes of the jobs of a plan, while it is carried out; every change of a job's state is an event."""
+    """What becomes of jobs while they are done; every end of a job is an event."""
 
-    def __init__(self, plan: Plan, emit: Callable[[Event], None]) -> None:
-        self._plan, self._emit = plan, emit
+    def __init__(self, pipeline: str, emit: Callable[[Event], None]) -> None:
+        self._pipeline, self._emit = pipeline, emit
         self._jobs: dict[str, JobReport] = {}
         self.interrupted = False
         self.stopped_by: AssetForgeError | None = None
         self.removed: list[str] = []
-        self.note(plan)
 
     def note(self, plan: Plan) -> None:
         """Note the jobs of a plan: those that cannot be built or are quarantined have ended already."""
         for job in plan.jobs:
             if job.problem is not None:
-                state: JobState = "quarantined" if job.state == "quarantined" else "failed"
-                self.finish(job, state, 0.0, str(job.problem), quarantined=state == "quarantined")
+                self.refuse(job)
             else:
                 self.untouched(job, "up to date" if job.state == "up to date" else "not run")
+
+    def refuse(self, job: Job) -> None:
+        """Note a job that its plan says cannot be done."""
+        state: JobState = "quarantined" if job.state == "quarantined" else "failed"
+        self.finish(job, state, 0.0, str(job.problem or ""), quarantined=state == "quarantined")
 
     def untouched(self, job: Job, state: JobState) -> None:
         """Note a job to which nothing is done."""
@@ -158,10 +161,14 @@ class Ledger:
         self._jobs[job.asset] = JobReport(job.asset, state, reasons, files, seconds, error, log, quarantined)
         self._emit(JobFinished(job.asset, state, seconds, error, log))
 
+    def of(self, asset: str) -> JobReport:
+        """Return what has become of a job."""
+        return self._jobs[asset]
+
     def report(self, seconds: float) -> Report:
         """Return the report as it stands."""
         jobs, removed = tuple(self._jobs.values()), tuple(self.removed)
-        report = Report(self._plan.pipeline.name, jobs, seconds, self.interrupted, removed)
+        report = Report(self._pipeline, jobs, seconds, self.interrupted, removed)
         return report.stopped_by(self.stopped_by) if self.stopped_by else report
 
 

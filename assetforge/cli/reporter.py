@@ -12,13 +12,19 @@ import click
 from assetforge.events import (
     AttemptFailed,
     Event,
+    Ignored,
     JobFinished,
     JobStarted,
     OutputRemoved,
+    PipelineChanged,
     RunFinished,
     RunStarted,
+    SourcesAway,
     StepProgress,
     StepStarted,
+    Trouble,
+    Waiting,
+    Watching,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +64,26 @@ def show_line(event: Event) -> None:
             click.echo(f"removed  {path}: the sources of {asset} are gone")
         case RunFinished():
             click.echo(_summary(event))
+        case _:
+            _show_watch_line(event)
+
+
+def _show_watch_line(event: Event) -> None:
+    match event:
+        case Watching(folder, how, why):
+            click.echo(f"watching {folder}{f', looking now and then: {why}' if how == 'polling' else ''}")
+        case SourcesAway(folder):
+            click.secho(f"away     {folder}: it is not there; waiting until it is", fg="yellow", err=True)
+        case Waiting(asset, missing):
+            click.secho(f"waiting  {asset}: for {missing}", fg="yellow", err=True)
+        case Ignored(path, why):
+            click.secho(f"ignored  {path}: {why}", fg="yellow", err=True)
+        case PipelineChanged(file, ""):
+            click.echo(f"changed  {file}: planning anew")
+        case PipelineChanged(file, problem):
+            click.secho(f"changed  {file}, but all goes on as before: {problem}", fg="red", err=True)
+        case Trouble(what):
+            click.secho(f"trouble  {what}", fg="yellow", err=True)
         case _:
             pass
 

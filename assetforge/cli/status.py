@@ -11,6 +11,10 @@ import click
 from assetforge.build import Build
 from assetforge.cli.options import Opened, build_options
 from assetforge.store import runs
+from assetforge.watch import presence
+
+_SHOWN = 10
+"""Names of jobs that wait."""
 
 
 @click.command("status")
@@ -35,10 +39,29 @@ def status(build: Build) -> dict[str, Any]:
         "running": [{"asset": asset, "run": run} for asset, run in journal.claims() if run in living],
         "quarantined": [vars(one) for one in journal.all_quarantined()],
         "last_run": vars(last) if last else None,
+        "daemon": presence.read(build.pipeline),
     }
 
 
+def _print_daemon(queue: dict[str, Any]) -> None:
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(queue["since"]))
+    click.echo(f"watching    {queue['folder']} ({queue['how']}; process {queue['pid']}, since {since})")
+    counts = ("done_count", "waiting_count", "arriving_count")
+    done, waiting, arriving = (queue[name] for name in counts)
+    click.echo(
+        f"            {done} done, {len(queue['building'])} building, {waiting} waiting, {arriving} files arriving"
+    )
+    for asset in queue["waiting"][:_SHOWN]:
+        click.echo(f"next        {asset}")
+    for asset, missing in queue["incomplete"].items():
+        click.secho(f"incomplete  {asset}: waits for {missing}", fg="yellow")
+    for asset, error in queue["failed"].items():
+        click.secho(f"failed      {asset}: {error}", fg="red")
+
+
 def _print(data: dict[str, Any]) -> None:
+    if data["daemon"]:
+        _print_daemon(data["daemon"])
     for job in data["running"]:
         click.echo(f"building    {job['asset']} (run {job['run']})")
     for one in data["quarantined"]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from assetforge.codecs import exr, hdr, icc, pillow_files, png, tiff
+from assetforge.codecs.ends import LFS_POINTER
 from assetforge.codecs.formats import Depth
 from assetforge.codecs.raster import FormatError, Pixels, Raster
 from assetforge.errors import AccessError, SourceError
@@ -21,7 +22,6 @@ from assetforge.ops.normals import flip_green, normalize
 
 BAND = 256
 """Rows that are converted at a time, so that a large file needs few copies."""
-_LFS = b"version https://git-lfs"
 _TGA_FOOTER = b"TRUEVISION-XFILE.\0"
 
 
@@ -85,7 +85,7 @@ def read(content: bytes, suffix: str, layer: str | None = None) -> Raster:
 def _kind(content: bytes, suffix: str) -> str:
     if not content:
         raise FormatError("is empty; copy it again")
-    if content.startswith(_LFS):
+    if content.startswith(LFS_POINTER):
         raise FormatError("is a Git-LFS pointer and not the picture; run `git lfs pull`")
     for kind, starts in _MAGIC.items():
         if content.startswith(starts) and (kind != "WEBP" or content[8:12] == b"WEBP"):

@@ -5,17 +5,18 @@ The size does not tell: network drives and browsers reserve all of it before the
 
 from __future__ import annotations
 
-import mmap
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from assetforge.codecs import exr_chunks
 from assetforge.codecs.raster import FormatError
 
 End = Literal["there", "missing", "unknown"]
 
+LFS_POINTER = b"version https://git-lfs"
+"""What Git-LFS writes in place of a file that was not fetched begins so."""
 _PNG_END = b"IEND\xaeB`\x82"
 _JPEG_END = b"\xff\xd9"
 _TAIL = 2**16
@@ -30,68 +31,82 @@ _OFFSETS, _COUNTS = (273, 324), (279, 325)
 
 
 def end_of(path: Path) -> End:
-    """Tell whether the end of a file is there; raise OSError where it cannot be read."""
-    if path.stat().st_size == 0:
+    """Tell whether the end of a file is there; raise OSError where it cannot be read.
+
+    Nothing is mapped into memory: a file that another program truncates meanwhile would end this one.
+    """
+    size = path.stat().st_size
+    if size == 0:
         return "missing"
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return "there" if _is_whole(content) else "missing" if _is_known(content) else "unknown"
+    with path.open("rb") as file:
+        start, tail = _piece(file, 0, 4), _piece(file, max(0, size - _TAIL), _TAIL)
+        if _is_whole(file, size, start, tail):
+            return "there"
+    return "missing" if _is_known(start) else "unknown"
 
 
-def _is_known(content: mmap.mmap) -> bool:
-    start = content[:4]
+def is_lfs_pointer(path: Path) -> bool:
+    """Tell whether a file stands for one that Git-LFS has not fetched."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(LFS_POINTER)) == LFS_POINTER
+    except OSError:
+        return False
+
+
+def _piece(file: BinaryIO, at: int, size: int) -> bytes:
+    file.seek(at)
+    return file.read(size)
+
+
+def _is_known(start: bytes) -> bool:
     return start in (b"\x89PNG", b"RIFF", b"\x76\x2f\x31\x01", *_TIFF) or start[:3] == b"\xff\xd8\xff" or not any(start)
 
 
-def _is_whole(content: mmap.mmap) -> bool:
-    start = content[:4]
-    tail = max(0, len(content) - _TAIL)
+def _is_whole(file: BinaryIO, size: int, start: bytes, tail: bytes) -> bool:
     if start == b"\x89PNG":
-        return content.rfind(_PNG_END, tail) >= 0
+        return _PNG_END in tail
     if start[:3] == b"\xff\xd8\xff":
-        return content.rfind(_JPEG_END, tail) >= 0
-    if not any(content[-_ZEROS:]):
+        return _JPEG_END in tail
+    if not any(tail[-_ZEROS:]):
         return False
     if start == b"RIFF":
-        return len(content) >= int.from_bytes(content[4:8], "little") + 8
+        return size >= int.from_bytes(_piece(file, 4, 4), "little") + 8
     if start == b"\x76\x2f\x31\x01":
-        return _is_whole_exr(content)
-    return start in _TIFF and _is_whole_tiff(content, _TIFF[start])
+        return _is_whole_exr(_piece(file, 0, size))
+    return start in _TIFF and _is_whole_tiff(file, size, _TIFF[start])
 
 
-def _is_whole_exr(content: mmap.mmap) -> bool:
+def _is_whole_exr(content: bytes) -> bool:
     try:
-        exr_chunks.check(content[:])
+        exr_chunks.check(content)
     except FormatError as error:
         return "cut off" not in str(error)  # whatever else is wrong with it, it will stay so
     return True
 
 
-def _is_whole_tiff(content: mmap.mmap, order: str) -> bool:
+def _is_whole_tiff(file: BinaryIO, size: int, order: str) -> bool:
     try:
-        (directory,) = struct.unpack_from(f"{order}I", content, 4)
-        entries = dict(_entries(content, order, directory))
-        pieces = [
-            (offset, count)
-            for offsets, counts in zip(_OFFSETS, _COUNTS, strict=True)
-            for offset, count in zip(entries.get(offsets, ()), entries.get(counts, ()), strict=False)
-        ]
+        (directory,) = struct.unpack(f"{order}I", _piece(file, 4, 4))
+        entries = dict(_entries(file, order, directory))
     except struct.error:
         return False
-    return bool(pieces) and all(offset > 0 and offset + count <= len(content) for offset, count in pieces)
+    pieces = [
+        (offset, count)
+        for offsets, counts in zip(_OFFSETS, _COUNTS, strict=True)
+        for offset, count in zip(entries.get(offsets, ()), entries.get(counts, ()), strict=False)
+    ]
+    return bool(pieces) and all(offset > 0 and offset + count <= size for offset, count in pieces)
 
 
-def _entries(content: mmap.mmap, order: str, directory: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+def _entries(file: BinaryIO, order: str, directory: int) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Yield the tags of a TIFF directory that hold unsigned integers."""
     if directory == 0:  # it is written last
         return
-    (count,) = struct.unpack_from(f"{order}H", content, directory)
-    for index in range(count):
-        at = directory + 2 + 12 * index
-        tag, kind, length = struct.unpack_from(f"{order}HHI", content, at)
+    (count,) = struct.unpack(f"{order}H", _piece(file, directory, 2))
+    for tag, kind, length, value in struct.iter_unpack(f"{order}HHI4s", _piece(file, directory + 2, 12 * count)):
         if kind in _SIZES and tag in (*_OFFSETS, *_COUNTS):
             layout = f"{order}{length}{_SIZES[kind]}"
-            if struct.calcsize(layout) > 4:
-                (at_values,) = struct.unpack_from(f"{order}I", content, at + 8)
-            else:
-                at_values = at + 8
-            yield tag, struct.unpack_from(layout, content, at_values)
+            size = struct.calcsize(layout)
+            (at,) = struct.unpack(f"{order}I", value)
+            yield tag, struct.unpack(layout, value[:size] if size <= len(value) else _piece(file, at, size))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from assetforge.execute.manner import Manner
-from assetforge.execute.session import Office, Session
+from assetforge.execute.session import Session
 from assetforge.plan.jobs import Plan
 from assetforge.report import Ledger
 
@@ -18,10 +17,10 @@ Replan = Callable[[Sequence[str]], Plan]
 """Plans some jobs anew."""
 
 
-def execute(office: Office, plan: Plan, ledger: Ledger, manner: Manner, replan: Replan) -> None:
+def execute(session: Session, plan: Plan, ledger: Ledger, replan: Replan) -> None:
     """Run what is out of date, and remove what is left of sources that are gone; the ledger tells what became of it."""
     try:
-        with Session(office, ledger, manner) as session:
+        with session:
             session.submit(plan.in_state("out of date"))
             while session.busy or session.elsewhere:
                 session.advance(_PATIENCE)
@@ -35,8 +34,8 @@ def execute(office: Office, plan: Plan, ledger: Ledger, manner: Manner, replan: 
 
 def _go_on_after_others(session: Session, ledger: Ledger, replan: Replan) -> None:
     """Take over what other runs had claimed and have left out of date."""
-    if names := session.released():
-        plan = replan(names)
+    if jobs := session.released():
+        plan = replan([job.asset for job in jobs])
         ledger.note(plan)
         session.submit(plan.in_state("out of date"))
     elif session.elsewhere:

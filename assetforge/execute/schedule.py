@@ -100,6 +100,8 @@ class Schedule:
     bounds: Bounds
     device: str
     force: bool = False
+    urgent: deque[Job] = field(default_factory=deque)
+    """Jobs that somebody is waiting for; they come before all others."""
     waiting: deque[Job] = field(default_factory=deque)
     active: dict[str, Attempt] = field(default_factory=dict)
     _ready: dict[Pool, deque[Attempt]] = field(
@@ -112,8 +114,8 @@ class Schedule:
 
     def dispatch(self) -> Iterator[Ending]:
         """Begin as many jobs as may be under way at once, and give all who are idle something to do."""
-        while self.waiting and len(self.active) < self.bounds.jobs:
-            self._begin(self.waiting.popleft())
+        while (queue := self.urgent or self.waiting) and len(self.active) < self.bounds.jobs:
+            self._begin(queue.popleft())
         yield from self._dispatch()
 
     def listen(self, patience: float) -> Iterator[Ending]:

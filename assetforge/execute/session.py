@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -46,15 +46,20 @@ class Session:
 
     def __init__(self, office: Office, ledger: Ledger, manner: Manner) -> None:
         self._office, self._ledger, self._manner = office, ledger, manner
-        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def _open(self, stack: ExitStack) -> None:
         office, manner = self._office, self._manner
-        run = self._stack.enter_context(runs.begin(office.pipeline.state))
-        self._stack.callback(office.state.journal.unclaim_all, run.id)
+        run = stack.enter_context(runs.begin(office.pipeline.state))
+        stack.callback(office.state.journal.unclaim_all, run.id)
         hire = _hire(office, run, manner)
         self._crew = Crew(hire)
-        self._stack.callback(self._crew.disband)
+        stack.callback(self._crew.disband)
         self._books = _SessionBooks(office, self._ledger, run.id, manner)
         self._schedule = Schedule(
             crew=self._crew,
@@ -67,19 +72,19 @@ class Session:
             device=hire.device,
             force=manner.force,
         )
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
 
-    def submit(self, jobs: Iterable[Job], *, first: bool = False) -> None:
-        """Do jobs, after all that wait or before them."""
+    def submit(self, jobs: Sequence[Job], *, urgent: bool = False, first: bool = False) -> None:
+        """Do jobs: all that are urgent come before all others; `first` puts them before their like, not after."""
+        queue = self._schedule.urgent if urgent else self._schedule.waiting
         if first:
-            self._schedule.waiting.extendleft(reversed(list(jobs)))
+            queue.extendleft(reversed(jobs))
         else:
-            self._schedule.waiting.extend(jobs)
+            queue.extend(jobs)
 
     def advance(self, patience: float, *, idle: bool = False) -> list[Ending]:
         """Go on until something has happened, but no longer than so many seconds; return the jobs that ended.
@@ -93,6 +98,18 @@ class Session:
             self._books.ended(ending)
         return endings
 
+    def warm_up(self) -> None:
+        """Start the workers that the first job will need."""
+        for pool in ("codec", "device"):
+            self._crew.grow(pool)
+
+    def withdraw(self) -> list[Job]:
+        """Take back all jobs that have not begun."""
+        jobs = self.waiting
+        self._schedule.urgent.clear()
+        self._schedule.waiting.clear()
+        return jobs
+
     def wake(self) -> None:
         """Let `advance` return at once. Any thread may call this."""
         self._crew.inbox.put((None, Woken()))
@@ -100,31 +117,31 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether jobs wait or are under way."""
-        return bool(self._schedule.waiting or self._schedule.active)
+        return bool(self._schedule.urgent or self._schedule.waiting or self._schedule.active)
 
     @property
-    def waiting(self) -> Sequence[Job]:
+    def waiting(self) -> list[Job]:
         """The jobs that have not begun, in order."""
-        return self._schedule.waiting
+        return [*self._schedule.urgent, *self._schedule.waiting]
 
     @property
-    def under_way(self) -> Sequence[Job]:
+    def under_way(self) -> list[Job]:
         """The jobs that have begun."""
         return [attempt.job for attempt in self._schedule.active.values()]
 
     @property
-    def elsewhere(self) -> bool:
-        """Whether other runs were doing jobs that were to be done here."""
-        return bool(self._books.elsewhere)
+    def elsewhere(self) -> Sequence[Job]:
+        """The jobs that were to be done here, but that other runs are doing."""
+        return self._books.elsewhere
 
-    def released(self) -> list[str]:
-        """Return the jobs that other runs were doing, once they have ended; they are to be planned anew."""
-        names = self._books.elsewhere
-        if not names or self._claimed_by_the_living() & set(names):
+    def released(self) -> list[Job]:
+        """Return the jobs that other runs were doing, once all of them have ended; they are to be planned anew."""
+        jobs = self._books.elsewhere
+        if not jobs or self._claimed_by_the_living() & {job.asset for job in jobs}:
             return []
         self._books.elsewhere = []
         self._office.state.reload()
-        return sorted(names)
+        return jobs
 
     def remove(self, gone: Gone) -> None:
         """Remove outputs whose sources are gone."""
@@ -171,7 +188,7 @@ class _SessionBooks(Books):
     ledger: Ledger
     run: str
     manner: Manner
-    elsewhere: list[str] = field(default_factory=list)
+    elsewhere: list[Job] = field(default_factory=list)
     """Jobs that another run is doing."""
     started: set[str] = field(default_factory=set)
 
@@ -179,7 +196,7 @@ class _SessionBooks(Books):
         """Note that an attempt begins; leave to other runs what they are doing or have done."""
         state, journal = self.office.state, self.office.state.journal
         if journal.claim(job.asset, self.run) != self.run:
-            self.elsewhere.append(job.asset)
+            self.elsewhere.append(job)
             return None
         if state.built_meanwhile(job.asset, job.signature) and not self.manner.force:
             journal.unclaim(job.asset, self.run)

@@ -87,6 +87,26 @@ class OutputsSection(_Section):
     """Normal maps: `up` for OpenGL, `down` for DirectX."""
 
 
+class OnDoneSection(_Section):
+    """Whom `assetforge watch` tells of each result. What it tells is one JSON object, as in a report."""
+
+    run: tuple[str, ...] = ()
+    """A command and its arguments, such as `[python, tell.py]`; the JSON comes through its standard input."""
+    post: str = Field(default="", pattern="^(https?://.+)?$")
+    """A URL that the JSON is posted to."""
+
+
+class WatchSection(_Section):
+    """How `assetforge watch` goes about it. None of this changes a result."""
+
+    order: Literal["oldest", "newest"] = "oldest"
+    """Which of the files that wait come first."""
+    polling: Literal["auto", "always"] = "auto"
+    """`auto` lets the system tell of changes, and looks for them itself where that does not work: on network drives."""
+    on_done: OnDoneSection = OnDoneSection()
+    """Whom to tell of each result."""
+
+
 class PipelineSection(_Section):
     """A pipeline file."""
 
@@ -118,3 +138,5 @@ class PipelineSection(_Section):
     """Folder of results, which machines may share; by default a part of `state`."""
     store_mode: StoreMode = "read-write"
     """`read-only` takes results from the store, and keeps new ones in `state`."""
+    watch: WatchSection = WatchSection()
+    """How `assetforge watch` goes about it."""

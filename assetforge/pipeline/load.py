@@ -46,6 +46,7 @@ def load(file: Path, registry: Registry, definitions: Sequence[str] = (), profil
         state=folder / section.state,
         store=folder / section.store if section.store else None,
         store_mode=section.store_mode,
+        watch=section.watch,
         specs=dict(registry.maps),
         wrappers=dict(registry.wrappers),
         document=document,

@@ -12,6 +12,8 @@ from string import Formatter
 from assetforge.errors import SourceError
 
 NAME = "name"
+TEMPORARY = ("~", ".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".download", ".swp", ".bak")
+"""Endings of files that programs write on the way to the real one, or keep beside it."""
 _TOKEN = re.compile(r"\{([^{}]*)\}|(\*\*/)|(\*)|(\?)")
 
 
@@ -79,8 +81,13 @@ def _token_regex(token: re.Match[str], fields: list[str]) -> str:
     return f"(?P<{name}>[^/]+)"
 
 
+def is_passed_over(name: str) -> bool:
+    """Tell whether a file or folder of this name is never a source: it is hidden or temporary."""
+    return name[0] in ".~" or name.endswith(TEMPORARY)
+
+
 class Tree:
-    """The files below a folder, each folder listed at most once; nothing hidden, and none of the folders in `skip`."""
+    """The files below a folder, each folder listed at most once; nothing hidden or temporary, no folder in `skip`."""
 
     def __init__(self, root: Path, skip: Iterable[Path] = ()) -> None:
         self.root = root
@@ -91,6 +98,11 @@ class Tree:
         """Yield the files that the pattern may match, relative, with `/`, in order."""
         if os.path.isdir(self._at(pattern.prefix)):  # noqa: PTH112  strings: there may be very many
             yield from self._files(pattern.prefix, pattern.depth, frozenset())
+
+    @property
+    def folders(self) -> Iterable[str]:
+        """The listed folders, relative, with `/`."""
+        return self._listed.keys()
 
     def names(self, ending: str) -> set[str]:
         """Return the listed files whose names end so."""
@@ -117,7 +129,7 @@ class Tree:
         if folder not in self._listed:
             try:
                 with os.scandir(self._at(folder)) as entries:
-                    found = [(entry.name, _is_folder(entry)) for entry in entries if entry.name[0] != "."]
+                    found = [(entry.name, _is_folder(entry)) for entry in entries if not is_passed_over(entry.name)]
             except OSError as error:
                 raise SourceError(
                     self._at(folder), f"cannot be listed ({error.strerror})", "check its permissions"

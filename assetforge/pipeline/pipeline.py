@@ -10,7 +10,7 @@ from typing import Any, Literal
 from assetforge.codecs.formats import Format
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params
-from assetforge.pipeline.document import Channel, Green, StoreMode
+from assetforge.pipeline.document import Channel, Green, StoreMode, WatchSection
 from assetforge.pipeline.marked_yaml import Document
 from assetforge.pipeline.patterns import Pattern
 from assetforge.plugins import Plugin
@@ -88,6 +88,7 @@ class Pipeline:
     store_mode: StoreMode
     specs: Mapping[str, MapSpec]
     """The vocabulary of maps, plugins' words included."""
+    watch: WatchSection
     wrappers: Mapping[str, str]
     """The digest of each plugin that wraps steps."""
     document: Document = field(repr=False, compare=False)

@@ -10,9 +10,6 @@ from assetforge.errors import PipelineError, Problem
 from assetforge.pipeline.patterns import NAME, Tree
 from assetforge.pipeline.pipeline import Pipeline
 
-Fields = tuple[tuple[str, str], ...]
-"""The values of all placeholders, by name: what the files of an asset have in common."""
-
 FOLDER_OVERRIDE = "forge.yaml"
 """Values for all assets in a folder and below it."""
 ASSET_OVERRIDE = f".{FOLDER_OVERRIDE}"
@@ -41,62 +38,73 @@ class Catalog:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._matches: dict[str, list[tuple[str, Fields]]] = {}
-        self._members: dict[Fields, list[tuple[str, str]]] = {}
+        self._matches: dict[str, list[tuple[str, str]]] = {}
+        self._members: dict[str, list[tuple[str, str]]] = {}
+        self._fields: dict[str, dict[str, str]] = {}
         self._overrides = set(_overrides_above(pipeline))
 
-    def add(self, path: str) -> Iterable[Fields]:
-        """Take in a file; return the assets that it is a part of."""
+    def add(self, path: str) -> Iterable[str]:
+        """Take in a file; return the names of the assets that it is a part of."""
         if path.endswith(FOLDER_OVERRIDE):
             self._overrides.add(path)
             return self._governed(path)
         if path not in self._matches:
-            matches = [(name, fields) for name, fields in self._match(path)]
-            self._matches[path] = matches
-            for name, fields in matches:
-                self._members.setdefault(fields, []).append((name, path))
-        return [fields for _, fields in self._matches[path]]
+            self._matches[path] = []
+            for name, asset, fields in self._match(path):
+                self._matches[path].append((name, asset))
+                self._members.setdefault(asset, []).append((name, path))
+                self._fields[asset] = fields
+        return [asset for _, asset in self._matches[path]]
 
-    def remove(self, path: str) -> Iterable[Fields]:
-        """Take out a file; return the assets that it was a part of."""
+    def remove(self, path: str) -> Iterable[str]:
+        """Take out a file; return the names of the assets that it was a part of."""
         if path.endswith(FOLDER_OVERRIDE):
             self._overrides.discard(path)
             return self._governed(path)
         matches = self._matches.pop(path, [])
-        for name, fields in matches:
-            self._members[fields].remove((name, path))
-            if not self._members[fields]:
-                del self._members[fields]
-        return [fields for _, fields in matches]
+        for name, asset in matches:
+            self._members[asset].remove((name, path))
+            if not self._members[asset]:
+                del self._members[asset], self._fields[asset]
+        return [asset for _, asset in matches]
+
+    def of(self, path: str) -> Iterable[str]:
+        """Return the names of the assets that a file is or would be a part of, or sets something for."""
+        return self._governed(path) if path.endswith(FOLDER_OVERRIDE) else [asset for _, asset, _ in self._match(path)]
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def assets(self, wanted: Iterable[Fields] | None = None) -> list[Asset]:
-        """Return the wanted assets that there are, or all, by name."""
-        fields = self._members if wanted is None else self._members.keys() & wanted
-        return sorted([self._asset(one) for one in fields], key=lambda asset: asset.name)
+    def __contains__(self, asset: str) -> bool:
+        return asset in self._members
 
-    def _match(self, path: str) -> Iterator[tuple[str, Fields]]:
+    def assets(self, wanted: Iterable[str] | None = None) -> list[Asset]:
+        """Return the wanted assets that there are, or all, by name."""
+        names = self._members if wanted is None else self._members.keys() & wanted
+        return [self._asset(name) for name in sorted(names)]
+
+    def _match(self, path: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+        """Yield the maps that a file may be, each with the asset's name and fields."""
         for name, one in self._pipeline.inputs.items():
             values = one.pattern.match(path)
             if values is not None:
-                yield name, tuple(sorted(values.items()))
+                fields = dict(sorted(values.items()))
+                asset = "/".join([*[value for field, value in fields.items() if field != NAME], fields[NAME]])
+                yield name, asset, fields
 
-    def _governed(self, path: str) -> list[Fields]:
+    def _governed(self, path: str) -> list[str]:
         """Return the assets that an override file is about."""
         if path.endswith(ASSET_OVERRIDE):
-            return [fields for _, fields in self._matches.get(path.removesuffix(ASSET_OVERRIDE), [])]
+            return [asset for _, asset in self._matches.get(path.removesuffix(ASSET_OVERRIDE), [])]
         folder = path.removesuffix(FOLDER_OVERRIDE)
-        return [fields for file, matches in self._matches.items() if file.startswith(folder) for _, fields in matches]
+        return [asset for file, matches in self._matches.items() if file.startswith(folder) for _, asset in matches]
 
-    def _asset(self, key: Fields) -> Asset:
-        fields, sources, conflict = dict(key), dict[str, str](), None
-        for name, path in sorted(self._members[key]):
-            conflict = conflict or self._conflict(name, path, sources, fields)
-            sources.setdefault(name, path)
-        sources = {name: sources[name] for name in self._pipeline.inputs if name in sources}
-        name = "/".join([*[value for field, value in fields.items() if field != NAME], fields[NAME]])
+    def _asset(self, name: str) -> Asset:
+        fields, sources, conflict = self._fields[name], dict[str, str](), None
+        for map_name, path in sorted(self._members[name]):
+            conflict = conflict or self._conflict(map_name, path, sources, fields)
+            sources.setdefault(map_name, path)
+        sources = {one: sources[one] for one in self._pipeline.inputs if one in sources}
         own = tuple(_overrides(sources, self._pipeline.sources, self._overrides)) if self._overrides else ()
         return Asset(name, fields, sources, own, self._missing(sources, fields), conflict)
 
@@ -127,7 +135,7 @@ class Catalog:
 def find_assets(pipeline: Pipeline) -> list[Asset]:
     """Find the assets of a pipeline, by name; raise PipelineError where files and patterns do not fit."""
     catalog = Catalog(pipeline)
-    for path in source_files(pipeline):
+    for path in source_files(pipeline, source_tree(pipeline)):
         catalog.add(path)
     if not len(catalog):
         raise PipelineError([_nothing_matches(pipeline)])
@@ -137,10 +145,14 @@ def find_assets(pipeline: Pipeline) -> list[Asset]:
     return assets
 
 
-def source_files(pipeline: Pipeline) -> list[str]:
-    """List the files that may be sources, and the override files beside them."""
+def source_tree(pipeline: Pipeline) -> Tree:
+    """Return the folders that sources may lie in: our own outputs are not among them."""
     skip = {pipeline.state.resolve(), pipeline.outputs.root.resolve()} - {pipeline.sources.resolve()}
-    tree = Tree(pipeline.sources, skip)
+    return Tree(pipeline.sources, skip)
+
+
+def source_files(pipeline: Pipeline, tree: Tree) -> list[str]:
+    """List the files that may be sources, and the override files beside them."""
     files = dict.fromkeys(path for one in pipeline.inputs.values() for path in tree.matching(one.pattern))
     return list(files | dict.fromkeys(tree.names(FOLDER_OVERRIDE)))
 

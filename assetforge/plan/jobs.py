@@ -85,6 +85,8 @@ class Job(NamedTuple):  # and no dataclass: there may be very many, and frozen o
     facts: Facts = MappingProxyType({})
     problem: Problem | None = None
     """What keeps it from being built."""
+    base: str = ""
+    """The asset without its variant."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class Gone:
 
     asset: str
     files: tuple[str, ...]
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def plan_assets(
         try:
             variants = cached(asset.overrides) if asset.overrides else pipeline.variants
         except PipelineError as error:
-            jobs.append(Job(asset.name, "failed", problem=error.problems[0]))
+            jobs.append(Job(asset.name, "failed", problem=error.problems[0], base=asset.name))
         else:
             jobs += [planner.job(asset, variant) for variant in variants]
     refused = {asset: found.problem for found in find_collisions(jobs, pipeline) for asset in found.assets}
@@ -77,7 +77,7 @@ def plan_assets(
 
 
 def _refused(job: Job, problem: Problem) -> Job:
-    return Job(job.asset, "failed", (), job.signature, job.sources, job.files, problem=problem)
+    return Job(job.asset, "failed", (), job.signature, job.sources, job.files, problem=problem, base=job.base)
 
 
 def _chosen(jobs: Sequence[Job], only: Sequence[str]) -> tuple[Job, ...]:
@@ -97,7 +97,7 @@ def _gone(jobs: Sequence[Job], past: Past, folder: Path) -> Iterable[Gone]:
         record = past.record(asset)
         if record and not all((folder / name).exists() for name in record.sources):
             kept = {name for job in jobs for name in job.files} if kept is None else kept
-            yield Gone(asset, tuple(name for name in record.outputs if name not in kept))
+            yield Gone(asset, tuple(name for name in record.outputs if name not in kept), record.sources)
 
 
 @dataclass(frozen=True)
@@ -136,18 +136,18 @@ class _Planner:
         name = job_name(asset, variant)
         sources = tuple(self.sources + path for path in asset.sources.values())
         if asset.conflict:
-            return Job(name, "failed", sources=sources, problem=asset.conflict)
+            return Job(name, "failed", sources=sources, problem=asset.conflict, base=asset.name)
         if asset.missing:
-            return Job(name, "incomplete", sources=sources, problem=asset.missing)
+            return Job(name, "incomplete", sources=sources, problem=asset.missing, base=asset.name)
         try:
             digests = [self.past.digest(path) for path in sources]
             prepared = self.prepared(variant)
         except SourceError as error:
-            return Job(name, "failed", sources=sources, problem=error.problem)
+            return Job(name, "failed", sources=sources, problem=error.problem, base=asset.name)
         signature = keys.signature(prepared.digest, asset.fields, asset.sources, digests)
         files = None if self.wish.force or self.wish.explain else self.past.current(name, signature)
         if files is not None:
-            return Job(name, "up to date", (), signature, sources, files)
+            return Job(name, "up to date", (), signature, sources, files, base=asset.name)
         return self._job(asset, prepared, name, signature, dict(zip(asset.sources, digests, strict=True)))
 
     def _job(
@@ -164,7 +164,7 @@ class _Planner:
             maps = {map_name: self._source(map_name, asset, sha256) for map_name, sha256 in digests.items()}
             chain = self._chain(maps, prepared)
         except AssetForgeError as error:
-            return Job(name, "failed", (), signature, sources, problem=error.problem)
+            return Job(name, "failed", (), signature, sources, problem=error.problem, base=asset.name)
         outputs = self._outputs(asset, prepared.variant, maps, chain)
         files = tuple(output.name for output in outputs)
         facts = self._job_facts(maps, prepared, outputs)
@@ -175,9 +175,9 @@ class _Planner:
         if held is not None and held.signature == signature:
             times = "once" if held.attempts == 1 else f"{held.attempts} times"
             problem = Problem("", f"{held.error} (quarantined, as it failed {times})")
-            return Job(name, "quarantined", reasons, signature, sources, files, problem=problem)
+            return Job(name, "quarantined", reasons, signature, sources, files, problem=problem, base=asset.name)
         state: State = "out of date" if reasons else "up to date"
-        return Job(name, state, reasons, signature, sources, files, outputs, facts)
+        return Job(name, state, reasons, signature, sources, files, outputs, facts, base=asset.name)
 
     def _source(self, name: str, asset: Asset, sha256: str) -> SourceMap:
         one = self.pipeline.inputs[name]

@@ -80,6 +80,7 @@ class State:
         database, mine = self._database, (self.pipeline,)
         self._files: dict[str, _FileRow] = {row[0]: row for row in database.execute("select * from files")}
         self._outputs: dict[str, list[tuple[str, str]]] = {}
+        self._owners: dict[str, str] | None = None
         self._published: dict[str, _FileRow] = {}
         rows = "select asset, key, path, size, mtime_ns, inode, sha256 from outputs where pipeline = ?"
         for asset, key, *published in database.execute(rows, mine):
@@ -112,6 +113,11 @@ class State:
             self._unsaved[name] = (name, *stat, sha256)
         return sha256
 
+    def has_seen(self, name: str, stat: Stat) -> bool:
+        """Tell whether a file was read when it was just like this."""
+        known = self._files.get(name)
+        return known is not None and known[1:4] == stat
+
     def output(self, name: str) -> Literal["as written", "missing", "changed"]:
         """Tell whether a published file is still what was written."""
         try:
@@ -122,6 +128,12 @@ class State:
         if known is None:
             return "changed"
         return "as written" if known[1:4] == stat or known[4] == self.digest(name) else "changed"
+
+    def owner(self, name: str) -> str | None:
+        """Return the job that has written an output."""
+        if self._owners is None:
+            self._owners = {path: asset for asset, outputs in self._outputs.items() for path, _ in outputs}
+        return self._owners.get(name)
 
     # Jobs
 
@@ -172,6 +184,7 @@ class State:
                 "insert or replace into outputs values (?, ?, ?, ?, ?, ?, ?, ?)",
                 [(self.pipeline, asset, one.name, one.key, one.sha256, *one.stat) for one in outputs],
             )
+        self._owners = None
         self._jobs[asset] = (asset, signature, "\0".join(sources))
         self._outputs[asset] = [(one.name, one.key) for one in outputs]
         self._published |= {one.name: (one.name, *one.stat, one.sha256) for one in outputs}
@@ -181,6 +194,9 @@ class State:
         with writing(self.path), transaction(self._database):
             self._drop(asset, "jobs", "outputs", "attempts", "quarantine")
         self._jobs.pop(asset, None)
+        for name, _ in self._outputs.pop(asset, []):
+            self._published.pop(name, None)
+        self._owners = None
         self.journal.load()
 
     def _drop(self, asset: str, *tables: str) -> None:

@@ -6,17 +6,17 @@ done. So a file is looked at until two looks, far enough apart, find the same, a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from assetforge.codecs.ends import End
-
-Stat = tuple[int, int, int]
-"""Size, time of the last change in nanoseconds, inode."""
-
+from assetforge.store.state import Stat
 
 _SHORTEST = 0.02
-"""Seconds between looks at a file that has waited long enough, and still has no end."""
+"""Seconds between looks at a file that has waited long enough."""
+_PAUSE = 0.5
+"""Seconds between looks for the end of a file that has none yet."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,15 @@ class Patience:
 
 @dataclass
 class _Arriving:
-    stat: Stat | None
     since: float
     """When it was first seen like this."""
     wait: float
+    stat: Stat | None = None
+    """None where it is not there."""
+    seen: bool = False
+    """Whether it was looked at."""
+    asked: float = -math.inf
+    """When its end was last looked for."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Look:
 
 @dataclass
 class Settling:
-    """The files that are arriving. Times are seconds of any steady clock."""
+    """The files that arrive, change or go. Times are seconds of any steady clock."""
 
     patience: Patience = field(default_factory=Patience)
     _files: dict[str, _Arriving] = field(default_factory=dict)
@@ -57,37 +62,56 @@ class Settling:
     def __len__(self) -> int:
         return len(self._files)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._files
+
     def expect(self, names: Iterable[str], now: float, *, closed: bool = False) -> None:
         """Look at files from now on; `closed` where a program has just closed them or moved them into place."""
         wait = self.patience.closed if closed else self.patience.changed
         for name in names:
             known = self._files.get(name)
-            stat = known.stat if known else None
-            self._files[name] = _Arriving(stat, now, wait)
+            if known is None:
+                self._files[name] = _Arriving(now, wait)
+            else:
+                self._files[name] = _Arriving(now, wait, known.stat, known.seen)
 
     def look(self, now: float, stat: Callable[[str], Stat | None], end: Callable[[str], End]) -> Look:
-        """Look at all; return, and forget, those that have settled and those that are gone."""
+        """Look at all; return, and forget, those that have settled and those that are gone.
+
+        Programs that save a file often remove it first: it is gone only when it has stayed away.
+        """
         settled, gone = {}, []
         for name, file in list(self._files.items()):
+            if now < file.since + file.wait and file.seen:
+                continue
             found = stat(name)
-            if found is None:
+            if found != file.stat or not file.seen:
+                # A close that was reported before a change says nothing of the change.
+                wait = file.wait if file.stat is None and found else self.patience.changed
+                self._files[name] = _Arriving(now if file.seen else file.since, wait, found, seen=True)
+            elif now - file.since < file.wait:
+                continue
+            elif found is None:
                 gone.append(name)
                 del self._files[name]
-            elif found != file.stat:
-                # A close that was reported before a change says nothing of the change.
-                wait = file.wait if file.stat is None else max(file.wait, self.patience.changed)
-                self._files[name] = _Arriving(found, now if file.stat is not None else file.since, wait)
-            elif now - file.since >= file.wait and self._has_end(name, now - file.since, end):
+            elif self._has_end(name, file, now, end):
                 settled[name] = found
                 del self._files[name]
         return Look(settled, tuple(gone))
 
-    def _has_end(self, name: str, age: float, end: Callable[[str], End]) -> bool:
-        return age >= self.patience.endless or end(name) != "missing"
+    def _has_end(self, name: str, file: _Arriving, now: float, end: Callable[[str], End]) -> bool:
+        if now - file.since >= self.patience.endless:
+            return True
+        if now - file.asked < _PAUSE:
+            return False
+        file.asked = now
+        return end(name) != "missing"
 
     def next_look(self, now: float) -> float | None:
         """Return the seconds after which a look may find something settled; None where nothing arrives."""
         if not self._files:
             return None
-        due = min(now if file.stat is None else file.since + file.wait for file in self._files.values())
+        due = min(
+            max(file.since + file.wait, file.asked + _PAUSE) if file.seen else now for file in self._files.values()
+        )
         return max(_SHORTEST, due - now)

@@ -40,7 +40,8 @@ def test_a_change_begins_the_wait_anew_and_outweighs_an_earlier_close() -> None:
     look(settling, 0.1, SAME)
     look(settling, 0.2, (200, 2, 1))
     assert not look(settling, 0.6, (200, 2, 1)).settled
-    assert look(settling, 2.2, (200, 2, 1)).settled
+    assert not look(settling, 2.5, (200, 2, 1)).settled
+    assert look(settling, 2.6, (200, 2, 1)).settled
 
 
 def test_a_close_after_the_last_change_shortens_the_wait() -> None:
@@ -60,11 +61,21 @@ def test_a_file_without_its_end_is_waited_for_but_not_for_ever() -> None:
     assert look(settling, 30.0, SAME, "missing").settled
 
 
-def test_a_file_that_goes_away_is_told_once() -> None:
+def test_a_file_is_gone_when_it_has_stayed_away_and_told_once() -> None:
     settling = Settling()
     settling.expect(["a"], 0.0)
-    assert look(settling, 0.1, None).gone == ("a",)
-    assert look(settling, 0.2, None).gone == ()
+    assert look(settling, 0.1, None).gone == ()
+    assert look(settling, 2.1, None).gone == ("a",)
+    assert look(settling, 4.2, None).gone == ()
+
+
+def test_a_program_that_removes_a_file_to_save_it_has_not_removed_it() -> None:
+    settling = Settling()
+    settling.expect(["a"], 0.0)
+    look(settling, 0.1, None)
+    settling.expect(["a"], 0.2, closed=True)
+    assert look(settling, 0.5, SAME) == Look({}, ())
+    assert look(settling, 0.8, SAME).settled == {"a": SAME}
 
 
 def test_the_next_look_is_when_something_may_have_settled() -> None:

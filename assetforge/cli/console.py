@@ -1,0 +1,92 @@
+"""Shows a watch as it goes: a table that stays in place on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING
+
+from assetforge.cli.reporter import Show, show_line
+from assetforge.events import Event, JobFinished, JobStarted, StepProgress, StepStarted
+from assetforge.watch.presence import Queue, Shown
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+_ROWS = 12
+"""Rows of jobs in the table; a terminal has few lines."""
+
+
+@contextmanager
+def console(*, to_stderr: bool) -> Iterator[tuple[Show, Shown]]:
+    """Give what shows events, and what shows the queue. Where standard output is taken, all goes to standard error."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    if not stream.isatty():
+        yield _shown_on_stderr if to_stderr else show_line, lambda _: None
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(file=stream), refresh_per_second=4) as live:
+        board = _Board(live)
+        yield board.event, board.queue
+
+
+def _shown_on_stderr(event: Event) -> None:
+    with redirect_stdout(sys.stderr):
+        show_line(event)
+
+
+class _Board:
+    """What is being built and what waits, below the lines of what has ended."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._queue: Queue | None = None
+        self._steps: dict[str, tuple[str, float]] = {}
+        """Step and progress of each job that is being built."""
+
+    def event(self, event: Event) -> None:
+        match event:
+            case JobStarted(asset):
+                self._steps[asset] = ("reading", 0.0)
+            case StepStarted(asset, step, _):
+                self._steps[asset] = (step, 0.0)
+            case StepProgress(asset, step, fraction):
+                self._steps[asset] = (step, fraction)
+            case JobFinished(asset):
+                self._steps.pop(asset, None)
+            case _:
+                pass
+        if not isinstance(event, JobStarted | StepStarted | StepProgress):
+            show_line(event)  # rich prints it above the table
+        self._live.update(self._table())
+
+    def queue(self, queue: Queue) -> None:
+        self._queue = queue
+        self._steps = {asset: step for asset, step in self._steps.items() if asset in queue.building}
+        self._live.update(self._table())
+
+    def _table(self) -> Table:
+        from rich.table import Table
+
+        table = Table(title=self._title(), title_justify="left", expand=True)
+        for name, width in (("asset", None), ("is", 24), ("", 6)):
+            table.add_column(name, width=width, no_wrap=True)
+        for asset, (step, fraction) in self._steps.items():
+            table.add_row(asset, step, f"{fraction:4.0%}")
+        if self._queue is not None:
+            for asset, missing in list(self._queue.incomplete.items())[:_ROWS]:
+                table.add_row(asset, "waiting for", missing.rpartition("/")[2], style="yellow")
+            for asset in self._queue.waiting[: max(0, _ROWS - len(self._steps))]:
+                table.add_row(asset, "next", "", style="dim")
+        return table
+
+    def _title(self) -> str:
+        queue = self._queue
+        if queue is None:
+            return "looking at everything"
+        counts = f"{queue.waiting_count} waiting, {queue.arriving_count} files arriving, {queue.done_count} done"
+        return f"{queue.folder} ({queue.how}): {counts}, {len(queue.failed)} failed"

@@ -1,0 +1,77 @@
+"""assetforge watch."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from assetforge.build import Build
+from assetforge.cli.console import console
+from assetforge.cli.options import Opened, build_options
+from assetforge.errors import UsageError
+from assetforge.events import Event
+from assetforge.report import INTERRUPTED, OK
+from assetforge.watch.daemon import Daemon, Wishes, stopped_by_signals
+
+
+@click.command("watch")
+@build_options
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that compute on each device."
+)
+@click.option("--once", is_flag=True, help="End when all that is there has settled and is built.")
+@click.option("--events", metavar="FILE|-", help="Append what happens as one JSON object a line.")
+def command(opened: Opened, device: str, workers: int, once: bool, events: str | None) -> int:
+    """Build what arrives, as it arrives.
+
+    SIGTERM and Ctrl-C end it in good order: what is being published is finished, the rest is taken up the next time.
+    The exit code is 0, or 130 after Ctrl-C; with --once, that of `assetforge run`.
+    """
+    with _event_log(events) as log, console(to_stderr=events == "-") as (show, shown):
+
+        def listen(event: Event) -> None:
+            log(event)
+            show(event)
+
+        daemon = Daemon(lambda: _open(opened), listen, shown, Wishes(device, workers, once))
+        with stopped_by_signals(daemon) as came:
+            report = daemon.run()
+    if signal.SIGINT in came:
+        return INTERRUPTED
+    return report.exit_code if once and not came else OK
+
+
+def _open(opened: Opened) -> Build:
+    return opened.build()
+
+
+@contextmanager
+def _event_log(target: str | None) -> Iterator[Callable[[Event], None]]:
+    """Give what writes events as lines of JSON, to a file or to standard output."""
+    if target is None:
+        yield lambda _: None
+        return
+    try:
+        file = sys.stdout if target == "-" else Path(target).open("a", encoding="utf-8")  # noqa: SIM115  closed below
+    except OSError as error:
+        raise UsageError("--events", f"{target} cannot be written ({error.strerror})", "choose another file") from error
+
+    def write(event: Event) -> None:
+        line = {"time": time.time(), "event": type(event).__name__, **asdict(event)}
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        file.flush()
+
+    try:
+        yield write
+    finally:
+        if file is not sys.stdout:
+            file.close()

@@ -1,0 +1,112 @@
+"""How a daemon shows that it is there, and what it is doing, to other processes of the same machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from assetforge.codecs.atomic import write_atomically
+from assetforge.errors import OutputError, UsageError
+from assetforge.pipeline.pipeline import Pipeline
+
+SHOWN = 200
+"""Names of each kind that are written down: there may be very many."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What a daemon is doing."""
+
+    pid: int
+    since: float
+    """Seconds since 1970."""
+    folder: str
+    """What is watched."""
+    how: str
+    """`events`, `polling`, or `away` while the folder is not there."""
+    building: tuple[str, ...]
+    waiting: tuple[str, ...]
+    waiting_count: int
+    arriving_count: int
+    """Files that have not settled yet."""
+    incomplete: dict[str, str]
+    """Assets that wait for a file, each with what it waits for."""
+    failed: dict[str, str]
+    """Assets that cannot be built, each with the reason."""
+    done_count: int
+    """Jobs done since it began."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it, with long lists cut off."""
+        data = asdict(self)
+        for name in ("building", "waiting"):
+            data[name] = data[name][:SHOWN]
+        for name in ("incomplete", "failed"):
+            data[name] = dict(islice(data[name].items(), SHOWN))
+        return data
+
+
+Shown = Callable[[Queue], None]
+"""Is told now and then what the daemon is doing."""
+
+
+@contextmanager
+def only_one(pipeline: Pipeline) -> Iterator[None]:
+    """Be the only daemon of a pipeline inside the block. Raise UsageError where there is another one."""
+    pipeline.state.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(_file(pipeline, "lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        told = read(pipeline) or {}
+        pid = f" (process {told['pid']})" if told else ""
+        raise UsageError(
+            str(pipeline.file), f"is being watched already{pid}", "stop that one, or leave it to its work"
+        ) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            _file(pipeline, "json").unlink()
+        lock.release()
+
+
+def write(pipeline: Pipeline, queue: Queue) -> None:
+    """Write down what the daemon is doing. That is a service, and no reason to stop if it fails."""
+    with suppress(OutputError):
+        write_atomically(_file(pipeline, "json"), json.dumps(queue.as_dict()).encode())
+
+
+def read(pipeline: Pipeline) -> dict[str, Any] | None:
+    """Return what the daemon of a pipeline is doing, or None where none is at work."""
+    file = _file(pipeline, "json")
+    try:
+        data: dict[str, Any] = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return data if _lives(data["pid"]) else None
+
+
+def _lives(pid: int) -> bool:
+    if os.name != "posix":
+        return True  # asking would end it
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _file(pipeline: Pipeline, ending: str) -> Path:
+    return pipeline.state / f"daemon-{re.sub(r'[^A-Za-z0-9._@-]', '_', pipeline.id)}.{ending}"

@@ -1,0 +1,52 @@
+"""The files that a pipeline is made of, besides its sources: itself, its plugins, and what its steps name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from assetforge.build import Build
+from assetforge.errors import AssetForgeError
+from assetforge.params import files_named
+from assetforge.plan.keys import weight_files
+from assetforge.plugins import LOOSE_FOLDER
+
+
+class References:
+    """The files that a pipeline is made of, as they were when it was opened, or last looked at."""
+
+    def __init__(self, build: Build) -> None:
+        self._stats = {path: _stat(path) for path in _files(build)}
+
+    def changed(self) -> Path | None:
+        """Return a file that was changed since the last time, if there is one."""
+        changed = None
+        for path, known in self._stats.items():
+            now = _stat(path)
+            if now != known:
+                self._stats[path] = now
+                changed = path
+        return changed
+
+
+def _files(build: Build) -> Iterator[Path]:
+    pipeline = build.pipeline
+    yield pipeline.file
+    yield pipeline.folder / LOOSE_FOLDER  # its time changes where a plugin comes or goes
+    for plugin in build.registry.plugins.values():
+        yield from plugin.files
+    for variant in pipeline.variants:
+        for use in variant.steps:
+            yield from (path for paths in files_named(use.params).values() for path in paths)
+            try:
+                yield from weight_files(use).values()
+            except AssetForgeError:  # the plan says so
+                continue
+
+
+def _stat(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino

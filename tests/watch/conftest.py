@@ -1,0 +1,116 @@
+"""Daemons in real processes, and what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from execute.conftest import write_project
+
+PATIENCE = 120.0
+
+Start = Callable[..., "Watcher"]
+
+
+class Watcher:
+    """`assetforge watch` in a process of its own."""
+
+    def __init__(self, project: Path, *arguments: str) -> None:
+        self.project = project
+        self.log = project / "events.jsonl"
+        self._from = self.log.stat().st_size if self.log.exists() else 0
+        command = [sys.executable, "-m", "assetforge", "watch", "pipeline.yaml", "--events", str(self.log), *arguments]
+        self.output = (project / "output.txt").open("a+")
+        self.process = subprocess.Popen(
+            command,
+            cwd=project,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def events(self, kind: str = "") -> list[dict[str, Any]]:
+        """Return what it has told, this time."""
+        if not self.log.exists():
+            return []
+        lines = self.log.read_bytes()[self._from :].split(b"\n")[:-1]
+        told = [json.loads(line) for line in lines]
+        return [event for event in told if not kind or event["event"] == kind]
+
+    def states(self) -> Counter[str]:
+        """Count how jobs ended."""
+        return Counter(event["state"] for event in self.events("JobFinished"))
+
+    def started(self) -> Counter[str]:
+        """Count how often each asset's job was begun."""
+        return Counter(event["asset"] for event in self.events("JobStarted"))
+
+    def wait_for(self, condition: Callable[[], object], patience: float = PATIENCE) -> None:
+        """Wait until something holds; fail where it never does, or the daemon ends."""
+        until = time.monotonic() + patience
+        while not condition():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < until, f"{self.events()[-5:]}\n{self.said()}"
+            time.sleep(0.05)
+
+    def wait_until_watching(self) -> None:
+        self.wait_for(lambda: self.events("Watching"))
+
+    def said(self) -> str:
+        return (self.project / "output.txt").read_text()
+
+    def stop(self, sent: int = signal.SIGTERM) -> int:
+        """End it in good order; return its exit code."""
+        self.process.send_signal(sent)
+        try:
+            return self.process.wait(30)
+        finally:
+            self.output.close()
+
+    def kill(self) -> None:
+        """End it as a power failure of its group would."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.output.close()
+
+
+@pytest.fixture
+def watch() -> Iterator[Start]:
+    """Start daemons, and see that none is left."""
+    watchers: list[Watcher] = []
+
+    def begin(project: Path, *arguments: str) -> Watcher:
+        watchers.append(Watcher(project, *arguments))
+        return watchers[-1]
+
+    yield begin
+    for watcher in watchers:
+        watcher.kill()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with one step and no sources yet."""
+    return write_project(tmp_path / "project", assets=0)
+
+
+def picture(seed: int, size: int = 16, *, gray: bool = False) -> bytes:
+    """Return a noisy PNG that is like no other."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (size, size, 3), dtype=np.uint8)
+    pixels[0, 0] = 255  # by which the step knows that it is to behave
+    done, content = cv2.imencode(".png", pixels[..., :1] if gray else pixels)
+    assert done
+    return content.tobytes()

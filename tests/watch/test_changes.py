@@ -1,0 +1,205 @@
+"""The daemon keeps up with changes of the pipeline, shares its project with others, and says what it does."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from execute.conftest import executions, outputs, start
+from watch.conftest import Start, picture
+
+
+def forge(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "assetforge", *arguments]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+
+
+def add(project: Path, *names: str) -> None:
+    for name in names:
+        (project / "textures" / f"{name}_d.png").write_bytes(picture(sum(name.encode())))
+
+
+def test_a_changed_pipeline_is_planned_anew_and_a_wrong_one_changes_nothing(project: Path, watch: Start) -> None:
+    add(project, "a")
+    watcher = watch(project)
+    watcher.wait_for(lambda: watcher.states()["done"] == 1)
+    before = outputs(project)
+    right = (project / "pipeline.yaml").read_text()
+    (project / "pipeline.yaml").write_text(right.replace("use: work", "use: wrok"))
+    watcher.wait_for(lambda: watcher.events("PipelineChanged"))
+    assert "did you mean 'work'" in watcher.events("PipelineChanged")[0]["problem"]
+    add(project, "b")
+    watcher.wait_for(lambda: watcher.states()["done"] == 2)
+    (project / "pipeline.yaml").write_text(right.replace("use: work", "use: work, with: {gain: 0.9}"))
+    watcher.wait_for(lambda: watcher.states()["done"] == 4)
+    assert watcher.events("PipelineChanged")[-1]["problem"] == ""
+    assert outputs(project)["build/a/a_base_color.png"] != before["build/a/a_base_color.png"]
+
+
+def test_a_changed_plugin_is_used_at_once(project: Path, watch: Start) -> None:
+    add(project, "a")
+    watcher = watch(project)
+    watcher.wait_for(lambda: watcher.states()["done"] == 1)
+    plugin = project / "plugins" / "work.py"
+    plugin.write_text(plugin.read_text().replace("base.data * params.gain", "base.data * 0"))
+    watcher.wait_for(lambda: watcher.states()["done"] == 2)
+    assert watcher.events("JobStarted")[-1]["why"]
+
+
+def test_a_changed_override_reaches_its_assets(project: Path, watch: Start) -> None:
+    add(project, "a", "b")
+    watcher = watch(project)
+    watcher.wait_for(lambda: watcher.states()["done"] == 2)
+    (project / "textures" / "a_d.png.forge.yaml").write_text("gain: 0.25\n")
+    watcher.wait_for(lambda: watcher.states()["done"] == 3)
+    assert watcher.started() == {"a": 2, "b": 1}
+    (project / "textures" / "forge.yaml").write_text("gain: nonsense\n")
+    watcher.wait_for(lambda: watcher.states()["failed"] == 1)  # the asset's own file wins
+    (project / "textures" / "forge.yaml").unlink()
+    (project / "textures" / "a_d.png.forge.yaml").unlink()
+    watcher.wait_for(lambda: watcher.states()["done"] == 4)
+
+
+def test_a_second_daemon_says_that_there_is_one(project: Path, watch: Start) -> None:
+    watcher = watch(project)
+    watcher.wait_until_watching()
+    watcher.wait_for(lambda: "process" in forge(project, "watch", "pipeline.yaml").stderr)
+    second = forge(project, "watch", "pipeline.yaml")
+    assert second.returncode == 2
+    assert f"is being watched already (process {watcher.process.pid})" in second.stderr
+
+
+def test_status_shows_the_queue_from_another_terminal(project: Path, watch: Start) -> None:
+    plugin = project / "plugins" / "work.py"
+    plugin.write_text(plugin.read_text().replace("    good =", "    time.sleep(5)\n    good ="))
+    watcher = watch(project)
+    watcher.wait_until_watching()
+    add(project, *(f"a{n:02}" for n in range(20)))
+    watcher.wait_for(lambda: executions(project))
+    time.sleep(1.5)
+    data = json.loads(forge(project, "status", "pipeline.yaml", "--json").stdout)["daemon"]
+    assert data["pid"] == watcher.process.pid
+    assert data["how"] == "events"
+    assert len(data["building"]) + data["waiting_count"] == 20
+    shown = forge(project, "status", "pipeline.yaml").stdout
+    assert f"process {watcher.process.pid}" in shown
+    assert watcher.stop() == 0
+    assert json.loads(forge(project, "status", "pipeline.yaml", "--json").stdout)["daemon"] is None
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_it_ends_in_good_order(sent: int, code: int, project: Path, watch: Start) -> None:
+    plugin = project / "plugins" / "work.py"
+    plugin.write_text(plugin.read_text().replace("    good =", "    time.sleep(3)\n    good ="))
+    add(project, "a", "b", "c")
+    watcher = watch(project)
+    watcher.wait_for(lambda: executions(project))
+    began = time.monotonic()
+    assert watcher.stop(sent) == code
+    assert time.monotonic() - began < 10
+    assert not list((project / ".assetforge" / "runs").glob("*/"))
+    assert "Traceback" not in watcher.said()
+    assert forge(project, "run", "pipeline.yaml").returncode == 0
+    assert len(outputs(project)) == 3
+
+
+def test_once_ends_like_a_run(project: Path, watch: Start) -> None:
+    add(project, "a", "b")
+    watcher = watch(project, "--once")
+    assert watcher.process.wait(60) == 0
+    assert watcher.states() == {"done": 2}
+    (project / "textures" / "c_d.png").write_bytes(b"no picture at all")
+    assert watch(project, "--once").process.wait(60) == 1
+    assert watch(project, "--once").process.wait(60) == 4
+
+
+def test_once_reports_what_is_not_complete(project: Path, watch: Start) -> None:
+    text = (project / "pipeline.yaml").read_text()
+    (project / "pipeline.yaml").write_text(text.replace('_d.png"', '_d.png", roughness: "{name}_r.png"'))
+    add(project, "a")
+    watcher = watch(project, "--once")
+    assert watcher.process.wait(60) == 1
+    assert "a_r.png" in watcher.said()
+
+
+def test_a_run_beside_it_shares_the_work(project: Path, watch: Start) -> None:
+    plugin = project / "plugins" / "work.py"
+    plugin.write_text(plugin.read_text().replace("    good =", "    time.sleep(0.2)\n    good ="))
+    watcher = watch(project)
+    watcher.wait_until_watching()
+    add(project, *(f"a{n:02}" for n in range(12)))
+    process = start(project)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    watcher.wait_for(lambda: len(outputs(project)) == 12)
+    assert watcher.stop() == 0
+    assert executions(project) == 12
+
+
+def test_colliding_outputs_stop_only_those_who_collide(project: Path, watch: Start) -> None:
+    text = (project / "pipeline.yaml").read_text()
+    text = text.replace('"{name}_d.png"', '"{kind}/{name}_d.png"').replace("build/{name}", "build")
+    (project / "pipeline.yaml").write_text(text)
+    for kind in ("x", "y"):
+        (project / "textures" / kind).mkdir()
+    watcher = watch(project)
+    watcher.wait_until_watching()
+    (project / "textures" / "x" / "same_d.png").write_bytes(picture(1))
+    watcher.wait_for(lambda: watcher.states()["done"] == 1)
+    (project / "textures" / "y" / "same_d.png").write_bytes(picture(2))
+    (project / "textures" / "y" / "other_d.png").write_bytes(picture(3))
+    watcher.wait_for(lambda: watcher.states()["done"] == 2)
+    watcher.wait_for(lambda: watcher.states()["failed"] >= 1)
+    assert "would both be written here" in watcher.said()
+
+
+def test_results_are_told_to_a_command_and_a_webhook(project: Path, watch: Start) -> None:
+    posted: list[dict[str, object]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    command = [sys.executable, "-c", "import sys; open('told', 'ab').write(sys.stdin.buffer.read() + b'\\n')"]
+    on_done = json.dumps({"run": command, "post": f"http://127.0.0.1:{server.server_port}/"})
+    with (project / "pipeline.yaml").open("a") as file:
+        file.write(f"watch: {{on_done: {on_done}}}\n")
+    watcher = watch(project)
+    watcher.wait_until_watching()
+    add(project, "a")
+    (project / "textures" / "bad_d.png").write_bytes(b"no picture at all")
+    watcher.wait_for(lambda: len(posted) == 2)
+    server.shutdown()
+    server.server_close()
+    told = [json.loads(line) for line in (project / "told").read_text().splitlines()]
+    assert sorted(told, key=str) == sorted(posted, key=str)
+    states = {result["asset"]: result["state"] for result in posted}
+    assert states == {"a": "done", "bad": "failed"}
+    add(project, "b")
+    watcher.wait_for(lambda: watcher.events("Trouble"))  # nobody listens any more
+    assert watcher.states()["done"] == 2
+
+
+def test_newest_first(project: Path, watch: Start) -> None:
+    with (project / "pipeline.yaml").open("a") as file:
+        file.write("watch: {order: newest}\n")
+    for n in range(8):
+        add(project, f"a{n}")
+        time.sleep(0.02)
+    watcher = watch(project)
+    watcher.wait_for(lambda: watcher.states()["done"] == 8)
+    order = [event["asset"] for event in watcher.events("JobStarted")]
+    assert order == sorted(order, reverse=True)
