@@ -29,7 +29,7 @@ def console(*, to_stderr: bool) -> Iterator[tuple[Show, Shown]]:
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(file=stream), refresh_per_second=4) as live:
+    with Live(console=Console(file=stream), refresh_per_second=4, transient=True) as live:
         board = _Board(live)
         yield board.event, board.queue
 
@@ -72,9 +72,11 @@ class _Board:
     def _table(self) -> Table:
         from rich.table import Table
 
-        table = Table(title=self._title(), title_justify="left", expand=True)
-        for name, width in (("asset", None), ("is", 24), ("", 6)):
-            table.add_column(name, width=width, no_wrap=True)
+        table = Table(
+            title=self._title(), title_justify="left", title_style="bold", box=None, show_header=False, expand=True
+        )
+        for width in (None, 16, 8):
+            table.add_column(width=width, no_wrap=True)
         for asset, (step, fraction) in self._steps.items():
             table.add_row(asset, step, f"{fraction:4.0%}")
         if self._queue is not None:

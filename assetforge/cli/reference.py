@@ -12,7 +12,15 @@ from pydantic import BaseModel
 from assetforge.cli import COMMANDS
 from assetforge.cli.parameters import parameter_rows
 from assetforge.codecs.formats import FORMATS
-from assetforge.pipeline.document import InputSection, OutputsSection, PipelineSection, StepSection
+from assetforge.pipeline.document import (
+    InputSection,
+    OnDoneSection,
+    OutputsSection,
+    PipelineSection,
+    ResourcesSection,
+    StepSection,
+    WatchSection,
+)
 from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
 
@@ -41,7 +49,10 @@ def _pipeline() -> Iterator[str]:
         "The pipeline file": PipelineSection,
         "`inputs.MAP`, where more than a pattern is needed": InputSection,
         "`steps[]`": StepSection,
+        "`steps[].resources`": ResourcesSection,
         "`outputs`": OutputsSection,
+        "`watch`": WatchSection,
+        "`watch.on_done`": OnDoneSection,
     }
     for title, model in sections.items():
         yield f"### {title}\n"

@@ -57,16 +57,34 @@ class Watcher:
         """Count how often each asset's job was begun."""
         return Counter(event["asset"] for event in self.events("JobStarted"))
 
-    def wait_for(self, condition: Callable[[], object], patience: float = PATIENCE) -> None:
+    def wait_for(self, condition: Callable[[], object], patience: float = PATIENCE, pause: float = 0.05) -> None:
         """Wait until something holds; fail where it never does, or the daemon ends."""
         until = time.monotonic() + patience
         while not condition():
             assert self.process.poll() is None, self.said()
             assert time.monotonic() < until, f"{self.events()[-5:]}\n{self.said()}"
-            time.sleep(0.05)
+            time.sleep(pause)
 
     def wait_until_watching(self) -> None:
         self.wait_for(lambda: self.events("Watching"))
+
+    def done_count(self) -> int:
+        """Return how many jobs it says are done, without reading all that it has told."""
+        files = list((self.project / ".assetforge").glob("daemon-*.json"))
+        return int(json.loads(files[0].read_bytes())["done_count"]) if files else 0
+
+    def holds(self) -> dict[str, int]:
+        """Return what its process holds: memory in KiB, threads, open files and children."""
+        folder = Path(f"/proc/{self.process.pid}")
+        status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
+        children = (folder / "task" / str(self.process.pid) / "children").read_text().split()
+        files = len(list((folder / "fd").iterdir()))
+        return {
+            "memory": int(status["VmRSS"].split()[0]),
+            "threads": int(status["Threads"]),
+            "files": files,
+            "children": len(children),
+        }
 
     def said(self) -> str:
         return (self.project / "output.txt").read_text()
@@ -107,10 +125,10 @@ def project(tmp_path: Path) -> Path:
     return write_project(tmp_path / "project", assets=0)
 
 
-def picture(seed: int, size: int = 16, *, gray: bool = False) -> bytes:
+def picture(seed: int, size: int = 16, *, gray: bool = False, crash: bool = False) -> bytes:
     """Return a noisy PNG that is like no other."""
     pixels = np.random.default_rng(seed).integers(0, 255, (size, size, 3), dtype=np.uint8)
-    pixels[0, 0] = 255  # by which the step knows that it is to behave
+    pixels[0, 0] = 0 if crash else 255  # by which the step knows how it is to behave
     done, content = cv2.imencode(".png", pixels[..., :1] if gray else pixels)
     assert done
     return content.tobytes()

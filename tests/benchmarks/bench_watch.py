@@ -1,0 +1,113 @@
+"""The watch daemon under load: latency, a burst that the system's queue cannot hold, and a soak.
+
+`make bench`, or one of them: `python -m pytest tests/benchmarks/bench_watch.py -q -s -k soak`.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from execute.conftest import outputs, write_project
+from watch.conftest import Watcher, picture
+
+BURST, QUEUE = 30_000, 1024
+BATCHES, BATCH = 20, 250
+LONG = 1800.0
+
+INOTIFY_QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_project(tmp_path / "project", assets=0)
+
+
+@pytest.fixture
+def small_queue() -> Iterator[None]:
+    before = INOTIFY_QUEUE.read_text()
+    try:
+        INOTIFY_QUEUE.write_text(str(QUEUE))
+    except OSError:
+        pytest.skip("the size of the system's queue cannot be set here")
+    yield
+    INOTIFY_QUEUE.write_text(before)
+
+
+@pytest.mark.parametrize(("polling", "bar"), [("auto", 0.6), ("always", 4.0)])
+def test_latency_from_close_to_job_start(polling: str, bar: float, project: Path) -> None:
+    with (project / "pipeline.yaml").open("a") as file:
+        file.write(f"watch: {{polling: {polling}}}\n")
+    watcher = Watcher(project)
+    watcher.wait_until_watching()
+    (project / "textures" / "warm_d.png").write_bytes(picture(0))
+    watcher.wait_for(lambda: watcher.states()["done"] == 1)
+    rng, closed = random.Random(1), {}
+    for n in range(200):
+        time.sleep(rng.uniform(0.05, 0.4))
+        (project / "textures" / f"a{n:03}_d.png").write_bytes(picture(n))
+        closed[f"a{n:03}"] = time.time()
+    watcher.wait_for(lambda: watcher.states()["done"] == 201)
+    started = {event["asset"]: event["time"] for event in watcher.events("JobStarted")}
+    taken = sorted(started[asset] - at for asset, at in closed.items())
+    watcher.stop()
+    median, p95 = statistics.median(taken), taken[int(0.95 * len(taken))]
+    print(f"\nclose to job start, polling {polling}: median {median:.2f} s, p95 {p95:.2f} s, bar {bar} s")  # noqa: T201
+
+
+def test_a_burst_with_a_small_queue_loses_nothing(project: Path, small_queue: None) -> None:
+    watcher = Watcher(project)
+    watcher.wait_until_watching()
+    contents = [picture(n, 8) for n in range(BURST)]
+    began = time.monotonic()
+    for n, content in enumerate(contents):
+        (project / "textures" / f"a{n:05}_d.png").write_bytes(content)
+    written = time.monotonic() - began
+    watcher.wait_for(lambda: watcher.done_count() == BURST, LONG, 1.0)
+    taken = time.monotonic() - began
+    lost = sum("lost track" in event["what"] for event in watcher.events("Trouble"))
+    assert max(watcher.started().values()) == 1
+    assert lost
+    watcher.stop()
+    assert len(outputs(project)) == BURST
+    print(f"\n{BURST} files written in {written:.0f} s, all built after {taken:.0f} s; events lost {lost} times")  # noqa: T201
+
+
+@pytest.mark.parametrize("names", ["same", "new"])
+def test_soak(names: str, project: Path) -> None:
+    """Batches with corrupt files and steps that crash: what the host holds must not grow.
+
+    Where every batch has new names, it knows more and more assets: then a daemon that has just begun is the measure.
+    """
+    plugin = project / "plugins" / "work.py"
+    crash = "    if base.data[0, 0, 0] < 0.1:\n        os.kill(os.getpid(), signal.SIGKILL)\n    good ="
+    plugin.write_text(plugin.read_text().replace("    good =", crash))
+    watcher = Watcher(project)
+    watcher.wait_until_watching()
+    bad = 0
+    for batch in range(BATCHES):
+        for n in range(BATCH):
+            name = f"b{batch if names == 'new' else 0:02}n{n:03}_d.png"
+            content = bytearray(picture(batch * BATCH + n))
+            if n % 50 == 7:
+                content = content[:200] + content[-12:]  # a corrupt file
+                bad += 1
+            (project / "textures" / name).write_bytes(content)
+        if batch % 5 == 2:
+            (project / "textures" / f"b{batch:02}crash_d.png").write_bytes(picture(1000 * batch, crash=True))
+            bad += 1
+        total = (batch + 1) * BATCH + (batch + 3) // 5
+        watcher.wait_for(lambda total=total: sum(watcher.states().values()) >= total, LONG, 1.0)  # type: ignore[misc]
+        time.sleep(2)
+        print(f"\nbatch {batch}: {watcher.holds()}", end="")  # noqa: T201
+    assert watcher.states()["failed"] == bad
+    assert watcher.stop() == 0
+    watcher = Watcher(project)
+    watcher.wait_until_watching()
+    time.sleep(10)
+    print(f"\none that has just begun: {watcher.holds()}")  # noqa: T201
+    watcher.stop()
