@@ -1,0 +1,95 @@
+"""How much two textures are alike, when they show the same material at other places."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from assetforge.ops.resample import resample
+
+_PROJECTIONS, _SIDE, _SCALES = 64, 7, 4
+_BINS = 24
+_FLAT = 1e-12
+
+
+def statistics_distance(result: Tensor, exemplar: Tensor, *, repeat: bool = True) -> float:
+    """Return how far the patches of a texture are from those of an exemplar, both (C, H, W); 0 where they are alike.
+
+    The sliced Wasserstein distance of 7×7 patches, over 4 octaves, of channels divided by their deviation in the
+    exemplar (Elnekave and Weiss, "Generating natural images with direct patch distributions matching", 2022). The
+    projections are always the same. `repeat` says whether the texture continues at its opposite edge.
+    """
+    scale = exemplar.std((1, 2), keepdim=True).clamp_min(1e-4)
+    result, exemplar = result / scale, exemplar / scale
+    generator = torch.Generator().manual_seed(123)
+    distances = []
+    for octave in range(_SCALES):
+        small_result, small_exemplar = (
+            _shrunk(one, octave, repeat=again) for one, again in ((result, repeat), (exemplar, False))
+        )
+        kernels = torch.randn(_PROJECTIONS, result.shape[0], _SIDE, _SIDE, generator=generator)
+        kernels /= kernels.flatten(1).norm(dim=1)[:, None, None, None]
+        if min(*small_result.shape[1:], *small_exemplar.shape[1:]) < 2 * _SIDE:
+            break
+        first = _sorted(functional.conv2d(small_result[None], kernels)[0])
+        second = _sorted(functional.conv2d(small_exemplar[None], kernels)[0])
+        distances.append((first - second).abs().mean().item())
+    return sum(distances) / len(distances)
+
+
+def _shrunk(pixels: Tensor, octave: int, *, repeat: bool) -> Tensor:
+    size = (pixels.shape[1] >> octave, pixels.shape[2] >> octave)
+    return resample(pixels, size, repeat=repeat) if octave else pixels
+
+
+def _sorted(values: Tensor, count: int = 4096) -> Tensor:
+    """Return quantiles of each channel."""
+    ordered = values.flatten(1).sort(1).values
+    at = ((torch.arange(count) + 0.5) / count * ordered.shape[1]).long()
+    return ordered[:, at]
+
+
+def mutual_information(first: Tensor, second: Tensor) -> float:
+    """Return how much one channel (H, W) tells of another, in nats, from 24 by 24 bins of equal width."""
+    bins = _bins(first) * _BINS + _bins(second)
+    joint = torch.bincount(bins.flatten(), minlength=_BINS * _BINS).double().reshape(_BINS, _BINS)
+    joint /= joint.sum()
+    independent = joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)
+    there = joint > 0
+    return (joint[there] * (joint[there] / independent[there]).log()).sum().item()
+
+
+def _bins(values: Tensor) -> Tensor:
+    lowest, highest = torch.aminmax(values)
+    return ((values - lowest) / (highest - lowest).clamp_min(_FLAT) * _BINS).long().clamp(max=_BINS - 1)
+
+
+def diversity(first: Tensor, second: Tensor) -> float:
+    """Return how different two tiling textures (C, H, W) are wherever one is shifted to: 0 the same, 1 unrelated.
+
+    1 minus the highest normalized correlation over all shifts on the torus.
+    """
+    spectra = [torch.fft.rfft2(one.mean(0) - one.mean()) for one in (first, second)]
+    correlation = torch.fft.irfft2(spectra[0] * spectra[1].conj(), s=first.shape[1:])
+    scale = math.prod(one.mean(0).std(correction=0).item() for one in (first, second)) * first[0].numel()
+    return 1 - correlation.max().item() / scale if scale > _FLAT else 0.0
+
+
+def autocorrelation(image: Tensor, *, repeat: bool) -> Tensor:
+    """Return how much (H, W) is like itself where it is shifted: (H, W), 1 where it is not, by rows and columns.
+
+    Without `repeat`, only what overlaps is compared.
+    """
+    image = image - image.mean()
+    height, width = image.shape
+    size = (height, width) if repeat else (2 * height, 2 * width)
+    spectrum = torch.fft.rfft2(image, s=size)
+    products = torch.fft.irfft2(spectrum * spectrum.conj(), s=size)[:height, :width]
+    if not repeat:
+        overlap = (height - torch.arange(height))[:, None] * (width - torch.arange(width))
+        products = products / overlap
+    normalized: Tensor = products / products[0, 0].clamp_min(_FLAT)
+    return normalized

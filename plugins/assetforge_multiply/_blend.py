@@ -1,0 +1,78 @@
+"""Blending at random that keeps the histogram: for materials without structure, at once and at any size.
+
+Heitz and Neyret, "High-Performance By-Example Noise using a Histogram-Preserving Blending Operator", 2018: channels are
+made independent and Gaussian, pieces are blended so that the variance stays what it was, and the way back restores the
+histogram. Here the pieces lie on a torus, and all maps share their places and weights.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_CELLS = 8
+"""Pieces along the shorter side of the exemplar; each is twice as large as the grid that it lies on."""
+_TABLE = 4096
+
+
+def blend(exemplar: Tensor, size: tuple[int, int], seed: int) -> Tensor:
+    """Blend pieces of (C, H, W) to a torus of the given height and width."""
+    generator = torch.Generator().manual_seed(seed)
+    mean = exemplar.mean((1, 2))
+    centered = (exemplar - mean[:, None, None]).flatten(1)
+    _, axes = torch.linalg.eigh(centered @ centered.T / centered.shape[1])
+    independent = axes.T @ centered
+    gaussian = _gaussian(independent).reshape(exemplar.shape)
+    mixed = _mix(gaussian, size, generator)
+    restored: Tensor = axes @ _back(mixed.flatten(1), independent) + mean[:, None]
+    lowest, highest = exemplar.amin((1, 2)), exemplar.amax((1, 2))
+    return restored.clamp(lowest[:, None], highest[:, None]).reshape(-1, *size)
+
+
+def _gaussian(values: Tensor) -> Tensor:
+    """Replace each value of a row by that of a Gaussian that has the same rank."""
+    count = values.shape[1]
+    order = values.argsort(dim=1, stable=True)
+    ranks = torch.empty_like(values)
+    ranks.scatter_(1, order, ((torch.arange(count) + 0.5) / count).expand_as(values))
+    gaussian: Tensor = torch.special.ndtri(ranks)
+    return gaussian
+
+
+def _back(values: Tensor, like: Tensor) -> Tensor:
+    """Replace each value of a row by that of `like` that has its rank in a Gaussian: a table, read linearly."""
+    at = (torch.arange(_TABLE) + 0.5) / _TABLE * like.shape[1]
+    table = like.sort(1).values[:, at.long()]
+    place = torch.special.ndtr(values).mul_(_TABLE).sub_(0.5).clamp_(0, _TABLE - 1.001)
+    below = place.floor().long()
+    return torch.lerp(table.gather(1, below), table.gather(1, below + 1), place - below)
+
+
+def _mix(pieces: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Add up windowed pieces (C, h, w) from random places, with the variance kept: (C, *size)."""
+    cell = max(2, min(*pieces.shape[1:], *size) // _CELLS)
+    rows, columns = max(2, round(size[0] / cell)), max(2, round(size[1] / cell))
+    total, squares = torch.zeros(pieces.shape[0], *size), torch.zeros(size)
+    for row in range(rows):
+        for column in range(columns):
+            y, y_window = _span(row, rows, size[0])
+            x, x_window = _span(column, columns, size[1])
+            window = y_window[:, None] * x_window
+            top = _random(pieces.shape[1] - len(y), generator)
+            left = _random(pieces.shape[2] - len(x), generator)
+            piece = pieces[:, top : top + len(y), left : left + len(x)]
+            total[:, y[:, None], x] += piece * window
+            squares[y[:, None], x] += window.square()
+    return total / squares.sqrt()
+
+
+def _span(index: int, count: int, side: int) -> tuple[Tensor, Tensor]:
+    """Return the places that a piece covers along one axis of the torus, and its window: two cells, sin²."""
+    begin, end = round(index * side / count), round((index + 2) * side / count)
+    length = end - begin
+    window = torch.sin(torch.pi * (torch.arange(length) + 0.5) / length).square()
+    return torch.arange(begin, end) % side, window
+
+
+def _random(most: int, generator: torch.Generator) -> int:
+    return int(torch.randint(max(1, most + 1), (1,), generator=generator))

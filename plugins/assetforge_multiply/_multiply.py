@@ -1,0 +1,106 @@
+"""From one material to a new one: the layout is found once, and all maps follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+import assetforge as af
+from assetforge.ops.resample import matched, resample
+from assetforge.ops.statistics import statistics_distance
+from assetforge_multiply import Params
+from assetforge_multiply._blend import blend
+from assetforge_multiply._channels import Stack
+from assetforge_multiply._checks import largest_copy
+from assetforge_multiply._lattice import Lattice, find_lattice, whole_periods
+from assetforge_multiply._patches import choose, vote
+from assetforge_multiply._polish import STEPS, polish
+from assetforge_multiply._synthesis import State, Task, synthesize
+
+_LAYOUT = 0.25
+"""The part of the full resolution at which layouts are compared."""
+_COPY_ALLOWED = 0.05
+"""Part of the result that may come from one place before a layout is held to be worse for it."""
+_MARGIN = 16
+"""Pixels that are made beyond an edge that is not to tile, and cut off."""
+_ALIGNED = 2
+
+Progress = Callable[[float], None]
+
+
+def multiply_material(material: af.Material, params: Params, context: af.Context) -> af.Material:
+    """Make a new material like the given one. Its maps are brought to one size first."""
+    size = max(texture.size for texture in material.values())
+    stack = Stack.of(matched(material, size), context.specs)
+    wanted = _wanted(params, size)
+    made = _with_margin(wanted, params)
+    if params.method == "blend":
+        channels = blend(stack.channels, made, context.seed)
+    else:
+        channels = _from_patches(stack, made, params, context)
+    return stack.restore(channels[:, : wanted[0], : wanted[1]], "repeat" if params.tileable == "xy" else "clamp")
+
+
+def _wanted(params: Params, exemplar: tuple[int, int]) -> tuple[int, int]:
+    """Return height and width of the result."""
+    if params.size is None:
+        return exemplar
+    width, height = params.size if isinstance(params.size, tuple) else (params.size, params.size)
+    return height, width
+
+
+def _with_margin(size: tuple[int, int], params: Params) -> tuple[int, int]:
+    """Return the size of the torus that the result is cut from: even, and larger where an edge must not tile."""
+    height, width = (
+        -(-(side + (0 if axis in params.tileable else _MARGIN)) // _ALIGNED) * _ALIGNED
+        for axis, side in zip("yx", size, strict=True)
+    )
+    return height, width
+
+
+def _from_patches(stack: Stack, size: tuple[int, int], params: Params, context: af.Context) -> Tensor:
+    guidance, channels = stack.guidance(), stack.channels
+    lattice = find_lattice(guidance) if params.regular == "auto" else None
+    if lattice is not None:
+        guidance, channels, lattice = _fitted(guidance, channels, lattice, size)
+    tasks = [Task(guidance, size, context.seed * params.candidates + n, lattice) for n in range(params.candidates)]
+    task, layout = _best_layout(tasks, _part(context.progress, 0.0, 0.3))
+    state = synthesize(task, layout, progress=_part(context.progress, 0.3, 0.7))
+    averaged = stack.averaged()
+    result = vote(channels, state.field)
+    if params.polish:
+        healed = polish(result[averaged], channels[averaged], task.seed, round(STEPS * params.polish))
+        result[averaged] = healed
+    result[~averaged] = choose(channels[~averaged], state.field)
+    return result
+
+
+def _fitted(
+    guidance: Tensor, channels: Tensor, lattice: Lattice, size: tuple[int, int]
+) -> tuple[Tensor, Tensor, Lattice]:
+    """Stretch an exemplar a little, so that the result holds whole cells of it."""
+    up, across = whole_periods(lattice, size)
+    height, width = round(guidance.shape[1] * up), round(guidance.shape[2] * across)
+    stretched = lattice.scaled(height / guidance.shape[1], width / guidance.shape[2])
+    return resample(guidance, (height, width)), resample(channels, (height, width)), stretched
+
+
+def _best_layout(tasks: list[Task], progress: Progress) -> tuple[Task, State]:
+    """Try several layouts at a low resolution; the best has the exemplar's statistics, and copies no large piece."""
+    best: tuple[float, Task, State] | None = None
+    for number, task in enumerate(tasks):
+        state = synthesize(task, until=_LAYOUT)
+        exemplar = resample(task.guidance, state.level.exemplar)
+        distance = statistics_distance(vote(exemplar, state.field), exemplar)
+        fault = distance * (1 + max(0.0, largest_copy(state.field) - _COPY_ALLOWED) / _COPY_ALLOWED)
+        if best is None or fault < best[0]:
+            best = (fault, task, state)
+        progress((number + 1) / len(tasks))
+    if best is None:
+        raise ValueError("no layout was asked for")
+    return best[1], best[2]
+
+
+def _part(progress: Progress, begin: float, share: float) -> Progress:
+    return lambda fraction: progress(begin + share * fraction)

@@ -1,0 +1,191 @@
+"""Texture optimization: a new texture all of whose patches are patches of the exemplar.
+
+Kwatra et al., "Texture Optimization for Example-based Synthesis", 2005, with the search of PatchMatch and the
+occurrence penalty of Kaspar et al., "Self Tuning Texture Optimization", 2015. From coarse to fine, it alternates
+between finding the exemplar's nearest patch for every patch of the result, and averaging those. The result lies on a
+torus, so it tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from assetforge.ops.resample import resample
+from assetforge_multiply._lattice import Lattice, exchange_cells
+from assetforge_multiply._patches import PATCH, Field, Patches, vote
+from assetforge_multiply._search import Phase, Search, occurrences
+
+COARSEST = 16
+"""Smallest side at the first level."""
+FULL_SEARCH = 1024
+"""Largest side at which matches are looked for everywhere; beyond, they are only refined."""
+_STEP = 2**0.5
+_DENSE = 64
+"""Side up to which there is a patch at every pixel; beyond, at every second one."""
+_ROUNDS = (20, 16, 12, 10, 8, 6, 5, 4, 3)
+"""Alternations at each level; the last number holds for all finer ones."""
+_UNIFORMITY = 0.7
+"""What one more use than average costs, in mean distances."""
+_REFINE_REACH = 4
+_SLACK = 8.0
+"""Pixels beyond one that a piece of a pattern may be off its place in the cell, if no two cells were alike."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be synthesized.
+
+    guidance: (C, H, W), what the exemplar's patches are compared by. size: height and width of the result. lattice: the
+    exemplar's cells, of which the result holds a whole number, or None where it is not regular.
+    """
+
+    guidance: Tensor
+    size: tuple[int, int]
+    seed: int
+    lattice: Lattice | None = None
+
+    @property
+    def exemplar(self) -> tuple[int, int]:
+        """Height and width of the exemplar."""
+        return self.guidance.shape[1], self.guidance.shape[2]
+
+    def levels(self) -> list[Level]:
+        """Return the resolutions from coarse to fine; a cell is at least two patches high and wide."""
+        coarsest = 0.0 if self.lattice is None else 2 * PATCH / min(self.lattice.height, self.lattice.width)
+        return levels(self.exemplar, self.size, min(coarsest, 0.5))
+
+
+@dataclass(frozen=True)
+class Level:
+    """One resolution: what part of the full one it is, and the sizes of exemplar and result, which is even."""
+
+    scale: float
+    exemplar: tuple[int, int]
+    result: tuple[int, int]
+
+
+@dataclass
+class State:
+    """A result on its way from level to level."""
+
+    field: Field
+    level: Level
+    energy: float = float("inf")
+    """Mean squared distance of its patches to those of the exemplar."""
+
+
+def levels(exemplar: tuple[int, int], result: tuple[int, int], coarsest: float = 0.0) -> list[Level]:
+    """Return the resolutions from coarse to fine, none below the part `coarsest` of the full one."""
+    scales = [1.0]
+    while min(*exemplar, *result) * scales[-1] / _STEP >= COARSEST and scales[-1] / _STEP >= coarsest:
+        scales.append(scales[-1] / _STEP)
+    return [Level(s, _scaled(exemplar, s, 1), _scaled(result, s, 2)) for s in reversed(scales)]
+
+
+def _scaled(size: tuple[int, int], scale: float, multiple: int) -> tuple[int, int]:
+    height, width = (max(multiple, round(side * scale / multiple) * multiple) for side in size)
+    return height, width
+
+
+def synthesize(
+    task: Task, start: State | None = None, until: float = 1.0, progress: Callable[[float], None] = lambda _: None
+) -> State:
+    """Synthesize up to the part `until` of the full resolution, from the beginning or from a coarser state."""
+    state = start
+    for number, level in enumerate(task.levels()):
+        done = state is not None and level.scale <= state.level.scale
+        if done or (level.scale > until and state is not None):
+            continue
+        state = _at_level(task, level, _ROUNDS[min(number, len(_ROUNDS) - 1)], state)
+        progress(level.scale**2)
+    if state is None:
+        raise ValueError("there is no level to synthesize at")
+    return state
+
+
+def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> State:
+    generator = torch.Generator().manual_seed(task.seed * 1000 + round(10 / level.scale))
+    exemplar = resample(task.guidance, level.exemplar)
+    patches = Patches.of(exemplar, generator)
+    stride = 1 if max(level.result) <= _DENSE else 2
+    phase = None if task.lattice is None else _phase(task.lattice, level)
+    if before is not None:
+        field = _finer(before, level, patches, stride)
+        if phase is not None:
+            field = phase.snapped(field, patches)
+    elif task.lattice is not None:
+        field = _exchanged_field(task.lattice, level, patches, stride, generator)
+    else:
+        field = _random_field(patches, level, stride, generator)
+    refine = max(level.exemplar) > FULL_SEARCH
+    reach = _REFINE_REACH if refine else max(level.exemplar)
+    image = vote(exemplar, field)
+    mean = before.energy if before else 0.0
+    for number in range(2 if refine else rounds):
+        penalty = _UNIFORMITY * mean * occurrences(field.y, field.x, patches, PATCH)
+        search = Search(patches, patches.describe(image, stride), penalty, field.y, field.x, stride, generator, phase)
+        search.run(2 if number == 0 and not refine else 1, reach)
+        distance = search.distance()
+        mean = distance.mean().item() + 1e-9
+        sharp = 0.5 if level.scale == 1.0 else 1.0
+        field = Field(search.y, search.x, torch.exp(-distance / (2 * mean * sharp)) + 1e-4, stride)
+        image = vote(exemplar, field)
+    return State(field, level, mean)
+
+
+def _phase(lattice: Lattice, level: Level) -> Phase:
+    here = lattice.scaled(level.scale, level.scale)
+    return Phase(here.height, here.width, 1 + _SLACK * (1 - lattice.strictness) * level.scale)
+
+
+def _exchanged_field(
+    lattice: Lattice, level: Level, patches: Patches, stride: int, generator: torch.Generator
+) -> Field:
+    """Begin with the cells of a regular pattern, exchanged at random."""
+    y, x = exchange_cells(lattice.scaled(level.scale, level.scale), level.exemplar, level.result, generator)
+    y = y.round().long().clamp(0, patches.height - 1)[::stride, ::stride].contiguous()
+    x = x.round().long().clamp(0, patches.width - 1)[::stride, ::stride].contiguous()
+    return Field(y, x, torch.ones(y.shape), stride)
+
+
+def _random_field(patches: Patches, level: Level, stride: int, generator: torch.Generator) -> Field:
+    """Begin with random pieces of the exemplar, each as large as a patch."""
+    height, width = (side // stride for side in level.result)
+    piece = PATCH // stride
+    rows, columns = -(-height // piece), -(-width // piece)
+    y = torch.randint(patches.height, (rows, columns), generator=generator)
+    x = torch.randint(patches.width, (rows, columns), generator=generator)
+    within_y, within_x = torch.arange(height) % piece * stride, torch.arange(width) % piece * stride
+    y = y.repeat_interleave(piece, 0).repeat_interleave(piece, 1)[:height, :width] + within_y[:, None]
+    x = x.repeat_interleave(piece, 0).repeat_interleave(piece, 1)[:height, :width] + within_x
+    y, x = y.clamp(max=patches.height - 1), x.clamp(max=patches.width - 1)
+    return Field(y, x, torch.ones(height, width), stride)
+
+
+def _finer(before: State, level: Level, patches: Patches, stride: int) -> Field:
+    """Take a field to the next level: each place keeps its distance to the nearest patch of the coarser one."""
+    old = before.field
+    height, width = (side // stride for side in level.result)
+    rows, y_rest = _nearest(height, old.y.shape[0], stride, old.stride, level.result[0] / before.level.result[0])
+    columns, x_rest = _nearest(width, old.y.shape[1], stride, old.stride, level.result[1] / before.level.result[1])
+    up_y = level.exemplar[0] / before.level.exemplar[0]
+    up_x = level.exemplar[1] / before.level.exemplar[1]
+    y = old.y[rows][:, columns] * up_y + y_rest[:, None]
+    x = old.x[rows][:, columns] * up_x + x_rest
+    return Field(
+        y.round().long().clamp(0, patches.height - 1),
+        x.round().long().clamp(0, patches.width - 1),
+        torch.ones(height, width),
+        stride,
+    )
+
+
+def _nearest(count: int, old_count: int, stride: int, old_stride: int, up: float) -> tuple[Tensor, Tensor]:
+    """Return, for each new place, the old one before it, and how many new pixels it lies beyond that."""
+    place = torch.arange(count) * stride
+    index = (place / (up * old_stride)).floor().long().clamp(max=old_count - 1)
+    return index, place - index * old_stride * up

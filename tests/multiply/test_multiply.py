@@ -1,0 +1,166 @@
+"""The step `multiply`: new materials that tile, whose maps belong together, and that copy little."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pytest
+import torch
+from assetforge_multiply import Params
+from assetforge_multiply._multiply import multiply_material
+
+import assetforge as af
+from assetforge.material.color_space import ColorSpace
+from assetforge.material.map_spec import MAPS
+from assetforge.material.material import Material, check_map
+from assetforge.material.texture import Texture
+from assetforge.ops.color import srgb_encode
+from assetforge.ops.seams import seam_score
+from assetforge.ops.statistics import autocorrelation, diversity, mutual_information, statistics_distance
+from assetforge.samples import SAMPLES, make_sample
+
+
+def multiply(material: Material, seed: int = 0, **params: object) -> Material:
+    context = af.Context(seed, "float32", "cpu", lambda _: None, {}, dict(MAPS))
+    return multiply_material(material, Params(**params), context)  # type: ignore[arg-type]
+
+
+@lru_cache
+def exemplar(name: str, side: int = 144) -> Material:
+    """A part of a sample, which does not tile."""
+    sample = make_sample(name, 192)
+    maps = {
+        key: Texture(texture.data[:, 20 : 20 + side, 9 : 9 + side], texture.color_space)
+        for key, texture in sample.items()
+    }
+    return Material(name, maps)
+
+
+@lru_cache
+def multiplied(name: str, seed: int = 0) -> Material:
+    return multiply(exemplar(name), seed)
+
+
+def luminance(material: Material) -> torch.Tensor:
+    return srgb_encode(material["base_color"].data).mean(0)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_crop_that_does_not_tile_becomes_a_material_that_does(name: str) -> None:
+    result = multiplied(name)
+    assert result.keys() == exemplar(name).keys()
+    for key, texture in result.items():
+        check_map(texture, MAPS[key])
+        assert texture.wrap == "repeat"
+        assert seam_score(texture.data) <= 1.2, key
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_nothing_is_made_up(name: str) -> None:
+    """Every value lies within what the exemplar has, and normals are unit vectors."""
+    for key, texture in multiplied(name).items():
+        before = exemplar(name)[key].data
+        if key == "normal":
+            assert (texture.data.norm(dim=0) - 1).abs().max() < 1e-5
+        else:
+            assert texture.data.min() >= before.min() - 1e-4
+            assert texture.data.max() <= before.max() + 1e-4
+
+
+def test_it_looks_like_the_exemplar_and_like_no_other() -> None:
+    def distance(result: str, like: str) -> float:
+        return statistics_distance(multiplied(result)["base_color"].data, exemplar(like)["base_color"].data)
+
+    names = list(SAMPLES)[:3]
+    for name in names:
+        assert all(distance(name, name) < 0.5 * distance(other, name) for other in names if other != name)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_maps_belong_together(name: str) -> None:
+    for key in ("roughness", "height"):
+        if key in exemplar(name):
+            before, after = (
+                mutual_information(luminance(one), one[key].data[0]) for one in (exemplar(name), multiplied(name))
+            )
+            assert before < 0.4 or after >= 0.75 * before
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_another_texture() -> None:
+    again = multiply(exemplar("stone"), 0)
+    assert all(torch.equal(again[key].data, texture.data) for key, texture in multiplied("stone").items())
+    assert diversity(multiplied("stone")["height"].data, multiplied("stone", 1)["height"].data) > 0.6
+
+
+@pytest.mark.parametrize("method", ["patches", "blend"])
+def test_size_and_edges_are_as_asked_for(method: str) -> None:
+    result = multiply(exemplar("brick"), method=method, size=(96, 160), tileable="x", candidates=1)
+    texture = result["height"]
+    assert texture.size == (160, 96)
+    assert texture.wrap == "clamp"
+    across = (texture.data[:, :, 0] - texture.data[:, :, -1]).abs().mean()
+    down = (texture.data[:, 0] - texture.data[:, -1]).abs().mean()
+    assert across < down
+
+
+def grid(height: float, width: float, side: int = 160, seed: int = 0) -> torch.Tensor:
+    """A pattern of rectangles of different brightness with dark lines between them."""
+    generator = torch.Generator().manual_seed(seed)
+    rows, columns = (torch.arange(side) / period for period in (height, width))
+    cells = torch.rand(int(rows[-1]) + 1, int(columns[-1]) + 1, generator=generator) * 0.3 + 0.6
+    image = cells[rows.long()][:, columns.long()]
+    lines = ((rows % 1) * height < 3)[:, None] | ((columns % 1) * width < 3)
+    grain = torch.rand(side, side, generator=generator) * 0.05
+    return torch.where(lines, 0.1, image) + grain
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (25.5, 40), (20, 33.3)])
+def test_rows_and_columns_of_a_regular_pattern_stay(height: float, width: float) -> None:
+    pattern = grid(height, width)
+    material = Material("grid", {"height": Texture(pattern[None], ColorSpace.NONE)})
+    result = multiply(material, candidates=1)["height"].data[0]
+    cells = [max(1, round(160 / period)) for period in (height, width)]
+    before = autocorrelation(pattern, repeat=False)
+    after = autocorrelation(result, repeat=True)
+    for axis, (period, count) in enumerate(zip((height, width), cells, strict=True)):
+        lines = [one.select(1 - axis, 0) for one in (before, after)]
+        assert lines[1][round(160 / count)] >= 0.8 * lines[0][round(period)]
+
+
+def test_names_of_regions_and_masks_are_never_averaged() -> None:
+    sample = exemplar("brick")
+    mask = (sample["height"].data > sample["height"].data.median()).float()
+    maps = {
+        "height": sample["height"],
+        "metalness": Texture(mask, ColorSpace.NONE),
+        "id": Texture(mask * 7, ColorSpace.NONE),
+    }
+    result = multiply(Material("brick", maps), candidates=1)
+    assert set(result["metalness"].data.unique().tolist()) == {0.0, 1.0}
+    assert set(result["id"].data.unique().tolist()) == {0.0, 7.0}
+
+
+def test_alpha_goes_with_its_color() -> None:
+    color = exemplar("brick")["base_color"]
+    alpha = (color.data.mean(0, keepdim=True) > color.data.mean()).float()
+    result = multiply(Material("brick", {"base_color": Texture(color.data, color.color_space, "unknown", alpha)}))
+    texture = result["base_color"]
+    assert texture.alpha is not None
+    told = mutual_information(texture.data.mean(0), texture.alpha[0])
+    assert told > 0.7 * mutual_information(color.data.mean(0), alpha[0])
+
+
+def test_blending_keeps_the_histogram_of_noise_and_tiles() -> None:
+    generator = torch.Generator().manual_seed(3)
+    grain = torch.rand(1, 160, 160, generator=generator).square()
+    result = multiply(Material("noise", {"height": Texture(grain, ColorSpace.NONE)}), method="blend")["height"].data
+    at = torch.linspace(0.05, 0.95, 10)
+    assert torch.allclose(result.quantile(at), grain.quantile(at), atol=0.03)
+    assert seam_score(result) <= 1.2
+
+
+def test_maps_of_different_sizes_are_brought_to_the_largest() -> None:
+    sample = exemplar("brick")
+    small = Texture(sample["height"].data[:, ::2, ::2], ColorSpace.NONE)
+    result = multiply(Material("brick", {"base_color": sample["base_color"], "height": small}), candidates=1)
+    assert result["height"].size == result["base_color"].size == (144, 144)
