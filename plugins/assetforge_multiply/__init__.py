@@ -22,6 +22,9 @@ class Params(af.Params):
     their size."""
     tileable: Literal["xy", "x", "y", "none"] = "xy"
     """Along which axes the result continues at its opposite edge."""
+    variation: af.Fraction = 1.0
+    """How new the result is: 1 is all new; less keeps pieces near where they were; 0 only removes the seams, and leaves
+    the middle as it is, to the bit. Below 1, the result is as large as the exemplar."""
     regular: Literal["auto", "no"] = "auto"
     """`auto` finds out whether the exemplar repeats itself, as bricks do, and keeps its rows and columns."""
     candidates: Annotated[int, Field(ge=1, le=32)] = 8

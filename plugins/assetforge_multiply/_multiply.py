@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 import assetforge as af
+from assetforge.material.texture import Wrap
 from assetforge.ops.resample import matched, resample
 from assetforge.ops.statistics import statistics_distance
 from assetforge_multiply import Params
@@ -24,7 +27,8 @@ _COPY_ALLOWED = 0.05
 """Part of the result that may come from one place before a layout is held to be worse for it."""
 _MARGIN = 16
 """Pixels that are made beyond an edge that is not to tile, and cut off."""
-_ALIGNED = 2
+_BORDER = 0.1
+"""Part of the side at each edge that is made anew where only seams are to be removed."""
 
 Progress = Callable[[float], None]
 
@@ -32,39 +36,78 @@ Progress = Callable[[float], None]
 def multiply_material(material: af.Material, params: Params, context: af.Context) -> af.Material:
     """Make a new material like the given one. Its maps are brought to one size first."""
     size = max(texture.size for texture in material.values())
-    stack = Stack.of(matched(material, size), context.specs)
+    exemplar = matched(material, size)
+    stack = Stack.of(exemplar, context.specs)
     wanted = _wanted(params, size)
     made = _with_margin(wanted, params)
+    wrap: Wrap = "repeat" if params.tileable == "xy" else "clamp"
     if params.method == "blend":
         channels = blend(stack.channels, made, context.seed)
+    elif params.variation == 0:
+        keep = _middle(size, params)
+        return _kept(stack.restore(_joined(stack, keep, context), wrap), exemplar, keep)
     else:
         channels = _from_patches(stack, made, params, context)
-    return stack.restore(channels[:, : wanted[0], : wanted[1]], "repeat" if params.tileable == "xy" else "clamp")
+    return stack.restore(channels[:, : wanted[0], : wanted[1]], wrap)
+
+
+def _middle(size: tuple[int, int], params: Params) -> Tensor:
+    """Return the pixels (H, W) that are far from the edges which are to meet."""
+    keep = torch.ones(size, dtype=torch.bool)
+    for axis, name in enumerate("yx"):
+        if name in params.tileable:
+            border = max(1, round(size[axis] * _BORDER))
+            keep.narrow(axis, 0, border).fill_(value=False)
+            keep.narrow(axis, size[axis] - border, border).fill_(value=False)
+    return keep
+
+
+def _joined(stack: Stack, keep: Tensor, context: af.Context) -> Tensor:
+    """Make only what is not kept anew, so that the edges meet."""
+    size = (keep.shape[0], keep.shape[1])
+    task = Task(stack.guidance(), size, context.seed, variation=0.0, keep=keep)
+    field = synthesize(task, progress=context.progress).field
+    averaged = stack.averaged()
+    result = vote(stack.channels, field)
+    result[~averaged] = choose(stack.channels[~averaged], field)
+    return result
+
+
+def _kept(result: af.Material, exemplar: af.Material, keep: Tensor) -> af.Material:
+    """Put the pixels that are kept back into a result, to the bit."""
+    maps = {}
+    for name, texture in result.items():
+        before = exemplar[name]
+        alpha = texture.alpha
+        if alpha is not None and before.alpha is not None:
+            alpha = torch.where(keep, before.alpha, alpha)
+        maps[name] = replace(texture, data=torch.where(keep, before.data, texture.data), alpha=alpha)
+    return af.Material(result.name, maps)
 
 
 def _wanted(params: Params, exemplar: tuple[int, int]) -> tuple[int, int]:
     """Return height and width of the result."""
     if params.size is None:
         return exemplar
+    if params.variation < 1 and params.method == "patches":
+        raise af.StepError("size", "cannot be set with a variation below 1", "leave one of them out")
     width, height = params.size if isinstance(params.size, tuple) else (params.size, params.size)
     return height, width
 
 
 def _with_margin(size: tuple[int, int], params: Params) -> tuple[int, int]:
-    """Return the size of the torus that the result is cut from: even, and larger where an edge must not tile."""
-    height, width = (
-        -(-(side + (0 if axis in params.tileable else _MARGIN)) // _ALIGNED) * _ALIGNED
-        for axis, side in zip("yx", size, strict=True)
-    )
+    """Return the size of the torus that the result is cut from: larger where an edge must not tile."""
+    height, width = (side + (0 if axis in params.tileable else _MARGIN) for axis, side in zip("yx", size, strict=True))
     return height, width
 
 
 def _from_patches(stack: Stack, size: tuple[int, int], params: Params, context: af.Context) -> Tensor:
     guidance, channels = stack.guidance(), stack.channels
-    lattice = find_lattice(guidance) if params.regular == "auto" else None
+    lattice = find_lattice(guidance) if params.regular == "auto" and params.variation == 1 else None
     if lattice is not None:
         guidance, channels, lattice = _fitted(guidance, channels, lattice, size)
-    tasks = [Task(guidance, size, context.seed * params.candidates + n, lattice) for n in range(params.candidates)]
+    seeds = range(context.seed * params.candidates, (context.seed + 1) * params.candidates)
+    tasks = [Task(guidance, size, seed, lattice, params.variation) for seed in seeds]
     task, layout = _best_layout(tasks, _part(context.progress, 0.0, 0.3))
     state = synthesize(task, layout, progress=_part(context.progress, 0.3, 0.7))
     averaged = stack.averaged()

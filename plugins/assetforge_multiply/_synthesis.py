@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from assetforge.ops.resample import resample
 from assetforge_multiply._lattice import Lattice, exchange_cells
@@ -40,13 +41,17 @@ class Task:
     """What is to be synthesized.
 
     guidance: (C, H, W), what the exemplar's patches are compared by. size: height and width of the result. lattice: the
-    exemplar's cells, of which the result holds a whole number, or None where it is not regular.
+    exemplar's cells, of which the result holds a whole number, or None where it is not regular. variation: how far
+    pieces are moved before they are joined, as a part of the size; 1 begins with random ones. keep: (H, W), the pixels
+    that stay where they are, bool; with it, or with a variation below 1, the result is as large as the exemplar.
     """
 
     guidance: Tensor
     size: tuple[int, int]
     seed: int
     lattice: Lattice | None = None
+    variation: float = 1.0
+    keep: Tensor | None = None
 
     @property
     def exemplar(self) -> tuple[int, int]:
@@ -54,9 +59,22 @@ class Task:
         return self.guidance.shape[1], self.guidance.shape[2]
 
     def levels(self) -> list[Level]:
-        """Return the resolutions from coarse to fine; a cell is at least two patches high and wide."""
-        coarsest = 0.0 if self.lattice is None else 2 * PATCH / min(self.lattice.height, self.lattice.width)
+        """Return the resolutions from coarse to fine.
+
+        At the first, a cell is at least two patches high and wide, and the moves that begin it are not less than half a
+        patch: what is not to change much must not be laid out anew.
+        """
+        coarsest = 0.0
+        if self.lattice is not None:
+            coarsest = 2 * PATCH / min(self.lattice.height, self.lattice.width)
+        elif self.moves:
+            coarsest = PATCH / 2 / self.moves
         return levels(self.exemplar, self.size, min(coarsest, 0.5))
+
+    @property
+    def moves(self) -> float:
+        """How far pieces are moved at most where the layout stays, in pixels; 0 where it does not."""
+        return self.variation * max(self.size) if self.variation < 1 else 0.0
 
 
 @dataclass(frozen=True)
@@ -83,11 +101,14 @@ def levels(exemplar: tuple[int, int], result: tuple[int, int], coarsest: float =
     scales = [1.0]
     while min(*exemplar, *result) * scales[-1] / _STEP >= COARSEST and scales[-1] / _STEP >= coarsest:
         scales.append(scales[-1] / _STEP)
-    return [Level(s, _scaled(exemplar, s, 1), _scaled(result, s, 2)) for s in reversed(scales)]
+    return [Level(s, _scaled(exemplar, s), _scaled(result, s)) for s in reversed(scales)]
 
 
-def _scaled(size: tuple[int, int], scale: float, multiple: int) -> tuple[int, int]:
-    height, width = (max(multiple, round(side * scale / multiple) * multiple) for side in size)
+def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Return a smaller size, which is even."""
+    if scale == 1.0:
+        return size
+    height, width = (max(2, round(side * scale / 2) * 2) for side in size)
     return height, width
 
 
@@ -111,19 +132,25 @@ def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> St
     generator = torch.Generator().manual_seed(task.seed * 1000 + round(10 / level.scale))
     exemplar = resample(task.guidance, level.exemplar)
     patches = Patches.of(exemplar, generator)
-    stride = 1 if max(level.result) <= _DENSE else 2
+    dense = max(level.result) <= _DENSE or level.result[0] % 2 or level.result[1] % 2
+    stride = 1 if dense else 2
     phase = None if task.lattice is None else _phase(task.lattice, level)
     if before is not None:
         field = _finer(before, level, patches, stride)
         if phase is not None:
             field = phase.snapped(field, patches)
+    elif task.variation < 1:
+        field = _displaced_field(task.variation, level, patches, stride, generator)
     elif task.lattice is not None:
         field = _exchanged_field(task.lattice, level, patches, stride, generator)
     else:
         field = _random_field(patches, level, stride, generator)
+    kept = None if task.keep is None else Kept.of(task.keep, level.result, stride)
+    if kept is not None:
+        field = kept.put_back(field)
     refine = max(level.exemplar) > FULL_SEARCH
-    reach = _REFINE_REACH if refine else max(level.exemplar)
-    image = vote(exemplar, field)
+    reach = _REFINE_REACH if refine else round(task.moves * level.scale) or max(level.exemplar)
+    image = _voted(exemplar, field, kept)
     mean = before.energy if before else 0.0
     for number in range(2 if refine else rounds):
         penalty = _UNIFORMITY * mean * occurrences(field.y, field.x, patches, PATCH)
@@ -133,8 +160,58 @@ def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> St
         mean = distance.mean().item() + 1e-9
         sharp = 0.5 if level.scale == 1.0 else 1.0
         field = Field(search.y, search.x, torch.exp(-distance / (2 * mean * sharp)) + 1e-4, stride)
-        image = vote(exemplar, field)
+        if kept is not None:
+            field = kept.put_back(field)
+        image = _voted(exemplar, field, kept)
     return State(field, level, mean)
+
+
+def _voted(exemplar: Tensor, field: Field, kept: Kept | None) -> Tensor:
+    image = vote(exemplar, field)
+    return image if kept is None else torch.where(kept.pixels, exemplar, image)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What stays where it is at one level: pixels (H, W), and patches (h, w) that hold no other ones."""
+
+    pixels: Tensor
+    patches: Tensor
+
+    @staticmethod
+    def of(keep: Tensor, size: tuple[int, int], stride: int) -> Kept:
+        """Bring a mask to the size of a level."""
+        pixels = functional.interpolate(keep[None, None].float(), size=size, mode="nearest")
+        wrapped = functional.pad(1 - pixels, (0, PATCH - 1, 0, PATCH - 1), mode="circular")
+        others = functional.max_pool2d(wrapped, PATCH, stride)
+        return Kept(pixels[0, 0] > 0, others[0, 0] == 0)
+
+    def put_back(self, field: Field) -> Field:
+        """Let the patches that stay come from where they are."""
+        rows = (torch.arange(field.y.shape[0]) * field.stride)[:, None].expand_as(field.y)
+        columns = (torch.arange(field.x.shape[1]) * field.stride).expand_as(field.x)
+        return Field(
+            torch.where(self.patches, rows, field.y),
+            torch.where(self.patches, columns, field.x),
+            torch.where(self.patches, 1.0, field.weight),
+            field.stride,
+        )
+
+
+def _displaced_field(
+    variation: float, level: Level, patches: Patches, stride: int, generator: torch.Generator
+) -> Field:
+    """Begin with the exemplar as it is, in pieces that are moved at random."""
+    height, width = (side // stride for side in level.result)
+    piece = PATCH // stride
+    moves = []
+    for side in level.result:
+        far = torch.rand(-(-height // piece), -(-width // piece), generator=generator) - 0.5
+        moves.append((far * variation * side).repeat_interleave(piece, 0).repeat_interleave(piece, 1)[:height, :width])
+    y = (torch.arange(height)[:, None] * stride + moves[0]).round().long() % level.exemplar[0]
+    x = (torch.arange(width) * stride + moves[1]).round().long() % level.exemplar[1]
+    y, x = y.clamp(max=patches.height - 1), x.clamp(max=patches.width - 1)
+    return Field(y, x, torch.ones(height, width), stride)
 
 
 def _phase(lattice: Lattice, level: Level) -> Phase:

@@ -103,6 +103,38 @@ def test_size_and_edges_are_as_asked_for(method: str) -> None:
     assert across < down
 
 
+@pytest.mark.parametrize("name", ["stone", "brick", "wood"])
+def test_without_variation_only_the_seams_are_removed(name: str) -> None:
+    before = exemplar(name)
+    result = multiply(before, variation=0)
+    for key, texture in result.items():
+        check_map(texture, MAPS[key])
+        untouched = (texture.data == before[key].data).all(0).float().mean()
+        assert untouched >= 0.6
+        assert seam_score(texture.data) <= max(1.2, 0.6 * seam_score(before[key].data))
+
+
+def test_a_little_variation_stays_nearer_to_the_exemplar_than_much() -> None:
+    before = exemplar("stone")["height"].data
+    away = [
+        diversity(multiply(exemplar("stone"), variation=amount, candidates=1)["height"].data, before)
+        for amount in (0.02, 0.2, 1.0)
+    ]
+    assert away[0] < away[1] < away[2]
+    assert away[0] < 0.5 * away[2]
+
+
+def test_a_size_and_a_little_variation_exclude_each_other() -> None:
+    with pytest.raises(af.StepError, match="size"):
+        multiply(exemplar("stone"), variation=0.5, size=64)
+
+
+def test_odd_sizes_tile_too() -> None:
+    result = multiply(exemplar("stone"), size=(97, 101), candidates=1)["height"]
+    assert result.size == (101, 97)
+    assert seam_score(result.data) <= 1.2
+
+
 def grid(height: float, width: float, side: int = 160, seed: int = 0) -> torch.Tensor:
     """A pattern of rectangles of different brightness with dark lines between them."""
     generator = torch.Generator().manual_seed(seed)
