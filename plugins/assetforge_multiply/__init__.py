@@ -25,6 +25,10 @@ class Params(af.Params):
     variation: af.Fraction = 1.0
     """How new the result is: 1 is all new; less keeps pieces near where they were; 0 only removes the seams, and leaves
     the middle as it is, to the bit. Below 1, the result is as large as the exemplar."""
+    keep: af.File | None = None
+    """A picture that is white where the exemplar stays as it is; only the rest is made anew, and of what is kept."""
+    ignore: af.File | None = None
+    """A picture that is white where nothing is taken from the exemplar: at stains, and what would be seen to repeat."""
     regular: Literal["auto", "no"] = "auto"
     """`auto` finds out whether the exemplar repeats itself, as bricks do, and keeps its rows and columns."""
     candidates: Annotated[int, Field(ge=1, le=32)] = 8

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 import assetforge as af
+from assetforge.codecs.decode import Reading, decode
+from assetforge.material.map_spec import MAPS
 from assetforge.material.texture import Wrap
-from assetforge.ops.resample import matched, resample
+from assetforge.ops.resample import matched, nearest, resample
 from assetforge.ops.statistics import statistics_distance
 from assetforge_multiply import Params
 from assetforge_multiply._blend import blend
@@ -30,6 +33,8 @@ _MARGIN = 16
 _BORDER = 0.1
 """Part of the side at each edge that is made anew where only seams are to be removed."""
 
+_WHITE = 0.5
+
 Progress = Callable[[float], None]
 
 
@@ -43,9 +48,9 @@ def multiply_material(material: af.Material, params: Params, context: af.Context
     wrap: Wrap = "repeat" if params.tileable == "xy" else "clamp"
     if params.method == "blend":
         channels = blend(stack.channels, made, context.seed)
-    elif params.variation == 0:
-        keep = _middle(size, params)
-        return _kept(stack.restore(_joined(stack, keep, context), wrap), exemplar, keep)
+    elif params.variation == 0 or params.keep:
+        keep = read_mask(params.keep, size) if params.keep else _middle(size, params)
+        return _kept(stack.restore(_joined(stack, keep, params, context), wrap), exemplar, keep)
     else:
         channels = _from_patches(stack, made, params, context)
     return stack.restore(channels[:, : wanted[0], : wanted[1]], wrap)
@@ -62,15 +67,26 @@ def _middle(size: tuple[int, int], params: Params) -> Tensor:
     return keep
 
 
-def _joined(stack: Stack, keep: Tensor, context: af.Context) -> Tensor:
+def _joined(stack: Stack, keep: Tensor, params: Params, context: af.Context) -> Tensor:
     """Make only what is not kept anew, so that the edges meet."""
     size = (keep.shape[0], keep.shape[1])
-    task = Task(stack.guidance(), size, context.seed, variation=0.0, keep=keep)
+    ignore = ~keep if params.keep else _ignored(params, size)
+    task = Task(stack.guidance(), size, context.seed, variation=0.0, keep=keep, ignore=ignore)
     field = synthesize(task, progress=context.progress).field
     averaged = stack.averaged()
     result = vote(stack.channels, field)
     result[~averaged] = choose(stack.channels[~averaged], field)
     return result
+
+
+def _ignored(params: Params, size: tuple[int, int]) -> Tensor | None:
+    return read_mask(params.ignore, size) if params.ignore else None
+
+
+def read_mask(path: Path, size: tuple[int, int]) -> Tensor:
+    """Read where a picture is more white than black: (H, W), bool. Raise SourceError where it cannot be read."""
+    texture = decode(path, MAPS["opacity"], Reading(), str(path)).texture
+    return nearest(texture.data, size)[0] >= _WHITE
 
 
 def _kept(result: af.Material, exemplar: af.Material, keep: Tensor) -> af.Material:
@@ -107,7 +123,8 @@ def _from_patches(stack: Stack, size: tuple[int, int], params: Params, context: 
     if lattice is not None:
         guidance, channels, lattice = _fitted(guidance, channels, lattice, size)
     seeds = range(context.seed * params.candidates, (context.seed + 1) * params.candidates)
-    tasks = [Task(guidance, size, seed, lattice, params.variation) for seed in seeds]
+    ignore = _ignored(params, (guidance.shape[1], guidance.shape[2]))
+    tasks = [Task(guidance, size, seed, lattice, params.variation, ignore=ignore) for seed in seeds]
     task, layout = _best_layout(tasks, _part(context.progress, 0.0, 0.3))
     state = synthesize(task, layout, progress=_part(context.progress, 0.3, 0.7))
     averaged = stack.averaged()

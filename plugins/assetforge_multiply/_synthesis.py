@@ -44,6 +44,7 @@ class Task:
     exemplar's cells, of which the result holds a whole number, or None where it is not regular. variation: how far
     pieces are moved before they are joined, as a part of the size; 1 begins with random ones. keep: (H, W), the pixels
     that stay where they are, bool; with it, or with a variation below 1, the result is as large as the exemplar.
+    ignore: pixels of the exemplar, likewise, that nothing is taken from.
     """
 
     guidance: Tensor
@@ -52,6 +53,7 @@ class Task:
     lattice: Lattice | None = None
     variation: float = 1.0
     keep: Tensor | None = None
+    ignore: Tensor | None = None
 
     @property
     def exemplar(self) -> tuple[int, int]:
@@ -150,10 +152,11 @@ def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> St
         field = kept.put_back(field)
     refine = max(level.exemplar) > FULL_SEARCH
     reach = _REFINE_REACH if refine else round(task.moves * level.scale) or max(level.exemplar)
+    forbidden = _forbidden(task.ignore, level.exemplar)
     image = _voted(exemplar, field, kept)
     mean = before.energy if before else 0.0
     for number in range(2 if refine else rounds):
-        penalty = _UNIFORMITY * mean * occurrences(field.y, field.x, patches, PATCH)
+        penalty = _UNIFORMITY * mean * occurrences(field.y, field.x, patches, PATCH) + forbidden
         search = Search(patches, patches.describe(image, stride), penalty, field.y, field.x, stride, generator, phase)
         search.run(2 if number == 0 and not refine else 1, reach)
         distance = search.distance()
@@ -164,6 +167,17 @@ def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> St
             field = kept.put_back(field)
         image = _voted(exemplar, field, kept)
     return State(field, level, mean)
+
+
+def _forbidden(ignore: Tensor | None, exemplar: tuple[int, int]) -> Tensor:
+    """Return infinity for each patch of the exemplar that holds a pixel to ignore: (patches,), or just 0."""
+    if ignore is None:
+        return torch.zeros(())
+    pixels = functional.interpolate(ignore[None, None].float(), size=exemplar, mode="nearest")
+    within = functional.max_pool2d(pixels, PATCH, 1)[0, 0] > 0
+    if within.all():
+        raise ValueError("nothing is left of the exemplar to take from")
+    return torch.zeros(within.shape).masked_fill_(within, torch.inf).flatten()
 
 
 def _voted(exemplar: Tensor, field: Field, kept: Kept | None) -> Tensor:
@@ -182,8 +196,8 @@ class Kept:
     def of(keep: Tensor, size: tuple[int, int], stride: int) -> Kept:
         """Bring a mask to the size of a level."""
         pixels = functional.interpolate(keep[None, None].float(), size=size, mode="nearest")
-        wrapped = functional.pad(1 - pixels, (0, PATCH - 1, 0, PATCH - 1), mode="circular")
-        others = functional.max_pool2d(wrapped, PATCH, stride)
+        beyond = functional.pad(1 - pixels, (0, PATCH - 1, 0, PATCH - 1), value=1.0)  # there is no such patch
+        others = functional.max_pool2d(beyond, PATCH, stride)
         return Kept(pixels[0, 0] > 0, others[0, 0] == 0)
 
     def put_back(self, field: Field) -> Field:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from assetforge_multiply import Params
 from assetforge_multiply._multiply import multiply_material
+from conftest import Forge
 
 import assetforge as af
 from assetforge.material.color_space import ColorSpace
@@ -124,6 +128,39 @@ def test_a_little_variation_stays_nearer_to_the_exemplar_than_much() -> None:
     assert away[0] < 0.5 * away[2]
 
 
+def write_mask(path: Path, white: torch.Tensor) -> Path:
+    assert cv2.imwrite(str(path), (white.numpy() * 255).astype(np.uint8))
+    return path
+
+
+def test_what_is_to_be_ignored_is_never_taken(tmp_path: Path) -> None:
+    before = exemplar("stone")
+    stain = torch.zeros(144, 144, dtype=torch.bool)
+    stain[30:60, 50:110] = True
+    marked = before["base_color"].data.clone()
+    marked[:, stain] = torch.tensor([1.0, 0.0, 0.0])[:, None]
+    material = Material("stone", {"base_color": Texture(marked, ColorSpace.LIN_REC709)})
+    stained = multiply(material, candidates=1, polish=0)["base_color"].data
+    clean = multiply(material, candidates=1, polish=0, ignore=write_mask(tmp_path / "mask.png", stain))[
+        "base_color"
+    ].data
+    assert (stained[0] - stained[1]).max() > 0.5
+    assert (clean[0] - clean[1]).max() < 0.1
+
+
+def test_what_is_to_be_kept_is_and_the_rest_is_made_of_it(tmp_path: Path) -> None:
+    before = exemplar("stone")
+    hole = torch.zeros(144, 144, dtype=torch.bool)
+    hole[60:90, 40:80] = True
+    marked = before["height"].data.clone()
+    marked[:, hole] = 0.0
+    material = Material("stone", {"height": Texture(marked, ColorSpace.NONE)})
+    result = multiply(material, keep=write_mask(tmp_path / "mask.png", ~hole))["height"].data
+    assert torch.equal(result[:, ~hole], marked[:, ~hole])
+    assert result[:, hole].min() >= marked[:, ~hole].min()
+    assert result[:, hole].std() > 0.5 * marked[:, ~hole].std()
+
+
 def test_a_size_and_a_little_variation_exclude_each_other() -> None:
     with pytest.raises(af.StepError, match="size"):
         multiply(exemplar("stone"), variation=0.5, size=64)
@@ -196,3 +233,19 @@ def test_maps_of_different_sizes_are_brought_to_the_largest() -> None:
     small = Texture(sample["height"].data[:, ::2, ::2], ColorSpace.NONE)
     result = multiply(Material("brick", {"base_color": sample["base_color"], "height": small}), candidates=1)
     assert result["height"].size == result["base_color"].size == (144, 144)
+
+
+def test_a_pipeline_makes_one_material_for_each_seed(tmp_path: Path, forge: Forge) -> None:
+    assert forge("samples", str(tmp_path / "samples"), "--size", "96").returncode == 0
+    (tmp_path / "pipeline.yaml").write_text(
+        "version: 1\nsources: samples\n"
+        'inputs: {base_color: "**/{name}_base_color.png", normal: "**/{name}_normal.png"}\n'
+        "steps: [{use: multiply, with: {candidates: 1}}]\n"
+        "variants: {seed: [1, 2]}\n"
+        'outputs: {dir: "build/{seed}"}\n'
+    )
+    ran = forge("run", str(tmp_path / "pipeline.yaml"), "--only", "stone*")
+    assert ran.returncode == 0, ran.stderr
+    first, second = (sorted((tmp_path / "build" / seed).iterdir()) for seed in ("1", "2"))
+    assert [path.name for path in first] == [path.name for path in second]
+    assert all(one.read_bytes() != other.read_bytes() for one, other in zip(first, second, strict=True))
