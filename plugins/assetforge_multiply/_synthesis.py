@@ -71,7 +71,9 @@ class Task:
             coarsest = 2 * PATCH / min(self.lattice.height, self.lattice.width)
         elif self.moves:
             coarsest = PATCH / 2 / self.moves
-        return levels(self.exemplar, self.size, min(coarsest, 0.5))
+        # What stays in its place needs exemplar and result to be equally large at every level.
+        in_place = self.keep is not None or self.variation < 1
+        return levels(self.exemplar, self.size, min(coarsest, 0.5), in_place=in_place)
 
     @property
     def moves(self) -> float:
@@ -98,19 +100,22 @@ class State:
     """Mean squared distance of its patches to those of the exemplar."""
 
 
-def levels(exemplar: tuple[int, int], result: tuple[int, int], coarsest: float = 0.0) -> list[Level]:
+def levels(
+    exemplar: tuple[int, int], result: tuple[int, int], coarsest: float = 0.0, *, in_place: bool = False
+) -> list[Level]:
     """Return the resolutions from coarse to fine, none below the part `coarsest` of the full one."""
     scales = [1.0]
     while min(*exemplar, *result) * scales[-1] / _STEP >= COARSEST and scales[-1] / _STEP >= coarsest:
         scales.append(scales[-1] / _STEP)
-    return [Level(s, _scaled(exemplar, s), _scaled(result, s)) for s in reversed(scales)]
+    multiple = 2 if in_place else 1
+    return [Level(s, _scaled(exemplar, s, multiple), _scaled(result, s, 2)) for s in reversed(scales)]
 
 
-def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """Return a smaller size, which is even."""
+def _scaled(size: tuple[int, int], scale: float, multiple: int) -> tuple[int, int]:
+    """Return a smaller size, whose sides are multiples of a number."""
     if scale == 1.0:
         return size
-    height, width = (max(2, round(side * scale / 2) * 2) for side in size)
+    height, width = (max(multiple, round(side * scale / multiple) * multiple) for side in size)
     return height, width
 
 
