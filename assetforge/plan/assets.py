@@ -138,17 +138,21 @@ def find_assets(pipeline: Pipeline) -> list[Asset]:
     for path in source_files(pipeline, source_tree(pipeline)):
         catalog.add(path)
     if not len(catalog):
-        raise PipelineError([_nothing_matches(pipeline)])
+        raise nothing_matches(pipeline)
     assets = catalog.assets()
     if conflicts := [asset.conflict for asset in assets if asset.conflict]:
         raise PipelineError(list(dict.fromkeys(conflicts)))
     return assets
 
 
+def own_folders(pipeline: Pipeline) -> set[Path]:
+    """Return the folders that we write to, links followed: no source lies in them."""
+    return {pipeline.state.resolve(), pipeline.outputs.root.resolve()} - {pipeline.sources.resolve()}
+
+
 def source_tree(pipeline: Pipeline) -> Tree:
-    """Return the folders that sources may lie in: our own outputs are not among them."""
-    skip = {pipeline.state.resolve(), pipeline.outputs.root.resolve()} - {pipeline.sources.resolve()}
-    return Tree(pipeline.sources, skip)
+    """Return the folders that sources may lie in."""
+    return Tree(pipeline.sources, own_folders(pipeline))
 
 
 def source_files(pipeline: Pipeline, tree: Tree) -> list[str]:
@@ -171,10 +175,12 @@ def _folders_of(path: str) -> list[str]:
     return ["".join(f"{part}/" for part in parts[:count] if part) for count in range(len(parts) + 1)]
 
 
-def _nothing_matches(pipeline: Pipeline) -> Problem:
+def nothing_matches(pipeline: Pipeline) -> PipelineError:
+    """Return the error of a pipeline that has no source at all."""
     patterns = ", ".join(one.pattern.text for one in pipeline.inputs.values())
     there = "is empty of such files" if pipeline.sources.is_dir() else "does not exist"
-    return Problem(str(pipeline.file), f"no file matches {patterns}: {pipeline.sources} {there}", "check `sources`")
+    what = f"no file matches {patterns}: {pipeline.sources} {there}"
+    return PipelineError([Problem(str(pipeline.file), what, "check `sources`")])
 
 
 def _overrides(sources: Mapping[str, str], root: Path, known: set[str]) -> Iterator[Path]:

@@ -113,7 +113,7 @@ class _Planner:
     def __init__(self, pipeline: Pipeline, past: Past, wish: Wish) -> None:
         self.pipeline, self.past, self.wish = pipeline, past, wish
         self.folder = str(pipeline.folder)
-        self.sources = _relative(pipeline.sources, pipeline.folder)
+        self.sources = source_prefix(pipeline)
         self._prepared: dict[int, _Prepared] = {}
 
     def prepared(self, variant: Variant) -> _Prepared:
@@ -272,15 +272,18 @@ def _reading(one: Input) -> str:
     return f"green {one.green}, channel {one.channel}, layer {one.layer}, wrap {one.wrap}"
 
 
-def _relative(path: Path, folder: Path) -> str:
-    """Spell a path from a folder, so that a project may be moved; a folder ends with `/`."""
-    try:
-        relative = Path(os.path.relpath(path, folder)).as_posix()
-    except ValueError:  # another drive
-        relative = path.absolute().as_posix()
-    if not path.is_dir():
-        return relative
+def source_prefix(pipeline: Pipeline) -> str:
+    """Return what the names of all sources begin with, as jobs spell them; the folder need not be there."""
+    relative = _relative(pipeline.sources, pipeline.folder)
     return "" if relative == "." else f"{relative}/"
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Spell a path from a folder, so that a project may be moved."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # another drive
+        return path.absolute().as_posix()
 
 
 def job_name(asset: Asset, variant: Variant) -> str:

@@ -36,7 +36,7 @@ class Run:
 
     def lives(self) -> bool:
         """Tell whether any process of this run lives."""
-        return any(_is_held(path) for path in self.folder.glob("*.lock"))
+        return any(is_held(path) for path in self.folder.glob("*.lock"))
 
     def remove(self) -> None:
         """Remove the folder."""
@@ -82,7 +82,8 @@ def _only_one(state: Path) -> FileLock:
     return FileLock(state / RUNS / "all.lock")
 
 
-def _is_held(path: Path) -> bool:
+def is_held(path: Path) -> bool:
+    """Tell whether a living process holds a lock."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from assetforge.execute.schedule import Ending
 from assetforge.execute.session import Session
 from assetforge.plan.assets import Asset, Catalog
 from assetforge.plan.jobs import Gone, Job, Plan
+from assetforge.plan.plan import source_prefix
 from assetforge.report import Ledger
 from assetforge.store.state import Stat
 from assetforge.watch.inventory import Inventory
@@ -70,7 +70,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.inventory = Inventory(self.build.pipeline)
         self._catalog = Catalog(self.build.pipeline)
-        self._prefix = _prefix(self.build.pipeline.sources, self.build.pipeline.folder)
+        self._prefix = source_prefix(self.build.pipeline)
 
     # Files
 
@@ -84,8 +84,8 @@ class Desk:
                 self._live.add(name)
             self.settling.expect([name], now, closed=closed)
 
-    def look_at_everything(self, now: float) -> None:
-        """Find out what no hint has told. Raise SourceError where a folder cannot be listed."""
+    def look_at_sources(self, now: float) -> None:
+        """Find out what no hint has told of sources. Raise SourceError where a folder cannot be listed."""
         changes = self.inventory.look()
         for name in changes.arrived:
             stat = self.inventory.stat(name)
@@ -96,6 +96,10 @@ class Desk:
             else:
                 self.expect([name], now)
         self.expect([name for name in changes.gone if name not in self.settling], now)
+
+    def look_at_everything(self, now: float) -> None:
+        """Find out what no hint has told, of outputs and of other runs, too."""
+        self.look_at_sources(now)
         self._all_dirty = True
 
     def settle(self, now: float) -> None:
@@ -277,21 +281,24 @@ class Desk:
         """Whether nothing arrives and nothing is to be done."""
         return not (self.settling or self._dirty or self._all_dirty or self._unfinished())
 
-    def next_due(self, now: float) -> float:
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no source at all."""
+        return not self.inventory.files
+
+    def next_due(self, now: float, *, may_plan: bool) -> float:
         """Return the seconds until there is something to do, as far as is known now."""
         due = []
         if (look := self.settling.next_look(now)) is not None:
             due.append(max(look, self._settle_pace.due - now))
-        if self._all_dirty:
-            due.append(self._all_pace.due - now)
-        elif self._dirty.keys() - self._not_at_rest():
-            due.append(self._some_pace.due - now)
-        if self.session.elsewhere:
-            due.append(self._others_pace.due - now)
+        if may_plan:
+            due += self._plans_due(now)
         return max(0.0, min(due, default=math.inf))
 
-
-def _prefix(sources: Path, folder: Path) -> str:
-    """Return what names of sources begin with, as jobs spell them."""
-    relative = Path(os.path.relpath(sources, folder)).as_posix()
-    return "" if relative == "." else f"{relative}/"
+    def _plans_due(self, now: float) -> Iterator[float]:
+        if self._all_dirty:
+            yield self._all_pace.due - now
+        elif self._dirty.keys() - self._not_at_rest():
+            yield self._some_pace.due - now
+        if self.session.elsewhere:
+            yield self._others_pace.due - now

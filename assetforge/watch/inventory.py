@@ -9,8 +9,8 @@ from pathlib import Path
 
 from assetforge.pipeline.patterns import is_passed_over
 from assetforge.pipeline.pipeline import Pipeline
-from assetforge.plan.assets import FOLDER_OVERRIDE, source_files, source_tree
-from assetforge.store.state import Stat
+from assetforge.plan.assets import FOLDER_OVERRIDE, own_folders, source_files, source_tree
+from assetforge.store.state import Stat, stat_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Inventory:
         """Whether the last look at everything found other disks than the one before."""
         self.root = watched_folder(pipeline)
         self._pipeline = pipeline
-        self._skip = tuple(f"{folder.resolve()}{os.sep}" for folder in (pipeline.state, pipeline.outputs.root))
+        self._skip = tuple(f"{folder}{os.sep}" for folder in own_folders(pipeline))
         self._disks: dict[str, tuple[int, int]] = {}
         """The watched folder, and those below it that other disks hang on, each with its device and inode."""
 
@@ -50,10 +50,9 @@ class Inventory:
     def stat(self, name: str) -> Stat | None:
         """Look at a file."""
         try:
-            found = os.stat(self.path(name))  # noqa: PTH116  strings: there may be very many
+            return stat_of(self.path(name))
         except OSError:
             return None
-        return found.st_size, found.st_mtime_ns, found.st_ino
 
     def path(self, name: str) -> str:
         """Return where a file is."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from filelock import FileLock, Timeout
 from assetforge.codecs.atomic import write_atomically
 from assetforge.errors import OutputError, UsageError
 from assetforge.pipeline.pipeline import Pipeline
+from assetforge.store.runs import is_held
 
 SHOWN = 200
 """Names of each kind that are written down: there may be very many."""
@@ -88,24 +88,11 @@ def write(pipeline: Pipeline, queue: Queue) -> None:
 
 def read(pipeline: Pipeline) -> dict[str, Any] | None:
     """Return what the daemon of a pipeline is doing, or None where none is at work."""
-    file = _file(pipeline, "json")
     try:
-        data: dict[str, Any] = json.loads(file.read_bytes())
+        data: dict[str, Any] = json.loads(_file(pipeline, "json").read_bytes())
     except (OSError, ValueError):
         return None
-    return data if _lives(data["pid"]) else None
-
-
-def _lives(pid: int) -> bool:
-    if os.name != "posix":
-        return True  # asking would end it
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+    return data if is_held(_file(pipeline, "lock")) else None
 
 
 def _file(pipeline: Pipeline, ending: str) -> Path:

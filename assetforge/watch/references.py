@@ -10,6 +10,7 @@ from assetforge.errors import AssetForgeError
 from assetforge.params import files_named
 from assetforge.plan.keys import weight_files
 from assetforge.plugins import LOOSE_FOLDER
+from assetforge.store.state import Stat, stat_of
 
 
 class References:
@@ -44,9 +45,8 @@ def _files(build: Build) -> Iterator[Path]:
                 continue
 
 
-def _stat(path: Path) -> tuple[int, int, int] | None:
+def _stat(path: Path) -> Stat | None:
     try:
-        found = path.stat()
+        return stat_of(str(path))
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino

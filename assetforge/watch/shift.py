@@ -14,6 +14,7 @@ from assetforge.build import Build
 from assetforge.errors import SourceError
 from assetforge.events import Event, Trouble
 from assetforge.execute.session import Session
+from assetforge.plan.assets import nothing_matches
 from assetforge.report import Ledger
 from assetforge.watch.desk import Desk
 from assetforge.watch.eyes import Eyes
@@ -51,7 +52,7 @@ class Shift:
         self._changing: Path | None = None
         self._notifier: Notifier | None = None
         self._chores, self._show = Pace(_CHORES, 0.1), Pace(_SHOW, 0.1)
-        self._scan = {"events": Pace(_RESCAN, 0.05), "polling": Pace(_POLL, 0.2), "away": Pace(_RESCAN, 0.05)}
+        self._rescan, self._poll = Pace(_RESCAN, 0.05), Pace(_POLL, 0.2)
 
     def __enter__(self) -> Self:
         on_done = self._build.pipeline.watch.on_done
@@ -75,14 +76,14 @@ class Shift:
             self._do_chores(now)
             self._chores.done(now, time.monotonic())
         self._take_hints(now)
-        if self._scan[self._eyes.how].is_due(now):
-            self._look_at_everything(now)
+        self._look(now)
         self._desk.settle(now)
-        if self._eyes.how != "away":
+        may_plan = self._eyes.how != "away"
+        if may_plan:
             self._desk.plan(now)
         self._show_what_is_done(now)
         now = time.monotonic()
-        patience = max(0.0, min(self._chores.due - now, self._desk.next_due(now)))
+        patience = max(0.0, min(self._chores.due - now, self._desk.next_due(now, may_plan=may_plan)))
         for ending in self._session.advance(patience, idle=True):
             self._desk.ended(ending, time.monotonic())
             if self._notifier and not ending.stale:
@@ -95,12 +96,14 @@ class Shift:
         return self._eyes.how == "away" or (self._desk.is_idle and not self._hints)
 
     def give_up_waiting(self) -> None:
-        """Note that what is not complete now will not be built."""
+        """Note that what is not complete now will not be built. Raise PipelineError where there is no source at all."""
+        if self._desk.is_empty:
+            raise nothing_matches(self._build.pipeline)
         self._desk.give_up_waiting()
 
     def _do_chores(self, now: float) -> None:
         if self._eyes.check():
-            self._scan[self._eyes.how].hurry()
+            self._rescan.hurry()
             if self._eyes.how == "away":
                 self._desk.withdraw()
         # What was changed is taken up when it has stayed the same until the next time.
@@ -121,16 +124,23 @@ class Shift:
             self._desk.expect(inventory.below(folder), now, live=True)
         if gathered.lost:
             self._emit(Trouble(f"the system has lost track of changes ({gathered.lost}); looking at everything"))
-            self._scan[self._eyes.how].hurry()
+            self._rescan.hurry()
 
-    def _look_at_everything(self, now: float) -> None:
+    def _look(self, now: float) -> None:
+        """Look at everything, or where the system tells nothing at least at the sources, if that is due."""
+        if self._rescan.is_due(now):
+            look, pace = self._desk.look_at_everything, self._rescan
+        elif self._eyes.how == "polling" and self._poll.is_due(now):
+            look, pace = self._desk.look_at_sources, self._poll
+        else:
+            return
         try:
-            self._desk.look_at_everything(now)
+            look(now)
         except SourceError as error:
             self._emit(Trouble(str(error)))
         if self._desk.inventory.disks_changed and self._eyes.how == "events":
             self._eyes.begin()  # the system does not follow what was mounted anew
-        self._scan[self._eyes.how].done(now, time.monotonic())
+        pace.done(now, time.monotonic())
 
     def _show_what_is_done(self, now: float) -> None:
         if not self._show.is_due(now):

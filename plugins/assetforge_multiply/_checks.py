@@ -30,12 +30,3 @@ def _largest_piece(mask: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> int
     twice = np.tile(mask, (2, 2))
     _, _, stats, _ = cv2.connectedComponentsWithStats(twice, connectivity=4)
     return min(int(stats[1:, cv2.CC_STAT_AREA].max(initial=0)), int(mask.sum()))
-
-
-def coverage(field: Field, exemplar: tuple[int, int]) -> float:
-    """Return the part of the exemplar's pixels that occur in the result."""
-    used = torch.zeros(exemplar, dtype=torch.bool)
-    for dy in range(field.stride):
-        for dx in range(field.stride):
-            used[field.y + dy, field.x + dx] = True
-    return used.float().mean().item()

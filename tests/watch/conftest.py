@@ -86,6 +86,11 @@ class Watcher:
             "children": len(children),
         }
 
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that its process has taken."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def said(self) -> str:
         return (self.project / "output.txt").read_text()
 

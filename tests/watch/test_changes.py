@@ -112,6 +112,9 @@ def test_it_ends_in_good_order(sent: int, code: int, project: Path, watch: Start
 
 
 def test_once_ends_like_a_run(project: Path, watch: Start) -> None:
+    empty = watch(project, "--once")
+    assert empty.process.wait(60) == forge(project, "run", "pipeline.yaml").returncode == 2
+    assert "no file matches" in empty.said()
     add(project, "a", "b")
     watcher = watch(project, "--once")
     assert watcher.process.wait(60) == 0
