@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from assetforge.errors import AssetForgeError, PluginError
-from assetforge.events import Event, RunFinished, RunStarted
+from assetforge.events import Event, RunStarted
 from assetforge.execute.devices import check_device
 from assetforge.execute.manner import Manner
 from assetforge.pipeline.load import load as load_pipeline
@@ -99,7 +99,7 @@ class Build:
         report = ledger.report(time.monotonic() - began)
         counts = report.counts
         self.state.journal.run_ended(report.exit_code, {str(state): count for state, count in counts.items()})
-        emit(RunFinished(counts["done"], counts["failed"], counts["up to date"], counts["quarantined"], report.seconds))
+        emit(report.finished())
         return report
 
     def _execute(self, ledger: Ledger, plan: Plan, emit: Listener, manner: Manner) -> None:

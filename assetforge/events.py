@@ -75,6 +75,8 @@ class JobFinished:
     seconds: float
     error: str = ""
     log: str = ""
+    flags: tuple[str, ...] = ()
+    """Why its outputs, though whole, are doubtful, as its steps say."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class RunFinished:
     current: int
     quarantined: int
     seconds: float
+    flagged: int = 0
+    """How many of those that are done or up to date are doubtful."""
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.fields import FieldInfo
+
+P = TypeVar("P", bound=BaseModel)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 """A number from 0 to 1."""
@@ -45,30 +48,68 @@ class Params(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
+Place = tuple[str | int, ...]
+"""Where a value stands in parameters: fields, keys and positions, from the top."""
+
+
 def is_file(field: FieldInfo) -> bool:
-    """Tell whether a field holds a `File`, `File | None` or a collection of them."""
-    return any(isinstance(mark, FileMark) for mark in field.metadata) or _mentions_file(field.annotation)
+    """Tell whether a field holds a `File`, `File | None`, a collection of them, or models that do."""
+    return any(isinstance(mark, FileMark) for mark in field.metadata) or _mentions_file(field.annotation, frozenset())
 
 
-def _mentions_file(annotation: Any) -> bool:
-    marks = getattr(annotation, "__metadata__", ())
-    if any(isinstance(mark, FileMark) for mark in marks):
+def _mentions_file(annotation: Any, around: frozenset[type[BaseModel]]) -> bool:
+    """Look for the mark inside a type; `around` are the models that it stands in, as a model may hold its own kind."""
+    if any(isinstance(mark, FileMark) for mark in getattr(annotation, "__metadata__", ())):
         return True
-    return any(_mentions_file(argument) for argument in getattr(annotation, "__args__", ()))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in around:
+        inside = around | {annotation}
+        fields = annotation.model_fields.values()
+        return any(
+            any(isinstance(mark, FileMark) for mark in field.metadata) or _mentions_file(field.annotation, inside)
+            for field in fields
+        )
+    return any(_mentions_file(argument, around) for argument in getattr(annotation, "__args__", ()))
 
 
-def files_named(params: Params) -> dict[str, tuple[Path, ...]]:
-    """Return the files that each `File` parameter names, in the order of the fields."""
-    named = {}
-    for name, field in type(params).model_fields.items():
-        value = getattr(params, name)
-        if is_file(field) and value is not None:
-            named[name] = tuple(_paths(value))
-    return named
+def file_places(params: BaseModel) -> dict[Place, Path]:
+    """Return every file that parameters name, by its place in them, in the order of the fields."""
+    return dict(_places(params, ()))
 
 
-def _paths(value: Any) -> list[Path]:
+def _places(value: Any, at: Place) -> Iterator[tuple[Place, Path]]:
     if isinstance(value, Path):
-        return [value]
-    values = value.values() if isinstance(value, dict) else value
-    return [path for entry in values for path in _paths(entry)]
+        yield at, value
+    for part, inner in _parts(value):
+        yield from _places(inner, (*at, part))
+
+
+def _parts(value: Any) -> Iterator[tuple[str | int, Any]]:
+    """Yield what may hold files inside a value, each with its place."""
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields.items()
+        yield from ((field.alias or name, getattr(value, name)) for name, field in fields if is_file(field))
+    elif isinstance(value, dict):
+        yield from ((key if isinstance(key, int | str) else str(key), inner) for key, inner in value.items())
+    elif isinstance(value, tuple | list):
+        yield from enumerate(value)
+    elif isinstance(value, set | frozenset):  # which has no order that would be the same the next time
+        yield from enumerate(sorted(value, key=str))
+
+
+def with_files(params: P, change: Callable[[Path], Path]) -> P:
+    """Return parameters in which every file is another one."""
+    fields = type(params).model_fields.items()
+    changed = {name: _changed(getattr(params, name), change) for name, field in fields if is_file(field)}
+    return params.model_copy(update=changed)
+
+
+def _changed(value: Any, change: Callable[[Path], Path]) -> Any:
+    if isinstance(value, Path):
+        return change(value)
+    if isinstance(value, BaseModel):
+        return with_files(value, change)
+    if isinstance(value, dict):
+        return {key: _changed(entry, change) for key, entry in value.items()}
+    if isinstance(value, tuple | list | set | frozenset):
+        return type(value)(_changed(entry, change) for entry in value)
+    return value

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from assetforge.errors import AssetForgeError, PipelineError
-from assetforge.events import Event, JobFinished, JobState
+from assetforge.events import Event, JobFinished, JobState, RunFinished
 from assetforge.plan.jobs import Job, Plan
+from assetforge.store.notes import Notes
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree as ET
 
 OK, FAILED, QUARANTINED, INTERRUPTED = 0, 1, 4, 130
+NO_NOTES: Mapping[str, Any] = {}
 STATES: tuple[JobState, ...] = get_args(JobState)
 
 
@@ -33,6 +35,10 @@ class JobReport(NamedTuple):  # and no dataclass: there may be very many, and fr
     """The file that holds what was printed when it failed, if anything was."""
     quarantined: bool = False
     """Whether later runs leave it alone until what it depends on changes."""
+    notes: Mapping[str, Any] = NO_NOTES
+    """What each step that was part of it noted of its result."""
+    flags: tuple[str, ...] = ()
+    """Why its outputs, though whole, are doubtful: each begins with the step that says so."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,17 @@ class Report:
         """Count the jobs in a state."""
         return self.counts[state]
 
+    @property
+    def flagged(self) -> int:
+        """How many jobs are done or up to date, but doubtful. That fails nothing."""
+        return sum(bool(job.flags) for job in self.jobs)
+
+    def finished(self) -> RunFinished:
+        """Return the event that ends the run."""
+        of = self.counts
+        counted = of["done"], of["failed"], of["up to date"], of["quarantined"]
+        return RunFinished(*counted, self.seconds, self.flagged)
+
     def json(self) -> str:
         """Return the report as JSON text."""
         data: dict[str, Any] = {
@@ -94,6 +111,7 @@ class Report:
             "interrupted": self.interrupted,
             "problems": list(self.problems),
             "counts": self.counts,
+            "flagged": self.flagged,
             "removed": list(self.removed),
             "jobs": [job._asdict() for job in self.jobs],
         }
@@ -150,16 +168,23 @@ class Ledger:
 
     def untouched(self, job: Job, state: JobState) -> None:
         """Note a job to which nothing is done."""
-        self._jobs[job.asset] = JobReport(job.asset, state, tuple(map(str, job.reasons)), job.files)
+        self._jobs[job.asset] = JobReport(job.asset, state, tuple(map(str, job.reasons)), job.files, flags=job.flags)
 
     def finish(
         self, job: Job, state: JobState, seconds: float, error: str = "", log: str = "", *, quarantined: bool = False
     ) -> None:
-        """Note how a job ended."""
-        files = job.files if state == "done" else ()
+        """Note how a job ended that is not done."""
         reasons = tuple(map(str, job.reasons))
-        self._jobs[job.asset] = JobReport(job.asset, state, reasons, files, seconds, error, log, quarantined)
+        self._jobs[job.asset] = JobReport(job.asset, state, reasons, (), seconds, error, log, quarantined)
         self._emit(JobFinished(job.asset, state, seconds, error, log))
+
+    def done(self, job: Job, seconds: float, noted: Notes) -> None:
+        """Note that a job is done, with what its steps noted."""
+        reasons = tuple(map(str, job.reasons))
+        self._jobs[job.asset] = JobReport(
+            job.asset, "done", reasons, job.files, seconds, notes=noted.values, flags=noted.flags
+        )
+        self._emit(JobFinished(job.asset, "done", seconds, flags=noted.flags))
 
     def of(self, asset: str) -> JobReport:
         """Return what has become of a job."""
@@ -181,7 +206,15 @@ def _case(pipeline: str, job: JobReport) -> ET.Element:
         ET.SubElement(case, "failure", message=_plain(job.error), type="failed").text = _plain(detail)
     elif job.state in ("quarantined", "not run"):
         ET.SubElement(case, "skipped", message=_plain(job.error or job.state))
+    if job.notes or job.flags:
+        ET.SubElement(case, "system-out").text = _plain("\n".join(_remarks(job)))
     return case
+
+
+def _remarks(job: JobReport) -> Iterator[str]:
+    yield from (f"flagged: {flag}" for flag in job.flags)
+    for step, noted in job.notes.items():
+        yield from (f"{step}: {name} = {json.dumps(value, ensure_ascii=False)}" for name, value in noted.items())
 
 
 def _plain(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params
@@ -21,6 +21,16 @@ MapNames = frozenset[str] | MapRule
 RunFunction = Callable[["Material", P, "Context"], "Material"]
 
 RULES: tuple[MapRule, ...] = ("every map", "every color map")
+JSON = Any
+"""Whatever JSON can hold: numbers that are finite, words, lists and mappings."""
+
+
+def _to_nobody(*_: object) -> None:
+    """Stands in for whom a step tells something where nobody listens, as in a plugin's own tests."""
+
+
+def _nothing(_: Params) -> tuple[str, ...]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,11 @@ class Context:
     """What each map that the step reads or writes is, plugins' words included."""
     tile_divisor: int = 1
     """Divide the side of tiles by this: more than 1 after the device has run out of memory."""
+    note: Callable[[str, JSON], None] = _to_nobody
+    """Note what was measured of the result, under a name. It belongs to the result: reports show it, and they do where
+    the result is not computed again but comes from the store."""
+    flag: Callable[[str], None] = _to_nobody
+    """Say why a result that is whole is doubtful. It is kept and shown as notes are, and fails nothing."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +81,30 @@ class Step(Generic[P]):
     resources: Resources = Resources()
     version: int = 1
     summary: str = ""
+    on_demand: Callable[[P], Iterable[str]] = _nothing
+    """Names the maps that it writes beyond `writes`, because its parameters ask for them."""
+
+    @property
+    def writes_on_demand(self) -> bool:
+        """Whether its parameters may ask for more maps."""
+        return self.on_demand is not _nothing
+
+    def writes_with(self, params: Params, available: Mapping[str, MapSpec]) -> frozenset[str]:
+        """Return the names of the maps that it writes with these parameters, given the material's maps."""
+        return select(self.writes, available) | frozenset(self.on_demand(cast(P, params)))
 
     def weights_of(self, params: Params) -> tuple[str, ...]:
         """Return the names of the weights that these parameters need."""
         return self.weights(cast(P, params))
 
 
-def step(
+def step(  # noqa: PLR0913  as many as a step has sides
     name: str,
     params: type[P],
     *,
     reads: Iterable[str] | MapRule,
     writes: Iterable[str] | MapRule,
+    on_demand: Callable[[P], Iterable[str]] = _nothing,
     weights: Callable[[P], tuple[str, ...]] | Iterable[str] = (),
     resources: Resources = Resources(),
     version: int = 1,
@@ -86,6 +113,7 @@ def step(
 
     reads, writes: map names, or "every map" or "every color map" of the material. The function is given the maps that
     it reads and no other; those that it does not write pass by untouched.
+    on_demand: a function of the parameters that returns the names of further maps, which only these have it write.
     weights: names of files in the plugin's `weights` folder, or a function of the parameters that returns them.
     resources: what the step needs of the machine; a pipeline may say it otherwise.
     version: raise it when the output changes for a reason that the plugin's code does not show.
@@ -96,7 +124,8 @@ def step(
 
     def decorate(run: RunFunction[P]) -> Step[P]:
         summary = (run.__doc__ or "").strip().split("\n")[0]
-        return Step(name, run, params, _names(reads), _names(writes), names, resources, version, summary)
+        maps = _names(reads), _names(writes)
+        return Step(name, run, params, *maps, names, resources, version, summary, on_demand)
 
     return decorate
 

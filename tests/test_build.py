@@ -285,6 +285,71 @@ def test_bad_files_are_named_and_good_ones_built(tmp_path: Path, forge: Forge) -
     assert "cut_d.png: is cut off" in again.stderr
 
 
+ROUGHEN = """\
+from __future__ import annotations
+import assetforge as af
+
+class Params(af.Params):
+    roughness: bool = False
+    gain: float = 1.0
+
+@af.step("roughen", Params, reads={"base_color"}, writes={"height"},
+         on_demand=lambda params: ("roughness",) if params.roughness else ())
+def roughen(material: af.Material, params: Params, context: af.Context) -> af.Material:
+    gray = material["base_color"].data.mean(0, keepdim=True)
+    maps = {name: af.Texture(gray, af.ColorSpace.NONE, "clamp", None) for name in sorted(context.specs)}
+    return material.replace(**{name: maps[name] for name in maps if name != "base_color"})
+
+@af.hookimpl
+def register_steps(register: af.Register) -> None:
+    register(roughen)
+"""
+
+
+@pytest.fixture
+def roughening(project: Path) -> Path:
+    """A project with two steps: the second writes a height, and a roughness only where it is asked for."""
+    (project / "plugins").mkdir()
+    (project / "plugins" / "roughen.py").write_text(ROUGHEN)
+    text = (project / "pipeline.yaml").read_text()
+    (project / "pipeline.yaml").write_text(text.replace("outputs:\n", "  - use: roughen\noutputs:\n"))
+    return project
+
+
+def built(project: Path, asset: str) -> list[str]:
+    return sorted(path.stem.removeprefix(f"{asset}_") for path in (project / "build").glob(f"{asset}_*"))
+
+
+def test_maps_that_parameters_ask_for_are_written(roughening: Path) -> None:
+    run(roughening)
+    assert built(roughening, "moss") == ["base_color", "height"]
+    assert reasons(roughening, "roughness=true")["moss"] == ["params changed: roughness False → True"]
+    assert run(roughening, "roughness=true")[0].exit_code == 0
+    assert built(roughening, "moss") == ["base_color", "height", "roughness"]
+    assert cv2.imread(str(roughening / "build" / "moss_roughness.png"), cv2.IMREAD_UNCHANGED).shape == (48, 64)
+
+
+def test_only_listed_maps_are_written(roughening: Path) -> None:
+    report, computed = run(roughening, "outputs.maps=[base_color]")
+    assert report.exit_code == 0
+    assert built(roughening, "brick") == ["base_color"]
+    assert {step for _, step in computed} == {"upscale"}  # nobody needs what the other step would make
+    assert run(roughening, "outputs.maps=[base_color]")[1] == []
+    expected = ["maps changed: base_color → base_color, height"]
+    assert reasons(roughening, "outputs.maps=[base_color, height]")["brick"] == expected
+    assert {step for _, step in run(roughening, "outputs.maps=[base_color, height]")[1]} == {"upscale", "roughen"}
+    assert built(roughening, "brick") == ["base_color", "height"]
+    assert reasons(roughening, "outputs.maps=[height]", "gain=2")["brick"][0] == "params changed: gain 1.0 → 2.0"
+
+
+def test_an_asset_that_has_none_of_the_listed_maps_fails_alone(project: Path, forge: Forge) -> None:
+    done = forge("run", "pipeline.yaml", "-D", "outputs.maps=[normal]")
+    assert done.returncode == 1
+    expected = "moss: has none of the maps that outputs.maps lists (normal); it has: base_color"
+    assert expected in done.stderr
+    assert [path.name for path in (project / "build").iterdir()] == ["brick_normal.png"]
+
+
 BAD_STEPS = {
     "raises": ("raise RuntimeError('no luck')", "RuntimeError: no luck"),
     "returns_none": ("return None", "returned a NoneType; return a Material"),

@@ -48,16 +48,10 @@ def reporter() -> Iterator[Show]:
 
 
 def show_line(event: Event) -> None:
-    """Show an event as at most one line."""
+    """Show an event as a line; what failed or is doubtful as a few, most events not at all."""
     match event:
-        case JobFinished(asset, "failed", _, error, log):
-            click.secho(f"failed   {asset}: {error}", fg="red", err=True)
-            if log:
-                click.secho(f"         its log: {log}", fg="red", err=True)
-        case JobFinished(asset, "quarantined", _, error):
-            click.secho(f"skipped  {asset}: {error}", fg="yellow", err=True)
-        case JobFinished(asset, state, seconds):
-            click.echo(f"{state:8} {asset} ({seconds:.1f} s)")
+        case JobFinished():
+            _show_end(event)
         case AttemptFailed(asset, error):
             click.secho(f"trouble  {asset}: {error}", fg="yellow", err=True)
         case OutputRemoved(asset, path):
@@ -66,6 +60,20 @@ def show_line(event: Event) -> None:
             click.echo(_summary(event))
         case _:
             _show_watch_line(event)
+
+
+def _show_end(event: JobFinished) -> None:
+    match event:
+        case JobFinished(asset, "failed", _, error, log):
+            click.secho(f"failed   {asset}: {error}", fg="red", err=True)
+            if log:
+                click.secho(f"         its log: {log}", fg="red", err=True)
+        case JobFinished(asset, "quarantined", _, error):
+            click.secho(f"skipped  {asset}: {error}", fg="yellow", err=True)
+        case JobFinished(asset, state, seconds, flags=flags):
+            click.echo(f"{state:8} {asset} ({seconds:.1f} s)")
+            for flag in flags:
+                click.secho(f"flagged  {asset}: {flag}", fg="yellow", err=True)
 
 
 def _show_watch_line(event: Event) -> None:
@@ -90,7 +98,8 @@ def _show_watch_line(event: Event) -> None:
 
 def _summary(event: RunFinished) -> str:
     quarantined = f", {event.quarantined} quarantined" if event.quarantined else ""
-    counts = f"{event.done} done, {event.failed} failed{quarantined}, {event.current} up to date"
+    flagged = f", {event.flagged} flagged" if event.flagged else ""
+    counts = f"{event.done} done, {event.failed} failed{quarantined}, {event.current} up to date{flagged}"
     return f"{counts} ({event.seconds:.1f} s)"
 
 

@@ -41,7 +41,8 @@ def _list(registry: Registry) -> None:
 def _explain(step: Step[Any], registry: Registry) -> None:
     plugin = registry.plugin_of(step.name)
     click.echo(f"{step.name}: {step.summary}")
-    click.echo(f"plugin {plugin.name} {plugin.version}, reads {_spell(step.reads)}, writes {_spell(step.writes)}\n")
+    writes = _spell(step.writes) + (", and what its parameters ask for" if step.writes_on_demand else "")
+    click.echo(f"plugin {plugin.name} {plugin.version}, reads {_spell(step.reads)}, writes {writes}\n")
     for row in parameter_rows(step.params):
         click.echo(f"  {row.name}: {row.kind} = {row.default}")
         click.echo(f"      {row.meaning}")

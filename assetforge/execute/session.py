@@ -24,7 +24,7 @@ from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.jobs import Gone, Job
 from assetforge.plugins import Registry
 from assetforge.report import Ledger
-from assetforge.store import runs
+from assetforge.store import notes, runs
 from assetforge.store.results import Store
 from assetforge.store.runs import Run
 from assetforge.store.state import State
@@ -200,7 +200,7 @@ class _SessionBooks(Books):
             return None
         if state.built_meanwhile(job.asset, job.signature) and not self.manner.force:
             journal.unclaim(job.asset, self.run)
-            self.ledger.untouched(job, "up to date")
+            self.ledger.untouched(job._replace(flags=state.flags(job.asset, anew=True)), "up to date")
             return None
         if job.asset not in self.started:
             self.started.add(job.asset)
@@ -225,10 +225,11 @@ class _SessionBooks(Books):
         seconds = time.monotonic() - attempt.began
         self.started.discard(job.asset)
         if ending.problem is None:
-            state.remember(job.asset, job.signature, job.sources, job.facts, attempt.published)
+            noted = notes.gather(self.office.store, {task.name: task.key for task in job.tasks})
+            state.remember(job.asset, job.signature, job.sources, job.facts, attempt.published, noted.flags)
             for one in attempt.published:
                 self.office.emit(OutputWritten(job.asset, str(self.office.pipeline.folder / one.name)))
-            self.ledger.finish(job, "done", seconds)
+            self.ledger.done(job, seconds, noted)
         elif ending.stale and self.manner.keep_up:
             self.office.emit(AttemptFailed(job.asset, str(ending.problem)))
             self.ledger.untouched(job, "not run")

@@ -17,6 +17,7 @@ from assetforge.codecs.verify import verify
 from assetforge.errors import AssetForgeError, ChangedError, StepError
 from assetforge.events import StepProgress, StepStarted
 from assetforge.execute import results
+from assetforge.execute.notebook import Notebook
 from assetforge.execute.publish import DamagedError
 from assetforge.execute.stages import MAPS, Compute, Done, Read, Write
 from assetforge.execute.workplace import Workplace
@@ -26,6 +27,7 @@ from assetforge.material.texture import Texture
 from assetforge.plan.jobs import MapOrigin, Output, SourceMap, Task
 from assetforge.plan.keys import written_key
 from assetforge.steps import Context
+from assetforge.store import notes
 from assetforge.store.results import Store
 
 SMALLEST_TILES = 8
@@ -56,8 +58,10 @@ def compute(stage: Compute, workplace: Workplace) -> Done:
     shelf = _Shelf(stage.scratch, workplace.store, Counter(o.key for t in stage.tasks for o in t.reads.values()))
     for task in stage.tasks:
         material = Material("material", {name: shelf.take(name, origin) for name, origin in task.reads.items()})
-        written = _run(task, material, stage.asset, workplace)
+        book = Notebook(task.use.step.name)
+        written = _run(task, material, stage.asset, workplace, book)
         del material
+        notes.keep(workplace.store, task.key, book.notes)  # before the result: whoever finds that finds these
         if task.key in stage.kept:
             _keep(task, written, workplace.store)
         for name, texture in written.items():
@@ -127,7 +131,7 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
-def _run(task: Task, material: Material, asset: str, workplace: Workplace) -> dict[str, Texture]:
+def _run(task: Task, material: Material, asset: str, workplace: Workplace, book: Notebook) -> dict[str, Texture]:
     """Run one step and check what it returns.
 
     The material has no name of its own here: a name is not in the key, so a step must not know it.
@@ -140,12 +144,14 @@ def _run(task: Task, material: Material, asset: str, workplace: Workplace) -> di
         progress=lambda fraction: workplace.emit(StepProgress(asset, step.name, fraction)),
         weights=_verified(task),
         specs={name: workplace.specs[name] for name in task.reads.keys() | task.writes.keys()},
+        note=book.note,
+        flag=book.flag,
     )
     workplace.emit(StepStarted(asset, step.name, task.use.resources.time_limit))
     before = _versions(material)
     try:
         with torch.no_grad():
-            result = _with_smaller_tiles(task, material, context, workplace.hooks)
+            result = _with_smaller_tiles(task, material, context, workplace.hooks, book)
     except AssetForgeError:
         raise
     except MemoryError as error:
@@ -159,9 +165,10 @@ def _run(task: Task, material: Material, asset: str, workplace: Workplace) -> di
     return _checked(result, task)
 
 
-def _with_smaller_tiles(task: Task, material: Material, context: Context, hooks: Hooks) -> object:
+def _with_smaller_tiles(task: Task, material: Material, context: Context, hooks: Hooks, book: Notebook) -> object:
     """Run a step; where the device runs out of memory, empty its cache and run it again with smaller tiles."""
     while True:
+        book.clear()
         try:
             return hooks.run_step(step=task.use.step, material=material, params=task.use.params, context=context)
         except torch.OutOfMemoryError:

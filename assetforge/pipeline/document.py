@@ -85,6 +85,8 @@ class OutputsSection(_Section):
     depth where it can."""
     green: Green = "up"
     """Normal maps: `up` for OpenGL, `down` for DirectX."""
+    maps: list[str] | None = Field(default=None, min_length=1)
+    """Which maps are written; by default all that there are."""
 
 
 class OnDoneSection(_Section):

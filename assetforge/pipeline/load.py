@@ -29,7 +29,7 @@ def load(file: Path, registry: Registry, definitions: Sequence[str] = (), profil
     findings.extend(problems)
     inputs = resolve_inputs(findings)
     variants = resolve_variants(findings)
-    outputs = resolve_outputs(findings, inputs)
+    outputs = resolve_outputs(findings, inputs, variants)
     if section is None or outputs is None or findings.problems:
         raise _error(findings)
     folder = findings.folder

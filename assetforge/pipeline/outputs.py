@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from assetforge.codecs.formats import FORMATS, Format
@@ -13,16 +13,18 @@ from assetforge.pipeline import marked_yaml
 from assetforge.pipeline.document import OutputsSection
 from assetforge.pipeline.findings import Findings
 from assetforge.pipeline.patterns import template_fields
-from assetforge.pipeline.pipeline import Input, Outputs
+from assetforge.pipeline.pipeline import Input, Outputs, Variant
 from assetforge.pipeline.validate import validate
 
 
-def resolve_outputs(findings: Findings, inputs: Mapping[str, Input]) -> Outputs | None:
+def resolve_outputs(findings: Findings, inputs: Mapping[str, Input], variants: Sequence[Variant]) -> Outputs | None:
     """Resolve where results go; None where too much is wrong to tell."""
     section = _section(findings)
     if section is None:
         return None
     default, formats = _formats(findings, section.format)
+    given = _given(findings, variants)
+    _check_maps(findings, section.maps or (), given if _all_is_given(findings, variants) else None)
     if not inputs:  # then nothing is known of the placeholders
         return None
     fields = {field for one in inputs.values() for field in one.pattern.fields}
@@ -32,9 +34,12 @@ def resolve_outputs(findings: Findings, inputs: Mapping[str, Input]) -> Outputs 
     root = _root(findings.folder, section.dir)
     if any(part == ".." for part in _variable_part(section.dir) + section.name.split("/")):
         findings.add(("outputs",), "leaves the output root with '..'", f"stay inside {root}")
-    if "{map}" not in section.name and len(_map_names(findings)) > 1:
-        _check_layers(findings, default, formats)
-    return Outputs(root, section.dir, section.name, default, formats, section.green)
+    maps = None if section.maps is None else frozenset(section.maps)
+    outputs = Outputs(root, section.dir, section.name, default, formats, section.green, maps)
+    written = set(filter(outputs.writes, given))
+    if "{map}" not in section.name and len(written) > 1:
+        _check_layers(findings, {outputs.format_of(name) for name in written})
+    return outputs
 
 
 def _section(findings: Findings) -> OutputsSection | None:
@@ -70,19 +75,40 @@ def _check_template(findings: Findings, path: marked_yaml.Path, text: str, field
             findings.add(path, f"unknown placeholder {{{name}}}", did_you_mean(name, fields))
 
 
-def _check_layers(findings: Findings, default: Format, formats: Mapping[str, Format]) -> None:
-    used = {formats.get(name, default) for name in _map_names(findings)}
+def _check_layers(findings: Findings, used: set[Format]) -> None:
     if len(used) > 1 or not next(iter(used)).holds_layers:
         instead = "add {map} to the name, or write `format: exr`, which holds all maps as layers"
         findings.add(("outputs", "name"), "every map of an asset would be the same file", instead)
 
 
-def _map_names(findings: Findings) -> set[str]:
+def _check_maps(findings: Findings, names: Sequence[str], given: set[str] | None) -> None:
+    """Check the names of the maps to write; whether anything gives them is not known where steps are wrong."""
+    known = findings.registry.maps
+    for index, name in enumerate(names):
+        path: marked_yaml.Path = ("outputs", "maps", index)
+        if name not in known:
+            findings.add(path, f"unknown map {name!r}", did_you_mean(name, given or known))
+        elif given is not None and name not in given:
+            instead = f"the inputs and the steps give: {', '.join(sorted(given))}"
+            findings.add(path, f"no input and no step gives {name!r}", instead)
+
+
+def _given(findings: Findings, variants: Sequence[Variant]) -> set[str]:
+    """Name the maps that there are after the last step, in any variant, as far as steps are right."""
     names = set(findings.known_inputs())
     for entry in findings.entries("steps"):
         step = findings.registry.steps.get(str(entry.get("use")))
         names |= step.writes if step and isinstance(step.writes, frozenset) else set()
+    for use in (use for variant in variants for use in variant.steps):
+        names |= use.step.writes_with(use.params, {})  # a rule stands for maps that are there already
     return names
+
+
+def _all_is_given(findings: Findings, variants: Sequence[Variant]) -> bool:
+    """Tell whether all inputs and steps could be resolved, so that it is known what they give."""
+    steps = findings.document.data.get("steps") or []
+    whole = bool(variants) and all(len(variant.steps) == len(steps) for variant in variants)
+    return whole and len(findings.known_inputs()) == len(findings.mapping("inputs"))
 
 
 def _root(folder: Path, template: str) -> Path:

@@ -62,6 +62,12 @@ class Outputs:
     default: Format
     formats: Mapping[str, Format]
     green: Green
+    maps: frozenset[str] | None = None
+    """The maps that are written; all where it is None."""
+
+    def writes(self, map_name: str) -> bool:
+        """Tell whether a map is written."""
+        return self.maps is None or map_name in self.maps
 
     def format_of(self, map_name: str) -> Format:
         """Return the format that a map is written in."""

@@ -13,6 +13,7 @@ def json_schema(registry: Registry) -> dict[str, Any]:
     schema = PipelineSection.model_json_schema(by_alias=True)
     definitions = schema.setdefault("$defs", {})
     definitions["StepSection"] = {"oneOf": [_step(name, registry, definitions) for name in sorted(registry.steps)]}
+    definitions["OutputsSection"]["properties"]["maps"]["anyOf"][0]["items"] = {"enum": sorted(registry.maps)}
     schema["properties"]["inputs"]["propertyNames"] = {"enum": sorted(registry.maps)}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "AssetForge pipeline"}
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from assetforge.errors import did_you_mean
 from assetforge.material.map_spec import MapSpec
-from assetforge.params import Params, files_named, is_file
+from assetforge.params import Params, file_places, with_files
 from assetforge.pipeline import marked_yaml
 from assetforge.pipeline.document import ResourcesSection
 from assetforge.pipeline.findings import Findings
@@ -100,21 +99,10 @@ def _params(findings: Findings, model: type[Params], at: marked_yaml.Path) -> Pa
 
 def _resolve_files(findings: Findings, params: Params, at: marked_yaml.Path) -> Params:
     """Find the files that parameters name beside the pipeline."""
-    for name, paths in files_named(params).items():
-        for path in paths:
-            if not (findings.folder / path).is_file():
-                findings.add((*at, name), f"there is no file {str(path)!r}", f"paths start from {findings.folder}")
-    fields = type(params).model_fields.items()
-    files = {name: _beside(findings.folder, getattr(params, name)) for name, field in fields if is_file(field)}
-    return params.model_copy(update=files)
-
-
-def _beside(folder: Path, value: Any) -> Any:
-    if isinstance(value, Path):
-        return folder / value
-    if isinstance(value, dict):
-        return {key: _beside(folder, entry) for key, entry in value.items()}
-    return type(value)(_beside(folder, entry) for entry in value) if value is not None else None
+    for place, path in file_places(params).items():
+        if not (findings.folder / path).is_file():
+            findings.add((*at, *place), f"there is no file {str(path)!r}", f"paths start from {findings.folder}")
+    return with_files(params, lambda path: findings.folder / path)
 
 
 def _resources(findings: Findings, own: Resources, at: marked_yaml.Path) -> Resources:
@@ -134,7 +122,7 @@ def _flow(findings: Findings, use: StepUse, available: Mapping[str, MapSpec], in
     if missing:
         names, given = ", ".join(sorted(missing)), ", ".join(available)
         findings.add(at, f"{use.step.name} reads {names!r}", f"the inputs and the steps before give: {given}")
-    writes = select(use.step.writes, available)
+    writes = use.step.writes_with(use.params, available)
     for name in sorted(writes - known.keys()):
         hint = f"its plugin must register it; {did_you_mean(name, known)}"
         findings.add(at, f"{use.step.name} writes the unknown map {name!r}", hint)

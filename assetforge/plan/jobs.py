@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -52,6 +52,8 @@ class Task:
     writes: Mapping[str, MapSpec]
     weights: Mapping[str, Path]
     weight_sums: Mapping[str, str]
+    name: str
+    """What reports call it: its step's name, with a number where a pipeline uses the step more than once."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,18 @@ class Output:
     maps: Mapping[str, MapOrigin]
     followed: Mapping[str, SourceMap]
     """The sources whose depth each map keeps."""
+
+
+def tasks_of(origins: Iterable[MapOrigin]) -> set[str]:
+    """Return the keys of the tasks that maps are made by, from the first to the last."""
+    found: set[str] = set()
+    ahead = list(origins)
+    while ahead:
+        origin = ahead.pop()
+        if isinstance(origin, WrittenMap) and origin.task.key not in found:
+            found.add(origin.task.key)
+            ahead += origin.task.reads.values()
+    return found
 
 
 class Job(NamedTuple):  # and no dataclass: there may be very many, and frozen ones are slow to make
@@ -87,6 +101,10 @@ class Job(NamedTuple):  # and no dataclass: there may be very many, and frozen o
     """What keeps it from being built."""
     base: str = ""
     """The asset without its variant."""
+    tasks: tuple[Task, ...] = ()
+    """The steps that its outputs are made by, in order; empty as `outputs` are."""
+    flags: tuple[str, ...] = ()
+    """Why its outputs, though up to date, are doubtful."""
 
 
 @dataclass(frozen=True)

@@ -18,15 +18,16 @@ import assetforge
 from assetforge import weights
 from assetforge.codecs.formats import Format
 from assetforge.material.map_spec import MapSpec
-from assetforge.params import files_named
+from assetforge.params import Params, Place, file_places, is_file, with_files
 from assetforge.pipeline.document import Green
+from assetforge.pipeline.marked_yaml import spell
 from assetforge.pipeline.pipeline import Input, Pipeline, StepUse, Variant
 from assetforge.plugins import code_digest
 
 Digest = Callable[[Path], str]
 """Gives the sha256 of a file's content."""
 
-PIXEL_ROOMS = ("codecs", "material", "ops")
+PIXEL_ROOMS = ("codecs", "material", "ops", "weights")
 """The rooms of the host whose code makes pixels."""
 
 
@@ -50,7 +51,8 @@ class StepFacts:
     use: str
     version: int
     params: Mapping[str, Any]
-    files: Mapping[str, list[str]]
+    files: Mapping[str, str]
+    """The sha256 of each file that the parameters name, by its place in them."""
     weights: Mapping[str, str]
     plugin: str
     plugin_version: str
@@ -63,18 +65,31 @@ class StepFacts:
 
 
 def step_facts(use: StepUse, weight_files: Mapping[str, Path], digest: Digest) -> StepFacts:
-    """Gather the facts of one step. Files count by their content, not by their names."""
-    files = {name: [digest(path) for path in paths] for name, paths in files_named(use.params).items()}
+    """Gather the facts of one step. Files count by their places and their content, not by their names."""
+    files = {_spell(place): digest(path) for place, path in file_places(use.params).items()}
     return StepFacts(
         use.step.name,
         use.step.version,
-        use.params.model_dump(mode="json", exclude=set(files)),
+        _without_names(use.params),
         files,
         {name: digest(path) for name, path in sorted(weight_files.items())},
         use.plugin.name,
         use.plugin.version,
         use.plugin.code,
     )
+
+
+def _without_names(params: Params) -> dict[str, Any]:
+    """Return all of the parameters but the names of files: where files stand, and what stands beside them."""
+    fields = type(params).model_fields.items()
+    alone = {name for name, field in fields if is_file(field) and isinstance(getattr(params, name), Path)}
+    return with_files(params, lambda _: Path()).model_dump(mode="json", exclude=alone)
+
+
+def _spell(place: Place) -> str:
+    """Spell a place as people read it, and so that no two are spelled alike."""
+    plain = all(isinstance(part, int) or part.isidentifier() for part in place)
+    return spell(place) if plain else json.dumps(place)
 
 
 def weight_files(use: StepUse) -> dict[str, Path]:
@@ -91,7 +106,7 @@ def variant_digest(pipeline: Pipeline, variant: Variant, steps: Sequence[StepFac
         values=dict(variant.values),
         precision=pipeline.precision,
         inputs={name: [repr(one.spec), one.green, one.channel, one.layer, one.wrap] for name, one in _inputs(pipeline)},
-        outputs=[outputs.dir, outputs.name, outputs.default.name, outputs.green],
+        outputs=[outputs.dir, outputs.name, outputs.default.name, outputs.green, outputs.maps and sorted(outputs.maps)],
         formats={name: chosen.name for name, chosen in outputs.formats.items()},
         maps=sorted(map(repr, pipeline.specs.values())),
         wrappers=dict(pipeline.wrappers),

@@ -55,6 +55,9 @@ class Past(Protocol):
     def facts(self, asset: str) -> Mapping[str, Any]:
         """Return the facts of a recorded job."""
 
+    def flags(self, asset: str) -> tuple[str, ...]:
+        """Return why a recorded job's outputs are doubtful, if they are."""
+
     def output(self, name: str) -> OutputState:
         """Tell whether a published file is still what was written."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import starmap
 from pathlib import Path
 
 from assetforge.errors import AssetForgeError, PipelineError, Problem, SourceError
@@ -14,7 +16,7 @@ from assetforge.pipeline.pipeline import Input, Pipeline, StepUse, Variant
 from assetforge.plan import keys
 from assetforge.plan.assets import Asset, find_assets
 from assetforge.plan.collisions import find_collisions
-from assetforge.plan.jobs import Facts, Gone, Job, MapOrigin, Output, Plan, SourceMap, State, Task, WrittenMap
+from assetforge.plan.jobs import Facts, Gone, Job, MapOrigin, Output, Plan, SourceMap, State, Task, WrittenMap, tasks_of
 from assetforge.plan.past import OutputState, Past, Record
 from assetforge.plan.reasons import Kind, Reason, differences
 from assetforge.steps import select
@@ -101,11 +103,21 @@ def _gone(jobs: Sequence[Job], past: Past, folder: Path) -> Iterable[Gone]:
 
 
 @dataclass(frozen=True)
+class _Step:
+    """A step of a variant, with the files of its weights and its facts."""
+
+    name: str
+    use: StepUse
+    weights: dict[str, Path]
+    facts: keys.StepFacts
+
+
+@dataclass(frozen=True)
 class _Prepared:
     """A variant with the facts of its steps, and a digest of all that the jobs of this variant share."""
 
     variant: Variant
-    steps: tuple[tuple[StepUse, dict[str, Path], keys.StepFacts], ...]
+    steps: tuple[_Step, ...]
     digest: str
 
 
@@ -119,14 +131,14 @@ class _Planner:
     def prepared(self, variant: Variant) -> _Prepared:
         """Gather what the jobs of a variant share; once, as there may be very many."""
         if id(variant) not in self._prepared:
-            steps = tuple(self._facts(use) for use in variant.steps)
-            digest = keys.variant_digest(self.pipeline, variant, [facts for _, _, facts in steps])
+            steps = tuple(starmap(self._step, zip(_names(variant.steps), variant.steps, strict=True)))
+            digest = keys.variant_digest(self.pipeline, variant, [step.facts for step in steps])
             self._prepared[id(variant)] = _Prepared(variant, steps, digest)
         return self._prepared[id(variant)]
 
-    def _facts(self, use: StepUse) -> tuple[StepUse, dict[str, Path], keys.StepFacts]:
+    def _step(self, name: str, use: StepUse) -> _Step:
         files = keys.weight_files(use)
-        return use, files, keys.step_facts(use, files, self._digest)
+        return _Step(name, use, files, keys.step_facts(use, files, self._digest))
 
     def _digest(self, path: Path) -> str:
         return self.past.digest(_relative(path, self.pipeline.folder))
@@ -147,7 +159,8 @@ class _Planner:
         signature = keys.signature(prepared.digest, asset.fields, asset.sources, digests)
         files = None if self.wish.force or self.wish.explain else self.past.current(name, signature)
         if files is not None:
-            return Job(name, "up to date", (), signature, sources, files, base=asset.name)
+            flags = self.past.flags(name)
+            return Job(name, "up to date", (), signature, sources, files, base=asset.name, flags=flags)
         return self._job(asset, prepared, name, signature, dict(zip(asset.sources, digests, strict=True)))
 
     def _job(
@@ -162,10 +175,10 @@ class _Planner:
         sources = tuple(self.sources + path for path in asset.sources.values())
         try:
             maps = {map_name: self._source(map_name, asset, sha256) for map_name, sha256 in digests.items()}
-            chain = self._chain(maps, prepared)
+            chain, tasks = self._chain(maps, prepared)
+            outputs = self._outputs(asset, prepared.variant, maps, chain)
         except AssetForgeError as error:
             return Job(name, "failed", (), signature, sources, problem=error.problem, base=asset.name)
-        outputs = self._outputs(asset, prepared.variant, maps, chain)
         files = tuple(output.name for output in outputs)
         facts = self._job_facts(maps, prepared, outputs)
         reasons = self._reasons(name, outputs, facts, record)
@@ -177,28 +190,36 @@ class _Planner:
             problem = Problem("", f"{held.error} (quarantined, as it failed {times})")
             return Job(name, "quarantined", reasons, signature, sources, files, problem=problem, base=asset.name)
         state: State = "out of date" if reasons else "up to date"
-        return Job(name, state, reasons, signature, sources, files, outputs, facts, base=asset.name)
+        needed = tasks_of(origin for output in outputs for origin in output.maps.values())
+        tasks = tuple(task for task in tasks if task.key in needed)
+        flags = () if reasons else self.past.flags(name)
+        return Job(
+            name, state, reasons, signature, sources, files, outputs, facts, base=asset.name, tasks=tasks, flags=flags
+        )
 
     def _source(self, name: str, asset: Asset, sha256: str) -> SourceMap:
         one = self.pipeline.inputs[name]
         return SourceMap(keys.source_key(sha256, one), self.pipeline.sources / asset.sources[name], sha256, one)
 
-    def _chain(self, sources: Mapping[str, SourceMap], prepared: _Prepared) -> dict[str, MapOrigin]:
-        """Follow the steps, and return where each map comes from in the end."""
+    def _chain(
+        self, sources: Mapping[str, SourceMap], prepared: _Prepared
+    ) -> tuple[dict[str, MapOrigin], tuple[Task, ...]]:
+        """Follow the steps, and return where each map comes from in the end, and all tasks in order."""
         maps: dict[str, MapOrigin] = dict(sources)
-        for use, files, facts in prepared.steps:
-            task = self._task(use, files, facts, maps, prepared.variant.seed)
+        tasks: dict[str, Task] = {}
+        for step in prepared.steps:
+            task = self._task(step, maps, prepared.variant.seed)
+            task = tasks.setdefault(task.key, task)  # the same step on the same maps is done once
             maps |= {name: WrittenMap(keys.written_key(task.key, name), name, task) for name in task.writes}
-        return maps
+        return maps, tuple(tasks.values())
 
-    def _task(
-        self, use: StepUse, files: dict[str, Path], facts: keys.StepFacts, maps: Mapping[str, MapOrigin], seed: int
-    ) -> Task:
+    def _task(self, step: _Step, maps: Mapping[str, MapOrigin], seed: int) -> Task:
+        use, files, facts = step.use, step.weights, step.facts
         specs = {name: self.pipeline.specs[name] for name in maps}
         reads = {name: self._read(name, maps, use) for name in sorted(select(use.step.reads, specs))}
-        writes = {name: self.pipeline.specs[name] for name in sorted(select(use.step.writes, specs))}
+        writes = {name: self.pipeline.specs[name] for name in sorted(use.step.writes_with(use.params, specs))}
         task = keys.task_key(facts, self.pipeline, seed, {name: origin.key for name, origin in reads.items()}, writes)
-        return Task(task, use, seed, reads, writes, files, facts.weights)
+        return Task(task, use, seed, reads, writes, files, facts.weights, step.name)
 
     def _read(self, name: str, maps: Mapping[str, MapOrigin], use: StepUse) -> MapOrigin:
         if name not in maps:
@@ -212,11 +233,20 @@ class _Planner:
         outputs = self.pipeline.outputs
         fields = {**asset.fields, **variant.values}
         files: dict[str, list[str]] = {}
-        for name in maps:
+        for name in self._written(maps, asset):
             shown = {**fields, "map": name}
             stem = Path(outputs.dir.format_map(shown)) / outputs.name.format_map(shown)
             files.setdefault(stem.as_posix() + outputs.format_of(name).suffix, []).append(name)
         return tuple(self._output(file, names, sources, maps) for file, names in files.items())
+
+    def _written(self, maps: Mapping[str, MapOrigin], asset: Asset) -> list[str]:
+        """Choose the maps that are written; an asset that has none of them is a mistake and not silence."""
+        written = [name for name in maps if self.pipeline.outputs.writes(name)]
+        if not written:
+            listed = ", ".join(sorted(self.pipeline.outputs.maps or ()))
+            what = f"has none of the maps that outputs.maps lists ({listed})"
+            raise SourceError(asset.name, what, f"it has: {', '.join(maps)}")
+        return written
 
     def _output(
         self, file: str, names: list[str], sources: Mapping[str, SourceMap], maps: Mapping[str, MapOrigin]
@@ -237,9 +267,10 @@ class _Planner:
         return {
             "sources": {name: source.sha256 for name, source in sources.items()},
             "readings": {name: _reading(source.input) for name, source in sources.items()},
-            "steps": [facts.data for _, _, facts in prepared.steps],
+            "steps": [step.facts.data for step in prepared.steps],
             "seed": prepared.variant.seed,
             "precision": self.pipeline.precision,
+            "maps": self.pipeline.outputs.maps and sorted(self.pipeline.outputs.maps),
             "formats": {**formats, "green": self.pipeline.outputs.green},
             "wrappers": dict(self.pipeline.wrappers),
             "house": keys.house(),
@@ -266,6 +297,15 @@ def _renamed(now: Mapping[str, str], before: Mapping[str, str]) -> Reason:
     if not gone and not new:
         return Reason("assetforge changed", "key")
     return Reason("outputs renamed", "", *(Path(names[0]).name if names else "nothing" for names in (gone, new)))
+
+
+def _names(steps: Sequence[StepUse]) -> Iterator[str]:
+    """Yield what reports call each step: the second `upscale` of a pipeline is `upscale 2`."""
+    seen: Counter[str] = Counter()
+    for use in steps:
+        seen[use.step.name] += 1
+        number = seen[use.step.name]
+        yield use.step.name if number == 1 else f"{use.step.name} {number}"
 
 
 def _reading(one: Input) -> str:

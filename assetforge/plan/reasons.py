@@ -9,7 +9,7 @@ from typing import Any, Literal
 Kind = Literal[
     "new", "forced", "input changed", "input added", "input removed", "reading changed", "params changed",
     "file changed", "steps changed", "step version changed", "seed changed", "precision changed", "plugin changed",
-    "plugin code changed", "weights changed", "format changed", "assetforge changed", "output missing",
+    "plugin code changed", "weights changed", "format changed", "maps changed", "assetforge changed", "output missing",
     "output changed", "outputs renamed",
 ]  # fmt: skip
 
@@ -46,6 +46,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
             yield Reason(
                 "seed changed" if fact == "seed" else "precision changed", "", str(before[fact]), str(after[fact])
             )
+    if before.get("maps") != after["maps"]:  # older facts have none
+        yield Reason("maps changed", "", _list(before.get("maps")), _list(after["maps"]))
     yield from _changed("format changed", *_in_both(before["formats"], after["formats"]))
     for name in sorted(before["wrappers"].keys() | after["wrappers"].keys()):
         if before["wrappers"].get(name) != after["wrappers"].get(name):
@@ -74,6 +76,10 @@ def _in_both(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[
     """Leave out maps that came or went: that is a reason by itself."""
     names = before.keys() & after.keys()
     return {name: before[name] for name in names}, {name: after[name] for name in names}
+
+
+def _list(maps: list[str] | None) -> str:
+    return "all" if maps is None else ", ".join(maps)
 
 
 def _shown(values: Mapping[str, Any], name: str) -> str:

@@ -37,6 +37,10 @@ MIGRATIONS = (
     create table claims (pipeline text, asset text, run text, primary key (pipeline, asset)) without rowid;
     create table runs (pipeline text primary key, ended real, exit_code integer, counts text) without rowid
     """,
+    # 3: why outputs are doubtful; apart from the jobs, as there are few
+    """
+    create table flags (pipeline text, asset text, flags text, primary key (pipeline, asset)) without rowid
+    """,
 )
 """Statements that lead from each version to the next. Never change one that was released; add another."""
 

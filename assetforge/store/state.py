@@ -88,6 +88,8 @@ class State:
             self._published[published[0]] = tuple(published)
         rows = "select asset, signature, sources from jobs where pipeline = ?"
         self._jobs: dict[str, tuple[str, str, str]] = {row[0]: row for row in database.execute(rows, mine)}
+        rows = "select asset, flags from flags where pipeline = ?"
+        self._flags = {asset: tuple(json.loads(flags)) for asset, flags in database.execute(rows, mine)}
         self.journal.load()
 
     def _at(self, name: str) -> str:
@@ -162,6 +164,13 @@ class State:
         facts: Mapping[str, Any] = json.loads(row[0])
         return facts
 
+    def flags(self, asset: str, *, anew: bool = False) -> tuple[str, ...]:
+        """Return why a recorded job's outputs are doubtful; `anew` sees what others have written, too."""
+        if anew:
+            row = self._one("select flags from flags where pipeline = ? and asset = ?", self.pipeline, asset)
+            return tuple(json.loads(row[0])) if row else ()
+        return self._flags.get(asset, ())
+
     def confirm(self, asset: str, signature: str) -> None:
         """Note that a recorded job is up to date under a new signature."""
         self._confirmed.append((signature, asset))
@@ -173,11 +182,20 @@ class State:
         return row is not None and row[0] == signature and (known is None or known[1] != signature)
 
     def remember(
-        self, asset: str, signature: str, sources: Sequence[str], facts: Mapping[str, Any], outputs: Sequence[Published]
+        self,
+        asset: str,
+        signature: str,
+        sources: Sequence[str],
+        facts: Mapping[str, Any],
+        outputs: Sequence[Published],
+        flags: Sequence[str] = (),
     ) -> None:
-        """Keep what a job was built of and what was written, and forget its failures."""
+        """Keep what a job was built of, what was written and why it is doubtful, and forget its failures."""
         with writing(self.path), transaction(self._database):
-            self._drop(asset, "outputs", "attempts", "quarantine")
+            self._drop(asset, "outputs", "flags", "attempts", "quarantine")
+            if flags:
+                row = (self.pipeline, asset, json.dumps(flags))
+                self._database.execute("insert into flags values (?, ?, ?)", row)
             job = (self.pipeline, asset, signature, "\0".join(sources), json.dumps(facts))
             self._database.execute("insert or replace into jobs values (?, ?, ?, ?, ?)", job)
             self._database.executemany(
@@ -188,12 +206,16 @@ class State:
         self._jobs[asset] = (asset, signature, "\0".join(sources))
         self._outputs[asset] = [(one.name, one.key) for one in outputs]
         self._published |= {one.name: (one.name, *one.stat, one.sha256) for one in outputs}
+        self._flags.pop(asset, None)
+        if flags:
+            self._flags[asset] = tuple(flags)
 
     def forget(self, asset: str) -> None:
         """Forget a job whose sources are gone."""
         with writing(self.path), transaction(self._database):
-            self._drop(asset, "jobs", "outputs", "attempts", "quarantine")
+            self._drop(asset, "jobs", "outputs", "flags", "attempts", "quarantine")
         self._jobs.pop(asset, None)
+        self._flags.pop(asset, None)
         for name, _ in self._outputs.pop(asset, []):
             self._published.pop(name, None)
         self._owners = None

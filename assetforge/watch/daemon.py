@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from assetforge import plugins
 from assetforge.build import Build
 from assetforge.errors import AssetForgeError
-from assetforge.events import Event, PipelineChanged, RunFinished, Trouble
+from assetforge.events import Event, PipelineChanged, Trouble
 from assetforge.execute.devices import check_device
 from assetforge.execute.manner import Manner
 from assetforge.report import Ledger, Report
@@ -59,10 +59,7 @@ class Daemon:
             self._ledger = Ledger(build.pipeline.name, build.emitter(self._listener))
             self._serve_all(build)
         report = self._ledger.report(time.monotonic() - began)
-        counts = report.counts
-        self._listener(
-            RunFinished(counts["done"], counts["failed"], counts["up to date"], counts["quarantined"], report.seconds)
-        )
+        self._listener(report.finished())
         return report
 
     def _serve_all(self, build: Build | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from assetforge.build import Build
 from assetforge.errors import AssetForgeError
-from assetforge.params import files_named
+from assetforge.params import file_places
 from assetforge.plan.keys import weight_files
 from assetforge.plugins import LOOSE_FOLDER
 from assetforge.store.state import Stat, stat_of
@@ -38,7 +38,7 @@ def _files(build: Build) -> Iterator[Path]:
         yield from plugin.files
     for variant in pipeline.variants:
         for use in variant.steps:
-            yield from (path for paths in files_named(use.params).values() for path in paths)
+            yield from file_places(use.params).values()
             try:
                 yield from weight_files(use).values()
             except AssetForgeError:  # the plan says so

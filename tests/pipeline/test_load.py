@@ -124,6 +124,14 @@ def test_a_missing_file_is_named(tmp_path: Path, registry: Registry) -> None:
         ('name: "{name.__class__}{map}"', "write a word"),
         ('name: "{name}"', "add {map} to the name, or write `format: exr`"),
         ("format: {defualt: png}", "unknown map; did you mean"),
+        ("maps: [normal, base_colour]", "bad.yaml:9:18: outputs.maps[1]: unknown map 'base_colour'; did you mean"),
+        (
+            "maps: [height]",
+            "bad.yaml:9:10: outputs.maps[0]: no input and no step gives 'height'; "
+            "the inputs and the steps give: base_color, normal",
+        ),
+        ("maps: []", "bad.yaml:9:9: outputs.maps: is []; it "),
+        ('name: "{name}"\n  maps: [base_color, normal]', "add {map} to the name"),
     ],
 )
 def test_outputs_that_cannot_be_are_refused(outputs: str, expected: str, tmp_path: Path, registry: Registry) -> None:
@@ -146,6 +154,87 @@ def test_a_map_that_no_input_gives_is_named(tmp_path: Path, registry: Registry) 
     assert found == [
         "bad.yaml:8:10: steps[1].use: flashy reads 'flash'; the inputs and the steps before give: base_color, normal"
     ]
+
+
+def test_one_map_of_many_needs_no_place_of_its_own(tmp_path: Path, registry: Registry) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(GOOD + 'outputs:\n  name: "{name}"\n  maps: [normal]\n')
+    assert load(file, registry).outputs.maps == {"normal"}
+    assert load(file, registry, ["outputs.maps=[base_color]"]).outputs.maps == {"base_color"}
+
+
+def test_maps_are_not_missed_where_what_gives_them_is_wrong(tmp_path: Path, registry: Registry) -> None:
+    found = problems(GOOD.replace("normal:", "norma:") + "outputs: {maps: [normal]}\n", tmp_path, registry)
+    assert found == ["bad.yaml:4:3: inputs.norma: unknown map; did you mean 'normal'?"]
+    found = problems(GOOD.replace("upscale", "upscail") + "outputs: {maps: [height]}\n", tmp_path, registry)
+    assert found == ["bad.yaml:6:10: steps[0].use: unknown step 'upscail'; did you mean 'upscale'?"]
+
+
+ON_DEMAND = """\
+from __future__ import annotations
+import assetforge as af
+
+class Params(af.Params):
+    also: tuple[str, ...] = ()
+
+@af.step("spread", Params, reads={"base_color"}, writes=(), on_demand=lambda params: params.also)
+def spread(material, params, context):
+    return material
+
+@af.step("polish", af.Params, reads={"roughness"}, writes={"roughness"})
+def polish(material, params, context):
+    return material
+
+@af.hookimpl
+def register_steps(register):
+    register(spread)
+    register(polish)
+"""
+
+
+@pytest.fixture
+def spreading(tmp_path: Path) -> Registry:
+    """The registry of a project whose step writes what its parameters ask for."""
+    import assetforge.plugins
+
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "spread.py").write_text(ON_DEMAND)
+    return assetforge.plugins.load(tmp_path)
+
+
+def test_a_map_that_parameters_ask_for_can_be_read_and_written(tmp_path: Path, spreading: Registry) -> None:
+    file = tmp_path / "p.yaml"
+    steps = "  - use: spread\n    with: {also: [roughness]}\n  - use: polish\n"
+    file.write_text(f"{GOOD}{steps}outputs: {{maps: [roughness]}}\n")
+    spread = load(file, spreading).variants[0].steps[1]
+    assert spread.step.writes_with(spread.params, {}) == {"roughness"}
+    assert spread.step.writes_on_demand
+
+
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        (
+            "  - use: spread\n  - use: polish\n",
+            "bad.yaml:9:10: steps[2].use: polish reads 'roughness'; "
+            "the inputs and the steps before give: base_color, normal",
+        ),
+        (
+            "  - use: spread\n    with: {also: [rouhgness]}\n",
+            "bad.yaml:8:10: steps[1].use: spread writes the unknown map 'rouhgness'; "
+            "its plugin must register it; did you mean 'roughness'?",
+        ),
+        (
+            "  - use: spread\n    with: {also: [roughness]}\noutputs: {name: '{name}', maps: [normal, roughness]}\n",
+            "bad.yaml:10:17: outputs.name: every map of an asset would be the same file; "
+            "add {map} to the name, or write `format: exr`, which holds all maps as layers",
+        ),
+    ],
+)
+def test_a_map_that_is_not_asked_for_is_not_there(
+    rest: str, expected: str, tmp_path: Path, spreading: Registry
+) -> None:
+    assert problems(GOOD + rest, tmp_path, spreading) == [expected]
 
 
 def test_variants_multiply(tmp_path: Path, registry: Registry) -> None:
