@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "Check a pipeline file and list every mistake in it.",
     "steps": "List the steps, or explain one.",
     "plugins": "List the plugins, and what is wrong with broken ones.",
+    "weights": "List the weights of networks, or add some.",
     "schema": "Print the JSON schema of pipeline files, for editors.",
     "samples": "Write procedural sample textures.",
     "new": "Write the beginnings of a plugin or a pipeline.",

@@ -11,7 +11,6 @@ import click
 
 from assetforge import weights
 from assetforge.errors import PluginError
-from assetforge.plugins import Plugin
 from assetforge.plugins import load as load_plugins
 
 PACKAGES = ("assetforge", "torch", "numpy", "opencv-python-headless", "OpenEXR", "pillow", "tifffile", "safetensors")
@@ -23,7 +22,8 @@ def command() -> int:
     problems = [*_versions(), *_device()]
     registry = load_plugins(Path.cwd())
     for plugin in registry.plugins.values():
-        problems += _weights(plugin)
+        problems += _weights(plugin.name, plugin.folder / weights.FOLDER)
+    problems += _weights("user", weights.user_folder())
     problems += [str(problem) for problem in registry.broken]
     for problem in problems:
         click.secho(f"missing: {problem}", fg="red", err=True)
@@ -56,13 +56,13 @@ def _device() -> list[str]:
     return []
 
 
-def _weights(plugin: Plugin) -> list[str]:
+def _weights(owner: str, folder: Path) -> list[str]:
     missing = []
-    for name in weights.names(plugin.folder):
-        path = weights.find(name, plugin.folder)
-        click.echo(f"weights: {plugin.name}/{name}, sha256 {weights.sha256(path)[:16]}…")
+    for name in weights.names_in(folder):
+        path = folder / f"{name}{weights.SUFFIX}"
+        click.echo(f"weights: {owner}/{name}, sha256 {weights.sha256(path)[:16]}…")
         if not weights.card(path).is_file():
-            missing.append(f"the card of {plugin.name}/{name}; without it nobody knows its licence")
+            missing.append(f"the card of {owner}/{name}; without it nobody knows its licence")
         try:
             weights.load(path)
         except PluginError as error:

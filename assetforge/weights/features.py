@@ -1,0 +1,177 @@
+"""Networks that give the features of a picture at several scales, frozen: what textures and styles are compared by.
+
+A network takes a picture (C, H, W), float32, and returns a list of layers (channels, height, width), the finest first.
+It runs on the device that it was moved to, and lets gradients pass to the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, Protocol, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from assetforge import weights
+from assetforge.weights.vgg19 import LAYERS, Layer
+
+Border = Literal["repeat", "reflect", "valid"]
+"""How a picture goes on beyond its edge: it tiles, it is mirrored, or it does not, and layers are smaller."""
+
+_LEAK = 0.2
+
+
+class Features(Protocol):
+    """A frozen network."""
+
+    def __call__(self, picture: Tensor, border: Border) -> list[Tensor]:
+        """Return the layers of a picture (C, H, W), the finest first."""
+        ...
+
+    def to(self, device: torch.device | str) -> Self:
+        """Return the network on a device."""
+        ...
+
+
+class RandomFeatures:
+    """Random filters of several sizes on an averaged pyramid, with a leaky ReLU.
+
+    After Ustyuzhaninov et al., "What does it take to generate natural textures?", 2017, whose one layer of random
+    filters we put on each octave instead of filters of up to 55 pixels. Filters have zero mean and unit norm over all
+    channels; the picture's own channels are a layer of each octave too, as filters of zero mean do not see them.
+    """
+
+    def __init__(self, kernels: Sequence[Tensor], octaves: int) -> None:
+        """Keep kernels (count, C, side, side), one of each size."""
+        self.kernels = tuple(kernels)
+        self.octaves = octaves
+
+    def to(self, device: torch.device | str) -> Self:
+        """Return the network on a device."""
+        return type(self)([kernel.to(device) for kernel in self.kernels], self.octaves)
+
+    def __call__(self, picture: Tensor, border: Border) -> list[Tensor]:
+        """Return, for each octave that filters fit in, the channels themselves and each size's responses."""
+        return [layer for octave in self._pyramid(picture, border) for layer in self._octave(octave, border)]
+
+    def _pyramid(self, picture: Tensor, border: Border) -> Iterator[Tensor]:
+        largest = max(kernel.shape[-1] for kernel in self.kernels)
+        for _ in range(self.octaves):
+            if min(picture.shape[1:]) <= largest:
+                return
+            yield picture
+            picture = smaller(picture, border)
+
+    def _octave(self, picture: Tensor, border: Border) -> Iterator[Tensor]:
+        yield picture
+        for kernel in self.kernels:
+            yield F.leaky_relu(convolve(picture, kernel, None, border), _LEAK)
+
+
+def random_features(
+    channels: int,
+    generator: torch.Generator,
+    sides: Sequence[int] = (3, 7),
+    count: int = 32,
+    octaves: int = 5,
+) -> RandomFeatures:
+    """Make random filters for pictures of so many channels: `count` of each side (odd). The generator is on the CPU."""
+    kernels = []
+    for side in sides:
+        kernel = torch.randn(count, channels, side, side, generator=generator)
+        kernel -= kernel.mean((2, 3), keepdim=True)
+        kernel *= _chosen(count, channels, generator)[:, :, None, None]
+        kernels.append(kernel / kernel.flatten(1).norm(dim=1)[:, None, None, None])
+    return RandomFeatures(kernels, octaves)
+
+
+def _chosen(count: int, channels: int, generator: torch.Generator) -> Tensor:
+    """Choose two channels for each filter, or one when it is the same twice: (count, channels) of 0 and 1.
+
+    A filter over all of many channels would see each as a part of a noise.
+    """
+    pairs = torch.stack([torch.arange(count) % channels, torch.randint(channels, (count,), generator=generator)])
+    chosen: Tensor = torch.nn.functional.one_hot(pairs, channels).amax(0)
+    return chosen
+
+
+class Vgg19:
+    """VGG-19 as far as its file goes: the rectified first layer of each block, with averages for maxima.
+
+    Gatys, Ecker and Bethge, "Texture Synthesis Using Convolutional Neural Networks", 2015, who replace the pooling so.
+    Takes three channels of 0 to 1, sRGB-encoded where they are colors.
+    """
+
+    def __init__(self, tensors: dict[str, Tensor]) -> None:
+        """Keep the canonical tensors: `conv1_1.weight` and so on, `mean` and `scale`."""
+        self.tensors = tensors
+        self.layers = tuple(layer for layer in LAYERS if f"{layer.name}.weight" in tensors)
+        self.names = tuple(layer.name.replace("conv", "relu") for layer in self.layers if _is_first(layer))
+        """What is returned: relu1_1, relu2_1, and so on."""
+
+    @classmethod
+    def load(cls, path: Path, deepest: str = "relu3_1") -> Self:
+        """Load a canonical file, and of it what is needed for a layer, or less where it is not as deep."""
+        network = cls(weights.load(path))
+        wanted = [layer for layer in network.layers if layer.name <= deepest.replace("relu", "conv")]
+        kept = [f"{layer.name}.{part}" for layer in wanted for part in ("weight", "bias")]
+        return cls({name: network.tensors[name] for name in (*kept, "mean", "scale")})
+
+    def to(self, device: torch.device | str) -> Self:
+        """Return the network on a device."""
+        return type(self)({name: tensor.to(device) for name, tensor in self.tensors.items()})
+
+    def __call__(self, picture: Tensor, border: Border) -> list[Tensor]:
+        """Return relu1_1, relu2_1 and so on of a picture (3, H, W)."""
+        x = (picture - self.tensors["mean"][:, None, None]) * self.tensors["scale"][:, None, None]
+        found: list[Tensor] = []
+        for layer in self.layers:
+            if _is_first(layer) and found:
+                x = halve(x, border)
+            weight, bias = (self.tensors[f"{layer.name}.{part}"] for part in ("weight", "bias"))
+            x = F.relu(convolve(x, weight, bias, border))
+            if _is_first(layer):
+                found.append(x)
+        return found
+
+
+def _is_first(layer: Layer) -> bool:
+    return layer.name.endswith("_1")
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, border: Border) -> Tensor:
+    """Convolve (C, H, W) with odd kernels; the size stays, unless the border is "valid"."""
+    around = weight.shape[-1] // 2
+    return F.conv2d(_padded(x, around, border)[None], weight, bias)[0]
+
+
+def _padded(x: Tensor, around: int, border: Border) -> Tensor:
+    if border == "valid":
+        return x
+    mode = "circular" if border == "repeat" else "reflect"
+    return F.pad(x[None], (around,) * 4, mode=mode)[0]
+
+
+def halve(x: Tensor, border: Border) -> Tensor:
+    """Average (C, H, W) over squares of 2×2.
+
+    Of an odd side, the last line is averaged with the first where the picture tiles, and alone where it is mirrored;
+    where it ends, it is dropped.
+    """
+    if border == "repeat":
+        x = F.pad(x[None], (0, x.shape[2] % 2, 0, x.shape[1] % 2), mode="circular")[0]
+    return F.avg_pool2d(x[None], 2, ceil_mode=border == "reflect", count_include_pad=False)[0]
+
+
+def smaller(x: Tensor, border: Border) -> Tensor:
+    """Reduce (C, H, W) to half, by weights of 1, 3, 3, 1 along both axes; odd sides are treated as by `halve`.
+
+    A pyramid of mere averages aliases, and filters on it leave a weave of rows and columns in what is optimized.
+    """
+    if border == "repeat":
+        x = F.pad(x[None], (0, x.shape[2] % 2, 0, x.shape[1] % 2), mode="circular")[0]
+    line = torch.tensor([0.125, 0.375, 0.375, 0.125], device=x.device)
+    kernel = (line[:, None] * line).expand(x.shape[0], 1, 4, 4)
+    return F.conv2d(_padded(x, 1, border)[None], kernel, stride=2, groups=x.shape[0])[0]
