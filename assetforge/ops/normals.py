@@ -7,6 +7,8 @@ from torch import Tensor
 
 SHORTEST = 1e-4
 """Vectors shorter than this have no direction; they become flat."""
+_STEEPEST = 0.05
+"""Smallest z by which slopes are divided: 87 degrees."""
 
 
 def normalize(vectors: Tensor) -> Tensor:
@@ -30,3 +32,50 @@ def from_height(height: Tensor, strength: float) -> Tensor:
     up = height.roll(1, 1) - height.roll(-1, 1)
     slope = torch.cat([right, up]) * (-strength / 2)
     return normalize(torch.cat([slope, torch.ones_like(height)]))
+
+
+def curl(normals: Tensor) -> float:
+    """Return the part of the slopes' energy on the torus that no height map can have: 0 for normals of one.
+
+    normals: (3, H, W), unit.
+    """
+    slopes = torch.fft.rfft2(slopes_of(normals))
+    left = slopes - _of_a_height(slopes, normals.shape[2])
+    energy = slopes.abs().square().sum()
+    return float(left.abs().square().sum() / energy.clamp_min(1e-12))
+
+
+def integrable(normals: Tensor) -> Tensor:
+    """Return the nearest normals (3, H, W) on the torus that some height map has; the mean slope stays.
+
+    Frankot and Chellappa, "A Method for Enforcing Integrability in Shape from Shading Algorithms", 1988.
+    """
+    return of_slopes(gradients(slopes_of(normals)))
+
+
+def slopes_of(normals: Tensor) -> Tensor:
+    """Return x/z and y/z of normals: (2, H, W)."""
+    return normals[:2] / normals[2:].clamp_min(_STEEPEST)
+
+
+def of_slopes(slopes: Tensor) -> Tensor:
+    """Return the unit normals (3, H, W) of slopes x/z and y/z."""
+    return normalize(torch.cat([slopes, torch.ones_like(slopes[:1])]))
+
+
+def gradients(slopes: Tensor) -> Tensor:
+    """Return the nearest slopes (2, H, W) on the torus that some height map has; the mean stays."""
+    height, width = slopes.shape[1:]
+    nearest: Tensor = torch.fft.irfft2(_of_a_height(torch.fft.rfft2(slopes), width), s=(height, width))
+    return nearest
+
+
+def _of_a_height(spectra: Tensor, width: int) -> Tensor:
+    """Project the spectra of slopes onto those of a gradient: they must point along their own frequency."""
+    y = -torch.fft.fftfreq(spectra.shape[1], device=spectra.device)[:, None]  # +Y is up, rows go down
+    x = torch.fft.rfftfreq(width, device=spectra.device)
+    y, x = (axis.masked_fill(axis.abs() == 0.5, 0.0) for axis in (y, x))
+    along = (spectra[0] * x + spectra[1] * y) / (x.square() + y.square()).clamp_min(1e-12)
+    gradient = torch.stack([along * x, along * y])
+    gradient[:, 0, 0] = spectra[:, 0, 0]
+    return gradient

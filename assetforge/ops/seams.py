@@ -9,13 +9,14 @@ TILEABLE_BELOW = 1.2
 """Highest score of the tileable materials that we measured; their non-tiling crops have a median of 2."""
 
 
-def seam_score(pixels: Tensor) -> float:
-    """Compare the step across the wrap of (C, H, W) with the steps inside; the worse of both axes.
+def seam_score(pixels: Tensor, axes: str = "xy") -> float:
+    """Compare the step across the wrap of (C, H, W) with the steps inside; the worst of the axes.
 
     The mean absolute difference of the first and the last line over the 99.5th percentile of the mean differences of
     all neighboring lines. At most about 1 where no seam shows; 0 for a flat texture.
     """
-    return max(_line_score(pixels), _line_score(pixels.transpose(1, 2)))
+    turned = {"x": pixels, "y": pixels.transpose(1, 2)}
+    return max((_line_score(turned[axis]) for axis in axes), default=0.0)
 
 
 def is_tileable(pixels: Tensor) -> bool:

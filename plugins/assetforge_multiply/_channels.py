@@ -1,8 +1,8 @@
-"""The maps of a material as one stack of channels, each in the space in which it may be compared and averaged."""
+"""The maps of materials as one stack of channels, each in the space in which it may be compared and averaged."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 import assetforge as af
 from assetforge.ops.color import srgb_decode, srgb_encode
-from assetforge.ops.normals import normalize
+from assetforge.ops.normals import curl, gradients, normalize, of_slopes, slopes_of
 
 _SMALLEST_DEVIATION = 0.02
 """What varies less is not made more important than that."""
@@ -18,40 +18,47 @@ _WEIGHTS = {"color": 1.0, "photo": 1.0, "vector": 0.5, "data": 0.5, "id": 0.5}
 """How much each kind of map counts where patches are compared."""
 _BINARY = 0.98
 """Part of a map's pixels that are black or white, from which on nothing in between is invented."""
+_ACROSS = 2
+"""Channels of a vector that is upright and of unit length: the third follows."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Channels (C, H, W) of all maps, and how to get the maps back."""
+    """Channels (S, C, H, W) of all maps of several exemplars, and how to get the maps back."""
 
     channels: Tensor
     material: af.Material
     specs: Mapping[str, af.MapSpec]
 
     @staticmethod
-    def of(material: af.Material, specs: Mapping[str, af.MapSpec]) -> Stack:
-        """Stack the maps of a material, which have the same size."""
-        parts = []
-        for name, texture in material.items():
-            parts.append(_encode(texture.data, specs[name]))
-            if texture.alpha is not None:
-                parts.append(texture.alpha)
-        return Stack(torch.cat(parts), material, specs)
+    def of(materials: Sequence[af.Material], specs: Mapping[str, af.MapSpec]) -> Stack:
+        """Stack the maps of materials, which have the same maps and the same size."""
+        return Stack(torch.stack([_stacked(material, specs) for material in materials]), materials[0], specs)
 
     def guidance(self) -> Tensor:
         """Return the channels as patches are compared by: each map counts by its kind, however much it varies."""
         parts = []
         for name, piece in self._pieces(self.channels):
             deviation = piece.std().clamp_min(_SMALLEST_DEVIATION)
-            parts.append(_WEIGHTS[self.specs[name].kind] * (piece - piece.mean((1, 2), keepdim=True)) / deviation)
-        return torch.cat(parts)
+            centered = piece - piece.mean((0, 2, 3), keepdim=True)
+            parts.append(_WEIGHTS[self.specs[name].kind] * centered / deviation)
+        return torch.cat(parts, 1)
 
     def averaged(self) -> Tensor:
         """Tell which channels may be averaged: (C,). Those of ids, and of maps that are black or white, may not."""
         told = [
-            torch.full((piece.shape[0],), self._may_average(name, piece)) for name, piece in self._pieces(self.channels)
+            torch.full((piece.shape[1],), self._may_average(name, piece)) for name, piece in self._pieces(self.channels)
         ]
         return torch.cat(told)
+
+    def first_color(self) -> int | None:
+        """Return the first channel of a color, counted among those that may be averaged; None where there is none."""
+        at = 0
+        for name, piece in self._pieces(self.channels):
+            if self.specs[name].is_color and piece.shape[1] == 3:
+                return at
+            at += piece.shape[1] if self._may_average(name, piece) else 0
+        return None
 
     def _may_average(self, name: str, piece: Tensor) -> bool:
         if self.specs[name].kind == "id":
@@ -59,41 +66,79 @@ class Stack:
         extreme = (piece < 0.02) | (piece > 0.98)
         return not (self.specs[name].kind == "data" and extreme.float().mean() > _BINARY)
 
+    def with_curl_as_before(self, voted: Tensor, changed: Tensor) -> Tensor:
+        """Take from changed channels (C, H, W) what makes normals less like those of a height map than the exemplar's.
+
+        Only the change loses it: what was voted stays as it is.
+        """
+        channels = changed.clone()
+        at = 0
+        for name, piece in self._pieces(self.channels):
+            count = piece.shape[1]
+            if self.specs[name].kind == "vector" and count == _ACROSS:
+                old, new = (_upright(one[at : at + count]) for one in (voted, changed))
+                channels[at : at + count] = _with_curl(old, new, curl(_upright(piece[0])))[:_ACROSS]
+            at += count
+        return channels
+
     def restore(self, channels: Tensor, wrap: af.Wrap) -> af.Material:
-        """Return the material of the same maps that these channels hold."""
-        rest = list(self._pieces(channels))
+        """Return the material whose maps the channels (C, H, W) hold."""
+        rest = [piece[0] for _, piece in self._pieces(channels[None])]
         maps = {}
         for name, texture in self.material.items():
-            data = _decode(rest.pop(0)[1], self.specs[name])
-            alpha = rest.pop(0)[1].clamp(0, 1) if texture.alpha is not None else None
+            data = _decode(rest.pop(0), self.specs[name])
+            alpha = rest.pop(0).clamp(0, 1) if texture.alpha is not None else None
             maps[name] = replace(texture, data=data, alpha=alpha, wrap=wrap)
         return af.Material(self.material.name, maps)
 
     def _pieces(self, channels: Tensor) -> list[tuple[str, Tensor]]:
-        """Cut channels into maps and alphas, in order, each with the name of its map."""
+        """Cut channels (S, C, H, W) into maps and alphas, in order, each with the name of its map."""
         pieces, at = [], 0
         for name, texture in self.material.items():
             count = _encoded_channels(self.specs[name])
             for size in (count, *((1,) if texture.alpha is not None else ())):
-                pieces.append((name, channels[at : at + size]))
+                pieces.append((name, channels[:, at : at + size]))
                 at += size
         return pieces
 
 
+def _stacked(material: af.Material, specs: Mapping[str, af.MapSpec]) -> Tensor:
+    parts = []
+    for name, texture in material.items():
+        parts.append(_encode(texture.data, specs[name]))
+        if texture.alpha is not None:
+            parts.append(texture.alpha)
+    return torch.cat(parts)
+
+
 def _encoded_channels(spec: af.MapSpec) -> int:
-    return 2 if spec.kind == "vector" else spec.channels
+    return _ACROSS if spec.kind == "vector" else spec.channels
 
 
 def _encode(data: Tensor, spec: af.MapSpec) -> Tensor:
     if spec.is_color:
         return srgb_encode(data)
-    return data[:2] if spec.kind == "vector" else data
+    return data[:_ACROSS] if spec.kind == "vector" else data
 
 
 def _decode(data: Tensor, spec: af.MapSpec) -> Tensor:
     if spec.is_color:
         return srgb_decode(data).clamp_(*spec.valid)
     if spec.kind == "vector":
-        upwards = (1 - data.square().sum(0, keepdim=True)).clamp_min(1e-4).sqrt()
-        return normalize(torch.cat([data, upwards]))
+        return _upright(data)
     return data.clamp(*spec.valid)
+
+
+def _upright(across: Tensor) -> Tensor:
+    """Return the unit vectors (3, H, W) of which two channels are given."""
+    upwards = (1 - across.square().sum(0, keepdim=True)).clamp_min(1e-4).sqrt()
+    return normalize(torch.cat([across, upwards]))
+
+
+def _with_curl(old: Tensor, new: Tensor, most: float) -> Tensor:
+    """Return new normals (3, H, W), less of what they have of curl beyond old ones, so that it is `most` in all."""
+    before, change = slopes_of(old), slopes_of(new) - slopes_of(old)
+    whole = gradients(change)
+    least, all_of_it = curl(of_slopes(before + whole)), curl(new)
+    share = ((most - least) / max(all_of_it - least, 1e-9)) if all_of_it > most else 1.0
+    return of_slopes(before + torch.lerp(whole, change, max(0.0, share) ** 0.5))

@@ -3,90 +3,175 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 import assetforge as af
-from assetforge.codecs.decode import Reading, decode
-from assetforge.material.map_spec import MAPS
 from assetforge.material.texture import Wrap
-from assetforge.ops.resample import matched, nearest, resample
-from assetforge.ops.statistics import statistics_distance
+from assetforge.ops.normals import integrable
+from assetforge.ops.resample import resample
 from assetforge_multiply import Params
 from assetforge_multiply._blend import blend
+from assetforge_multiply._canvas import below_each_other
 from assetforge_multiply._channels import Stack
-from assetforge_multiply._checks import largest_copy
+from assetforge_multiply._coordinates import coordinates
+from assetforge_multiply._exemplars import Exemplars, gather, read_mask
+from assetforge_multiply._guides import guide_channels
 from assetforge_multiply._lattice import Lattice, find_lattice, whole_periods
-from assetforge_multiply._patches import choose, vote
+from assetforge_multiply._layout import lay_out
+from assetforge_multiply._neural import neural_settings, synthesize_neural
+from assetforge_multiply._patches import PATCH, Field, choose, vote
 from assetforge_multiply._polish import STEPS, polish
-from assetforge_multiply._synthesis import State, Task, synthesize
+from assetforge_multiply._quality import Quality, judge
+from assetforge_multiply._report import picture
+from assetforge_multiply._seeds import mixed
+from assetforge_multiply._synthesis import Task, synthesize
+from assetforge_multiply._unmixed import with_unmixed
 
-_LAYOUT = 0.25
-"""The part of the full resolution at which layouts are compared."""
-_COPY_ALLOWED = 0.05
-"""Part of the result that may come from one place before a layout is held to be worse for it."""
 _MARGIN = 16
 """Pixels that are made beyond an edge that is not to tile, and cut off."""
 _BORDER = 0.1
 """Part of the side at each edge that is made anew where only seams are to be removed."""
-
-_WHITE = 0.5
+_EDGE = 4 * PATCH
+"""Pixels at each edge that materials share which tile with one another."""
+_FADE = 6
+"""Pixels over which what is made anew turns into what stays."""
 
 Progress = Callable[[float], None]
 
 
+@dataclass(frozen=True)
+class Made:
+    """A result: its channels (C, H, W) on the torus, and where they come from if they come from somewhere."""
+
+    channels: Tensor
+    field: Field | None = None
+    variety: float | None = None
+    """How different the layouts are that were tried."""
+
+
 def multiply_material(material: af.Material, params: Params, context: af.Context) -> af.Material:
-    """Make a new material like the given one. Its maps are brought to one size first."""
-    size = max(texture.size for texture in material.values())
-    exemplar = matched(material, size)
-    stack = Stack.of(exemplar, context.specs)
-    wanted = _wanted(params, size)
-    made = _with_margin(wanted, params)
-    wrap: Wrap = "repeat" if params.tileable == "xy" else "clamp"
+    """Make a new material like the given one. Its maps are brought to one size first.
+
+    What fails a check is tried again with other seeds; the best result stays, and what is wrong with it is flagged.
+    """
+    exemplars = gather(material, params, context.specs)
+    best: tuple[Quality, Made, af.Material] | None = None
+    for number in range(params.retries + 1):
+        made = _make(exemplars, params, replace(context, seed=mixed(context.seed, number)))
+        result = _finish(made, exemplars, params, context)
+        quality = judge(result, exemplars, params, context.specs, made.field, made.variety)
+        if best is None or quality.faults < best[0].faults:
+            best = (quality, made, result)
+        if not quality.flags:
+            break
+    if best is None:
+        raise ValueError("nothing was tried")
+    quality, made, result = best
+    for name, value in quality.notes.items():
+        context.note(name, value)
+    for flag in quality.flags:
+        context.flag(flag)
+    return result.replace(**_on_demand(made, result, exemplars, params))
+
+
+def _make(exemplars: Exemplars, params: Params, context: af.Context) -> Made:
+    size = _with_margin(_wanted(params, exemplars.size), params)
+    stack = Stack.of(exemplars.materials, context.specs)
+    seed = mixed(context.seed)
     if params.method == "blend":
-        channels = blend(stack.channels, made, context.seed)
-    elif params.variation == 0 or params.keep:
-        keep = read_mask(params.keep, size) if params.keep else _middle(size, params)
-        return _kept(stack.restore(_joined(stack, keep, params, context), wrap), exemplar, keep)
-    else:
-        channels = _from_patches(stack, made, params, context)
-    return stack.restore(channels[:, : wanted[0], : wanted[1]], wrap)
+        return Made(with_unmixed(stack.channels[0], stack.averaged(), lambda c: blend(c, size, seed), seed))
+    if params.method == "neural":
+        settings = neural_settings(stack, params, context)
+
+        def draw(channels: Tensor) -> Tensor:
+            return synthesize_neural(channels, size, seed, settings, progress=context.progress)
+
+        return Made(with_unmixed(stack.channels[0], stack.averaged(), draw, seed))
+    if params.variation == 0 or params.keep:
+        return _joined(stack, exemplars, params, context)
+    return _from_patches(stack, exemplars, size, params, context)
 
 
-def _middle(size: tuple[int, int], params: Params) -> Tensor:
-    """Return the pixels (H, W) that are far from the edges which are to meet."""
-    keep = torch.ones(size, dtype=torch.bool)
-    for axis, name in enumerate("yx"):
-        if name in params.tileable:
-            border = max(1, round(size[axis] * _BORDER))
-            keep.narrow(axis, 0, border).fill_(value=False)
-            keep.narrow(axis, size[axis] - border, border).fill_(value=False)
-    return keep
-
-
-def _joined(stack: Stack, keep: Tensor, params: Params, context: af.Context) -> Tensor:
-    """Make only what is not kept anew, so that the edges meet."""
-    size = (keep.shape[0], keep.shape[1])
-    ignore = ~keep if params.keep else _ignored(params, size)
-    task = Task(stack.guidance(), size, context.seed, variation=0.0, keep=keep, ignore=ignore)
-    field = synthesize(task, progress=context.progress).field
-    averaged = stack.averaged()
-    result = vote(stack.channels, field)
-    result[~averaged] = choose(stack.channels[~averaged], field)
+def _finish(made: Made, exemplars: Exemplars, params: Params, context: af.Context) -> af.Material:
+    """Cut a result to its size, and make a material of it."""
+    height, width = _wanted(params, exemplars.size)
+    wrap: Wrap = "repeat" if params.tileable == "xy" else "clamp"
+    stack = Stack.of(exemplars.materials[:1], context.specs)
+    result = stack.restore(made.channels[:, :height, :width], wrap)
+    if params.repair_normals:
+        repaired = {
+            name: texture.with_data(integrable(texture.data))
+            for name, texture in result.items()
+            if context.specs[name].kind == "vector"
+        }
+        result = result.replace(**repaired)
+    if params.method == "patches" and (params.variation == 0 or params.keep):
+        return _kept(result, exemplars.materials[0], _keep(params, exemplars.size))
     return result
 
 
-def _ignored(params: Params, size: tuple[int, int]) -> Tensor | None:
-    return read_mask(params.ignore, size) if params.ignore else None
+def _on_demand(made: Made, result: af.Material, exemplars: Exemplars, params: Params) -> dict[str, af.Texture]:
+    maps = {}
+    size = _wanted(params, exemplars.size)
+    where = None if made.field is None else coordinates(made.field)[:, : size[0], : size[1]].contiguous()
+    if params.save_map and where is not None:
+        maps["coordinates"] = af.Texture(where, af.ColorSpace.NONE, "clamp")
+    if params.report:
+        maps["multiply_report"] = picture(exemplars.materials[0], result, where)
+    return maps
 
 
-def read_mask(path: Path, size: tuple[int, int]) -> Tensor:
-    """Read where a picture is more white than black: (H, W), bool. Raise SourceError where it cannot be read."""
-    texture = decode(path, MAPS["opacity"], Reading(), str(path)).texture
-    return nearest(texture.data, size)[0] >= _WHITE
+def _wanted(params: Params, exemplar: tuple[int, int]) -> tuple[int, int]:
+    """Return height and width of the result."""
+    if params.size is None:
+        return exemplar
+    width, height = params.size if isinstance(params.size, tuple) else (params.size, params.size)
+    return height, width
+
+
+def _with_margin(size: tuple[int, int], params: Params) -> tuple[int, int]:
+    """Return the size of the torus that the result is cut from: larger where an edge must not tile."""
+    if params.variation == 0 or params.keep:
+        return size
+    height, width = (side + (0 if axis in params.tileable else _MARGIN) for axis, side in zip("yx", size, strict=True))
+    return height, width
+
+
+def _keep(params: Params, size: tuple[int, int]) -> Tensor:
+    """Return the pixels (H, W) that stay: those that a picture shows, or those far from edges that are to meet."""
+    return read_mask(params.keep, size) if params.keep else ~_near_edges(size, params.tileable, _BORDER)
+
+
+def _near_edges(size: tuple[int, int], axes: str, border: float) -> Tensor:
+    """Return which pixels (H, W) are near the edges across the axes; border: how near, as a part of the side."""
+    near = torch.zeros(size, dtype=torch.bool)
+    for axis, name in enumerate("yx"):
+        if name in axes:
+            width = max(1, round(size[axis] * border))
+            near.narrow(axis, 0, width).fill_(value=True)
+            near.narrow(axis, size[axis] - width, width).fill_(value=True)
+    return near
+
+
+def _joined(stack: Stack, exemplars: Exemplars, params: Params, context: af.Context) -> Made:
+    """Make only what is not kept anew, so that the edges meet."""
+    keep = _keep(params, exemplars.size)
+    ignore = ~keep[None] if params.keep else exemplars.ignore
+    task = Task(stack.guidance(), exemplars.size, context.seed, variation=0.0, keep=keep, ignore=ignore)
+    field = synthesize(task, progress=context.progress).field
+    return Made(_averaged(stack, stack.channels[0], field), field)
+
+
+def _averaged(stack: Stack, atlas: Tensor, field: Field) -> Tensor:
+    """Lay the patches of (C, S · H, W) over each other; what cannot be averaged is chosen."""
+    averaged = stack.averaged()
+    result = vote(atlas, field)
+    result[~averaged] = choose(atlas[~averaged], field)
+    return result
 
 
 def _kept(result: af.Material, exemplar: af.Material, keep: Tensor) -> af.Material:
@@ -101,39 +186,38 @@ def _kept(result: af.Material, exemplar: af.Material, keep: Tensor) -> af.Materi
     return af.Material(result.name, maps)
 
 
-def _wanted(params: Params, exemplar: tuple[int, int]) -> tuple[int, int]:
-    """Return height and width of the result."""
-    if params.size is None:
-        return exemplar
-    if params.variation < 1 and params.method == "patches":
-        raise af.StepError("size", "cannot be set with a variation below 1", "leave one of them out")
-    width, height = params.size if isinstance(params.size, tuple) else (params.size, params.size)
-    return height, width
+def _from_patches(
+    stack: Stack, exemplars: Exemplars, size: tuple[int, int], params: Params, context: af.Context
+) -> Made:
+    """Put a texture together; what is shared with others or was made before is made first, and stays."""
+    task, channels = _task(stack, exemplars, size, params, context.seed)
+    if params.edges is None:
+        made = _carried_out(task, stack, channels, params, context)
+    else:
+        base = _carried_out(replace(task, seed=mixed(params.edges)), stack, channels, params, context)
+        anew = ~_near_edges(size, params.tileable, _EDGE / min(size))
+        made = _renewed(base, anew, task, stack, channels, params, context)
+    if params.reroll is not None:
+        wanted = _wanted(params, exemplars.size)
+        region = read_mask(params.reroll.region, wanted)
+        region = functional.pad(region, (0, size[1] - wanted[1], 0, size[0] - wanted[0]))
+        again = replace(task, seed=mixed(context.seed, params.reroll.seed))
+        made = _renewed(made, region, again, stack, channels, params, context)
+    return made
 
 
-def _with_margin(size: tuple[int, int], params: Params) -> tuple[int, int]:
-    """Return the size of the torus that the result is cut from: larger where an edge must not tile."""
-    height, width = (side + (0 if axis in params.tileable else _MARGIN) for axis, side in zip("yx", size, strict=True))
-    return height, width
-
-
-def _from_patches(stack: Stack, size: tuple[int, int], params: Params, context: af.Context) -> Tensor:
+def _task(stack: Stack, exemplars: Exemplars, size: tuple[int, int], params: Params, seed: int) -> tuple[Task, Tensor]:
+    """Return what is to be synthesized, and the channels (S, C, H, W) that it is made of."""
     guidance, channels = stack.guidance(), stack.channels
-    lattice = find_lattice(guidance) if params.regular == "auto" and params.variation == 1 else None
+    guide = None
+    if params.guide is not None or exemplars.kinds > 1:
+        own, guide = guide_channels(exemplars, size, params, seed)
+        guidance = torch.cat([guidance, own], 1)
+    alone = len(exemplars.materials) == 1 and guide is None
+    lattice = find_lattice(guidance[0]) if params.regular == "auto" and params.variation == 1 and alone else None
     if lattice is not None:
         guidance, channels, lattice = _fitted(guidance, channels, lattice, size)
-    seeds = range(context.seed * params.candidates, (context.seed + 1) * params.candidates)
-    ignore = _ignored(params, (guidance.shape[1], guidance.shape[2]))
-    tasks = [Task(guidance, size, seed, lattice, params.variation, ignore=ignore) for seed in seeds]
-    task, layout = _best_layout(tasks, _part(context.progress, 0.0, 0.3))
-    state = synthesize(task, layout, progress=_part(context.progress, 0.3, 0.7))
-    averaged = stack.averaged()
-    result = vote(channels, state.field)
-    if params.polish:
-        healed = polish(result[averaged], channels[averaged], task.seed, round(STEPS * params.polish))
-        result[averaged] = healed
-    result[~averaged] = choose(channels[~averaged], state.field)
-    return result
+    return Task(guidance, size, seed, guide, lattice, params.variation, exemplars.ignore), channels
 
 
 def _fitted(
@@ -141,26 +225,60 @@ def _fitted(
 ) -> tuple[Tensor, Tensor, Lattice]:
     """Stretch an exemplar a little, so that the result holds whole cells of it."""
     up, across = whole_periods(lattice, size)
-    height, width = round(guidance.shape[1] * up), round(guidance.shape[2] * across)
-    stretched = lattice.scaled(height / guidance.shape[1], width / guidance.shape[2])
-    return resample(guidance, (height, width)), resample(channels, (height, width)), stretched
+    height, width = round(guidance.shape[2] * up), round(guidance.shape[3] * across)
+    stretched = lattice.scaled(height / guidance.shape[2], width / guidance.shape[3])
+    resized = [torch.stack([resample(one, (height, width)) for one in many]) for many in (guidance, channels)]
+    return resized[0], resized[1], stretched
 
 
-def _best_layout(tasks: list[Task], progress: Progress) -> tuple[Task, State]:
-    """Try several layouts at a low resolution; the best has the exemplar's statistics, and copies no large piece."""
-    best: tuple[float, Task, State] | None = None
-    for number, task in enumerate(tasks):
-        state = synthesize(task, until=_LAYOUT)
-        exemplar = resample(task.guidance, state.level.exemplar)
-        distance = statistics_distance(vote(exemplar, state.field), exemplar)
-        fault = distance * (1 + max(0.0, largest_copy(state.field) - _COPY_ALLOWED) / _COPY_ALLOWED)
-        if best is None or fault < best[0]:
-            best = (fault, task, state)
-        progress((number + 1) / len(tasks))
-    if best is None:
-        raise ValueError("no layout was asked for")
-    return best[1], best[2]
+def _carried_out(task: Task, stack: Stack, channels: Tensor, params: Params, context: af.Context) -> Made:
+    field, variety = lay_out(task, params.candidates, context.progress)
+    return Made(_healed(task, stack, channels, field, params, context), field, variety)
 
 
-def _part(progress: Progress, begin: float, share: float) -> Progress:
-    return lambda fraction: progress(begin + share * fraction)
+def _renewed(
+    base: Made, anew: Tensor, task: Task, stack: Stack, channels: Tensor, params: Params, context: af.Context
+) -> Made:
+    """Make the pixels `anew` (H, W) of a result again; the others stay, to the bit."""
+    task = replace(task, keep=~anew, base=base.field)
+    field, variety = lay_out(task, params.candidates, context.progress)
+    fresh = _healed(task, stack, channels, field, params, context)
+    share = _faded(anew)
+    averaged = stack.averaged()
+    result = torch.lerp(base.channels, fresh, share)
+    result[~averaged] = torch.where(share > 0.5, fresh, base.channels)[~averaged]
+    return Made(torch.where(share > 0, result, base.channels), field, variety)
+
+
+def _faded(anew: Tensor) -> Tensor:
+    """Return how much of what is made anew is seen: (H, W), rising from the rim of the mask inwards."""
+    rim = (~anew).float()[None, None]
+    for _ in range(_FADE):
+        wrapped = functional.pad(rim, (1, 1, 1, 1), mode="circular")
+        rim = torch.maximum(rim, functional.max_pool2d(wrapped, 3, 1) - 1 / _FADE).clamp_min(0)
+    return 1 - rim[0, 0]
+
+
+def _healed(task: Task, stack: Stack, channels: Tensor, field: Field, params: Params, context: af.Context) -> Tensor:
+    """Lay patches over each other, and bring contrast and grain back."""
+    atlas = below_each_other(channels, (channels.shape[2], channels.shape[3]))
+    result = _averaged(stack, atlas, field)
+    if params.polish == 0 or task.guide is not None:  # with a guide, the result is not to have as much of everything
+        return result
+    before = result.clone()
+    averaged = stack.averaged()
+    if params.polish_by == "neural":
+        settings = neural_settings(stack, params, context)
+        drawn = synthesize_neural(channels[0][averaged], task.size, task.seed, settings, result[averaged])
+        result[averaged] = torch.lerp(result[averaged], drawn, params.polish)
+    else:
+        usable = None if task.ignore is None else _fitting(~task.ignore, channels).flatten(0, 1)
+        steps = round(STEPS * params.polish)
+        result[averaged] = polish(result[averaged], atlas[averaged], task.seed, steps, usable)
+    return stack.with_curl_as_before(before, result)
+
+
+def _fitting(masks: Tensor, channels: Tensor) -> Tensor:
+    """Bring masks (S, H, W) to the size that exemplars were stretched to."""
+    size = (channels.shape[2], channels.shape[3])
+    return functional.interpolate(masks[:, None].float(), size=size, mode="nearest")[:, 0] > 0

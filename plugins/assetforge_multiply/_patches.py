@@ -59,13 +59,15 @@ class Field:
     """Which patch of the exemplar lies where: the coordinate map that makes every map of a material.
 
     y, x: (h, w), long, the top left pixel of the patch in the exemplar. weight: (h, w), how much the patch counts.
-    The patch at (i, j) lies at (stride · i, stride · j) of the result, whose edges meet.
+    The patch at (i, j) lies at (stride · i, stride · j) of the result, whose edges meet. Where there are several
+    exemplars, they lie below each other; exemplar: height and width of one.
     """
 
     y: Tensor
     x: Tensor
     weight: Tensor
     stride: int
+    exemplar: tuple[int, int]
 
     @property
     def size(self) -> tuple[int, int]:

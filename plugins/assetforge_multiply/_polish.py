@@ -13,67 +13,97 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from assetforge_multiply._axes import Axes
+
 STEPS = 16
 _PROJECTIONS, _SIDE = 16, 7
-_SAMPLES = 2**16
-_SMALLEST = 0.002
-"""Deviation along an axis that is taken for rounding: half a code of eight bits."""
+_SAMPLES = 2**13
+_DRAWING, _DRAWN = 4, 0.3
+"""Steps, the last ones, in which pixels are drawn to those of the exemplar, and how far."""
+_NEAREST_OF, _BAND = 2**12, 2**13
+"""Pixels of the exemplar that are looked at, and how many of the result at a time."""
 
 
-def polish(result: Tensor, exemplar: Tensor, seed: int, steps: int = STEPS) -> Tensor:
+def polish(result: Tensor, exemplar: Tensor, seed: int, steps: int = STEPS, usable: Tensor | None = None) -> Tensor:
     """Polish (C, H, W) on the torus; each channel stays within what occurs in the exemplar's.
+
+    usable: (H, W) of the exemplar, bool, where it may be taken as an example; everywhere if not given.
 
     It goes along the principal axes of the exemplar's channels, each by its deviation: where one map tells another, the
     axis across hardly varies, and what would part the two counts as much there as all else.
     """
-    axes, deviations = _principal_axes(exemplar)
-    to_axes, back = axes.T / deviations[:, None], axes * deviations
-    wanted, pixels = _turn(to_axes, exemplar), _turn(to_axes, result)
+    examples = _examples(exemplar, usable)
+    axes = Axes.of(exemplar)
+    wanted, pixels = axes.along(exemplar), axes.along(result)
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
-        pixels += _move(pixels, wanted, generator)
+    for number in range(steps):
+        if number >= steps - _DRAWING:
+            pixels = _drawn(pixels, wanted, generator)
+        pixels += _move(pixels, wanted, examples, _patch_directions(len(pixels), generator), generator)
+        pixels += _move(pixels, wanted, examples, _pixel_directions(len(pixels), generator), generator)
     lowest, highest = exemplar.amin((1, 2), keepdim=True), exemplar.amax((1, 2), keepdim=True)
-    return _turn(back, pixels).clamp(lowest, highest)
+    return axes.back(pixels).clamp(lowest, highest)
 
 
-def _principal_axes(exemplar: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the principal axes of the channels as columns, and the deviation along each."""
-    values = exemplar.flatten(1)
-    centered = values - values.mean(1, keepdim=True)
-    variances, axes = torch.linalg.eigh(centered @ centered.T / values.shape[1])
-    return axes, variances.clamp_min(_SMALLEST**2).sqrt()
+def _drawn(pixels: Tensor, wanted: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw each pixel (C) some way to the nearest of the exemplar's: random directions seldom show what is across.
 
-
-def _turn(matrix: Tensor, pixels: Tensor) -> Tensor:
-    return (matrix @ pixels.flatten(1)).reshape(pixels.shape).contiguous()
-
-
-def _move(result: Tensor, exemplar: Tensor, generator: torch.Generator) -> Tensor:
-    """Return what brings the patches of a result nearer to those of the exemplar, along some random directions.
-
-    With all directions of an orthonormal basis, this would be the whole way: each pixel is a part of `_SIDE`² patches.
+    Where the maps depend on each other, the pixels of the exemplar lie on a thin sheet. To a rank along any direction
+    that is not just across it, the sheet and a cloud around it are the same.
     """
-    channels = result.shape[0]
+    some = wanted.flatten(1)[:, torch.randint(wanted[0].numel(), (_NEAREST_OF,), generator=generator)]
+    flat = pixels.flatten(1).T
+    bands = [flat[at : at + _BAND] for at in range(0, len(flat), _BAND)]
+    nearest = torch.cat([torch.cdist(band, some.T).argmin(1) for band in bands])
+    return torch.lerp(pixels, some[:, nearest].reshape(pixels.shape), _DRAWN)
+
+
+def _examples(exemplar: Tensor, usable: Tensor | None) -> Tensor:
+    """Return the numbers of the patches that hold only what is usable."""
+    if usable is None:
+        usable = torch.ones(exemplar.shape[1:], dtype=torch.bool)
+    outside = functional.max_pool2d((~usable)[None].float(), _SIDE, 1).flatten()
+    return (outside == 0).nonzero().flatten()
+
+
+def _patch_directions(channels: int, generator: torch.Generator) -> Tensor:
+    """Return random directions of patches: (directions, C, side, side), of unit length."""
     kernels = torch.randn(_PROJECTIONS, channels, _SIDE, _SIDE, generator=generator)
-    kernels /= kernels.flatten(1).norm(dim=1)[:, None, None, None]
-    wrapped = functional.pad(result[None], (0, _SIDE - 1, 0, _SIDE - 1), mode="circular")
+    lengths: Tensor = torch.linalg.vector_norm(kernels, dim=(1, 2, 3), keepdim=True)
+    return kernels / lengths
+
+
+def _pixel_directions(channels: int, generator: torch.Generator) -> Tensor:
+    """Return a random orthonormal basis of a pixel's channels: what maps tell of each other shows in single pixels."""
+    basis: Tensor = torch.linalg.qr(torch.randn(channels, channels, generator=generator)).Q
+    return basis[:, :, None, None]
+
+
+def _move(result: Tensor, exemplar: Tensor, examples: Tensor, kernels: Tensor, generator: torch.Generator) -> Tensor:
+    """Return what brings the patches of a result nearer to those of the exemplar, along directions.
+
+    With all directions of an orthonormal basis, this would be the whole way: each pixel is a part of side² patches.
+    """
+    count, channels, side, _ = kernels.shape
+    wrapped = functional.pad(result[None], (0, side - 1, 0, side - 1), mode="circular")
     projected = functional.conv2d(wrapped, kernels)[0]
-    wanted = functional.conv2d(exemplar[None], kernels)[0].flatten(1)
-    off = _transported(projected.flatten(1), wanted, generator).reshape(projected.shape) - projected
-    before = functional.pad(off[None], (_SIDE - 1, 0, _SIDE - 1, 0), mode="circular")
-    return functional.conv2d(before, kernels.flip(2, 3).transpose(0, 1))[0] * (min(1.0, channels / _PROJECTIONS))
+    there = exemplar[:, : exemplar.shape[1] - _SIDE + side, : exemplar.shape[2] - _SIDE + side]  # as many for all sides
+    wanted = functional.conv2d(there[None], kernels)[0].flatten(1)
+    off = _transported(projected.flatten(1), wanted, examples, generator).reshape(projected.shape) - projected
+    before = functional.pad(off[None], (side - 1, 0, side - 1, 0), mode="circular")
+    return functional.conv2d(before, kernels.flip(2, 3).transpose(0, 1))[0] * min(1.0, channels / count)
 
 
-def _transported(values: Tensor, wanted: Tensor, generator: torch.Generator) -> Tensor:
+def _transported(values: Tensor, wanted: Tensor, examples: Tensor, generator: torch.Generator) -> Tensor:
     """Return, for each value of a row, the wanted one of the same rank."""
-    ours, theirs = (_ordered(one, generator) for one in (values, wanted))
+    ours = _ordered(values, torch.randint(values.shape[1], (_SAMPLES,), generator=generator))
+    theirs = _ordered(wanted, examples[torch.randint(len(examples), (_SAMPLES,), generator=generator)])
     above = torch.searchsorted(ours, values.contiguous()).clamp_(1, _SAMPLES - 1)
     low, high = ours.gather(1, above - 1), ours.gather(1, above)
     part = ((values - low) / (high - low).clamp_min(1e-9)).clamp_(0, 1)
     return torch.lerp(theirs.gather(1, above - 1), theirs.gather(1, above), part)
 
 
-def _ordered(values: Tensor, generator: torch.Generator) -> Tensor:
-    """Return as many quantiles of each row as there are samples."""
-    at = torch.randint(values.shape[1], (_SAMPLES,), generator=generator)
+def _ordered(values: Tensor, at: Tensor) -> Tensor:
+    """Return quantiles of each row, of the samples with these numbers."""
     return values[:, at].sort(1).values

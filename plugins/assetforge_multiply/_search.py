@@ -6,11 +6,12 @@ pixel by pixel, all patches here try their neighbors' matches at once, from seve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from assetforge_multiply._copies import Limits
 from assetforge_multiply._patches import Field, Patches
 
 _STEPS = (8, 4, 2, 1)
@@ -42,7 +43,7 @@ class Phase:
         columns = torch.arange(field.x.shape[1]) * field.stride
         y = _snap(field.y, rows, self.height, patches.height)
         x = _snap(field.x, columns, self.width, patches.width)
-        return Field(y, x, field.weight, field.stride)
+        return replace(field, y=y, x=x)
 
 
 def _snap(match: Tensor, place: Tensor, period: float, count: int) -> Tensor:
@@ -63,20 +64,19 @@ class Search:
     """The best match so far of each patch of a result.
 
     wanted: (h · w, D), the patches of the result; penalty: (height · width,), what each patch of the exemplar costs
-    beyond its distance, infinite where it must not be used.
+    beyond its distance, infinite where it must not be used. limits: of pieces that must not grow.
     """
 
     patches: Patches
     wanted: Tensor
     penalty: Tensor
-    y: Tensor
-    x: Tensor
-    stride: int
+    field: Field
     generator: torch.Generator
     phase: Phase | None = None
+    limits: Limits | None = None
 
     def __post_init__(self) -> None:
-        self.cost = self._cost(self.y, self.x)
+        self.cost = self._cost(self.field.y, self.field.x)
 
     def run(self, rounds: int, reach: int) -> None:
         """Improve the matches; `reach` is how far from the present match a random one may be, in pixels."""
@@ -87,37 +87,42 @@ class Search:
 
     def _propagate(self, step: int) -> None:
         for dy, dx in ((0, step), (0, -step), (step, 0), (-step, 0)):
-            y = self.y.roll((dy, dx), (0, 1)) + dy * self.stride
-            x = self.x.roll((dy, dx), (0, 1)) + dx * self.stride
+            y = self.field.y.roll((dy, dx), (0, 1)) + dy * self.field.stride
+            x = self.field.x.roll((dy, dx), (0, 1)) + dx * self.field.stride
             self._try(y, x)
 
     def _explore(self, reach: int) -> None:
         """Try random matches near the present one, at distances that halve; the first ones are anywhere."""
         radius = reach
         while radius >= 1:
-            self._try(self.y + self._random(radius), self.x + self._random(radius))
+            self._try(self.field.y + self._random(radius), self.field.x + self._random(radius))
             radius //= 2
 
     def _random(self, radius: int) -> Tensor:
-        return torch.randint(-radius, radius + 1, self.y.shape, generator=self.generator)
+        return torch.randint(-radius, radius + 1, self.field.y.shape, generator=self.generator)
 
     def _try(self, y: Tensor, x: Tensor) -> None:
         y, x = y.clamp_(0, self.patches.height - 1), x.clamp_(0, self.patches.width - 1)
         cost = self._cost(y, x)
         better = cost < self.cost
         self.cost = torch.where(better, cost, self.cost)
-        self.y, self.x = torch.where(better, y, self.y), torch.where(better, x, self.x)
+        y, x = torch.where(better, y, self.field.y), torch.where(better, x, self.field.x)
+        self.field = replace(self.field, y=y, x=x)
 
     def _cost(self, y: Tensor, x: Tensor) -> Tensor:
         index = (y * self.patches.width + x).flatten()
         away = torch.index_select(self.patches.points, 0, index).sub_(self.wanted)
         cost = (away.square_().sum(1) + self.penalty[index]).reshape(y.shape)
-        return cost if self.phase is None else cost + self.phase.penalty(y, x, self.stride)
+        if self.phase is not None:
+            cost += self.phase.penalty(y, x, self.field.stride)
+        if self.limits is not None:
+            cost.masked_fill_(self.limits.broken(y, x, self.field), torch.inf)
+        return cost
 
     def distance(self) -> Tensor:
         """Return the squared distance of each match, penalties left out: (h, w)."""
-        index = (self.y * self.patches.width + self.x).flatten()
-        return (self.patches.points[index] - self.wanted).square().sum(1).reshape(self.y.shape)
+        index = (self.field.y * self.patches.width + self.field.x).flatten()
+        return (self.patches.points[index] - self.wanted).square().sum(1).reshape(self.field.y.shape)
 
 
 def occurrences(y: Tensor, x: Tensor, patches: Patches, radius: int) -> Tensor:

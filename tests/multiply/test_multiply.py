@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
-from assetforge_multiply import Params
-from assetforge_multiply._multiply import multiply_material
 from conftest import Forge
+from multiply.conftest import exemplar, luminance, multiplied, multiply, write_mask
 
-import assetforge as af
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material, check_map
 from assetforge.material.texture import Texture
-from assetforge.ops.color import srgb_encode
 from assetforge.ops.seams import seam_score
 from assetforge.ops.statistics import autocorrelation, diversity, mutual_information, statistics_distance
-from assetforge.samples import SAMPLES, make_sample
-
-
-def multiply(material: Material, seed: int = 0, **params: object) -> Material:
-    context = af.Context(seed, "float32", "cpu", lambda _: None, {}, dict(MAPS))
-    return multiply_material(material, Params(**params), context)  # type: ignore[arg-type]
-
-
-@lru_cache
-def exemplar(name: str, side: int = 144) -> Material:
-    """A part of a sample, which does not tile."""
-    sample = make_sample(name, 192)
-    maps = {
-        key: Texture(texture.data[:, 20 : 20 + side, 9 : 9 + side], texture.color_space)
-        for key, texture in sample.items()
-    }
-    return Material(name, maps)
-
-
-@lru_cache
-def multiplied(name: str, seed: int = 0) -> Material:
-    return multiply(exemplar(name), seed)
-
-
-def luminance(material: Material) -> torch.Tensor:
-    return srgb_encode(material["base_color"].data).mean(0)
+from assetforge.samples import SAMPLES
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -87,7 +56,7 @@ def test_maps_belong_together(name: str) -> None:
             before, after = (
                 mutual_information(luminance(one), one[key].data[0]) for one in (exemplar(name), multiplied(name))
             )
-            assert before < 0.4 or after >= 0.75 * before
+            assert before < 0.4 or after >= 0.8 * before
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_another_texture() -> None:
@@ -128,15 +97,10 @@ def test_a_little_variation_stays_nearer_to_the_exemplar_than_much() -> None:
     assert away[0] < 0.5 * away[2]
 
 
-def write_mask(path: Path, white: torch.Tensor) -> Path:
-    assert cv2.imwrite(str(path), (white.numpy() * 255).astype(np.uint8))
-    return path
-
-
 def test_what_is_to_be_ignored_is_never_taken(tmp_path: Path) -> None:
     before = exemplar("stone")
     stain = torch.zeros(144, 144, dtype=torch.bool)
-    stain[30:60, 50:110] = True
+    stain[10:130, 90:120] = True
     marked = before["base_color"].data.clone()
     marked[:, stain] = torch.tensor([1.0, 0.0, 0.0])[:, None]
     material = Material("stone", {"base_color": Texture(marked, ColorSpace.LIN_REC709)})
@@ -162,7 +126,7 @@ def test_what_is_to_be_kept_is_and_the_rest_is_made_of_it(tmp_path: Path) -> Non
 
 
 def test_a_size_and_a_little_variation_exclude_each_other() -> None:
-    with pytest.raises(af.StepError, match="size"):
+    with pytest.raises(ValueError, match="'size' cannot be set"):
         multiply(exemplar("stone"), variation=0.5, size=64)
 
 

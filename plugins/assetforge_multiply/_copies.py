@@ -1,0 +1,149 @@
+"""Pieces that are copied as they are from one place: how large they are, and how they are kept small.
+
+Kaspar et al., "Self Tuning Texture Optimization", 2015, spread the use of the exemplar evenly; a single large copy is
+as even as can be. So here a piece that grows too large keeps its core, and the rest must come from elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from assetforge_multiply._patches import Field
+
+LARGEST = 0.06
+"""Part of the result that may be copied from one place."""
+_NEAR = 0.06
+"""Part of the result's side by which a patch must come from elsewhere to count as another place."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Connected patches that came from one place, and were too many.
+
+    source: the exemplar. y, x: how far they were moved, as parts of the result's sides. core: (h, w), bool, those that
+    may stay. rest: the others.
+    """
+
+    source: int
+    y: float
+    x: float
+    core: Tensor
+    rest: Tensor
+
+    @staticmethod
+    def cut(mask: Tensor, field: Field) -> Piece:
+        """Cut a piece (h, w) down to the patches that are nearest to its innermost one."""
+        h, w = mask.shape
+        row, column = divmod(int(_inside(mask).argmax()), w)
+        away = [(torch.arange(side) - at + side // 2) % side - side // 2 for side, at in ((h, row), (w, column))]
+        distance = (away[0][:, None] ** 2 + away[1] ** 2).float().masked_fill(~mask, torch.inf)
+        nearest = distance.flatten().argsort(stable=True)[: round(LARGEST * mask.numel())]
+        core = torch.zeros(mask.numel(), dtype=torch.bool)
+        core[nearest] = True
+        core = core.reshape(h, w) & mask
+        y, x = (moved[row, column].item() for moved in _moves(field.y, field.x, field))
+        source = int(field.y[row, column]) // field.exemplar[0]
+        return Piece(source, y / field.size[0], x / field.size[1], core, mask & ~core)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where pieces must not go on: each place knows the piece that it was cut from, or else the nearest one.
+
+    source, y, x: (h, w), of that piece, the moves in pixels; source is -1 where a patch may come from anywhere.
+    """
+
+    source: Tensor
+    y: Tensor
+    x: Tensor
+
+    @staticmethod
+    def of(pieces: Sequence[Piece], field: Field) -> Limits | None:
+        """Return the limits of pieces on a field; None where there are none."""
+        if not pieces:
+            return None
+        size = (field.y.shape[0], field.y.shape[1])
+        cores = [_resized(piece.core, size) for piece in pieces]
+        which = torch.stack([_inside(~core) for core in cores]).argmin(0)
+        for number, piece in enumerate(pieces):
+            which = which.masked_fill(_resized(piece.rest, size), number)
+        source = torch.tensor([piece.source for piece in pieces])[which]
+        y = torch.tensor([piece.y * field.size[0] for piece in pieces])[which]
+        x = torch.tensor([piece.x * field.size[1] for piece in pieces])[which]
+        for number, core in enumerate(cores):
+            source = source.masked_fill(core & (which == number), -1)
+        return Limits(source, y, x)
+
+    def broken(self, y: Tensor, x: Tensor, field: Field) -> Tensor:
+        """Tell which matches (h, w) would let a piece go on."""
+        broken = y // field.exemplar[0] == self.source
+        for moved, limit, side in zip(_moves(y, x, field), (self.y, self.x), field.size, strict=True):
+            off = (moved - limit + side / 2) % side - side / 2
+            broken &= off.abs() <= max(1.0, _NEAR * side)
+        return broken
+
+
+def largest_copy(field: Field) -> float:
+    """Return the part of the result that is the largest connected piece copied as it is from one place.
+
+    Neighbors belong to one piece if they were moved alike, to a pixel: resizing a field shifts parts of a copy by that.
+    """
+    return torch.bincount(_labels(field).flatten()).max().item() / field.y.numel()
+
+
+def too_large(field: Field) -> list[Piece]:
+    """Return the pieces that are too large, cut down."""
+    labels = _labels(field)
+    counts = torch.bincount(labels.flatten())
+    large = (counts > LARGEST * labels.numel()).nonzero().flatten().tolist()
+    return [Piece.cut(labels == label, field) for label in large]
+
+
+def _moves(y: Tensor, x: Tensor, field: Field) -> tuple[Tensor, Tensor]:
+    """Return how far patches were moved; on a torus, what goes on across an edge was moved by a side more."""
+    rows = torch.arange(y.shape[0])[:, None] * field.stride
+    columns = torch.arange(x.shape[1]) * field.stride
+    return (y % field.exemplar[0] - rows) % field.size[0], (x - columns) % field.size[1]
+
+
+def _labels(field: Field) -> Tensor:
+    """Number the connected pieces: (h, w), each by the first of its patches."""
+    y, x = _moves(field.y, field.x, field)
+    source = field.y // field.exemplar[0]
+    joined = []
+    for axis in (0, 1):
+        alike = source == source.roll(-1, axis)
+        for moved, side in ((y, field.size[0]), (x, field.size[1])):
+            step = (moved - moved.roll(-1, axis)).abs()
+            alike &= torch.minimum(step, side - step) <= 1
+        joined.append(alike)
+    labels = torch.arange(y.numel()).reshape(y.shape)
+    while True:
+        before = labels
+        for axis, alike in enumerate(joined):
+            labels = torch.where(alike, torch.minimum(labels, labels.roll(-1, axis)), labels)
+            back = alike.roll(1, axis)
+            labels = torch.where(back, torch.minimum(labels, labels.roll(1, axis)), labels)
+        labels = labels.flatten()[labels]
+        if torch.equal(labels, before):
+            return labels
+
+
+def _resized(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    return functional.interpolate(mask[None, None].float(), size=size, mode="nearest")[0, 0] > 0
+
+
+def _inside(mask: Tensor) -> Tensor:
+    """Return how far each place in a mask (h, w) is from the nearest one outside, on the torus."""
+    h, w = mask.shape
+    if mask.all():
+        return torch.full((h, w), float(h + w))
+    tiled = np.tile(mask.numpy().astype(np.uint8), (3, 3))
+    return torch.from_numpy(cv2.distanceTransform(tiled, cv2.DIST_L2, 3)[h : 2 * h, w : 2 * w].copy())

@@ -1,0 +1,238 @@
+"""A texture that a network cannot tell from the exemplar: its pixels are optimized until their features agree.
+
+Gatys, Ecker and Bethge, "Texture Synthesis Using Convolutional Neural Networks", 2015. We depart from it so that it is
+of use for materials:
+
+- The result lies on a torus: convolutions and pooling wrap, and it is rolled at random before each step, so that no
+  pixel has a fixed place in the pooling. The exemplar does not wrap: only features of whole surroundings count.
+- All maps are optimized together, along the principal axes of the exemplar's channels in units of the deviation along
+  each: where one map tells another, the axis across hardly varies, and what would part the two costs as much there as
+  all else. A network for pictures sees the color as it is, and mixtures of all channels as pseudo-colors.
+- It goes from coarse to fine, as features reach only so far.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+import assetforge as af
+from assetforge.ops.resample import resample
+from assetforge.weights.distances import MEASURES, Loss
+from assetforge.weights.features import Border, Features, RandomFeatures, Vgg19, random_features
+from assetforge_multiply import Params
+from assetforge_multiply._axes import SMALLEST, Axes, mix
+from assetforge_multiply._channels import Stack
+
+Network = RandomFeatures | Vgg19
+
+_COARSEST = 32
+"""No level has a shorter side, in pixels."""
+_NOISE = 0.5
+"""Deviation of the noise that all begins with, in those of the exemplar."""
+_STEPS, _FIRST_STEPS = (60, 90, 120, 200, 200, 200, 200, 200), 300
+"""Steps of each level, the finest first, and of the coarsest."""
+_POLISH_STEPS = 60
+_RATE, _POLISH_RATE = 0.08, 0.03
+"""How far a step may go, in deviations; it falls to a tenth along each level."""
+_KNEE = 0.001
+"""Part of the exemplar's values at either end that may only be approached."""
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """What one network sees of coordinates along the axes: a mixture of them."""
+
+    network: Features
+    matrix: Tensor
+    offset: Tensor
+
+    def layers(self, coordinates: Tensor, border: Border) -> list[Tensor]:
+        return self.network(mix(self.matrix, coordinates) + self.offset[:, None, None], border)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `synthesize_neural` compares, and how."""
+
+    network: Network | None = None
+    """What gives the features; random filters by default."""
+    loss: Loss = "moments"
+    """`gram`: raw second moments; `moments`: means and covariances; `sliced`: whole distributions."""
+    color: int | None = 0
+    """The first of the three channels that a network for pictures sees as they are."""
+    effort: float = 1.0
+    """Multiplies the number of steps."""
+
+
+def neural_settings(stack: Stack, params: Params, context: af.Context) -> Settings:
+    """Return what a step's parameters ask for, for the channels of a stack that may be averaged."""
+    network = Vgg19.load(context.weights["vgg19"]) if params.network == "vgg19" else None
+    return Settings(network, params.loss, stack.first_color(), params.effort)
+
+
+def synthesize_neural(
+    exemplar: Tensor,
+    size: tuple[int, int],
+    seed: int,
+    settings: Settings = Settings(),
+    start: Tensor | None = None,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Tensor:
+    """Return a texture (C, *size) on the torus with the features of an exemplar (C, H, W), float32, on its device.
+
+    Channels are as `Stack` gives them, colors sRGB-encoded. start: (C, *size), a texture that is only to be polished:
+    its layout stays. Else all begins with noise. Each channel stays within what occurs in the exemplar's.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    axes = Axes.of(exemplar)
+    views = _views(exemplar, axes, settings, generator)
+    levels = _levels(size, exemplar) if start is None else [size]
+    steps = [max(1, round(settings.effort * each)) for each in _steps(len(levels), polishing=start is not None)]
+    told = _Progress(progress, [height * width * each for (height, width), each in zip(levels, steps, strict=True)])
+    noise = torch.randn(exemplar.shape[0], *levels[-1], generator=generator).to(exemplar) * _NOISE
+    current = noise if start is None else axes.along(start)
+    rate = _RATE if start is None else _POLISH_RATE
+    for index in reversed(range(len(levels))):
+        current = resample(current, levels[index], repeat=True)
+        target = axes.along(_shrunk(exemplar, size, levels[index]))
+        level = _Level(views, target, settings.loss, generator)
+        current = _descend(level, current, steps[index], rate, told.within(index))
+    return _within(axes.back(current), exemplar)
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """Tells progress over levels, given what each costs, the finest first."""
+
+    tell: Callable[[float], None]
+    costs: list[int]
+
+    def within(self, index: int) -> Callable[[float], None]:
+        """Return what tells progress within one level."""
+        before = sum(self.costs[index + 1 :])
+        return lambda part: self.tell((before + self.costs[index] * part) / sum(self.costs))
+
+
+def _steps(levels: int, *, polishing: bool) -> tuple[int, ...]:
+    """Return the steps of each level, the finest first. Where all begins, at the coarsest, is the longest way."""
+    return (_POLISH_STEPS,) if polishing else (*_STEPS[: levels - 1], _FIRST_STEPS)
+
+
+def _levels(size: tuple[int, int], exemplar: Tensor) -> list[tuple[int, int]]:
+    """Return the heights and widths to go through, the finest first, each half of the one before."""
+    levels = [size]
+    smallest = min(*size, *exemplar.shape[1:])
+    while smallest >> len(levels) >= _COARSEST:
+        levels.append((round(size[0] / 2 ** len(levels)), round(size[1] / 2 ** len(levels))))
+    return levels
+
+
+def _shrunk(exemplar: Tensor, size: tuple[int, int], level: tuple[int, int]) -> Tensor:
+    """Return the exemplar as much smaller as a level is smaller than the result."""
+    factor = level[0] / size[0]
+    return resample(exemplar, (round(exemplar.shape[1] * factor), round(exemplar.shape[2] * factor)))
+
+
+def neural_distance(result: Tensor, exemplar: Tensor, seed: int = 0, settings: Settings = Settings()) -> float:
+    """Return how far the features of a tiling texture (C, H, W) are from those of an exemplar: 0 where they agree."""
+    generator = torch.Generator().manual_seed(seed)
+    axes = Axes.of(exemplar)
+    level = _Level(_views(exemplar, axes, settings, generator), axes.along(exemplar), settings.loss, generator)
+    with torch.no_grad():
+        return level(axes.along(result), None).item()
+
+
+@dataclass(frozen=True)
+class _Views:
+    """What is compared at each step, and what by turns."""
+
+    always: list[_View]
+    turns: list[_View]
+
+    def at(self, step: int | None) -> list[_View]:
+        """Return what is compared at a step, or all."""
+        turns = self.turns if step is None or not self.turns else [self.turns[step % len(self.turns)]]
+        return [*self.always, *turns]
+
+
+def _views(exemplar: Tensor, axes: Axes, settings: Settings, generator: torch.Generator) -> _Views:
+    """Let random filters see all channels, each by its deviation, which keeps the maps together.
+
+    A network for pictures sees the color besides, and by turns three of the other channels.
+    """
+    channels, vgg = exemplar.shape[0], settings.network
+    sides = (3, 7) if vgg is None else (3,)
+    random = vgg if isinstance(vgg, RandomFeatures) else random_features(channels, generator, sides)
+    scale = 1 / exemplar.flatten(1).std(1).clamp_min(SMALLEST)
+    joint = _View(random.to(exemplar.device), axes.matrix * scale[:, None], torch.zeros_like(scale))
+    if not isinstance(vgg, Vgg19):
+        return _Views([joint], [])
+    network = vgg.to(exemplar.device)
+    color = [] if settings.color is None else list(range(settings.color, settings.color + 3))
+    seen = [_View(network, axes.matrix[color], axes.mean[color])] if color else []
+    rest = [channel for channel in range(channels) if channel not in color]
+    groups = [(rest[at : at + 3] * 3)[:3] for at in range(0, len(rest), 3)]
+    return _Views([joint, *seen], [_pseudo_color(network, exemplar, axes, group) for group in groups])
+
+
+def _pseudo_color(network: Features, exemplar: Tensor, axes: Axes, group: list[int]) -> _View:
+    """Look at three channels as at a color, each scaled to 0 to 1."""
+    lowest, highest = exemplar[group].amin((1, 2)), exemplar[group].amax((1, 2))
+    scale = 1 / (highest - lowest).clamp_min(SMALLEST)
+    return _View(network, axes.matrix[group] * scale[:, None], (axes.mean[group] - lowest) * scale)
+
+
+class _Level:
+    """The distance of a picture's features to those of the exemplar, at one size."""
+
+    def __init__(self, views: _Views, target: Tensor, loss: Loss, generator: torch.Generator) -> None:
+        """Measure the exemplar's features. target: the exemplar along its axes, (C, H, W)."""
+        self.generator = generator
+        self._views = views
+        measure = MEASURES[loss]
+        with torch.no_grad():
+            self._wanted = {view: [measure(layer) for layer in view.layers(target, "valid")] for view in views.at(None)}
+
+    def __call__(self, coordinates: Tensor, step: int | None) -> Tensor:
+        """Return the loss () of coordinates along the axes (C, H, W), at a step or of all views."""
+        total = torch.zeros((), device=coordinates.device)
+        for view in self._views.at(step):
+            # A result that is larger than the exemplar may have octaves that the exemplar has not, and the reverse.
+            for layer, wanted in zip(view.layers(coordinates, "repeat"), self._wanted[view], strict=False):
+                total = total + wanted.distance(layer, self.generator)
+        return total
+
+
+def _descend(level: _Level, start: Tensor, steps: int, rate: float, progress: Callable[[float], None]) -> Tensor:
+    """Go down by Adam (Kingma and Ba, 2015)."""
+    current = start.detach().clone().requires_grad_()
+    optimizer = torch.optim.Adam([current], lr=rate, betas=(0.9, 0.99))
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = rate * (0.55 + 0.45 * math.cos(math.pi * step / steps))
+        shifts = [int(torch.randint(side, (), generator=level.generator)) for side in start.shape[1:]]
+        optimizer.zero_grad()
+        with torch.enable_grad():
+            loss = level(current.roll(shifts, (1, 2)), step)
+            torch.autograd.backward(loss)
+        optimizer.step()
+        progress((step + 1) / steps)
+    return current.detach()
+
+
+def _within(channels: Tensor, exemplar: Tensor) -> Tensor:
+    """Bring each channel softly within the exemplar's range: what lies beyond nearly all values only nears the ends."""
+    ordered = exemplar.flatten(1).sort(1).values
+    at = round(_KNEE * (ordered.shape[1] - 1))
+    low, low_knee, high_knee, high = (ordered[:, i, None, None] for i in (0, at, -1 - at, -1))
+    above = high_knee + _bent(channels - high_knee, high - high_knee)
+    below = low_knee - _bent(low_knee - channels, low_knee - low)
+    return torch.where(channels > high_knee, above, torch.where(channels < low_knee, below, channels))
+
+
+def _bent(beyond: Tensor, room: Tensor) -> Tensor:
+    return room * torch.tanh(beyond / room.clamp_min(1e-9))

@@ -1,0 +1,60 @@
+"""Materials to multiply, and a short way of doing so."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from assetforge_multiply import COORDINATES, REPORT, Params
+from assetforge_multiply._multiply import multiply_material
+
+import assetforge as af
+from assetforge.material.map_spec import MAPS
+from assetforge.material.material import Material
+from assetforge.material.texture import Texture
+from assetforge.ops.color import srgb_encode
+from assetforge.samples import make_sample
+
+SPECS = {**MAPS, "coordinates": COORDINATES, "multiply_report": REPORT}
+
+
+def multiply(material: Material, seed: int = 0, **params: object) -> Material:
+    return multiply_and_tell(material, seed, **params)[0]
+
+
+def multiply_and_tell(
+    material: Material, seed: int = 0, **params: object
+) -> tuple[Material, dict[str, object], list[str]]:
+    """Multiply a material once; return what is noted and flagged, too."""
+    notes: dict[str, object] = {}
+    flags: list[str] = []
+    context = af.Context(seed, "float32", "cpu", lambda _: None, {}, SPECS, note=notes.__setitem__, flag=flags.append)
+    return multiply_material(material, Params(**{"retries": 0, **params}), context), notes, flags
+
+
+@lru_cache
+def exemplar(name: str, side: int = 144) -> Material:
+    """A part of a sample, which does not tile."""
+    sample = make_sample(name, 192)
+    maps = {
+        key: Texture(texture.data[:, 20 : 20 + side, 9 : 9 + side], texture.color_space)
+        for key, texture in sample.items()
+    }
+    return Material(name, maps)
+
+
+@lru_cache
+def multiplied(name: str, seed: int = 0) -> Material:
+    return multiply(exemplar(name), seed)
+
+
+def luminance(material: Material) -> torch.Tensor:
+    return srgb_encode(material["base_color"].data).mean(0)
+
+
+def write_mask(path: Path, white: torch.Tensor) -> Path:
+    assert cv2.imwrite(str(path), (white.numpy() * 255).astype(np.uint8))
+    return path

@@ -1,0 +1,108 @@
+"""Parts of a result that are made anew or shared: regions, edges; and the coordinates that make it again."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from assetforge_multiply import ApplyParams, Reroll
+from assetforge_multiply._apply import apply_coordinates
+from multiply.conftest import SPECS, exemplar, multiply, multiply_and_tell, write_mask
+
+import assetforge as af
+from assetforge.material.color_space import ColorSpace
+from assetforge.material.material import Material
+from assetforge.material.texture import Texture
+from assetforge.ops.resample import matched
+from assetforge.ops.seams import seam_score
+from assetforge.ops.statistics import diversity
+
+
+def test_only_the_region_is_made_anew_and_its_rim_does_not_show(tmp_path: Path) -> None:
+    region = torch.zeros(144, 144, dtype=torch.bool)
+    region[40:100, 30:110] = True
+    mask = write_mask(tmp_path / "region.png", region)
+    before = multiply(exemplar("stone"), candidates=2)
+    one, two = (multiply(exemplar("stone"), candidates=2, reroll=Reroll(region=mask, seed=seed)) for seed in (1, 2))
+    for name, texture in before.items():
+        assert torch.equal(one[name].data[:, ~region], texture.data[:, ~region])
+        assert not torch.equal(one[name].data[:, region], two[name].data[:, region])
+    height = one["height"].data[0]
+    assert (height - before["height"].data[0])[50:90, 40:100].abs().mean() > 0.02
+    steps = (height[:, 1:] - height[:, :-1]).abs()
+    at_the_rim = torch.cat([steps[40:100, 29], steps[40:100, 109]]).mean()
+    assert at_the_rim <= steps.mean(0).quantile(0.995)
+
+
+def test_results_with_the_same_edges_tile_with_one_another() -> None:
+    variants = [multiply(exemplar("stone"), seed, edges=7, candidates=1) for seed in range(3)]
+    for name in variants[0]:
+        tiles = [one[name].data for one in variants]
+        assert diversity(tiles[0], tiles[1]) > 0.1
+        layout = [[tiles[(row * 2 + column) % 3] for column in range(4)] for row in range(4)]
+        for row in layout:
+            for left, right in pairwise(row):
+                pair = torch.cat([right, left], 2)  # they meet at the wrap
+                assert seam_score(pair, "x") <= 1.2
+        for upper, lower in pairwise(layout):
+            pair = torch.cat([lower[0], upper[0]], 1)
+            assert seam_score(pair, "y") <= 1.2
+
+
+def test_edges_are_shared_to_the_bit_and_the_middle_is_not() -> None:
+    one, two = (multiply(exemplar("brick"), seed, edges=1, candidates=1)["height"].data for seed in (0, 1))
+    for edge in (one - two)[:, :20], (one - two)[:, -20:], (one - two)[:, :, :20], (one - two)[:, :, -20:]:
+        assert edge.abs().max() == 0
+    assert (one - two)[:, 60:90, 60:90].abs().mean() > 0.01
+
+
+def apply(material: Material, **params: object) -> Material:
+    context = af.Context(0, "float32", "cpu", lambda _: None, {}, SPECS)
+    return apply_coordinates(material, ApplyParams(**params), context)
+
+
+@pytest.mark.parametrize("turn", ["no", "all"])
+def test_saved_coordinates_make_the_same_of_the_same_maps(turn: str) -> None:
+    result = multiply(exemplar("stone"), turn=turn, save_map=True, polish=0, candidates=1)
+    again = apply(exemplar("stone").replace(coordinates=result["coordinates"]), turn=turn)
+    for name in exemplar("stone"):
+        away = (again[name].data - result[name].data).square().mean()
+        assert away < 0.05 * result[name].data.var()
+        assert seam_score(again[name].data) <= 1.2
+
+
+def test_saved_coordinates_make_larger_maps_of_larger_ones() -> None:
+    result = multiply(exemplar("stone"), save_map=True, polish=0, candidates=1)
+    large = matched(exemplar("stone"), (288, 288))
+    again = apply(large.replace(coordinates=result["coordinates"]))
+    assert again["height"].size == (288, 288)
+    expected = matched(result, (288, 288))
+    away = (again["height"].data - expected["height"].data).square().mean()
+    assert away < 0.1 * expected["height"].data.var()
+
+
+def test_coordinates_of_turned_pieces_are_refused_by_one_who_was_not_told() -> None:
+    result = multiply(exemplar("stone"), turn="all", save_map=True, candidates=1)
+    with pytest.raises(af.StepError, match="turn"):
+        apply(exemplar("stone").replace(coordinates=result["coordinates"]))
+
+
+def test_a_result_tells_what_is_measured_of_it() -> None:
+    result, notes, flags = multiply_and_tell(exemplar("stone"), report=True, candidates=2)
+    assert set(notes["seam_score"]) == set(exemplar("stone"))
+    assert {"statistics_distance", "largest_copy", "coverage", "repetition", "coherence", "normal_curl"} <= set(notes)
+    assert result["multiply_report"].size[0] == 1024
+    assert not [flag for flag in flags if "seam" in flag]
+
+
+def test_what_cannot_be_had_is_flagged() -> None:
+    # A single spot on a plain ground: every piece with the spot is the same piece.
+    height = torch.rand(1, 96, 96, generator=torch.Generator().manual_seed(0)) * 0.02
+    height[:, 40:56, 40:56] += 0.8
+    material = Material("spot", {"height": Texture(height, ColorSpace.NONE)})
+    _, notes, _ = multiply_and_tell(material, variation=0.01, candidates=1)
+    assert notes["largest_copy"] > 0.5
+    _, _, flags = multiply_and_tell(Material("flat", {"height": Texture(height * 0 + 0.5, ColorSpace.NONE)}))
+    assert not [flag for flag in flags if "seam" in flag]

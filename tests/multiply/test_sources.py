@@ -1,0 +1,158 @@
+"""What a result is made of, and what goes where: turned pieces, more exemplars, guides, masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from assetforge_multiply import Guide, Other, Params
+from multiply.conftest import exemplar, luminance, multiply, write_mask
+
+import assetforge as af
+from assetforge.material.color_space import ColorSpace
+from assetforge.material.material import Material
+from assetforge.material.texture import Texture
+from assetforge.ops.normals import curl, from_height
+from assetforge.ops.seams import seam_score
+
+
+def stripes(side: int = 128) -> Material:
+    """Waves that run down, with the normals that they have: light from the left would show them."""
+    across = torch.arange(side) / 16 * 2 * torch.pi
+    height = (0.5 + 0.3 * torch.sin(across)).expand(1, side, side).contiguous()
+    noise = torch.rand(1, side, side, generator=torch.Generator().manual_seed(0)) * 0.05
+    return Material(
+        "waves",
+        {
+            "height": Texture(height + noise, ColorSpace.NONE),
+            "normal": Texture(from_height(height + noise, 4.0), ColorSpace.NONE),
+        },
+    )
+
+
+@pytest.mark.parametrize("turn", ["mirror", "quarter", "all"])
+def test_normals_turn_with_pieces(turn: str) -> None:
+    material = stripes()
+    result = multiply(material, turn=turn, candidates=1, polish=0)
+    height, normal = result["height"].data, result["normal"].data
+    expected = from_height(height, 4.0)
+    # Where pieces are joined, neither is right; a normal that had not turned would be wrong on whole pieces.
+    agreement = (normal * expected).sum(0)
+    assert agreement.quantile(0.2) > 0.9
+
+
+def test_turned_pieces_are_used_only_if_wanted() -> None:
+    where = multiply(exemplar("stone"), turn="all", save_map=True, candidates=1)["coordinates"].data
+    assert len((where[2] * 256).round().unique()) > 4
+    where = multiply(exemplar("stone"), save_map=True, candidates=1)["coordinates"].data
+    assert where[2].max() == 0
+
+
+def save(material: Material, folder: Path) -> dict[str, Path]:
+    folder.mkdir()
+    for name, texture in material.items():
+        pixels = texture.data * 0.5 + 0.5 if name == "normal" else texture.data
+        shown = pixels.clamp(0, 1).permute(1, 2, 0).numpy()
+        assert cv2.imwrite(str(folder / f"{name}.png"), (shown[..., ::-1] * 65535).astype(np.uint16))
+    return {name: folder / f"{name}.png" for name in material}
+
+
+def flat(level: float, side: int = 96) -> Material:
+    """Noise around a gray level."""
+    noise = torch.rand(1, side, side, generator=torch.Generator().manual_seed(round(level * 100))) * 0.1
+    return Material("flat", {"height": Texture(noise + level, ColorSpace.NONE)})
+
+
+def test_a_mix_mask_says_which_exemplar_goes_where(tmp_path: Path) -> None:
+    other = Other(maps=save(flat(0.8), tmp_path / "other"))
+    left = torch.zeros(96, 96, dtype=torch.bool)
+    left[:, :48] = True
+    result = multiply(flat(0.1), others=(other,), mix=write_mask(tmp_path / "mix.png", left), candidates=1)
+    height = result["height"].data[0]
+    assert height[8:-8, 8:40].min() > 0.7
+    assert height[8:-8, 56:88].max() < 0.3
+
+
+def test_weights_say_how_much_of_each_exemplar_there_is(tmp_path: Path) -> None:
+    maps = save(flat(0.8), tmp_path / "other")
+    shares = []
+    for weight in (0.25, 1.0, 4.0):
+        result = multiply(flat(0.1), others=(Other(maps=maps, weight=weight),), candidates=1)
+        shares.append((result["height"].data > 0.5).float().mean().item())
+    assert shares == pytest.approx([0.2, 0.5, 0.8], abs=0.1)
+
+
+def test_another_exemplar_needs_the_same_maps(tmp_path: Path) -> None:
+    other = Other(maps=save(flat(0.8), tmp_path / "other"))
+    with pytest.raises(af.StepError, match=r"others\[0\].*has the maps height.*base_color"):
+        multiply(exemplar("stone"), others=(other,))
+
+
+def test_exemplars_of_different_sizes_are_never_taken_from_beyond_their_edges(tmp_path: Path) -> None:
+    small = Other(maps=save(flat(0.8, 64), tmp_path / "other"))
+    where = multiply(flat(0.1), others=(small,), candidates=1, save_map=True)["coordinates"].data
+    from_other = (where[2] * 256).round() == 1
+    assert from_other.any()
+    assert where[:2, from_other].max() <= 64 / 96
+
+
+def test_a_guide_puts_bright_where_it_is_bright(tmp_path: Path) -> None:
+    ramp = torch.linspace(0, 1, 144).expand(144, 144)
+    assert cv2.imwrite(str(tmp_path / "target.png"), (ramp.numpy() * 255).astype(np.uint8))
+    result = luminance(multiply(exemplar("stone"), guide=Guide(target=tmp_path / "target.png"), candidates=1))
+    columns = result.mean(0)[8:-8]
+    assert columns[-40:].mean() > columns[:40].mean() + 0.5 * luminance(exemplar("stone")).std()
+
+
+def test_a_guide_of_the_exemplar_tells_what_is_meant(tmp_path: Path) -> None:
+    # Left half and right half of the exemplar look alike to the eye of the guide only by its own picture.
+    material = flat(0.3)
+    height = material["height"].data.clone()
+    height[:, :, 48:] += 0.4
+    labels = torch.zeros(96, 96, dtype=torch.bool)
+    labels[:, 48:] = True
+    top = torch.zeros(96, 96, dtype=torch.bool)
+    top[:48] = True
+    target, own = write_mask(tmp_path / "target.png", top), write_mask(tmp_path / "exemplar.png", labels)
+    guide = Guide(target=target, exemplar=own, weight=2)
+    result = multiply(Material("two", {"height": Texture(height, ColorSpace.NONE)}), guide=guide, candidates=1)
+    assert result["height"].data[0, 8:40].mean() > 0.65
+    assert result["height"].data[0, 56:88].mean() < 0.45
+
+
+def test_flattening_takes_out_large_differences_only() -> None:
+    light = torch.linspace(0.2, 0.8, 128).expand(128, 128)
+    grain = torch.rand(128, 128, generator=torch.Generator().manual_seed(0)) * 0.2
+    material = Material("lit", {"height": Texture((light + grain)[None].contiguous(), ColorSpace.NONE)})
+    rough, even = (
+        multiply(material, flatten=share, candidates=1)["height"].data[0].unfold(0, 32, 32).unfold(1, 32, 32)
+        for share in (0, 1)
+    )
+    assert even.mean((2, 3)).std() < 0.3 * rough.mean((2, 3)).std()
+    assert even.std((2, 3)).mean() > 0.04
+
+
+def test_repaired_normals_are_those_of_a_height_map() -> None:
+    before, after = (
+        multiply(exemplar("stone"), repair_normals=repair, candidates=1)["normal"].data for repair in (False, True)
+    )
+    assert curl(after) < 1e-3 < curl(before) < curl(exemplar("stone")["normal"].data) + 0.01
+    assert (before * after).sum(0).mean() > 0.97
+    assert seam_score(after) <= 1.2
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"variation": 0.5, "turn": "all"}, "'turn' cannot be set"),
+        ({"variation": 0, "edges": 3}, "'edges' cannot be set"),
+        ({"mix": Path("mix.png")}, "'mix' says where"),
+        ({"method": "blend", "save_map": True}, "the method 'blend' knows only"),
+    ],
+)
+def test_what_excludes_each_other_is_refused(given: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Params(**given)
