@@ -97,7 +97,7 @@ class Params(af.Params):
     repair_normals: bool = False
     """Make the normals those of a height map again, all over: cuts between pieces leave steps that no surface has."""
     retries: Annotated[int, Field(ge=0, le=8)] = 1
-    """How often another seed is tried where a check of the result fails; what still fails is flagged."""
+    """How often another seed is tried where a check of a result of `patches` fails; what still fails is flagged."""
     save_map: bool = False
     """Also write the map `coordinates`, by which `apply_map` makes the same of other or larger maps."""
     report: bool = False

@@ -14,8 +14,10 @@ from assetforge_multiply._patches import Field, vote
 from assetforge_multiply._seeds import mixed
 from assetforge_multiply._synthesis import State, Task, synthesize
 
-_TRIED_AT = 0.25
-"""The part of the full resolution at which layouts are compared."""
+_TRIED_AT, _TRIED_SIDE = 0.25, 128
+"""The part of the full resolution at which layouts are compared, and the longest side there."""
+_LARGE_TRIES = 2
+"""How many layouts are tried at most where even the coarsest is large."""
 _COPY_ALLOWED = 0.05
 """Part of the result that may come from one place before a layout is held to be worse for it."""
 _TRYING = 0.4
@@ -29,6 +31,8 @@ def lay_out(task: Task, candidates: int, progress: Progress) -> tuple[Field, flo
 
     The best layout has the exemplar's statistics, and copies no large piece.
     """
+    if max(task.levels()[0].result) > _TRIED_SIDE:
+        candidates = min(candidates, _LARGE_TRIES)  # the cells of a fine pattern show only in large pictures
     tried = []
     for number in range(candidates):
         tried.append(_try(replace(task, seed=mixed(task.seed, number))))
@@ -49,7 +53,7 @@ class _Try:
 
 
 def _try(task: Task) -> _Try:
-    state = synthesize(task, until=_TRIED_AT)
+    state = synthesize(task, until=min(_TRIED_AT, _TRIED_SIDE / max(task.size)))
     exemplars = below_each_other(task.guidance, state.level.exemplar)
     picture = vote(exemplars, state.field)
     if task.guide is not None:

@@ -60,7 +60,8 @@ def multiply_material(material: af.Material, params: Params, context: af.Context
     """
     exemplars = gather(material, params, context.specs)
     best: tuple[Quality, Made, af.Material] | None = None
-    for number in range(params.retries + 1):
+    retries = params.retries if params.method == "patches" else 0  # the others give much the same with any seed
+    for number in range(retries + 1):
         made = _make(exemplars, params, replace(context, seed=mixed(context.seed, number)))
         result = _finish(made, exemplars, params, context)
         quality = judge(result, exemplars, params, context.specs, made.field, made.variety)

@@ -18,9 +18,11 @@ from assetforge_multiply._axes import Axes
 STEPS = 16
 _PROJECTIONS, _SIDE = 16, 7
 _SAMPLES = 2**13
-_DRAWING, _DRAWN = 4, 0.3
+_MARKS = 2**12
+"""Values, evenly apart, for which the one of the same rank is worked out."""
+_DRAWING, _DRAWN = 2, 0.4
 """Steps, the last ones, in which pixels are drawn to those of the exemplar, and how far."""
-_NEAREST_OF, _BAND = 2**12, 2**13
+_NEAREST_OF, _BAND = 2**11, 2**13
 """Pixels of the exemplar that are looked at, and how many of the result at a time."""
 
 
@@ -98,10 +100,14 @@ def _transported(values: Tensor, wanted: Tensor, examples: Tensor, generator: to
     """Return, for each value of a row, the wanted one of the same rank."""
     ours = _ordered(values, torch.randint(values.shape[1], (_SAMPLES,), generator=generator))
     theirs = _ordered(wanted, examples[torch.randint(len(examples), (_SAMPLES,), generator=generator)])
-    above = torch.searchsorted(ours, values.contiguous()).clamp_(1, _SAMPLES - 1)
-    low, high = ours.gather(1, above - 1), ours.gather(1, above)
-    part = ((values - low) / (high - low).clamp_min(1e-9)).clamp_(0, 1)
-    return torch.lerp(theirs.gather(1, above - 1), theirs.gather(1, above), part)
+    lowest, span = ours[:, :1], (ours[:, -1:] - ours[:, :1]).clamp_min(1e-9)
+    marks = lowest + span * torch.linspace(0, 1, _MARKS, device=values.device)
+    ranks = torch.searchsorted(ours, marks).clamp_(0, _SAMPLES - 1)
+    table = theirs.gather(1, ranks)
+    place = ((values - lowest) / span).clamp_(0, 1).mul_(_MARKS - 1)
+    below = place.long().clamp_(max=_MARKS - 2)
+    low, high = table.gather(1, below), table.gather(1, below + 1)
+    return low.lerp_(high, place.sub_(below))
 
 
 def _ordered(values: Tensor, at: Tensor) -> Tensor:

@@ -15,6 +15,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from assetforge_multiply import COORDINATES
+from assetforge_multiply import Params as MultiplyParams
+from assetforge_multiply._multiply import multiply_material
 from assetforge_upscale import _upscale as upscaling
 
 from assetforge.codecs.decode import decode
@@ -23,7 +26,8 @@ from assetforge.codecs.formats import parse
 from assetforge.execute.crew import settings
 from assetforge.material.map_spec import MAPS
 from assetforge.ops.tile import Tiling, map_tiles
-from assetforge.samples import SAMPLES, write_sample
+from assetforge.samples import SAMPLES, make_sample, write_sample
+from assetforge.steps import Context
 
 ASSETS = 10_000
 FOLDER = Path(assetforge_upscale.__file__).parent / "weights"
@@ -198,3 +202,17 @@ def test_tiles_against_one_forward_pass(scale: int) -> None:
         f"color x{scale}, 1024² in tiles, against one pass over the whole", ours, wall_seconds(lambda: run(pixels), 3)
     )
     print(f"    {1024**2 / ours / 1e6:.2f} source megapixels a second on {torch.get_num_threads()} threads")  # noqa: T201
+
+
+@pytest.mark.parametrize("side", [512, 1024])
+def test_multiply_against_the_time_that_its_pixels_would_take_at_256(side: int) -> None:
+    """Growth: a ratio of 1 is linear in pixels."""
+    times = {size: wall_seconds(lambda size=size: _multiplied(size), repeats=1) for size in (256, side)}  # type: ignore[misc]
+    report(f"multiply, {side}² with all maps, against pixels at 256²", times[side], times[256] * (side / 256) ** 2)
+
+
+def _multiplied(side: int) -> None:
+    sample = make_sample("stone", side)
+    context = Context(0, "float32", "cpu", lambda _: None, {}, {**MAPS, "coordinates": COORDINATES})
+    with torch.no_grad():
+        multiply_material(sample, MultiplyParams(retries=0), context)
