@@ -99,7 +99,8 @@ class Params(af.Params):
     retries: Annotated[int, Field(ge=0, le=8)] = 1
     """How often another seed is tried where a check of a result of `patches` fails; what still fails is flagged."""
     save_map: bool = False
-    """Also write the map `coordinates`, by which `apply_map` makes the same of other or larger maps."""
+    """Also write the map `coordinates`, by which `apply_map` makes the same of other or larger maps. It wants 16 bits:
+    `outputs: {format: {coordinates: png16}}`."""
     report: bool = False
     """Also write the picture `multiply_report`: exemplar, result tiled twice, and where its pieces come from."""
 

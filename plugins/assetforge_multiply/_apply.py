@@ -19,6 +19,7 @@ _NEAR = range(-2, 3)
 """Pixels of the coordinates over which pieces turn into one another."""
 _BAND = 128
 """Rows that are made at a time."""
+_BYTE = 255
 _FINE = 64
 """Fractions of a pixel to which a scale is told."""
 
@@ -32,6 +33,9 @@ def apply_coordinates(material: af.Material, params: ApplyParams, context: af.Co
     if round(where.data[2].max().item() * NUMBERS) >= len(turns):
         what = f"the coordinates are of more exemplars than {params.turn!r} gives"
         raise af.StepError("turn", what, "write the `turn` that `multiply` had; `others` cannot be applied")
+    if _is_coarse(where.data):
+        instead = "write them as png16 or exr32 (`outputs: {format: {coordinates: png16}}`)"
+        raise af.StepError("coordinates", "come from a file of 8 bits, which cannot tell pixels apart", instead)
     others = af.Material(material.name, {name: one for name, one in material.items() if name != "coordinates"})
     if not others.maps:
         raise af.StepError("apply_map", "there is no map to apply the coordinates to", "add one to the inputs")
@@ -48,6 +52,12 @@ def apply_coordinates(material: af.Material, params: ApplyParams, context: af.Co
         context.progress(top / size[0])
     made = stack.restore(result, where.wrap)
     return made.replace(coordinates=where)
+
+
+def _is_coarse(where: Tensor) -> bool:
+    """Tell whether all places are whole numbers of 255."""
+    places = where[:2] * _BYTE
+    return bool((places - places.round()).abs().max() < 1e-3)
 
 
 def _scale(where: Tensor, size: tuple[int, int]) -> float:

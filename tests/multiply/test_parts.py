@@ -5,10 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from assetforge_multiply import ApplyParams, Reroll
 from assetforge_multiply._apply import apply_coordinates
+from conftest import Forge
 from multiply.conftest import SPECS, exemplar, multiply, multiply_and_tell, write_mask
 
 import assetforge as af
@@ -87,6 +90,30 @@ def test_coordinates_of_turned_pieces_are_refused_by_one_who_was_not_told() -> N
     result = multiply(exemplar("stone"), turn="all", save_map=True, candidates=1)
     with pytest.raises(af.StepError, match="turn"):
         apply(exemplar("stone").replace(coordinates=result["coordinates"]))
+
+
+def test_coordinates_go_through_files_and_not_through_coarse_ones(tmp_path: Path, forge: Forge) -> None:
+    assert forge("samples", str(tmp_path / "samples"), "--size", "96").returncode == 0
+    inputs = "base_color: 'stone/{name}_base_color.png', height: 'stone/{name}_height.png'"
+    for depth in ("png16", "png8"):
+        (tmp_path / f"{depth}.yaml").write_text(
+            f"version: 1\nsources: samples\ninputs: {{{inputs}}}\n"
+            "steps: [{use: multiply, with: {candidates: 1, retries: 0, polish: 0, save_map: true}}]\n"
+            f"outputs: {{dir: {depth}, format: {{default: png16, coordinates: {depth}}}}}\n"
+        )
+        assert forge("run", str(tmp_path / f"{depth}.yaml")).returncode == 0
+        (tmp_path / "again.yaml").write_text(
+            f"version: 1\ninputs: {{base_color: 'samples/stone/{{name}}_base_color.png',"
+            f" coordinates: '{depth}/{{name}}_coordinates.png'}}\n"
+            f"steps: [{{use: apply_map}}]\noutputs: {{dir: again-{depth}, maps: [base_color]}}\n"
+        )
+        ran = forge("run", str(tmp_path / "again.yaml"))
+        assert (ran.returncode == 0) == (depth == "png16"), ran.stderr
+        assert ("a file of 8 bits" in ran.stderr) == (depth == "png8")
+    first, again = (
+        cv2.imread(str(tmp_path / folder / "stone_base_color.png")).astype(float) for folder in ("png16", "again-png16")
+    )
+    assert np.square(first - again).mean() < 0.1 * first.var()
 
 
 def test_a_result_tells_what_is_measured_of_it() -> None:
