@@ -11,6 +11,7 @@ from torch import Tensor
 import assetforge as af
 from assetforge.ops.color import srgb_decode, srgb_encode
 from assetforge.ops.normals import curl, gradients, normalize, of_slopes, slopes_of
+from assetforge.ops.statistics import statistics_distance
 
 _SMALLEST_DEVIATION = 0.02
 """What varies less is not made more important than that."""
@@ -18,6 +19,8 @@ _WEIGHTS = {"color": 1.0, "photo": 1.0, "vector": 0.5, "data": 0.5, "id": 0.5}
 """How much each kind of map counts where patches are compared."""
 _BINARY = 0.98
 """Part of a map's pixels that are black or white, from which on nothing in between is invented."""
+_WORSE = 1.5
+"""How many times farther from the exemplar's statistics normals may be for the sake of their curl."""
 _ACROSS = 2
 """Channels of a vector that is upright and of unit length: the third follows."""
 
@@ -77,7 +80,7 @@ class Stack:
             count = piece.shape[1]
             if self.specs[name].kind == "vector" and count == _ACROSS:
                 old, new = (_upright(one[at : at + count]) for one in (voted, changed))
-                channels[at : at + count] = _with_curl(old, new, curl(_upright(piece[0])))[:_ACROSS]
+                channels[at : at + count] = _with_curl(old, new, _upright(piece[0]))[:_ACROSS]
             at += count
         return channels
 
@@ -135,10 +138,16 @@ def _upright(across: Tensor) -> Tensor:
     return normalize(torch.cat([across, upwards]))
 
 
-def _with_curl(old: Tensor, new: Tensor, most: float) -> Tensor:
-    """Return new normals (3, H, W), less of what they have of curl beyond old ones, so that it is `most` in all."""
+def _with_curl(old: Tensor, new: Tensor, exemplar: Tensor) -> Tensor:
+    """Return new normals (3, H, W), less of what they have of curl beyond old ones, so that it is the exemplar's.
+
+    Where narrow grooves lie in flat ground, that would bend the ground: then they stay as they are.
+    """
+    most = curl(exemplar)
     before, change = slopes_of(old), slopes_of(new) - slopes_of(old)
     whole = gradients(change)
     least, all_of_it = curl(of_slopes(before + whole)), curl(new)
     share = ((most - least) / max(all_of_it - least, 1e-9)) if all_of_it > most else 1.0
-    return of_slopes(before + torch.lerp(whole, change, max(0.0, share) ** 0.5))
+    limited = of_slopes(before + torch.lerp(whole, change, max(0.0, share) ** 0.5))
+    distances = [statistics_distance(one[:_ACROSS], exemplar[:_ACROSS]) for one in (limited, new)]
+    return limited if distances[0] <= _WORSE * distances[1] else new

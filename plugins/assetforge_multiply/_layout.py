@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from assetforge.ops.statistics import diversity, statistics_distance
+from assetforge.ops.threads import one_thread
 from assetforge_multiply._canvas import below_each_other
 from assetforge_multiply._copies import largest_copy
 from assetforge_multiply._patches import Field, vote
@@ -31,6 +32,11 @@ def lay_out(task: Task, candidates: int, progress: Progress) -> tuple[Field, flo
 
     The best layout has the exemplar's statistics, and copies no large piece.
     """
+    with one_thread():
+        return _lay_out(task, candidates, progress)
+
+
+def _lay_out(task: Task, candidates: int, progress: Progress) -> tuple[Field, float]:
     if max(task.levels()[0].result) > _TRIED_SIDE:
         candidates = min(candidates, _LARGE_TRIES)  # the cells of a fine pattern show only in large pictures
     tried = []

@@ -13,6 +13,7 @@ import assetforge as af
 from assetforge.material.texture import Wrap
 from assetforge.ops.normals import integrable
 from assetforge.ops.resample import resample
+from assetforge.ops.threads import one_thread
 from assetforge_multiply import Params
 from assetforge_multiply._blend import blend
 from assetforge_multiply._canvas import below_each_other
@@ -81,7 +82,8 @@ def multiply_material(material: af.Material, params: Params, context: af.Context
 
 def _make(exemplars: Exemplars, params: Params, context: af.Context) -> Made:
     size = _with_margin(_wanted(params, exemplars.size), params)
-    stack = Stack.of(exemplars.materials, context.specs)
+    with one_thread():
+        stack = Stack.of(exemplars.materials, context.specs)
     seed = mixed(context.seed)
     if params.method == "blend":
         return Made(with_unmixed(stack.channels[0], stack.averaged(), lambda c: blend(c, size, seed), seed))
@@ -162,8 +164,9 @@ def _joined(stack: Stack, exemplars: Exemplars, params: Params, context: af.Cont
     """Make only what is not kept anew, so that the edges meet."""
     keep = _keep(params, exemplars.size)
     ignore = ~keep[None] if params.keep else exemplars.ignore
-    task = Task(stack.guidance(), exemplars.size, context.seed, variation=0.0, keep=keep, ignore=ignore)
-    field = synthesize(task, progress=context.progress).field
+    with one_thread():
+        task = Task(stack.guidance(), exemplars.size, context.seed, variation=0.0, keep=keep, ignore=ignore)
+        field = synthesize(task, progress=context.progress).field
     return Made(_averaged(stack, stack.channels[0], field), field)
 
 
@@ -191,7 +194,8 @@ def _from_patches(
     stack: Stack, exemplars: Exemplars, size: tuple[int, int], params: Params, context: af.Context
 ) -> Made:
     """Put a texture together; what is shared with others or was made before is made first, and stays."""
-    task, channels = _task(stack, exemplars, size, params, context.seed)
+    with one_thread():
+        task, channels = _task(stack, exemplars, size, params, context.seed)
     if params.edges is None:
         made = _carried_out(task, stack, channels, params, context)
     else:

@@ -65,6 +65,20 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_another_texture() ->
     assert diversity(multiplied("stone")["height"].data, multiplied("stone", 1)["height"].data) > 0.6
 
 
+def test_the_number_of_threads_changes_nothing_that_is_seen() -> None:
+    results = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            results.append(multiply(exemplar("stone"), candidates=2))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    for name, texture in results[0].items():
+        assert (texture.data - results[1][name].data).square().mean() <= 1e-5  # 50 dB
+
+
 @pytest.mark.parametrize("method", ["patches", "blend"])
 def test_size_and_edges_are_as_asked_for(method: str) -> None:
     result = multiply(exemplar("brick"), method=method, size=(96, 160), tileable="x", candidates=1)
