@@ -25,16 +25,18 @@ class Lattice:
     """How a pattern repeats itself.
 
     height, width: of its cell in pixels of the exemplar, not always whole numbers. strictness: how alike the cells are,
-    from 0 to 1.
+    from 0 to 1. top, left: where the first whole cell begins: the lines between cells are what is most alike in all.
     """
 
     height: float
     width: float
     strictness: float
+    top: float = 0.0
+    left: float = 0.0
 
     def scaled(self, up: float, across: float) -> Lattice:
         """Return the lattice of a larger or smaller exemplar."""
-        return Lattice(self.height * up, self.width * across, self.strictness)
+        return Lattice(self.height * up, self.width * across, self.strictness, self.top * up, self.left * across)
 
 
 def find_lattice(guidance: Tensor) -> Lattice | None:
@@ -48,7 +50,19 @@ def find_lattice(guidance: Tensor) -> Lattice | None:
         / shares.sum()
     )
     rows, columns = (_period(line) for line in (alike[:, 0], alike[0]))
-    return Lattice(rows[0], columns[0], min(rows[1], columns[1])) if rows and columns else None
+    if rows is None or columns is None:
+        return None
+    top, left = _line(detail, rows[0]), _line(detail.transpose(1, 2), columns[0])
+    return Lattice(rows[0], columns[0], min(rows[1], columns[1]), top, left)
+
+
+def _line(image: Tensor, period: float) -> float:
+    """Return the row of (C, H, W), within the first period, that varies least from one period to the next."""
+    phases = torch.arange(int(period))
+    places = (phases[:, None] + torch.arange(int(image.shape[1] / period)) * period).round().long()
+    varies = image[:, places.clamp_max(image.shape[1] - 1)].var(2, correction=0).mean((0, 2))
+    around = torch.stack([varies.roll(shift) for shift in (-1, 0, 1)]).mean(0)
+    return float(around.argmin())
 
 
 def _period(line: Tensor) -> tuple[float, float] | None:
@@ -83,21 +97,22 @@ def exchange_cells(
     lattice: Lattice, exemplar: tuple[int, int], size: tuple[int, int], generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Return coordinates (H, W), rows and columns, that take each cell from a random one of the exemplar's."""
-    rows, y = _cells(size[0], lattice.height)
-    columns, x = _cells(size[1], lattice.width)
-    choices_y, choices_x = _choices(exemplar[0], lattice.height), _choices(exemplar[1], lattice.width)
+    rows, y = _cells(size[0], lattice.height, lattice.top)
+    columns, x = _cells(size[1], lattice.width, lattice.left)
+    choices_y = _choices(exemplar[0] - lattice.top, lattice.height)
+    choices_x = _choices(exemplar[1] - lattice.left, lattice.width)
     count = (int(rows.max()) + 1, int(columns.max()) + 1)
     from_row = torch.randint(choices_y, count, generator=generator)[rows][:, columns]
     from_column = torch.randint(choices_x, count, generator=generator)[rows][:, columns]
-    return from_row * lattice.height + y[:, None], from_column * lattice.width + x
+    return lattice.top + from_row * lattice.height + y[:, None], lattice.left + from_column * lattice.width + x
 
 
-def _cells(size: int, period: float) -> tuple[Tensor, Tensor]:
-    """Return, for each pixel, its cell and how far into it it lies."""
-    place = torch.arange(size)
+def _cells(size: int, period: float, first: float) -> tuple[Tensor, Tensor]:
+    """Return, for each pixel on the torus, its cell and how far into it it lies."""
+    place = (torch.arange(size) - first) % size
     cell = (place / period + 1e-6).floor().long()
     return cell, place - cell * period
 
 
-def _choices(side: int, period: float) -> int:
+def _choices(side: float, period: float) -> int:
     return max(1, int(side / period))

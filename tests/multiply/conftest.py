@@ -32,7 +32,7 @@ def multiply_and_tell(
     notes: dict[str, object] = {}
     flags: list[str] = []
     context = af.Context(seed, "float32", "cpu", lambda _: None, {}, SPECS, note=notes.__setitem__, flag=flags.append)
-    return multiply_material(material, Params(**{"retries": 0, **params}), context), notes, flags
+    return multiply_material(material, Params(**{"retries": 0, "candidates": 3, **params}), context), notes, flags
 
 
 @lru_cache
