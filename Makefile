@@ -9,7 +9,7 @@ demo: $(INSTALLED)  ## make samples, upscale them, say where the results are
 	$(BIN)/assetforge run pipelines/quickstart.yaml
 
 test: check  ## everything that CI runs
-	$(BIN)/python -m pytest --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report=term
 
 check: $(INSTALLED)  ## lint, types and the import contract
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -33,10 +34,10 @@ def statistics_distance(result: Tensor, exemplar: Tensor, *, repeat: bool = True
         )
         kernels = torch.randn(_PROJECTIONS, result.shape[0], _SIDE, _SIDE, generator=generator)
         kernels /= kernels.flatten(1).norm(dim=1)[:, None, None, None]
+        kernels = kernels.to(result.device)
         if min(*small_result.shape[1:], *small_exemplar.shape[1:]) < 2 * _SIDE:
             break
-        first = _sorted(functional.conv2d(small_result[None], kernels)[0])
-        second = _sorted(functional.conv2d(small_exemplar[None], kernels)[0])
+        first, second = (_quantiles(one, kernels) for one in (small_result, small_exemplar))
         distances.append((first - second).abs().mean().item())
     return sum(distances) / len(distances)
 
@@ -46,12 +47,19 @@ def _shrunk(pixels: Tensor, octave: int, *, repeat: bool) -> Tensor:
     return resample(pixels, size, repeat=repeat) if octave else pixels
 
 
-def _sorted(values: Tensor, count: int = 4096) -> Tensor:
-    """Return quantiles of each channel, of every n-th patch where there are very many."""
-    flat = values.flatten(1)
-    ordered = flat[:, :: max(1, flat.shape[1] // _MANY)].sort(1).values
-    at = ((torch.arange(count) + 0.5) / count * ordered.shape[1]).long()
-    return ordered[:, at]
+def _quantiles(picture: Tensor, kernels: Tensor, count: int = 4096) -> Tensor:
+    """Return quantiles of each kernel's responses, at every n-th row and column where there are very many."""
+    apart = max(1, round(math.sqrt(picture[0].numel() / _MANY)))
+    rows = ordered(functional.conv2d(picture[None], kernels, stride=apart)[0].flatten(1))
+    at = ((torch.arange(count) + 0.5) / count * rows.shape[1]).long()
+    return rows[:, at]
+
+
+def ordered(rows: Tensor) -> Tensor:
+    """Return each row of (N, M) in ascending order. On the CPU, NumPy does it several times as fast as PyTorch."""
+    if rows.device.type != "cpu":
+        return rows.sort(1).values
+    return torch.from_numpy(np.sort(rows.numpy(), axis=1))
 
 
 def mutual_information(first: Tensor, second: Tensor) -> float:

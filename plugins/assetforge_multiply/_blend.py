@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from assetforge.ops.statistics import ordered
+
 _CELLS = 8
 """Pieces along the shorter side of the exemplar; each is twice as large as the grid that it lies on."""
 _TABLE = 4096
@@ -34,7 +36,7 @@ def _gaussian(values: Tensor) -> Tensor:
     count = values.shape[1]
     order = values.argsort(dim=1, stable=True)
     ranks = torch.empty_like(values)
-    ranks.scatter_(1, order, ((torch.arange(count) + 0.5) / count).expand_as(values))
+    ranks.scatter_(1, order, ((torch.arange(count, device=values.device) + 0.5) / count).expand_as(values))
     gaussian: Tensor = torch.special.ndtri(ranks)
     return gaussian
 
@@ -42,7 +44,7 @@ def _gaussian(values: Tensor) -> Tensor:
 def _back(values: Tensor, like: Tensor) -> Tensor:
     """Replace each value of a row by that of `like` that has its rank in a Gaussian: a table, read linearly."""
     at = (torch.arange(_TABLE) + 0.5) / _TABLE * like.shape[1]
-    table = like.sort(1).values[:, at.long()]
+    table = ordered(like)[:, at.long()]
     place = torch.special.ndtr(values).mul_(_TABLE).sub_(0.5).clamp_(0, _TABLE - 1.001)
     below = place.floor().long()
     return torch.lerp(table.gather(1, below), table.gather(1, below + 1), place - below)
@@ -52,12 +54,12 @@ def _mix(pieces: Tensor, size: tuple[int, int], generator: torch.Generator) -> T
     """Add up windowed pieces (C, h, w) from random places, with the variance kept: (C, *size)."""
     cell = max(2, min(*pieces.shape[1:], *size) // _CELLS)
     rows, columns = max(2, round(size[0] / cell)), max(2, round(size[1] / cell))
-    total, squares = torch.zeros(pieces.shape[0], *size), torch.zeros(size)
+    total, squares = torch.zeros(pieces.shape[0], *size).to(pieces), torch.zeros(size).to(pieces)
     for row in range(rows):
         for column in range(columns):
             y, y_window = _span(row, rows, size[0])
             x, x_window = _span(column, columns, size[1])
-            window = y_window[:, None] * x_window
+            window = (y_window[:, None] * x_window).to(pieces)
             top = _random(pieces.shape[1] - len(y), generator)
             left = _random(pieces.shape[2] - len(x), generator)
             piece = pieces[:, top : top + len(y), left : left + len(x)]

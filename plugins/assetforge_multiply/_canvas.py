@@ -9,12 +9,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from assetforge.ops.resample import resample
+from assetforge.ops.threads import one_thread
 from assetforge_multiply._lattice import Lattice, exchange_cells
 from assetforge_multiply._levels import Level
 from assetforge_multiply._patches import PATCH, Field, Patches
 
 _DENSE = 64
 """Side up to which there is a patch at every pixel; beyond, at every second one."""
+
+
+_KEPT = 256
+"""Longest side of exemplars at levels whose canvas is kept."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,13 @@ class Canvas:
     stride: int
 
     @staticmethod
-    def at(level: Level, guidance: Tensor, generator: torch.Generator) -> Canvas:
+    def at(level: Level, guidance: Tensor) -> Canvas:
         """Bring exemplars (S, C, H, W) to the resolution of a level."""
         exemplars = below_each_other(guidance, level.exemplar)
         dense = max(level.result) <= _DENSE or level.result[0] % 2 or level.result[1] % 2
-        return Canvas(level, exemplars, Patches.of(exemplars, generator), 1 if dense else 2)
+        with one_thread():
+            patches = Patches.of(exemplars)
+        return Canvas(level, exemplars, patches, 1 if dense else 2)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -40,9 +47,10 @@ class Canvas:
 
     def field(self, y: Tensor, x: Tensor) -> Field:
         """Make a field of patches that all count alike, from the nearest ones that there are."""
-        y = y.round().long().clamp(0, self.patches.height - 1)
-        x = x.round().long().clamp(0, self.patches.width - 1)
-        return Field(y, x, torch.ones(y.shape), self.stride, self.level.exemplar)
+        device = self.exemplars.device
+        y = y.to(device).round().long().clamp(0, self.patches.height - 1)
+        x = x.to(device).round().long().clamp(0, self.patches.width - 1)
+        return Field(y, x, torch.ones(y.shape, device=device), self.stride, self.level.exemplar)
 
     def forbidden(self, ignore: Tensor | None) -> Tensor:
         """Return infinity for each patch that must not be used: (patches,). It lies in two exemplars, or is ignored.
@@ -51,7 +59,8 @@ class Canvas:
         """
         height, width = self.level.exemplar
         count = self.exemplars.shape[1] // height
-        within = torch.zeros(self.patches.height, self.patches.width, dtype=torch.bool)
+        device = self.exemplars.device
+        within = torch.zeros(self.patches.height, self.patches.width, dtype=torch.bool, device=device)
         for source in range(1, count):
             within[source * height - PATCH + 1 : source * height] = True
         if ignore is not None:
@@ -59,7 +68,7 @@ class Canvas:
             within |= functional.max_pool2d(pixels.reshape(1, 1, -1, width), PATCH, 1)[0, 0] > 0
         if within.all():
             raise ValueError("nothing is left of the exemplar to take from")
-        return torch.zeros(within.shape).masked_fill_(within, torch.inf).flatten()
+        return torch.zeros(within.shape, device=device).masked_fill_(within, torch.inf).flatten()
 
     def anywhere(self, generator: torch.Generator) -> Field:
         """Begin with random pieces of the exemplars, each as large as a patch."""
@@ -99,12 +108,30 @@ class Canvas:
     def resized(self, field: Field) -> Field:
         """Take a field here from another level: each place keeps its distance to the nearest patch before it."""
         up = [side / old for side, old in zip(self.level.result, field.size, strict=True)]
-        rows, y_rest = _nearest(self.shape[0], field.y.shape[0], self.stride, field.stride, up[0])
-        columns, x_rest = _nearest(self.shape[1], field.x.shape[1], self.stride, field.stride, up[1])
+        rows, y_rest = _nearest(self.shape[0], field, 0, self.stride, up[0])
+        columns, x_rest = _nearest(self.shape[1], field, 1, self.stride, up[1])
         ratio = [side / old for side, old in zip(self.level.exemplar, field.exemplar, strict=True)]
         y = field.y[rows][:, columns] * ratio[0] + y_rest[:, None]
         x = field.x[rows][:, columns] * ratio[1] + x_rest
         return self.field(y, x)
+
+
+class Pyramid:
+    """Exemplars (S, C, H, W) at all levels. Small canvases are kept: one layout after another is tried on them."""
+
+    def __init__(self, guidance: Tensor) -> None:
+        """Take in exemplars, by the channels that their patches are compared by."""
+        self.guidance = guidance
+        self._kept: dict[Level, Canvas] = {}
+
+    def canvas(self, level: Level) -> Canvas:
+        """Return the canvas of a level."""
+        if level in self._kept:
+            return self._kept[level]
+        canvas = Canvas.at(level, self.guidance)
+        if max(level.exemplar) <= _KEPT:
+            self._kept[level] = canvas
+        return canvas
 
 
 def below_each_other(exemplars: Tensor, size: tuple[int, int]) -> Tensor:
@@ -112,8 +139,8 @@ def below_each_other(exemplars: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.cat([resample(one, size) for one in exemplars], 1)
 
 
-def _nearest(count: int, old_count: int, stride: int, old_stride: int, up: float) -> tuple[Tensor, Tensor]:
+def _nearest(count: int, field: Field, axis: int, stride: int, up: float) -> tuple[Tensor, Tensor]:
     """Return, for each new place, the old one before it, and how many new pixels it lies beyond that."""
-    place = torch.arange(count) * stride
-    index = (place / (up * old_stride)).floor().long().clamp(max=old_count - 1)
-    return index, place - index * old_stride * up
+    place = torch.arange(count, device=field.y.device) * stride
+    index = (place / (up * field.stride)).floor().long().clamp(max=field.y.shape[axis] - 1)
+    return index, place - index * field.stride * up

@@ -38,6 +38,10 @@ class Stack:
         """Stack the maps of materials, which have the same maps and the same size."""
         return Stack(torch.stack([_stacked(material, specs) for material in materials]), materials[0], specs)
 
+    def to(self, device: str) -> Stack:
+        """Return it with the channels on a device."""
+        return replace(self, channels=self.channels.to(device))
+
     def guidance(self) -> Tensor:
         """Return the channels as patches are compared by: each map counts by its kind, however much it varies."""
         parts = []

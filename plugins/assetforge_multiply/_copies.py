@@ -42,10 +42,13 @@ class Piece:
         """Cut a piece (h, w) down to the patches that are nearest to its innermost one."""
         h, w = mask.shape
         row, column = divmod(int(_inside(mask).argmax()), w)
-        away = [(torch.arange(side) - at + side // 2) % side - side // 2 for side, at in ((h, row), (w, column))]
+        away = [
+            (torch.arange(side, device=mask.device) - at + side // 2) % side - side // 2
+            for side, at in ((h, row), (w, column))
+        ]
         distance = (away[0][:, None] ** 2 + away[1] ** 2).float().masked_fill(~mask, torch.inf)
         nearest = distance.flatten().argsort(stable=True)[: round(LARGEST * mask.numel())]
-        core = torch.zeros(mask.numel(), dtype=torch.bool)
+        core = torch.zeros(mask.numel(), dtype=torch.bool, device=mask.device)
         core[nearest] = True
         core = core.reshape(h, w) & mask
         y, x = (moved[row, column].item() for moved in _moves(field.y, field.x, field))
@@ -74,9 +77,8 @@ class Limits:
         which = torch.stack([_inside(~core) for core in cores]).argmin(0)
         for number, piece in enumerate(pieces):
             which = which.masked_fill(_resized(piece.rest, size), number)
-        source = torch.tensor([piece.source for piece in pieces])[which]
-        y = torch.tensor([piece.y * field.size[0] for piece in pieces])[which]
-        x = torch.tensor([piece.x * field.size[1] for piece in pieces])[which]
+        moves = [(piece.source, piece.y * field.size[0], piece.x * field.size[1]) for piece in pieces]
+        source, y, x = (torch.tensor(each, device=which.device)[which] for each in zip(*moves, strict=True))
         for number, core in enumerate(cores):
             source = source.masked_fill(core & (which == number), -1)
         return Limits(source, y, x)
@@ -108,8 +110,8 @@ def too_large(field: Field) -> list[Piece]:
 
 def _moves(y: Tensor, x: Tensor, field: Field) -> tuple[Tensor, Tensor]:
     """Return how far patches were moved; on a torus, what goes on across an edge was moved by a side more."""
-    rows = torch.arange(y.shape[0])[:, None] * field.stride
-    columns = torch.arange(x.shape[1]) * field.stride
+    rows = torch.arange(y.shape[0], device=y.device)[:, None] * field.stride
+    columns = torch.arange(x.shape[1], device=x.device) * field.stride
     return (y % field.exemplar[0] - rows) % field.size[0], (x - columns) % field.size[1]
 
 
@@ -124,7 +126,7 @@ def _labels(field: Field) -> Tensor:
             step = (moved - moved.roll(-1, axis)).abs()
             alike &= torch.minimum(step, side - step) <= 1
         joined.append(alike)
-    labels = torch.arange(y.numel()).reshape(y.shape)
+    labels = torch.arange(y.numel(), device=y.device).reshape(y.shape)
     while True:
         before = labels
         for axis, alike in enumerate(joined):
@@ -136,6 +138,13 @@ def _labels(field: Field) -> Tensor:
             return labels
 
 
+def largest_square(masks: Tensor) -> int:
+    """Return the side in pixels of a square that lies within one of several masks (S, H, W), hardly any is larger."""
+    framed = functional.pad(masks.cpu(), (1, 1, 1, 1)).numpy().astype(np.uint8)
+    away = max(float(cv2.distanceTransform(mask, cv2.DIST_C, 3).max()) for mask in framed)
+    return max(0, 2 * round(away) - 1)
+
+
 def _resized(mask: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(mask[None, None].float(), size=size, mode="nearest")[0, 0] > 0
 
@@ -144,6 +153,7 @@ def _inside(mask: Tensor) -> Tensor:
     """Return how far each place in a mask (h, w) is from the nearest one outside, on the torus."""
     h, w = mask.shape
     if mask.all():
-        return torch.full((h, w), float(h + w))
-    tiled = np.tile(mask.numpy().astype(np.uint8), (3, 3))
-    return torch.from_numpy(cv2.distanceTransform(tiled, cv2.DIST_L2, 3)[h : 2 * h, w : 2 * w].copy())
+        return torch.full((h, w), float(h + w), device=mask.device)
+    tiled = np.tile(mask.cpu().numpy().astype(np.uint8), (3, 3))
+    away = cv2.distanceTransform(tiled, cv2.DIST_L2, 3)[h : 2 * h, w : 2 * w]
+    return torch.from_numpy(away.copy()).to(mask.device)

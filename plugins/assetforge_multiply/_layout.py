@@ -9,13 +9,12 @@ from torch import Tensor
 
 from assetforge.ops.statistics import diversity, statistics_distance
 from assetforge.ops.threads import one_thread
-from assetforge_multiply._canvas import below_each_other
 from assetforge_multiply._copies import largest_copy
 from assetforge_multiply._patches import Field, vote
 from assetforge_multiply._seeds import mixed
 from assetforge_multiply._synthesis import State, Task, synthesize
 
-_TRIED_AT, _TRIED_SIDE = 0.25, 128
+_TRIED_AT, _TRIED_SIDE = 0.5, 128
 """The part of the full resolution at which layouts are compared, and the longest side there."""
 _LARGE_TRIES = 2
 """How many layouts are tried at most where even the coarsest is large."""
@@ -32,11 +31,6 @@ def lay_out(task: Task, candidates: int, progress: Progress) -> tuple[Field, flo
 
     The best layout has the exemplar's statistics, and copies no large piece.
     """
-    with one_thread():
-        return _lay_out(task, candidates, progress)
-
-
-def _lay_out(task: Task, candidates: int, progress: Progress) -> tuple[Field, float]:
     if max(task.levels()[0].result) > _TRIED_SIDE:
         candidates = min(candidates, _LARGE_TRIES)  # the cells of a fine pattern show only in large pictures
     tried = []
@@ -60,12 +54,14 @@ class _Try:
 
 def _try(task: Task) -> _Try:
     state = synthesize(task, until=min(_TRIED_AT, _TRIED_SIDE / max(task.size)))
-    exemplars = below_each_other(task.guidance, state.level.exemplar)
+    exemplars = task.pyramid.canvas(state.level).exemplars
     picture = vote(exemplars, state.field)
     if task.guide is not None:
         exemplars, picture = (one[: -task.guide.shape[0]] for one in (exemplars, picture))
     copied = max(0.0, largest_copy(state.field) / _COPY_ALLOWED - 1)
-    return _Try(task, state, picture, statistics_distance(picture, exemplars) * (1 + copied))
+    with one_thread():
+        distance = statistics_distance(picture, exemplars)
+    return _Try(task, state, picture, distance * (1 + copied))
 
 
 def _variety(pictures: list[Tensor]) -> float:

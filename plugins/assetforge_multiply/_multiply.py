@@ -16,7 +16,7 @@ from assetforge.ops.resample import resample
 from assetforge.ops.threads import one_thread
 from assetforge_multiply import Params
 from assetforge_multiply._blend import blend
-from assetforge_multiply._canvas import below_each_other
+from assetforge_multiply._canvas import Pyramid, below_each_other
 from assetforge_multiply._channels import Stack
 from assetforge_multiply._coordinates import coordinates
 from assetforge_multiply._exemplars import Exemplars, gather, read_mask
@@ -53,6 +53,11 @@ class Made:
     variety: float | None = None
     """How different the layouts are that were tried."""
 
+    def to(self, device: str) -> Made:
+        """Return it on a device."""
+        field = None if self.field is None else self.field.to(device)
+        return replace(self, channels=self.channels.to(device), field=field)
+
 
 def multiply_material(material: af.Material, params: Params, context: af.Context) -> af.Material:
     """Make a new material like the given one. Its maps are brought to one size first.
@@ -63,7 +68,7 @@ def multiply_material(material: af.Material, params: Params, context: af.Context
     best: tuple[Quality, Made, af.Material] | None = None
     retries = params.retries if params.method == "patches" else 0  # the others give much the same with any seed
     for number in range(retries + 1):
-        made = _make(exemplars, params, replace(context, seed=mixed(context.seed, number)))
+        made = _make(exemplars, params, replace(context, seed=mixed(context.seed, number))).to("cpu")
         result = _finish(made, exemplars, params, context)
         quality = judge(result, exemplars, params, context.specs, made.field, made.variety)
         if best is None or quality.faults < best[0].faults:
@@ -83,7 +88,7 @@ def multiply_material(material: af.Material, params: Params, context: af.Context
 def _make(exemplars: Exemplars, params: Params, context: af.Context) -> Made:
     size = _with_margin(_wanted(params, exemplars.size), params)
     with one_thread():
-        stack = Stack.of(exemplars.materials, context.specs)
+        stack = Stack.of(exemplars.materials, context.specs).to(context.device)
     seed = mixed(context.seed)
     if params.method == "blend":
         return Made(with_unmixed(stack.channels[0], stack.averaged(), lambda c: blend(c, size, seed), seed))
@@ -162,12 +167,16 @@ def _near_edges(size: tuple[int, int], axes: str, border: float) -> Tensor:
 
 def _joined(stack: Stack, exemplars: Exemplars, params: Params, context: af.Context) -> Made:
     """Make only what is not kept anew, so that the edges meet."""
-    keep = _keep(params, exemplars.size)
-    ignore = ~keep[None] if params.keep else exemplars.ignore
+    keep = _keep(params, exemplars.size).to(context.device)
+    ignore = ~keep[None] if params.keep else _ignored(exemplars, stack)
     with one_thread():
-        task = Task(stack.guidance(), exemplars.size, context.seed, variation=0.0, keep=keep, ignore=ignore)
+        task = Task(Pyramid(stack.guidance()), exemplars.size, context.seed, variation=0.0, keep=keep, ignore=ignore)
         field = synthesize(task, progress=context.progress).field
     return Made(_averaged(stack, stack.channels[0], field), field)
+
+
+def _ignored(exemplars: Exemplars, stack: Stack) -> Tensor | None:
+    return None if exemplars.ignore is None else exemplars.ignore.to(stack.channels.device)
 
 
 def _averaged(stack: Stack, atlas: Tensor, field: Field) -> Tensor:
@@ -217,12 +226,12 @@ def _task(stack: Stack, exemplars: Exemplars, size: tuple[int, int], params: Par
     guide = None
     if params.guide is not None or exemplars.kinds > 1:
         own, guide = guide_channels(exemplars, size, params, seed)
-        guidance = torch.cat([guidance, own], 1)
+        guidance, guide = torch.cat([guidance, own.to(guidance.device)], 1), guide.to(guidance.device)
     alone = len(exemplars.materials) == 1 and guide is None
-    lattice = find_lattice(guidance[0]) if params.regular == "auto" and params.variation == 1 and alone else None
+    lattice = find_lattice(guidance[0].cpu()) if params.regular == "auto" and params.variation == 1 and alone else None
     if lattice is not None:
         guidance, channels, lattice = _fitted(guidance, channels, lattice, size)
-    return Task(guidance, size, seed, guide, lattice, params.variation, exemplars.ignore), channels
+    return Task(Pyramid(guidance), size, seed, guide, lattice, params.variation, _ignored(exemplars, stack)), channels
 
 
 def _fitted(
@@ -245,6 +254,7 @@ def _renewed(
     base: Made, anew: Tensor, task: Task, stack: Stack, channels: Tensor, params: Params, context: af.Context
 ) -> Made:
     """Make the pixels `anew` (H, W) of a result again; the others stay, to the bit."""
+    anew = anew.to(base.channels.device)
     task = replace(task, keep=~anew, base=base.field)
     field, variety = lay_out(task, params.candidates, context.progress)
     fresh = _healed(task, stack, channels, field, params, context)

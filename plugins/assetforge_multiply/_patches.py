@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -34,8 +34,9 @@ class Patches:
     width: int
 
     @staticmethod
-    def of(exemplar: Tensor, generator: torch.Generator) -> Patches:
+    def of(exemplar: Tensor) -> Patches:
         """Take in the patches of (C, H, W), whose channels count as much as they vary."""
+        generator = torch.Generator().manual_seed(0)
         height, width = exemplar.shape[1] - PATCH + 1, exemplar.shape[2] - PATCH + 1
         chosen = torch.randint(height * width, (_SAMPLES,), generator=generator)
         windows = exemplar.unfold(1, PATCH, 1).unfold(2, PATCH, 1)
@@ -74,6 +75,10 @@ class Field:
         """Height and width of the result."""
         return self.y.shape[0] * self.stride, self.y.shape[1] * self.stride
 
+    def to(self, device: str) -> Field:
+        """Return it on a device."""
+        return replace(self, y=self.y.to(device), x=self.x.to(device), weight=self.weight.to(device))
+
 
 def bell() -> Tensor:
     """Return how much each pixel of a patch counts: (PATCH, PATCH)."""
@@ -88,8 +93,8 @@ def vote(exemplar: Tensor, field: Field) -> Tensor:
     s = field.stride
     texels = exemplar.flatten(1).T.contiguous()
     corner = field.y * exemplar.shape[2] + field.x
-    total = torch.zeros(h, s, w, s, exemplar.shape[0])
-    weight = torch.zeros(h, s, w, s, 1)
+    total = torch.zeros(h, s, w, s, exemplar.shape[0], device=exemplar.device)
+    weight = torch.zeros(h, s, w, s, 1, device=exemplar.device)
     for dy, row in enumerate(bell()):
         for dx, share in enumerate(row):
             counted = (field.weight * share)[..., None]
@@ -110,8 +115,8 @@ def pixel_coordinates(field: Field) -> tuple[Tensor, Tensor]:
     """Return the exemplar's row and column for each pixel, from the patch that counts most there."""
     h, w = field.y.shape
     s = field.stride
-    best = torch.full((h, s, w, s), -1.0)
-    ys, xs = torch.zeros(h, s, w, s, dtype=torch.long), torch.zeros(h, s, w, s, dtype=torch.long)
+    best = torch.full((h, s, w, s), -1.0, device=field.y.device)
+    ys, xs = (torch.zeros(h, s, w, s, dtype=torch.long, device=field.y.device) for _ in range(2))
     for dy, row in enumerate(bell()):
         for dx, share in enumerate(row):
             shift = (dy // s, dx // s)

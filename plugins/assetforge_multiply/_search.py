@@ -32,15 +32,15 @@ class Phase:
 
     def penalty(self, y: Tensor, x: Tensor, stride: int) -> Tensor:
         """Return 0 for matches that lie where they should, and infinity for all others: (h, w)."""
-        rows = torch.arange(y.shape[0])[:, None] * stride
-        columns = torch.arange(x.shape[1]) * stride
+        rows = torch.arange(y.shape[0], device=y.device)[:, None] * stride
+        columns = torch.arange(x.shape[1], device=x.device) * stride
         off = (_off(y - rows, self.height) > self.slack) | (_off(x - columns, self.width) > self.slack)
-        return torch.zeros(y.shape).masked_fill_(off, torch.inf)
+        return torch.zeros(y.shape, device=y.device).masked_fill_(off, torch.inf)
 
     def snapped(self, field: Field, patches: Patches) -> Field:
         """Move matches to where they should lie in the cell."""
-        rows = torch.arange(field.y.shape[0])[:, None] * field.stride
-        columns = torch.arange(field.x.shape[1]) * field.stride
+        rows = torch.arange(field.y.shape[0], device=field.y.device)[:, None] * field.stride
+        columns = torch.arange(field.x.shape[1], device=field.x.device) * field.stride
         y = _snap(field.y, rows, self.height, patches.height)
         x = _snap(field.x, columns, self.width, patches.width)
         return replace(field, y=y, x=x)
@@ -99,7 +99,8 @@ class Search:
             radius //= 2
 
     def _random(self, radius: int) -> Tensor:
-        return torch.randint(-radius, radius + 1, self.field.y.shape, generator=self.generator)
+        away = torch.randint(-radius, radius + 1, self.field.y.shape, generator=self.generator)
+        return away.to(self.field.y.device)
 
     def _try(self, y: Tensor, x: Tensor) -> None:
         y, x = y.clamp_(0, self.patches.height - 1), x.clamp_(0, self.patches.width - 1)

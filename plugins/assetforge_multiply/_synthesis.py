@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from assetforge.ops.resample import resample
-from assetforge_multiply._canvas import Canvas
-from assetforge_multiply._copies import Limits, Piece, too_large
+from assetforge.ops.threads import one_thread
+from assetforge_multiply._canvas import Canvas, Pyramid
+from assetforge_multiply._copies import Limits, Piece, largest_square, too_large
 from assetforge_multiply._lattice import Lattice
 from assetforge_multiply._levels import Level, levels
 from assetforge_multiply._patches import PATCH, Field, vote
@@ -41,7 +42,7 @@ _CUT_FROM, _CUT_TO = 60, 600
 class Task:
     """What is to be synthesized.
 
-    guidance: (S, C, H, W), by what the patches of the exemplars are compared. size: height and width of the result.
+    pyramid: the exemplars, by what their patches are compared. size: height and width of the result.
     guide: (G, *size), what the last G channels of the result are to be, wherever a piece comes from. lattice: the
     exemplar's cells, of which the result holds a whole number, or None where it is not regular. variation: how far
     pieces are moved before they are joined, as a part of the size; 1 begins with random ones. ignore: (S, H, W), bool,
@@ -49,7 +50,7 @@ class Task:
     without one is the exemplar; then the result is as large.
     """
 
-    guidance: Tensor
+    pyramid: Pyramid
     size: tuple[int, int]
     seed: int
     guide: Tensor | None = None
@@ -62,24 +63,27 @@ class Task:
     @property
     def exemplar(self) -> tuple[int, int]:
         """Height and width of one exemplar."""
-        return self.guidance.shape[2], self.guidance.shape[3]
+        height, width = self.pyramid.guidance.shape[2:]
+        return height, width
 
     def levels(self) -> list[Level]:
         """Return the resolutions from coarse to fine.
 
-        At the first, a cell is at least two patches high and wide, and the moves that begin it are not less than half a
-        patch: what is not to change much must not be laid out anew.
+        At the first, a cell is at least two patches high and wide, and so is what nothing forbids to take; the moves
+        that begin it are not less than half a patch: what is not to change much must not be laid out anew.
         """
         coarsest = 0.0
         if self.lattice is not None:
-            coarsest = 2 * PATCH / min(self.lattice.height, self.lattice.width)
+            coarsest = min(0.5, 2 * PATCH / min(self.lattice.height, self.lattice.width))
         elif self.moves:
-            coarsest = PATCH / 2 / self.moves
+            coarsest = min(0.5, PATCH / 2 / self.moves)
+        if self.ignore is not None:
+            coarsest = max(coarsest, min(1.0, 2 * PATCH / max(1, largest_square(~self.ignore))))
         # What stays in its place needs exemplar and result to be equally large at every level.
         return levels(
             self.exemplar,
             self.size,
-            min(coarsest, 0.5),
+            coarsest,
             in_place=self.variation < 1 or (self.keep is not None and self.base is None),
         )
 
@@ -119,7 +123,7 @@ def synthesize(
 
 def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> State:
     generator = torch.Generator().manual_seed(mixed(task.seed, round(10 / level.scale)))
-    canvas = Canvas.at(level, task.guidance, generator)
+    canvas = task.pyramid.canvas(level)
     phase = None if task.lattice is None else _phase(task.lattice, level)
     fixed = _Fixed.at(task, canvas)
     field = fixed.put_back(_begin(task, canvas, phase, before, generator))
@@ -132,14 +136,16 @@ def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> St
         penalty = (
             _UNIFORMITY * state.energy * occurrences(state.field.y, state.field.x, canvas.patches, PATCH) + forbidden
         )
-        wanted = canvas.patches.describe(image, canvas.stride)
+        with one_thread():
+            wanted = canvas.patches.describe(image, canvas.stride)
         limits = Limits.of(state.cut, state.field)
         search = Search(canvas.patches, wanted, penalty, state.field, generator, phase, limits)
         search.run(2 if number == 0 and not refine else 1, reach)
-        distance = search.distance()
-        state.energy = distance.mean().item() + 1e-9
-        sharp = 0.5 if level.scale == 1.0 else 1.0
-        weight = torch.exp(-distance / (2 * state.energy * sharp)) + 1e-4
+        with one_thread():
+            distance = search.distance()
+            state.energy = distance.mean().item() + 1e-9
+            sharp = 0.5 if level.scale == 1.0 else 1.0
+            weight = torch.exp(-distance / (2 * state.energy * sharp)) + 1e-4
         state.field = fixed.put_back(replace(search.field, weight=weight))
         image = fixed.voted(state.field)
         if number == 0 and task.variation == 1 and _CUT_FROM <= min(level.result) <= _CUT_TO:

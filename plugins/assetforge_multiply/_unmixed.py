@@ -20,7 +20,7 @@ def with_unmixed(exemplar: Tensor, mixes: Tensor, make: Callable[[Tensor], Tenso
     if mixes.all():
         return make(exemplar)
     made = make(exemplar[mixes])
-    result = torch.empty(exemplar.shape[0], *made.shape[1:])
+    result = torch.empty(exemplar.shape[0], *made.shape[1:], device=exemplar.device)
     result[mixes] = made
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randint(exemplar[0].numel(), (_SAMPLES,), generator=generator)

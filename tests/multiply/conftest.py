@@ -21,17 +21,17 @@ from assetforge.samples import make_sample
 SPECS = {**MAPS, "coordinates": COORDINATES, "multiply_report": REPORT}
 
 
-def multiply(material: Material, seed: int = 0, **params: object) -> Material:
-    return multiply_and_tell(material, seed, **params)[0]
+def multiply(material: Material, seed: int = 0, device: str = "cpu", **params: object) -> Material:
+    return multiply_and_tell(material, seed, device, **params)[0]
 
 
 def multiply_and_tell(
-    material: Material, seed: int = 0, **params: object
+    material: Material, seed: int = 0, device: str = "cpu", **params: object
 ) -> tuple[Material, dict[str, object], list[str]]:
     """Multiply a material once; return what is noted and flagged, too."""
     notes: dict[str, object] = {}
     flags: list[str] = []
-    context = af.Context(seed, "float32", "cpu", lambda _: None, {}, SPECS, note=notes.__setitem__, flag=flags.append)
+    context = af.Context(seed, "float32", device, lambda _: None, {}, SPECS, note=notes.__setitem__, flag=flags.append)
     return multiply_material(material, Params(**{"retries": 0, "candidates": 3, **params}), context), notes, flags
 
 
