@@ -19,8 +19,8 @@ _WEIGHTS = {"color": 1.0, "photo": 1.0, "vector": 0.5, "data": 0.5, "id": 0.5}
 """How much each kind of map counts where patches are compared."""
 _BINARY = 0.98
 """Part of a map's pixels that are black or white, from which on nothing in between is invented."""
-_WORSE = 1.5
-"""How many times farther from the exemplar's statistics normals may be for the sake of their curl."""
+_LOST = 0.25
+"""Part of what normals gained by a change that may be lost for the sake of their curl."""
 _ACROSS = 2
 """Channels of a vector that is upright and of unit length: the third follows."""
 
@@ -153,5 +153,5 @@ def _with_curl(old: Tensor, new: Tensor, exemplar: Tensor) -> Tensor:
     least, all_of_it = curl(of_slopes(before + whole)), curl(new)
     share = ((most - least) / max(all_of_it - least, 1e-9)) if all_of_it > most else 1.0
     limited = of_slopes(before + torch.lerp(whole, change, max(0.0, share) ** 0.5))
-    distances = [statistics_distance(one[:_ACROSS], exemplar[:_ACROSS]) for one in (limited, new)]
-    return limited if distances[0] <= _WORSE * distances[1] else new
+    there, here, then = (statistics_distance(one[:_ACROSS], exemplar[:_ACROSS]) for one in (limited, new, old))
+    return limited if there - here <= _LOST * max(0.0, then - here) else new

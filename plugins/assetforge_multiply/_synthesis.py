@@ -148,7 +148,7 @@ def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> St
             weight = torch.exp(-distance / (2 * state.energy * sharp)) + 1e-4
         state.field = fixed.put_back(replace(search.field, weight=weight))
         image = fixed.voted(state.field)
-        if number == 0 and task.variation == 1 and _CUT_FROM <= min(level.result) <= _CUT_TO:
+        if number in (0, rounds // 2) and task.variation == 1 and _CUT_FROM <= min(level.result) <= _CUT_TO:
             state.cut += tuple(too_large(state.field))
     return state
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_SAMPLES = 4096
+_SAMPLES = 1024
 _BAND = 16384
 """Pixels that are looked up at a time."""
 
