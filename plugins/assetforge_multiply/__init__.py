@@ -142,7 +142,7 @@ def _on_demand(params: Params) -> list[str]:
     writes="every map",
     on_demand=_on_demand,
     weights=_weights,
-    resources=af.Resources(memory=4 * 2**30),  # what four maps of 2048² take; 1024² takes 1.5 GiB
+    resources=af.Resources(memory=3 * 2**30),  # what four maps of 2048² take
 )
 def multiply(material: af.Material, params: Params, context: af.Context) -> af.Material:
     """Make a new material that looks like the given one; another seed makes another."""

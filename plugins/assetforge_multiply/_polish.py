@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from assetforge.ops.statistics import ordered, statistics_distance
 from assetforge_multiply._axes import Axes
+from assetforge_multiply._nearest import nearest
 
 STEPS = 16
 _PROJECTIONS, _SIDE = 16, 7
@@ -25,8 +26,10 @@ _NARROWEST = 1e-4
 """Part of the range of values that is told apart at least."""
 _DRAWING, _DRAWN = 2, 0.4
 """Steps, the last ones, in which pixels are drawn to those of the exemplar, and how far."""
-_NEAREST_OF, _BAND = 2**11, 2**13
-"""Pixels of the exemplar that are looked at, and how many of the result at a time."""
+_NEAREST_OF = 2**11
+"""Pixels of the exemplar that are looked at."""
+_BAND = 2**14
+"""Values of a row that are moved at a time: more would not stay in caches."""
 
 
 def polish(result: Tensor, exemplar: Tensor, seed: int, steps: int = STEPS, usable: Tensor | None = None) -> Tensor:
@@ -70,10 +73,8 @@ def _drawn(pixels: Tensor, wanted: Tensor, generator: torch.Generator) -> Tensor
     that is not just across it, the sheet and a cloud around it are the same.
     """
     some = wanted.flatten(1)[:, torch.randint(wanted[0].numel(), (_NEAREST_OF,), generator=generator)]
-    flat = pixels.flatten(1).T
-    bands = [flat[at : at + _BAND] for at in range(0, len(flat), _BAND)]
-    nearest = torch.cat([torch.cdist(band, some.T).argmin(1) for band in bands])
-    return torch.lerp(pixels, some[:, nearest].reshape(pixels.shape), _DRAWN)
+    found = some[:, nearest(pixels.flatten(1).T, some.T)]
+    return torch.lerp(pixels, found.reshape(pixels.shape), _DRAWN)
 
 
 def _examples(exemplar: Tensor, usable: Tensor | None) -> Tensor:
@@ -105,17 +106,26 @@ def _move(result: Tensor, exemplar: Tensor, examples: Tensor, kernels: Tensor, g
     count, channels, side, _ = kernels.shape
     wrapped = functional.pad(result[None], (0, side - 1, 0, side - 1), mode="circular")
     projected = functional.conv2d(wrapped, kernels)[0]
-    there = exemplar[:, : exemplar.shape[1] - _SIDE + side, : exemplar.shape[2] - _SIDE + side]  # as many for all sides
-    wanted = functional.conv2d(there[None], kernels)[0].flatten(1)
-    off = _transported(projected.flatten(1), wanted, examples, generator).reshape(projected.shape) - projected
+    some = examples[torch.randint(len(examples), (_SAMPLES,), generator=generator)]
+    wanted = _projected(exemplar, some, kernels)
+    off = _transported(projected.flatten(1), wanted, generator).reshape(projected.shape).sub_(projected)
     before = functional.pad(off[None], (side - 1, 0, side - 1, 0), mode="circular")
     return functional.conv2d(before, kernels.flip(2, 3).transpose(0, 1))[0] * min(1.0, channels / count)
 
 
-def _transported(values: Tensor, wanted: Tensor, examples: Tensor, generator: torch.Generator) -> Tensor:
-    """Return, for each value of a row, the wanted one of the same rank."""
-    ours = _ordered(values, torch.randint(values.shape[1], (_SAMPLES,), generator=generator))
-    theirs = _ordered(wanted, examples[torch.randint(len(examples), (_SAMPLES,), generator=generator)])
+def _projected(exemplar: Tensor, examples: Tensor, kernels: Tensor) -> Tensor:
+    """Return the patches of an exemplar that have these numbers, along directions: (directions, examples)."""
+    side = kernels.shape[2]
+    width = exemplar.shape[2] - _SIDE + 1
+    windows = exemplar.unfold(1, side, 1).unfold(2, side, 1)
+    patches = windows[:, examples // width, examples % width].transpose(0, 1).flatten(1)
+    return kernels.flatten(1) @ patches.T
+
+
+def _transported(values: Tensor, wanted: Tensor, generator: torch.Generator) -> Tensor:
+    """Return, for each value of a row, the one of the same rank among the wanted ones."""
+    ours = ordered(values[:, torch.randint(values.shape[1], (_SAMPLES,), generator=generator)])
+    theirs = ordered(wanted)
     # A table, read linearly, is much faster than a search for each value. Its marks are dense where the values are: in
     # the middle half they are evenly apart, and beyond it by ever more.
     quarter = _SAMPLES // 4
@@ -124,13 +134,10 @@ def _transported(values: Tensor, wanted: Tensor, examples: Tensor, generator: to
     first, last = (torch.asinh((ours[:, at, None] - center) / spread) for at in (0, -1))
     marks = torch.sinh(torch.lerp(first, last, torch.linspace(0, 1, _MARKS, device=values.device))) * spread + center
     table = theirs.gather(1, torch.searchsorted(ours, marks).clamp_(0, _SAMPLES - 1))
-    place = ((values - center) / spread).asinh_().sub_(first).div_((last - first).clamp_min(1e-9))
-    place = place.clamp_(0, 1).mul_(_MARKS - 1)
-    below = place.long().clamp_(max=_MARKS - 2)
-    low, high = table.gather(1, below), table.gather(1, below + 1)
-    return low.lerp_(high, place.sub_(below))
-
-
-def _ordered(values: Tensor, at: Tensor) -> Tensor:
-    """Return quantiles of each row, of the samples with these numbers."""
-    return ordered(values[:, at])
+    result = torch.empty_like(values)
+    for some, found in zip(torch.split(values, _BAND, 1), torch.split(result, _BAND, 1), strict=True):
+        place = ((some - center) / spread).asinh_().sub_(first).div_((last - first).clamp_min(1e-9))
+        place = place.clamp_(0, 1).mul_(_MARKS - 1)
+        below = place.long().clamp_(max=_MARKS - 2)
+        torch.lerp(table.gather(1, below), table.gather(1, below + 1), place.sub_(below), out=found)
+    return result

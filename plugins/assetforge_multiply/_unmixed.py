@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_SAMPLES = 1024
-_BAND = 16384
-"""Pixels that are looked up at a time."""
+from assetforge_multiply._nearest import nearest
+
+_SAMPLES = 2048
 
 
 def with_unmixed(exemplar: Tensor, mixes: Tensor, make: Callable[[Tensor], Tensor], seed: int) -> Tensor:
@@ -25,8 +25,6 @@ def with_unmixed(exemplar: Tensor, mixes: Tensor, make: Callable[[Tensor], Tenso
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randint(exemplar[0].numel(), (_SAMPLES,), generator=generator)
     some = exemplar.flatten(1)[:, chosen]
-    pixels = made.flatten(1).T
-    bands = [pixels[at : at + _BAND] for at in range(0, len(pixels), _BAND)]
-    alike = [torch.cdist(band, some[mixes].T).argmin(1) for band in bands]
-    result[~mixes] = some[~mixes][:, torch.cat(alike)].reshape(-1, *made.shape[1:])
+    alike = nearest(made.flatten(1).T, some[mixes].T)
+    result[~mixes] = some[~mixes][:, alike].reshape(-1, *made.shape[1:])
     return result
