@@ -19,8 +19,9 @@ _WEIGHTS = {"color": 1.0, "photo": 1.0, "vector": 0.5, "data": 0.5, "id": 0.5}
 """How much each kind of map counts where patches are compared."""
 _BINARY = 0.98
 """Part of a map's pixels that are black or white, from which on nothing in between is invented."""
-_LOST = 0.25
-"""Part of what normals gained by a change that may be lost for the sake of their curl."""
+_WORSE, _LOST = 1.5, 0.25
+"""For the sake of their curl, normals may be so many times farther from the exemplar's statistics, or lose such a part
+of what they gained by a change."""
 _ACROSS = 2
 """Channels of a vector that is upright and of unit length: the third follows."""
 
@@ -145,13 +146,18 @@ def _upright(across: Tensor) -> Tensor:
 def _with_curl(old: Tensor, new: Tensor, exemplar: Tensor) -> Tensor:
     """Return new normals (3, H, W), less of what they have of curl beyond old ones, so that it is the exemplar's.
 
-    Where narrow grooves lie in flat ground, that would bend the ground: then they stay as they are.
+    Where narrow grooves lie in flat ground, that would bend the ground: then they lose less of it, or nothing.
     """
     most = curl(exemplar)
     before, change = slopes_of(old), slopes_of(new) - slopes_of(old)
     whole = gradients(change)
     least, all_of_it = curl(of_slopes(before + whole)), curl(new)
     share = ((most - least) / max(all_of_it - least, 1e-9)) if all_of_it > most else 1.0
-    limited = of_slopes(before + torch.lerp(whole, change, max(0.0, share) ** 0.5))
-    there, here, then = (statistics_distance(one[:_ACROSS], exemplar[:_ACROSS]) for one in (limited, new, old))
-    return limited if there - here <= _LOST * max(0.0, then - here) else new
+    share = max(0.0, share) ** 0.5
+    here, then = (statistics_distance(one[:_ACROSS], exemplar[:_ACROSS]) for one in (new, old))
+    farthest = max(_WORSE * here, here + _LOST * (then - here))
+    for back in (0.0, 0.25, 0.5):
+        limited = of_slopes(before + torch.lerp(whole, change, share + back * (1 - share)))
+        if statistics_distance(limited[:_ACROSS], exemplar[:_ACROSS]) <= farthest:
+            return limited
+    return new
