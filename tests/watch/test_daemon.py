@@ -212,6 +212,7 @@ def test_killed_at_random_moments_it_goes_on_without_loss(project: Path, tmp_pat
         time.sleep(rng.uniform(0.1, 6))
         watcher.kill()
         watcher = watch(project)
+    watcher.wait_until_watching()  # the last one killed may have done all
     watcher.wait_for(lambda: len(outputs(project)) == count)
     time.sleep(0.5)
     assert watcher.stop() == 0
