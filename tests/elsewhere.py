@@ -105,5 +105,5 @@ def _check(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     if not (here and away) or name == "aten::copy_":
         return
     indexed = name in ("aten::index", "aten::index_put", "aten::index_put_") and isinstance(args[0], _Away)
-    if not indexed or any(one is args[0] or one is args[-1] for one in here if name != "aten::index"):
+    if not indexed or any(one is value for one in here for value in args[2:3]):
         raise RuntimeError(f"{name}: tensors on two devices")

@@ -138,13 +138,6 @@ def _labels(field: Field) -> Tensor:
             return labels
 
 
-def largest_square(masks: Tensor) -> int:
-    """Return the side in pixels of a square that lies within one of several masks (S, H, W), hardly any is larger."""
-    framed = functional.pad(masks.cpu(), (1, 1, 1, 1)).numpy().astype(np.uint8)
-    away = max(float(cv2.distanceTransform(mask, cv2.DIST_C, 3).max()) for mask in framed)
-    return max(0, 2 * round(away) - 1)
-
-
 def _resized(mask: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(mask[None, None].float(), size=size, mode="nearest")[0, 0] > 0
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
+from torch import Tensor
+from torch.nn import functional
+
 COARSEST = 16
 """Smallest side at the first level."""
 _STEP = 2**0.5
@@ -30,6 +35,13 @@ def levels(
         scales.append(scales[-1] / _STEP)
     multiple = 2 if in_place else 1
     return [Level(s, _scaled(exemplar, s, multiple), _scaled(result, s, 2)) for s in reversed(scales)]
+
+
+def largest_square(masks: Tensor) -> int:
+    """Return the side in pixels of the largest square with a middle pixel within one of several masks (S, H, W)."""
+    framed = functional.pad(masks.cpu(), (1, 1, 1, 1)).numpy().astype(np.uint8)
+    away = max(float(cv2.distanceTransform(mask, cv2.DIST_C, 3).max()) for mask in framed)
+    return max(0, 2 * round(away) - 1)
 
 
 def _scaled(size: tuple[int, int], scale: float, multiple: int) -> tuple[int, int]:

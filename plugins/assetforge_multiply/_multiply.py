@@ -170,8 +170,9 @@ def _joined(stack: Stack, exemplars: Exemplars, params: Params, context: af.Cont
     keep = _keep(params, exemplars.size).to(context.device)
     ignore = ~keep[None] if params.keep else _ignored(exemplars, stack)
     with one_thread():
-        task = Task(Pyramid(stack.guidance()), exemplars.size, context.seed, variation=0.0, keep=keep, ignore=ignore)
-        field = synthesize(task, progress=context.progress).field
+        pyramid = Pyramid(stack.guidance())
+    task = Task(pyramid, exemplars.size, context.seed, variation=0.0, keep=keep, ignore=ignore)
+    field = synthesize(task, progress=context.progress).field
     return Made(_averaged(stack, stack.channels[0], field), field)
 
 

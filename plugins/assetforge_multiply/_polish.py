@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from assetforge.ops.statistics import ordered, statistics_distance
 from assetforge_multiply._axes import Axes
-from assetforge_multiply._nearest import nearest
+from assetforge_multiply._closest import closest
 
 STEPS = 16
 _PROJECTIONS, _SIDE = 16, 7
@@ -73,7 +73,7 @@ def _drawn(pixels: Tensor, wanted: Tensor, generator: torch.Generator) -> Tensor
     that is not just across it, the sheet and a cloud around it are the same.
     """
     some = wanted.flatten(1)[:, torch.randint(wanted[0].numel(), (_NEAREST_OF,), generator=generator)]
-    found = some[:, nearest(pixels.flatten(1).T, some.T)]
+    found = some[:, closest(pixels.flatten(1).T, some.T)]
     return torch.lerp(pixels, found.reshape(pixels.shape), _DRAWN)
 
 

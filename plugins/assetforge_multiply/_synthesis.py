@@ -18,9 +18,9 @@ from torch.nn import functional
 from assetforge.ops.resample import resample
 from assetforge.ops.threads import one_thread
 from assetforge_multiply._canvas import Canvas, Pyramid
-from assetforge_multiply._copies import Limits, Piece, largest_square, too_large
+from assetforge_multiply._copies import Limits, Piece, too_large
 from assetforge_multiply._lattice import Lattice
-from assetforge_multiply._levels import Level, levels
+from assetforge_multiply._levels import Level, largest_square, levels
 from assetforge_multiply._patches import PATCH, Field, vote
 from assetforge_multiply._search import Phase, Search, occurrences
 from assetforge_multiply._seeds import mixed
