@@ -1,4 +1,4 @@
-"""The sRGB transfer function and luma."""
+"""Transfer functions, and luma."""
 
 from __future__ import annotations
 
@@ -15,6 +15,28 @@ def srgb_encode(linear: Tensor) -> Tensor:
 def srgb_decode(encoded: Tensor) -> Tensor:
     """Decode sRGB values to linear light (IEC 61966-2-1). Any shape; more than 1 is kept."""
     return torch.where(encoded <= 0.04045, encoded / 12.92, ((encoded.clamp_min(0) + 0.055) / 1.055).pow(2.4))
+
+
+_SHOULDER = 1.055 / 2.4
+"""Slope of the sRGB curve at 1, where the logarithm goes on."""
+
+
+def hdr_encode(light: Tensor) -> Tensor:
+    """Encode light of any range as sRGB with a logarithmic shoulder. Any shape; `hdr_decode` is the inverse.
+
+    From 0 to 1 it is `srgb_encode` to the bit; beyond, equal ratios of light become equal steps, as in hybrid
+    log-gamma (ITU-R BT.2100); negative light, which wide gamuts have, mirrors positive light.
+    """
+    size = light.abs()
+    encoded = torch.where(size <= 1, srgb_encode(size), 1 + _SHOULDER * size.clamp_min(1).log())
+    return torch.where(light < 0, -encoded, encoded)
+
+
+def hdr_decode(encoded: Tensor) -> Tensor:
+    """Decode what `hdr_encode` made, to linear light."""
+    size = encoded.abs()
+    light = torch.where(size <= 1, srgb_decode(size), ((size.clamp_min(1) - 1) / _SHOULDER).exp())
+    return torch.where(encoded < 0, -light, light)
 
 
 def luma(rgb: Tensor) -> Tensor:

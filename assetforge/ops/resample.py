@@ -59,13 +59,22 @@ def resample_map(texture: Texture, spec: MapSpec, size: tuple[int, int]) -> Text
     if spec.kind == "id":
         data = nearest(texture.data, size)
     else:
-        data = restore(resample(texture.data, size, repeat=repeat), spec)
+        data = restore(resample(texture.data, size, repeat=repeat), spec, texture.data)
     return Texture(data, texture.color_space, texture.wrap, alpha)
 
 
-def restore(pixels: Tensor, spec: MapSpec) -> Tensor:
-    """Bring resampled or filtered pixels (C, H, W) back to what the map may hold: unit length, or the valid range."""
-    return normalize(pixels) if spec.kind == "vector" else pixels.clamp(*spec.valid)
+def restore(pixels: Tensor, spec: MapSpec, source: Tensor) -> Tensor:
+    """Bring resampled or filtered pixels (C, H, W) back to what the map may hold: unit length, or `held_range`."""
+    return normalize(pixels) if spec.kind == "vector" else pixels.clamp(*held_range(spec, source))
+
+
+def held_range(spec: MapSpec, *sources: Tensor) -> tuple[float, float]:
+    """Return the range of values that a map made of `sources` may have: the valid one, widened to what they hold.
+
+    Files of floats hold heights in meters and lights above 1: they are kept, and nothing goes beyond them.
+    """
+    lowest, highest = zip(*(torch.aminmax(source) for source in sources), strict=True)
+    return min(spec.valid[0], *map(float, lowest)), max(spec.valid[1], *map(float, highest))
 
 
 def matched(material: Material, size: tuple[int, int]) -> Material:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from torch import Tensor
 import assetforge as af
 from assetforge import weights
 from assetforge.ops.alpha import bleed
-from assetforge.ops.color import srgb_decode, srgb_encode
+from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.resample import LANCZOS, nearest, resample, restore
 from assetforge.ops.seams import is_tileable
 from assetforge.ops.tile import Tiling, map_tiles
@@ -86,18 +87,19 @@ def upscale_texture(
     if spec.kind == "id":
         data = nearest(texture.data, _scaled(texture.data, scale))
     elif spec.is_color:
-        data = _upscale_color(texture, scale, networks, progress).clamp_(*spec.valid)
+        data = restore(_upscale_color(texture, scale, networks, progress), spec, texture.data)
     elif spec.kind == "vector":
         # Stored as 0 to 1, which is what the network has seen; unit length is lost on the way and restored at the end.
         encoded = upscale_data(texture.data * 0.5 + 0.5, scale, networks, repeat=repeat, progress=progress)
-        data = restore(encoded.mul_(2).sub_(1), spec)
+        data = restore(encoded.mul_(2).sub_(1), spec, texture.data)
     else:
-        data = upscale_data(texture.data, scale, networks, repeat=repeat, progress=progress).clamp_(*spec.valid)
+        data = upscale_data(texture.data, scale, networks, repeat=repeat, progress=progress)
+        data = restore(data, spec, texture.data)
     return replace(texture, data=data, alpha=alpha)
 
 
 def _upscale_color(texture: af.Texture, scale: int, networks: Networks | None, progress: Progress) -> Tensor:
-    """Upscale linear color (3, H, W). The network sees it as sRGB, divided by its maximum where that is above 1."""
+    """Upscale linear color (3, H, W). The network sees it as sRGB; what that has beyond 0 to 1, in slices."""
     repeat = texture.wrap == "repeat"
     color = texture.data
     if texture.alpha is not None:
@@ -105,12 +107,14 @@ def _upscale_color(texture: af.Texture, scale: int, networks: Networks | None, p
         color = bleed(color, texture.alpha, radius, repeat=repeat)
     if networks is None:
         return resample(color, _scaled(color, scale), repeat=repeat)
-    peak = max(1.0, color.amax().item())
     network, device = networks.color, networks.device
 
     def on_tile(piece: Tensor) -> Tensor:
-        encoded = srgb_encode(piece.to(device) / peak)
-        return (srgb_decode(_run(network, encoded[None])[0]) * peak).cpu()
+        encoded = hdr_encode(piece.to(device))
+        result = _run(network, encoded.clamp(0, 1)[None])[0]
+        for sign, part in _beyond_unit(encoded):
+            result += sign * (_run(network, part[None])[0] - _run(network, torch.zeros_like(part)[None])[0])
+        return hdr_decode(result).cpu()
 
     return _map(color, on_tile, network, networks.tile, repeat=repeat, progress=progress)
 
@@ -118,18 +122,48 @@ def _upscale_color(texture: af.Texture, scale: int, networks: Networks | None, p
 def upscale_data(
     pixels: Tensor, scale: int, networks: Networks | None, *, repeat: bool, progress: Progress = lambda _: None
 ) -> Tensor:
-    """Upscale (C, H, W) in 0 to 1 channel by channel; flat pixels stay what they are to the bit."""
+    """Upscale (C, H, W) channel by channel; flat pixels stay what they are to the bit."""
     lowest, highest = torch.aminmax(pixels)
     if lowest == highest:
         return lowest.expand(pixels.shape[0], *_scaled(pixels, scale)).clone()
     if networks is None:
         return resample(pixels, _scaled(pixels, scale), repeat=repeat)
-    network, device = networks.data, networks.device
+    network, device, span = networks.data, networks.device, _Span.of(pixels)
 
     def on_tile(piece: Tensor) -> Tensor:
-        return _run(network, piece.to(device)[:, None])[:, 0].cpu()
+        return span.from_unit(_run(network, span.to_unit(piece.to(device))[:, None])[:, 0]).cpu()
 
     return _map(pixels, on_tile, network, networks.tile, repeat=repeat, progress=progress)
+
+
+def _beyond_unit(encoded: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Yield what encoded color has beyond 0 to 1, with its sign, in slices of 0 to 1: the network has learned no other.
+
+    So a bright light takes nothing from the contrast of what is dark beside it. Slices of nothing are left out, which
+    changes nothing: each counts by how its result differs from that of nothing.
+    """
+    for sign, first in ((1, 1), (-1, 0)):
+        most = (sign * encoded).amax().item()
+        yield from ((sign, (sign * encoded - start).clamp(0, 1)) for start in range(first, math.ceil(most)))
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The range of values that a network sees as 0 to 1, which is what it has learned: at least that itself."""
+
+    low: float
+    high: float
+
+    @staticmethod
+    def of(pixels: Tensor) -> _Span:
+        lowest, highest = torch.aminmax(pixels)
+        return _Span(min(0.0, lowest.item()), max(1.0, highest.item()))
+
+    def to_unit(self, pixels: Tensor) -> Tensor:
+        return pixels if self.high - self.low == 1 else (pixels - self.low) / (self.high - self.low)
+
+    def from_unit(self, pixels: Tensor) -> Tensor:
+        return pixels if self.high - self.low == 1 else pixels * (self.high - self.low) + self.low
 
 
 def _run(network: Compact, batch: Tensor) -> Tensor:

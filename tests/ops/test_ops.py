@@ -14,7 +14,7 @@ from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
 from assetforge.ops.alpha import bleed
-from assetforge.ops.color import luma, srgb_decode, srgb_encode
+from assetforge.ops.color import hdr_decode, hdr_encode, luma, srgb_decode, srgb_encode
 from assetforge.ops.metrics import angular_error, psnr
 from assetforge.ops.normals import flip_green, from_height, normalize
 from assetforge.ops.resample import BOX, matched, nearest, resample, resample_map
@@ -37,6 +37,16 @@ def test_srgb_has_its_known_values_and_an_inverse() -> None:
     torch.testing.assert_close(srgb_decode(srgb_encode(steps)), steps, atol=1e-5, rtol=1e-5)
 
 
+def test_hdr_encoding_is_srgb_up_to_1_and_has_an_inverse_for_any_light() -> None:
+    unit = torch.linspace(0, 1, 1000)
+    assert torch.equal(hdr_encode(unit), srgb_encode(unit))
+    light = torch.cat([torch.linspace(-50, 50, 999), torch.tensor([1e-4, 6.5e4, -6.5e4])])
+    torch.testing.assert_close(hdr_decode(hdr_encode(light)), light, rtol=1e-4, atol=1e-6)
+    rising = hdr_encode(torch.linspace(-3, 3, 4001))
+    assert (rising.diff() > 0).all()
+    assert rising.diff().diff().abs().max() < 5e-3  # no kink at 1 or at 0 beyond that of sRGB itself
+
+
 def test_luma_spans_studio_range() -> None:
     assert luma(torch.zeros(3, 1, 1)).item() == pytest.approx(16 / 255)
     assert luma(torch.ones(3, 1, 1)).item() == pytest.approx(235 / 255)
@@ -49,6 +59,18 @@ def test_normalize_makes_unit_vectors_and_flattens_zero() -> None:
     torch.testing.assert_close(unit.norm(dim=0), torch.ones(5, 5))
     assert unit[:, 0, 0].tolist() == [0, 0, 1]
     assert torch.equal(flip_green(flip_green(unit)), unit)
+
+
+def test_resampling_keeps_values_beyond_the_valid_range_and_invents_none() -> None:
+    height = Texture(noise(1, 16, 16) * 8 - 2, ColorSpace.NONE, "repeat")
+    data = resample_map(height, MAPS["height"], (32, 32)).data
+    assert data.min() < -1.5
+    assert data.max() > 5.5
+    assert data.min() >= height.data.min()
+    assert data.max() <= height.data.max()
+    within = resample_map(Texture((noise(1, 16, 16) > 0.5).float(), ColorSpace.NONE), MAPS["height"], (32, 32)).data
+    assert within.min() >= 0
+    assert within.max() <= 1
 
 
 def test_a_bump_leans_away_from_its_top() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -210,3 +210,39 @@ def test_shipped_weights_carry_their_card(name: str) -> None:
     for word in ("## Data", "## Licence", "## Recipe", "## Figures", f"training {name}"):
         assert word in card
     assert (FOLDER / f"{name}.safetensors").stat().st_size < 1_000_000
+
+
+@pytest.mark.parametrize("method", ["network", "lanczos"])
+@pytest.mark.parametrize("name", ["height", "base_color"])
+def test_values_beyond_0_to_1_are_kept(method: str, name: str) -> None:
+    spec, sample = MAPS[name], make_sample("stone", 64)[name]
+    wide = sample.data / sample.data.amax() * 8 - 2
+    result = upscale(Material("wide", {name: replace(sample, data=wide)}), method=method)[name].data
+    back = resample(result, sample.size, BOX)
+    assert (back - wide).abs().mean() < 0.25  # of a range of 8
+    assert result.min() >= wide.min()
+    assert result.max() <= wide.max()
+    assert result.min() < wide.min() + 0.4
+    assert result.max() > wide.max() - 0.4
+    assert spec.valid[1] < result.max()
+
+
+def test_bright_lights_keep_what_is_dark_beside_them() -> None:
+    dark = make_sample("fabric", 64)["base_color"]
+    sun = dark.data.clone()
+    sun[:, 30:34, 30:34] = 1000.0
+    plain = upscale(Material("plain", {"base_color": dark}))["base_color"].data
+    beside = upscale(Material("sun", {"base_color": replace(dark, data=sun)}))["base_color"].data
+    assert beside.max() > 900
+    radius = networks(2).color.radius
+    far = slice(0, 2 * (30 - radius))
+    assert torch.equal(beside[:, far].clamp(0, 1), plain[:, far])
+
+
+def test_tiles_of_high_range_do_not_show(tile_of: Callable[[int], None]) -> None:
+    color = torch.rand(3, 70, 90, generator=torch.Generator().manual_seed(0)).pow(8) * 300 - 1
+    color[:, :, :40] = color[:, :, :40].clamp(0, 1)  # tiles with and without slices
+    material = Material("wide", {"base_color": Texture(color, ColorSpace.LIN_REC709, "repeat")})
+    whole = upscale(material)["base_color"].data
+    tile_of(32)
+    assert torch.equal(upscale(material)["base_color"].data, whole)
