@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from assetforge.errors import AssetForgeError, PluginError
+from assetforge.errors import AssetForgeError, blamed_on
 from assetforge.events import Event, RunStarted
 from assetforge.execute.devices import check_device
 from assetforge.execute.manner import Manner
@@ -91,7 +90,7 @@ class Build:
         emit(RunStarted(len(plan.in_state("out of date")), len(plan.in_state("up to date"))))
         ledger = Ledger(self.pipeline.name, emit)
         ledger.note(plan)
-        if plan.in_state("out of date") or plan.gone:
+        if plan.in_state("out of date") or (not manner.keep_stale and (plan.gone or plan.stale)):
             try:
                 self._execute(ledger, plan, emit, manner)
             except AssetForgeError as error:
@@ -108,24 +107,17 @@ class Build:
         execute(self.session(ledger, emit, manner), plan, ledger, self._replan)
 
     def _replan(self, names: Sequence[str]) -> Plan:
-        return self.plan(Wish(only=tuple(map(_literally, names))))
+        return self.plan(Wish(only=tuple(names)))
 
     def emitter(self, listener: Listener) -> Listener:
         """Return what tells a listener and all plugins of an event."""
 
         def emit(event: Event) -> None:
             listener(event)
-            try:
+            with blamed_on("a plugin", "its hook `on_event`"):
                 self.registry.hooks.on_event(event=event)
-            except Exception as error:
-                raise PluginError("hook on_event", f"{type(error).__name__}: {error}", "repair its plugin") from error
 
         return emit
-
-
-def _literally(name: str) -> str:
-    """Return a wildcard that stands for this name alone."""
-    return re.sub(r"([*?\[])", r"[\1]", name)
 
 
 def interrupt_on_termination() -> None:

@@ -3,17 +3,56 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+_DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Marks that turn the direction of text, so that it is not read as it stands."""
+
+
+def printable(text: str, keep: str = "\n\t") -> str:
+    """Spell out what cannot be shown or written: control characters, and bytes of names that are not UTF-8."""
+    return text if text.isascii() and text.isprintable() else "".join(_spelled(c, keep) for c in text)
+
+
+def printable_name(name: str) -> str:
+    """Spell a name in one line."""
+    return printable(name, keep="")
+
+
+def _spelled(character: str, keep: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cs":  # Python's stand-in for a byte that is not UTF-8
+        return f"\\x{ord(character) & 0xFF:02x}" if "\udc80" <= character <= "\udcff" else f"\\u{ord(character):04x}"
+    if (category in ("Cc", "Zl", "Zp") and character not in keep) or character in _DIRECTIONS:
+        return character.encode("unicode_escape").decode("ascii")
+    return character
+
+
+def is_text(text: str) -> bool:
+    """Tell whether a text can be written as UTF-8: names of files, and what plugins say, need not be."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that is wrong: `where: what; instead`."""
+    """One thing that is wrong: `where: what; instead`. All of it can be shown and written."""
 
     where: str
     what: str
     instead: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "where", printable_name(self.where))
+        object.__setattr__(self, "what", printable(self.what))
+        object.__setattr__(self, "instead", printable(self.instead))
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
@@ -34,6 +73,11 @@ class AssetForgeError(Exception):
     def __init__(self, where: str, what: str, instead: str = "") -> None:
         self.problem = Problem(where, what, instead)
         super().__init__(str(self.problem))
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All that is wrong: often one thing."""
+        return (self.problem,)
 
 
 class SourceError(AssetForgeError):
@@ -95,16 +139,47 @@ class PipelineError(AssetForgeError):
     exit_code = 2
 
     def __init__(self, problems: Sequence[Problem], *, broken_plugin: bool = False) -> None:
-        self.problems = tuple(problems)
+        self._problems = tuple(problems)
+        self.problem = self._problems[0]
         if broken_plugin:
             self.exit_code = PluginError.exit_code
-        Exception.__init__(self, "\n".join(map(str, self.problems)))
+        Exception.__init__(self, "\n".join(map(str, self._problems)))
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All mistakes, in the order of the file."""
+        return self._problems
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Suggest the known word that is nearest, else list them all."""
+@contextmanager
+def blamed_on(where: str, what: str) -> Iterator[None]:
+    """Turn whatever a plugin's code raises inside this block into a PluginError: even `sys.exit()` must end no command.
+
+    where: the plugin or step. what: which part of it, such as "its function `weights`".
+    """
+    try:
+        yield
+    except AssetForgeError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(where, f"{what} failed: {described(error)}") from error
+
+
+def described(error: BaseException) -> str:
+    """Spell an exception with the file and line that raised it."""
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        place = f" ({Path(trace.tb_frame.f_code.co_filename).name} line {trace.tb_lineno})"
+        trace = trace.tb_next
+    text = str(error)
+    return f"{type(error).__name__}{f': {text}' if text else ''}{place}"
+
+
+def did_you_mean(word: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
+    """Suggest the known word that another word stands for or is nearest to, else list them all."""
     words = sorted(known)
-    near = difflib.get_close_matches(word, words, n=1)
+    meant = (aliases or {}).get(word.lower())
+    near = [meant] if meant in words else difflib.get_close_matches(word, words, n=1)
     if near:
         return f"did you mean {near[0]!r}?"
     return f"known: {', '.join(words)}" if words else "none are known"

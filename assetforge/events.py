@@ -43,6 +43,16 @@ class StepProgress:
 
 
 @dataclass(frozen=True)
+class StillWorking:
+    """A step, or the reading or writing of files, has taken this long so far, of what it may take at most."""
+
+    asset: str
+    step: str
+    seconds: float
+    time_limit: float
+
+
+@dataclass(frozen=True)
 class AttemptFailed:
     """An attempt at a job failed, and another will be made."""
 
@@ -60,10 +70,11 @@ class OutputWritten:
 
 @dataclass(frozen=True)
 class OutputRemoved:
-    """An output file was removed, because the sources of its asset are gone."""
+    """An output file was removed, because it is not made any more; `asset` is empty where others of it are."""
 
     asset: str
     path: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -144,6 +155,7 @@ Event = (
     | JobStarted
     | StepStarted
     | StepProgress
+    | StillWorking
     | AttemptFailed
     | OutputWritten
     | OutputRemoved

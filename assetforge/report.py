@@ -30,9 +30,10 @@ class JobReport(NamedTuple):  # and no dataclass: there may be very many, and fr
     outputs: tuple[str, ...] = ()
     """The files, relative to the pipeline's folder."""
     seconds: float = 0.0
+    """How long reading, computing and writing took, all attempts together; not how long it waited for its turn."""
     error: str = ""
     log: str = ""
-    """The file that holds what was printed when it failed, if anything was."""
+    """The file that holds what was printed meanwhile, if anything was."""
     quarantined: bool = False
     """Whether later runs leave it alone until what it depends on changes."""
     notes: Mapping[str, Any] = NO_NOTES
@@ -178,13 +179,13 @@ class Ledger:
         self._jobs[job.asset] = JobReport(job.asset, state, reasons, (), seconds, error, log, quarantined)
         self._emit(JobFinished(job.asset, state, seconds, error, log))
 
-    def done(self, job: Job, seconds: float, noted: Notes) -> None:
-        """Note that a job is done, with what its steps noted."""
+    def done(self, job: Job, seconds: float, noted: Notes, log: str = "") -> None:
+        """Note that a job is done, with what its steps noted, and the file that holds what they printed."""
         reasons = tuple(map(str, job.reasons))
         self._jobs[job.asset] = JobReport(
-            job.asset, "done", reasons, job.files, seconds, notes=noted.values, flags=noted.flags
+            job.asset, "done", reasons, job.files, seconds, log=log, notes=noted.values, flags=noted.flags
         )
-        self._emit(JobFinished(job.asset, "done", seconds, flags=noted.flags))
+        self._emit(JobFinished(job.asset, "done", seconds, log=log, flags=noted.flags))
 
     def of(self, asset: str) -> JobReport:
         """Return what has become of a job."""

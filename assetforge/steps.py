@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
+from assetforge.errors import blamed_on
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params
 
@@ -91,11 +93,19 @@ class Step(Generic[P]):
 
     def writes_with(self, params: Params, available: Mapping[str, MapSpec]) -> frozenset[str]:
         """Return the names of the maps that it writes with these parameters, given the material's maps."""
-        return select(self.writes, available) | frozenset(self.on_demand(cast(P, params)))
+        return select(self.writes, available) | frozenset(self._told("on_demand", self.on_demand, params))
 
     def weights_of(self, params: Params) -> tuple[str, ...]:
         """Return the names of the weights that these parameters need."""
-        return self.weights(cast(P, params))
+        return self._told("weights", self.weights, params)
+
+    def _told(self, role: str, function: Callable[[P], Iterable[str]], params: Params) -> tuple[str, ...]:
+        """Return the names that a function of the plugin gives; raise PluginError where it does not."""
+        with blamed_on(f"step {self.name!r}", f"its function `{role}`"):
+            names = tuple(function(cast(P, params)))
+            if not all(isinstance(name, str) for name in names):
+                raise TypeError(f"it gives {names!r}; it must give names")
+        return names
 
 
 def step(  # noqa: PLR0913  as many as a step has sides
@@ -120,14 +130,25 @@ def step(  # noqa: PLR0913  as many as a step has sides
     """
     if not name.isidentifier():
         raise ValueError(f"step {name!r}: not an identifier; write 'bake_occlusion', for instance")
+    if not (isinstance(params, type) and issubclass(params, Params)):
+        raise TypeError(f"step {name!r}: its parameters must be a class of their own, `class Params(af.Params):`")
     names = weights if callable(weights) else _always(tuple(weights))
 
     def decorate(run: RunFunction[P]) -> Step[P]:
+        _check_signature(name, run)
         summary = (run.__doc__ or "").strip().split("\n")[0]
         maps = _names(reads), _names(writes)
         return Step(name, run, params, *maps, names, resources, version, summary, on_demand)
 
     return decorate
+
+
+def _check_signature(name: str, run: Callable[..., object]) -> None:
+    try:
+        inspect.signature(run).bind("material", "params", "context")
+    except TypeError as error:
+        what = f"its function must take three values (material, params, context): {error}"
+        raise TypeError(f"step {name!r}: {what}") from error
 
 
 def _always(names: tuple[str, ...]) -> Callable[[P], tuple[str, ...]]:

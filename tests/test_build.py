@@ -195,10 +195,105 @@ def test_forcing_computes_anew_and_changes_no_byte(project: Path) -> None:
     assert outputs == {path: path.read_bytes() for path in (project / "build").iterdir()}
 
 
+def write_outputs(project: Path, **fields: str) -> None:
+    """Write the section `outputs` anew."""
+    head = (project / "pipeline.yaml").read_text().partition("outputs:\n")[0]
+    lines = "".join(f"  {name}: {value}\n" for name, value in {"dir": "build", **fields}.items())
+    (project / "pipeline.yaml").write_text(f"{head}outputs:\n{lines}")
+
+
 def test_another_format_needs_no_earlier_step(chain: Path) -> None:
     run(chain)
-    assert reasons(chain, "outputs.format=tga")["brick"][0] == "format base_color changed: png → tga"
-    assert ("brick", "dim") not in run(chain, "outputs.format=tga")[1]
+    write_outputs(chain, format="tga")
+    assert reasons(chain)["brick"][0] == "format base_color changed: png → tga"
+    assert ("brick", "dim") not in run(chain)[1]
+
+
+def kept(project: Path) -> set[str]:
+    return {str(path.relative_to(project)) for path in project.glob("build/**/*") if path.is_file()}
+
+
+def test_outputs_that_are_not_made_any_more_are_removed(project: Path) -> None:
+    run(project)
+    mine = project / "build" / "sand_base_color.png"
+    mine.write_bytes(b"painted over")
+    write_outputs(project, format="tga", maps="[base_color]")
+    with Build(project / "pipeline.yaml") as build:
+        plan = build.plan()
+    assert plan.stale == ("build/brick_base_color.png", "build/brick_normal.png", "build/moss_base_color.png",
+                          "build/sand_base_color.png")  # fmt: skip
+    report, _ = run(project)
+    assert len(report.removed) == 3
+    tga = {f"build/{name}_base_color.tga" for name in ("brick", "moss", "sand")}
+    assert kept(project) == {*tga, "build/sand_base_color.png"}
+    assert mine.read_bytes() == b"painted over"
+    assert run(project)[0].removed == ()
+
+
+def test_variants_and_assets_that_are_dropped_lose_their_outputs(project: Path) -> None:
+    text = (project / "pipeline.yaml").read_text().replace('  normal: "{name}_n.png?"\n', "")
+    varied = text.replace("outputs:\n", "variants:\n  scale: [2, 4]\noutputs:\n  name: '{name}_{map}_x{scale}'\n")
+    (project / "pipeline.yaml").write_text(varied)
+    run(project)
+    assert len(kept(project)) == 6
+    (project / "pipeline.yaml").write_text(varied.replace("[2, 4]", "[2]").replace("{name}_d", "{name}k_d"))
+    with Build(project / "pipeline.yaml") as build:
+        gone = {one.asset: one.why for one in build.plan().gone}
+    assert set(gone) == {f"{name}[scale={scale}]" for name in ("brick", "moss", "sand") for scale in (2, 4)}
+    assert set(gone.values()) == {"the pipeline does not make it any more"}
+    run(project)
+    assert kept(project) == {"build/bric_base_color_x2.png"}
+
+
+def test_another_folder_for_outputs_takes_them_along(project: Path) -> None:
+    write_outputs(project, dir="'build/{name}'")
+    run(project)
+    write_outputs(project, dir="elsewhere")
+    run(project)
+    assert not (project / "build").exists()
+    assert len(list((project / "elsewhere").iterdir())) == 4
+
+
+def test_what_is_not_made_any_more_may_be_kept_and_is_removed_by_a_later_run(project: Path, forge: Forge) -> None:
+    assert forge("run", "pipeline.yaml").returncode == 0
+    write_outputs(project, format="tga")
+    assert forge("run", "pipeline.yaml", "--keep-stale").returncode == 0
+    assert len(kept(project)) == 8
+    assert forge("plan", "pipeline.yaml").stdout.count("it is not made any more") == 4
+    assert forge("run", "pipeline.yaml").stdout.count("removed  ") == 4
+    assert len(kept(project)) == 4
+
+
+def test_other_outputs_by_the_command_line_are_a_set_of_their_own(project: Path) -> None:
+    run(project)
+    before = kept(project)
+    for definition in ("outputs.dir=build/copy", "outputs.format=tga", "sources=other"):
+        (project / "other").mkdir(exist_ok=True)
+        write_texture(project / "other" / "lone_d.png", 9)
+        assert run(project, definition)[0].removed == ()
+    assert kept(project) >= before
+    assert reasons(project) == {}
+
+
+def test_a_failed_job_keeps_what_it_made_before(project: Path) -> None:
+    run(project)
+    write_outputs(project, format="tga")
+    (project / "textures" / "moss_d.png").write_bytes(b"broken")
+    report, _ = run(project)
+    assert report.count("failed") == 1
+    assert "build/moss_base_color.png" in kept(project)
+    assert "build/sand_base_color.png" not in kept(project)
+
+
+def test_profiles_that_make_one_file_do_not_remove_it_from_each_other(project: Path) -> None:
+    with (project / "pipeline.yaml").open("a") as file:
+        file.write("profiles:\n  other: {outputs.format: png}\n")
+    run(project)
+    with Build(project / "pipeline.yaml", profile="other") as build:
+        build.run(build.plan(), manner=Manner("cpu", workers=0))
+    write_outputs(project, format="tga")
+    assert run(project)[0].removed == ()
+    assert len(kept(project)) == 8
 
 
 def test_sixteen_bits_stay_sixteen_bits(project: Path) -> None:
@@ -330,16 +425,18 @@ def test_maps_that_parameters_ask_for_are_written(roughening: Path) -> None:
 
 
 def test_only_listed_maps_are_written(roughening: Path) -> None:
-    report, computed = run(roughening, "outputs.maps=[base_color]")
+    write_outputs(roughening, maps="[base_color]")
+    report, computed = run(roughening)
     assert report.exit_code == 0
     assert built(roughening, "brick") == ["base_color"]
     assert {step for _, step in computed} == {"upscale"}  # nobody needs what the other step would make
-    assert run(roughening, "outputs.maps=[base_color]")[1] == []
-    expected = ["maps changed: base_color → base_color, height"]
-    assert reasons(roughening, "outputs.maps=[base_color, height]")["brick"] == expected
-    assert {step for _, step in run(roughening, "outputs.maps=[base_color, height]")[1]} == {"upscale", "roughen"}
+    assert run(roughening)[1] == []
+    write_outputs(roughening, maps="[base_color, height]")
+    assert reasons(roughening)["brick"] == ["maps changed: base_color → base_color, height"]
+    assert {step for _, step in run(roughening)[1]} == {"upscale", "roughen"}
     assert built(roughening, "brick") == ["base_color", "height"]
-    assert reasons(roughening, "outputs.maps=[height]", "gain=2")["brick"][0] == "params changed: gain 1.0 → 2.0"
+    write_outputs(roughening, maps="[height]")
+    assert reasons(roughening, "gain=2")["brick"][0] == "params changed: gain 1.0 → 2.0"
 
 
 def test_an_asset_that_has_none_of_the_listed_maps_fails_alone(project: Path, forge: Forge) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from assetforge.plugins import load
+from assetforge.errors import PluginError
+from assetforge.plugins import anew, load
 
 STEP = """\
 from __future__ import annotations
@@ -62,6 +64,21 @@ def test_a_loose_file_is_a_plugin(tmp_path: Path) -> None:
             "decorate the function",
         ),
         (STEP.format(step="s", hook="register_steps").replace("register:", "registre:"), "registre"),
+        ("import sys\nsys.exit(0)", "line 2: cannot be loaded: SystemExit: 0; a plugin must not end the program"),
+        ("import os\nos._exit(0)", "line 2: cannot be loaded: EndedError: calls os._exit(0)"),
+        (
+            STEP.format(step="s", hook="register_steps").replace("    register(run)", "    raise SystemExit(0)"),
+            "registration failed: SystemExit: 0 (a_broken.py line 11)",
+        ),
+        (
+            STEP.format(step="s", hook="register_steps").replace("af.Params, reads", "dict, reads"),
+            "step 's': its parameters must be a class of their own, `class Params(af.Params):`",
+        ),
+        (
+            STEP.format(step="s", hook="register_steps").replace("run(material: af.Material, ", "run("),
+            "step 's': its function must take three values (material, params, context)",
+        ),
+        ("import helper_of_nobody", "ModuleNotFoundError: No module named 'helper_of_nobody'"),
     ],
 )
 def test_a_broken_plugin_is_named_and_stops_no_other(source: str, expected: str, tmp_path: Path) -> None:
@@ -108,3 +125,137 @@ def test_every_hook_documents_itself() -> None:
     hooks = [value for value in vars(hookspecs).values() if hasattr(value, "assetforge_spec")]
     assert len(hooks) == 4
     assert all(hook.__doc__ and len(hook.__doc__) > 40 for hook in hooks)
+
+
+USES_HELPER = """\
+from __future__ import annotations
+import assetforge as af
+{imports}
+
+@af.step("{step}", af.Params, reads={{"base_color"}}, writes={{"base_color"}})
+def run(material: af.Material, params: af.Params, context: af.Context) -> af.Material:
+    return {value}
+
+@af.hookimpl
+def register_steps(register: af.Register) -> None:
+    register(run)
+"""
+
+
+@pytest.mark.parametrize(
+    ("imports", "value"),
+    [
+        ("import studio_helper", "studio_helper.VALUE"),
+        ("from studio_helper import VALUE", "VALUE"),
+        ("from . import studio_helper", "studio_helper.VALUE"),
+        ("from .studio_helper import VALUE", "VALUE"),
+        ("from .studio.deep import VALUE", "VALUE"),
+        ("import studio.deep", "studio.deep.VALUE"),
+        ("from studio import deep", "deep.VALUE"),
+        ("", "__import__('studio_helper').VALUE"),
+        ("def later():\n    from .studio_helper import VALUE\n    return VALUE", "later()"),
+    ],
+)
+def test_plugins_of_a_project_share_modules_whose_code_counts(imports: str, value: str, tmp_path: Path) -> None:
+    uses = USES_HELPER.format(imports=imports, step="uses", value=value)
+    project = loose(tmp_path, uses=uses, alone=STEP.format(step="alone", hook="register_steps"))
+    (tmp_path / "plugins" / "studio").mkdir()
+    files = [tmp_path / "plugins" / name for name in ("studio_helper.py", "studio/__init__.py", "studio/deep.py")]
+    for file in files:
+        file.write_text("VALUE = 1")
+    before = load(project)
+    assert before.broken == ()
+    assert before.steps["uses"].run(None, None, None) == 1  # type: ignore[arg-type]
+    for file in files:
+        file.write_text("VALUE = 2")
+    after = load(project)
+    assert after.steps["uses"].run(None, None, None) == 2  # type: ignore[arg-type]
+    assert after.plugins["uses"].code != before.plugins["uses"].code
+    assert after.plugins["alone"].code == before.plugins["alone"].code
+
+
+def test_a_folder_with_an_init_is_a_plugin(tmp_path: Path) -> None:
+    project = loose(tmp_path)
+    package = tmp_path / "plugins" / "grime"
+    package.mkdir()
+    (package / "__init__.py").write_text(USES_HELPER.format(imports="from . import parts", step="grime", value="0"))
+    (package / "parts.py").write_text("from ..shared import VALUE")
+    (tmp_path / "plugins" / "shared.py").write_text("VALUE = 1")
+    before = load(project)
+    assert before.plugin_of("grime").folder == package
+    assert {file.name for file in before.plugin_of("grime").files} == {"__init__.py", "parts.py", "shared.py"}
+    (tmp_path / "plugins" / "shared.py").write_text("VALUE = 2")
+    assert load(project).plugins["grime"].code != before.plugins["grime"].code
+
+
+def test_a_module_imported_in_two_ways_is_one(tmp_path: Path) -> None:
+    imports = "import counter\nfrom . import counter as same\ncounter.times.append(1)"
+    uses = USES_HELPER.format(imports=imports, step="uses", value="(counter is same, len(same.times))")
+    registry = load(loose(tmp_path, uses=uses, counter="times = []"))
+    assert registry.broken == ()
+    assert registry.steps["uses"].run(None, None, None) == (True, 1)  # type: ignore[arg-type]
+
+
+def test_a_bare_name_means_what_it_means_everywhere(tmp_path: Path) -> None:
+    uses = USES_HELPER.format(imports="import colorsys, yaml", step="uses", value="(colorsys.__file__, yaml.__file__)")
+    registry = load(loose(tmp_path, uses=uses, colorsys="", yaml=""))
+    files = registry.steps["uses"].run(None, None, None)  # type: ignore[arg-type]
+    assert not any(str(file).startswith(str(tmp_path)) for file in files)
+
+
+def test_modules_that_a_changed_search_path_leads_to_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", list(sys.path))
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "studio_tool_x.py").write_text("VALUE = 1")
+    imports = "import sys\nsys.path.append(__file__.rpartition('/plugins/')[0] + '/tools')\nimport studio_tool_x"
+    project = loose(tmp_path, uses=USES_HELPER.format(imports=imports, step="uses", value="studio_tool_x.VALUE"))
+    before = load(project).plugins["uses"]
+    assert tmp_path / "tools" / "studio_tool_x.py" in before.files
+    (tmp_path / "tools" / "studio_tool_x.py").write_text("VALUE = 2")
+    with anew(load(project)):
+        after = load(project)
+    assert after.plugins["uses"].code != before.code
+    assert after.steps["uses"].run(None, None, None) == 2  # type: ignore[arg-type]
+
+
+def test_a_helper_that_fails_is_named_with_its_line(tmp_path: Path) -> None:
+    registry = load(loose(tmp_path, uses="x = 1\nfrom . import _bad", _bad="\n\nx = 1 / 0"))
+    assert "plugins/uses.py) _bad.py line 3: cannot be loaded: ZeroDivisionError" in str(registry.broken[0])
+
+
+def test_two_projects_keep_their_modules_apart(tmp_path: Path) -> None:
+    registries = []
+    for value in (1, 2):
+        (tmp_path / str(value)).mkdir()
+        lazily = "def later():\n    from .helper import VALUE\n    return VALUE"
+        uses = USES_HELPER.format(imports=lazily, step="uses", value="later()")
+        registries.append(load(loose(tmp_path / str(value), uses=uses, helper=f"VALUE = {value}")))
+    assert [one.steps["uses"].run(None, None, None) for one in registries] == [1, 2]  # type: ignore[arg-type]
+
+
+def test_a_slow_plugin_is_told_of(tmp_path: Path) -> None:
+    registry = load(loose(tmp_path, slow="import time\ntime.sleep(1.1)"))
+    [problem] = registry.slow
+    assert "plugin 'slow' (plugins/slow.py): takes 1.1 s to load, in every command" in str(problem)
+
+
+NAMES = """\
+import assetforge as af
+
+@af.step("s", af.Params, reads={"base_color"}, writes={"base_color"}, ROLE)
+def run(material, params, context):
+    return material
+
+@af.hookimpl
+def register_steps(register):
+    register(run)
+"""
+
+
+@pytest.mark.parametrize("gives", ["1 / 0", "exit(0)", "5", "[5]", "None"])
+@pytest.mark.parametrize("role", ["weights", "on_demand"])
+def test_a_function_of_a_step_that_gives_no_names_is_blamed(role: str, gives: str, tmp_path: Path) -> None:
+    registry = load(loose(tmp_path, s=NAMES.replace("ROLE", f"{role}=lambda params: {gives}")))
+    step = registry.steps["s"]
+    with pytest.raises(PluginError, match=rf"^step 's': its function `{role}` failed: \w+"):
+        step.weights_of(step.params()) if role == "weights" else step.writes_with(step.params(), {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -9,7 +11,7 @@ from typing import Any
 
 import click
 
-INTERRUPTED = 130
+INTERRUPTED, UNREAD = 130, 141
 
 COMMANDS: Mapping[str, str] = {
     "run": "Build what is out of date, and nothing else.",
@@ -67,6 +69,9 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code. Errors that a user can cause are text, not tracebacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of few characters is no reason to fail
     sys.exit(_run(arguments))
 
 
@@ -79,11 +84,21 @@ def _run(arguments: list[str] | None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except Exception as error:
-        from assetforge.errors import AssetForgeError
-
-        if not isinstance(error, AssetForgeError):
-            raise
-        click.echo(str(error), err=True)
-        return error.exit_code
+    except BrokenPipeError:  # whoever read our output wants no more of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a defect is raised again there
+        return _failed(error)
     return result if isinstance(result, int) else 0
+
+
+def _failed(error: BaseException) -> int:
+    """Say what went wrong, and return the exit code; a defect of AssetForge is raised again, to show where it is."""
+    from assetforge.errors import AssetForgeError, PluginError
+
+    if isinstance(error, SystemExit):  # we never raise it
+        error = PluginError("a plugin", "ended the program", "run `assetforge plugins`, and remove what calls `exit`")
+    if not isinstance(error, AssetForgeError):
+        raise error
+    click.echo(str(error), err=True)
+    return error.exit_code

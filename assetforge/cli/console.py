@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, TextIO
 
 from assetforge.cli.reporter import Show, show_line
-from assetforge.events import Event, JobFinished, JobStarted, StepProgress, StepStarted
+from assetforge.errors import printable_name
+from assetforge.events import Event, JobFinished, JobStarted, StepProgress, StepStarted, StillWorking
 from assetforge.watch.presence import Queue, Shown
 
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
+    from rich.text import Text
 
 _ROWS = 12
 """Rows of jobs in the table; a terminal has few lines."""
 
 
 @contextmanager
-def console(*, to_stderr: bool) -> Iterator[tuple[Show, Shown]]:
-    """Give what shows events, and what shows the queue. Where standard output is taken, all goes to standard error."""
-    stream = sys.stderr if to_stderr else sys.stdout
+def console(stream: TextIO, *, verbose: bool) -> Iterator[tuple[Show, Shown]]:
+    """Give what shows events, and what shows the queue: a table on a terminal, lines elsewhere."""
     if not stream.isatty():
-        yield _shown_on_stderr if to_stderr else show_line, lambda _: None
+        yield partial(show_line, verbose=verbose), lambda _: None
         return
     from rich.console import Console
     from rich.live import Live
 
     with Live(console=Console(file=stream), refresh_per_second=4, transient=True) as live:
-        board = _Board(live)
+        board = _Board(live, verbose=verbose)
         yield board.event, board.queue
-
-
-def _shown_on_stderr(event: Event) -> None:
-    with redirect_stdout(sys.stderr):
-        show_line(event)
 
 
 class _Board:
     """What is being built and what waits, below the lines of what has ended."""
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    def __init__(self, live: Live, *, verbose: bool) -> None:
+        self._live, self._verbose = live, verbose
         self._queue: Queue | None = None
         self._steps: dict[str, tuple[str, float]] = {}
         """Step and progress of each job that is being built."""
@@ -60,8 +56,8 @@ class _Board:
                 self._steps.pop(asset, None)
             case _:
                 pass
-        if not isinstance(event, JobStarted | StepStarted | StepProgress):
-            show_line(event)  # rich prints it above the table
+        if not isinstance(event, JobStarted | StepStarted | StepProgress | StillWorking):
+            show_line(event, verbose=self._verbose)  # rich prints it above the table
         self._live.update(self._table())
 
     def queue(self, queue: Queue) -> None:
@@ -78,12 +74,12 @@ class _Board:
         for width in (None, 16, 8):
             table.add_column(width=width, no_wrap=True)
         for asset, (step, fraction) in self._steps.items():
-            table.add_row(asset, step, f"{fraction:4.0%}")
+            table.add_row(_cell(asset), step, f"{fraction:4.0%}")
         if self._queue is not None:
             for asset, missing in list(self._queue.incomplete.items())[:_ROWS]:
-                table.add_row(asset, "waiting for", missing.rpartition("/")[2], style="yellow")
+                table.add_row(_cell(asset), "waiting for", _cell(missing.rpartition("/")[2]), style="yellow")
             for asset in self._queue.waiting[: max(0, _ROWS - len(self._steps))]:
-                table.add_row(asset, "next", "", style="dim")
+                table.add_row(_cell(asset), "next", "", style="dim")
         return table
 
     def _title(self) -> str:
@@ -92,3 +88,10 @@ class _Board:
             return "looking at everything"
         counts = f"{queue.waiting_count} waiting, {queue.arriving_count} files arriving, {queue.done_count} done"
         return f"{queue.folder} ({queue.how}): {counts}, {len(queue.failed)} failed"
+
+
+def _cell(name: str) -> Text:
+    """Return a name as it is: rich would take `[seed=1]` for a style."""
+    from rich.text import Text
+
+    return Text(printable_name(name))

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from assetforge import weights
+from assetforge.cli.output import say
 from assetforge.errors import PluginError
 from assetforge.plugins import load as load_plugins
 
@@ -26,17 +27,17 @@ def command() -> int:
     problems += _weights("user", weights.user_folder())
     problems += [str(problem) for problem in registry.broken]
     for problem in problems:
-        click.secho(f"missing: {problem}", fg="red", err=True)
-    click.echo("something is missing" if problems else "all is well")
+        say(f"missing: {problem}", color="red", err=True)
+    say("something is missing" if problems else "all is well")
     return PluginError.exit_code if problems else 0
 
 
 def _versions() -> list[str]:
-    click.echo(f"python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs")
+    say(f"python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs")
     missing = []
     for package in PACKAGES:
         try:
-            click.echo(f"{package} {version(package)}")
+            say(f"{package} {version(package)}")
         except PackageNotFoundError:
             missing.append(f"the package {package}; install AssetForge anew")
     return missing
@@ -48,11 +49,11 @@ def _device() -> list[str]:
     except ImportError as error:
         return [f"torch cannot be imported ({error}); install it for your machine"]
     if not torch.cuda.is_available():
-        click.echo(f"device: cpu, {torch.get_num_threads()} threads (no CUDA device is visible to torch)")
+        say(f"device: cpu, {torch.get_num_threads()} threads (no CUDA device is visible to torch)")
         return []
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
-        click.echo(f"device: cuda:{index}, {properties.name}, {properties.total_memory / 2**30:.0f} GiB")
+        say(f"device: cuda:{index}, {properties.name}, {properties.total_memory / 2**30:.0f} GiB")
     return []
 
 
@@ -60,7 +61,7 @@ def _weights(owner: str, folder: Path) -> list[str]:
     missing = []
     for name in weights.names_in(folder):
         path = folder / f"{name}{weights.SUFFIX}"
-        click.echo(f"weights: {owner}/{name}, sha256 {weights.sha256(path)[:16]}…")
+        say(f"weights: {owner}/{name}, sha256 {weights.sha256(path)[:16]}…")
         if not weights.card(path).is_file():
             missing.append(f"the card of {owner}/{name}; without it nobody knows its licence")
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from assetforge.cli.output import say
 from assetforge.codecs.atomic import write_atomically
 from assetforge.errors import UsageError
 
@@ -57,7 +58,7 @@ def new_plugin(name: str) -> None:
     if not name.isidentifier() or name.startswith("_"):
         raise UsageError("new plugin", f"{name!r} is not a name for a step", "write a word such as bake_occlusion")
     _write(Path("plugins") / f"{name}.py", PLUGIN.format(name=name))
-    click.echo(f"use it in a pipeline of this folder with `use: {name}`")
+    say(f"use it in a pipeline of this folder with `use: {name}`")
 
 
 @command.command("pipeline")
@@ -65,11 +66,11 @@ def new_plugin(name: str) -> None:
 def new_pipeline(file: Path) -> None:
     """Write FILE, a pipeline to begin with."""
     _write(file, PIPELINE)
-    click.echo(f"edit it, then: assetforge check {file}")
+    say(f"edit it, then: assetforge check {file}")
 
 
 def _write(path: Path, text: str) -> None:
     if path.exists():
         raise UsageError(str(path), "is already there", "choose another name")
     write_atomically(path, text.encode())
-    click.echo(f"wrote {path}")
+    say(f"wrote {path}")

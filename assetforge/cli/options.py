@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from assetforge.build import Build
+from assetforge.cli.output import say
+from assetforge.errors import UsageError
 from assetforge.plugins import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,9 +29,9 @@ class Opened:
     profile: str
 
     def build(self) -> Build:
-        """Open it, and warn of broken plugins."""
+        """Open it, and warn of plugins that are broken or slow."""
         build = Build(self.file, self.definitions, self.profile)
-        warn_of_broken(build.registry)
+        warn_of_plugins(build.registry)
         return build
 
 
@@ -51,7 +53,25 @@ def only_option(function: F) -> F:
     return click.option("--only", metavar="GLOB", multiple=True, help="Only assets of such names.")(function)
 
 
-def warn_of_broken(registry: Registry) -> None:
-    """Name each broken plugin on standard error; the others work."""
-    for problem in registry.broken:
-        click.secho(f"warning: {problem}", fg="yellow", err=True)
+def keep_stale_option(function: F) -> F:
+    """Take `--keep-stale`."""
+    text = "Leave outputs that are not made any more, and those whose sources are gone."
+    return click.option("--keep-stale", is_flag=True, help=text)(function)
+
+
+def check_writable(option: str, path: Path | None) -> None:
+    """Raise UsageError where a file that is asked for cannot be written, before anything is done."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(option, f"{path} cannot be written ({error.strerror})", "choose another file") from error
+    if path.is_dir():
+        raise UsageError(option, f"{path} is a folder", "name a file")
+
+
+def warn_of_plugins(registry: Registry) -> None:
+    """Name each plugin that is broken or slow on standard error; the others work."""
+    for problem in (*registry.broken, *registry.slow):
+        say(f"warning: {problem}", color="yellow", err=True)

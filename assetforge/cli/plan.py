@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Any
 
 import click
 
 from assetforge.cli.options import Opened, build_options, only_option
-from assetforge.plan.jobs import Job, Plan
+from assetforge.cli.output import reserved_stdout, say, write_json
+from assetforge.errors import printable_name
+from assetforge.plan.jobs import NOT_MADE, Job, Plan
 from assetforge.plan.plan import Wish
 from assetforge.report import FAILED, OK, QUARANTINED
 
@@ -20,12 +21,17 @@ from assetforge.report import FAILED, OK, QUARANTINED
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def command(opened: Opened, only: tuple[str, ...], as_json: bool) -> int:
     """Show what a run would do, and why."""
-    with opened.build() as build:
-        plan = build.plan(Wish(only))
-    if as_json:
-        data = {"jobs": [_data(job) for job in plan.jobs], "gone": [vars(gone) for gone in plan.gone]}
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
-    else:
+    with reserved_stdout() as out:
+        with opened.build() as build:
+            plan = build.plan(Wish(only))
+        if as_json:
+            data = {
+                "jobs": [_data(job) for job in plan.jobs],
+                "gone": [vars(gone) for gone in plan.gone],
+                "stale": plan.stale,
+            }
+            write_json(data, out)
+    if not as_json:
         _print(plan)
     return exit_code(plan)
 
@@ -40,19 +46,19 @@ def exit_code(plan: Plan) -> int:
 def _print(plan: Plan) -> None:
     for job in plan.jobs:
         if job.state in ("failed", "incomplete"):
-            click.secho(f"cannot   {job.asset}: {job.problem}", fg="red")
+            say(f"cannot   {job.asset}: {job.problem}", color="red")
         elif job.state == "quarantined":
-            click.secho(f"skip     {job.asset}: {job.problem}", fg="yellow")
+            say(f"skip     {job.asset}: {job.problem}", color="yellow")
         elif job.reasons:
-            click.echo(f"build    {job.asset}: {'; '.join(map(str, job.reasons))}")
+            say(f"build    {job.asset}: {'; '.join(map(str, job.reasons))}")
     for gone in plan.gone:
-        click.echo(f"remove   {gone.asset}: its sources are gone")
+        say(f"remove   {gone.asset}: {gone.why}")
+    for name in plan.stale:
+        say(f"remove   {printable_name(name)}: {NOT_MADE}")
     counts = Counter(job.state for job in plan.jobs)
     cannot = counts["failed"] + counts["incomplete"]
     quarantined = f", {counts['quarantined']} quarantined" if counts["quarantined"] else ""
-    click.echo(
-        f"{counts['out of date']} to build, {counts['up to date']} up to date, {cannot} cannot be built{quarantined}"
-    )
+    say(f"{counts['out of date']} to build, {counts['up to date']} up to date, {cannot} cannot be built{quarantined}")
 
 
 def _data(job: Job) -> dict[str, Any]:

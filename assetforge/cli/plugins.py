@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from assetforge.cli.output import say
 from assetforge.errors import PluginError
 from assetforge.plugins import load as load_plugins
 
@@ -18,7 +19,9 @@ def command() -> int:
     """
     registry = load_plugins(Path.cwd())
     for plugin in registry.plugins.values():
-        click.echo(f"{plugin.name} {plugin.version} ({plugin.origin}): {', '.join(plugin.steps) or 'no steps'}")
+        say(f"{plugin.name} {plugin.version} ({plugin.origin}): {', '.join(plugin.steps) or 'no steps'}")
+    for problem in registry.slow:
+        say(f"slow: {problem}", color="yellow", err=True)
     for problem in registry.broken:
-        click.secho(f"broken: {problem}", fg="red", err=True)
+        say(f"broken: {problem}", color="red", err=True)
     return PluginError.exit_code if registry.broken else 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from assetforge.cli.output import say, spelled
+from assetforge.errors import printable_name
 from assetforge.events import (
     AttemptFailed,
     Event,
@@ -22,6 +24,7 @@ from assetforge.events import (
     SourcesAway,
     StepProgress,
     StepStarted,
+    StillWorking,
     Trouble,
     Waiting,
     Watching,
@@ -34,30 +37,38 @@ Show = Callable[[Event], None]
 
 
 @contextmanager
-def reporter() -> Iterator[Show]:
-    """Give a function that shows events; results go to standard output, failures to standard error."""
+def reporter(*, verbose: bool) -> Iterator[Show]:
+    """Give a function that shows events; results go to standard output, failures to standard error.
+
+    verbose: show what steps print, too.
+    """
     if not sys.stderr.isatty():
-        yield show_line
+        yield partial(show_line, verbose=verbose)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # Not as markup: that would take the variant in `brick[seed=1]` for a style.
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield _Bar(progress).show
+        yield _Bar(progress, verbose=verbose).show
 
 
-def show_line(event: Event) -> None:
+def show_line(event: Event, *, verbose: bool) -> None:
     """Show an event as a line; what failed or is doubtful as a few, most events not at all."""
-    match event:
+    match event := spelled(event):
         case JobFinished():
             _show_end(event)
+            if verbose and event.log:
+                _show_log(event.log)
         case AttemptFailed(asset, error):
-            click.secho(f"trouble  {asset}: {error}", fg="yellow", err=True)
-        case OutputRemoved(asset, path):
-            click.echo(f"removed  {path}: the sources of {asset} are gone")
+            say(f"trouble  {asset}: {error}", color="yellow", err=True)
+        case OutputRemoved(_, path, why):
+            say(f"removed  {path}: {why}")
+        case StillWorking(asset, step, seconds, limit):
+            say(f"working  {asset}: {step}, {seconds:.0f} s so far (at most {limit:.0f} s)", err=True)
         case RunFinished():
-            click.echo(_summary(event))
+            say(_summary(event))
         case _:
             _show_watch_line(event)
 
@@ -65,33 +76,43 @@ def show_line(event: Event) -> None:
 def _show_end(event: JobFinished) -> None:
     match event:
         case JobFinished(asset, "failed", _, error, log):
-            click.secho(f"failed   {asset}: {error}", fg="red", err=True)
+            say(f"failed   {asset}: {error}", color="red", err=True)
             if log:
-                click.secho(f"         its log: {log}", fg="red", err=True)
+                say(f"         its log: {log}", color="red", err=True)
         case JobFinished(asset, "quarantined", _, error):
-            click.secho(f"skipped  {asset}: {error}", fg="yellow", err=True)
+            say(f"skipped  {asset}: {error}", color="yellow", err=True)
         case JobFinished(asset, state, seconds, flags=flags):
-            click.echo(f"{state:8} {asset} ({seconds:.1f} s)")
+            say(f"{state:8} {asset} ({seconds:.1f} s)")
             for flag in flags:
-                click.secho(f"flagged  {asset}: {flag}", fg="yellow", err=True)
+                say(f"flagged  {asset}: {flag}", color="yellow", err=True)
+
+
+def _show_log(path: str) -> None:
+    """Show what a job printed, each line set in."""
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:  # somebody has cleaned up
+        return
+    for line in text.splitlines():
+        say(f"         | {line}", err=True)
 
 
 def _show_watch_line(event: Event) -> None:
     match event:
         case Watching(folder, how, why):
-            click.echo(f"watching {folder}{f', looking now and then: {why}' if how == 'polling' else ''}")
+            say(f"watching {folder}{f', looking now and then: {why}' if how == 'polling' else ''}")
         case SourcesAway(folder):
-            click.secho(f"away     {folder}: it is not there; waiting until it is", fg="yellow", err=True)
+            say(f"away     {folder}: it is not there; waiting until it is", color="yellow", err=True)
         case Waiting(asset, missing):
-            click.secho(f"waiting  {asset}: for {missing}", fg="yellow", err=True)
+            say(f"waiting  {asset}: for {missing}", color="yellow", err=True)
         case Ignored(path, why):
-            click.secho(f"ignored  {path}: {why}", fg="yellow", err=True)
+            say(f"ignored  {path}: {why}", color="yellow", err=True)
         case PipelineChanged(file, ""):
-            click.echo(f"changed  {file}: planning anew")
+            say(f"changed  {file}: planning anew")
         case PipelineChanged(file, problem):
-            click.secho(f"changed  {file}, but all goes on as before: {problem}", fg="red", err=True)
+            say(f"changed  {file}, but all goes on as before: {problem}", color="red", err=True)
         case Trouble(what):
-            click.secho(f"trouble  {what}", fg="yellow", err=True)
+            say(f"trouble  {what}", color="yellow", err=True)
         case _:
             pass
 
@@ -106,8 +127,8 @@ def _summary(event: RunFinished) -> str:
 class _Bar:
     """One bar over all jobs; the progress of the steps under way moves it by fractions of jobs."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
+    def __init__(self, progress: Progress, *, verbose: bool) -> None:
+        self.progress, self.verbose = progress, verbose
         self.bar = progress.add_task("planning", total=None)
         self.finished = 0
         self.under_way: dict[str, float] = {}
@@ -132,11 +153,11 @@ class _Bar:
                 pass
         if isinstance(event, JobFinished | AttemptFailed | OutputRemoved | RunFinished):
             with self._above():
-                show_line(event)
+                show_line(event, verbose=self.verbose)
 
     def _advance(self, description: str) -> None:
         completed = self.finished + sum(self.under_way.values())
-        self.progress.update(self.bar, description=description, completed=completed)
+        self.progress.update(self.bar, description=printable_name(description), completed=completed)
 
     @contextmanager
     def _above(self) -> Iterator[None]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from assetforge.build import Build, interrupt_on_termination
-from assetforge.cli.options import Opened, build_options, only_option
+from assetforge.cli.options import Opened, build_options, check_writable, keep_stale_option, only_option
+from assetforge.cli.output import say
 from assetforge.cli.reporter import reporter
 from assetforge.codecs.atomic import write_atomically
 from assetforge.errors import AssetForgeError
@@ -29,6 +30,8 @@ from assetforge.report import INTERRUPTED, Report
 )
 @click.option("--force", is_flag=True, help="Build everything anew, whatever the store has.")
 @click.option("--retry", is_flag=True, help="Try quarantined assets again.")
+@keep_stale_option
+@click.option("-v", "--verbose", is_flag=True, help="Show what steps print.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write what happened as JSON.")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write what happened as JUnit XML.")
 def command(  # noqa: PLR0913  as many options as users need
@@ -38,15 +41,20 @@ def command(  # noqa: PLR0913  as many options as users need
     workers: int,
     force: bool,
     retry: bool,
+    keep_stale: bool,
+    verbose: bool,
     report: Path | None,
     junit: Path | None,
 ) -> int:
     """Build what is out of date, and nothing else."""
     interrupt_on_termination()
+    for option, path in (("--report", report), ("--junit", junit)):
+        check_writable(option, path)
     result = Report(opened.file.stem, (), 0.0)
     try:
         with opened.build() as build:
-            result = _run(build, Wish(only, force, retry), Manner(device, workers, force))
+            manner = Manner(device, workers, force, keep_stale)
+            result = _run(build, Wish(only, force, retry), manner, verbose=verbose)
     except AssetForgeError as error:
         result = Report.of_error(opened.file.stem, error)
         raise
@@ -59,22 +67,22 @@ def command(  # noqa: PLR0913  as many options as users need
     finally:
         for path, write in ((report, result.json), (junit, result.junit)):
             if path:
-                write_atomically(path, write().encode())
+                write_atomically(path, write().encode(errors="backslashreplace"))
     if result.exit_code == INTERRUPTED:
         raise click.Abort
     return result.exit_code
 
 
-def _run(build: Build, wish: Wish, manner: Manner) -> Report:
+def _run(build: Build, wish: Wish, manner: Manner, *, verbose: bool) -> Report:
     plan = build.plan(wish)
     if wish.retry:
         build.state.journal.release(job.asset for job in plan.jobs if job.state == "out of date")
-    with reporter() as show:
+    with reporter(verbose=verbose) as show:
         result = build.run(plan, show, manner)
     for problem in result.problems:
-        click.secho(problem, fg="red", err=True)
+        say(problem, color="red", err=True)
     if not result.exit_code:
-        click.echo(f"outputs are in {_shown(build.pipeline.outputs.root)}")
+        say(f"outputs are in {_shown(build.pipeline.outputs.root)}")
     return result
 
 

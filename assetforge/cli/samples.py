@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from assetforge.cli.output import say
+
 
 @click.command("samples")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -20,4 +22,4 @@ def command(folder: Path, size: int, only: tuple[str, ...]) -> None:
 
     for name in only or tuple(SAMPLES):
         files = write_sample(name, folder, size)
-        click.echo(f"{folder / name}: {', '.join(file.name for file in files)}")
+        say(f"{folder / name}: {', '.join(file.name for file in files)}")

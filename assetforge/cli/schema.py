@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from assetforge.cli.options import warn_of_broken
+from assetforge.cli.options import warn_of_plugins
+from assetforge.cli.output import reserved_stdout, write_json
 from assetforge.pipeline.schema import json_schema
 from assetforge.plugins import load as load_plugins
 
@@ -18,6 +18,7 @@ def command() -> None:
 
     In VS Code, save it and begin a pipeline with `# yaml-language-server: $schema=pipeline.schema.json`.
     """
-    registry = load_plugins(Path.cwd())
-    warn_of_broken(registry)
-    click.echo(json.dumps(json_schema(registry), indent=2, ensure_ascii=False))
+    with reserved_stdout() as out:
+        registry = load_plugins(Path.cwd())
+        warn_of_plugins(registry)
+        write_json(json_schema(registry), out)

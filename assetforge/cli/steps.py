@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from assetforge.cli.options import warn_of_broken
+from assetforge.cli.options import warn_of_plugins
+from assetforge.cli.output import say
 from assetforge.cli.parameters import parameter_rows
 from assetforge.errors import UsageError, did_you_mean
 from assetforge.plugins import Registry
@@ -23,7 +24,7 @@ def command(name: str | None) -> None:
     Sees the installed plugins and those in the `plugins` folder of the current folder.
     """
     registry = load_plugins(Path.cwd())
-    warn_of_broken(registry)
+    warn_of_plugins(registry)
     if name is None:
         _list(registry)
     elif name in registry.steps:
@@ -35,17 +36,17 @@ def command(name: str | None) -> None:
 def _list(registry: Registry) -> None:
     width = max((len(name) for name in registry.steps), default=0)
     for name, step in sorted(registry.steps.items()):
-        click.echo(f"{name:{width}}  {step.summary}")
+        say(f"{name:{width}}  {step.summary}")
 
 
 def _explain(step: Step[Any], registry: Registry) -> None:
     plugin = registry.plugin_of(step.name)
-    click.echo(f"{step.name}: {step.summary}")
+    say(f"{step.name}: {step.summary}")
     writes = _spell(step.writes) + (", and what its parameters ask for" if step.writes_on_demand else "")
-    click.echo(f"plugin {plugin.name} {plugin.version}, reads {_spell(step.reads)}, writes {writes}\n")
+    say(f"plugin {plugin.name} {plugin.version}, reads {_spell(step.reads)}, writes {writes}\n")
     for row in parameter_rows(step.params):
-        click.echo(f"  {row.name}: {row.kind} = {row.default}")
-        click.echo(f"      {row.meaning}")
+        say(f"  {row.name}: {row.kind} = {row.default}")
+        say(f"      {row.meaning}")
 
 
 def _spell(names: MapNames) -> str:

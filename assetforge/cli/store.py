@@ -9,6 +9,7 @@ from collections import defaultdict
 import click
 
 from assetforge.cli.options import Opened, build_options
+from assetforge.cli.output import say
 from assetforge.errors import UsageError
 from assetforge.params import parse_memory
 from assetforge.store.results import Entry, Store
@@ -31,11 +32,11 @@ def info(opened: Opened) -> None:
     by_kind: dict[str, list[int]] = defaultdict(list)
     for entry in store.entries():
         by_kind[entry.path.suffix].append(entry.size)
-    click.echo(f"results are kept in {store.folder}")
+    say(f"results are kept in {store.folder}")
     for kind, sizes in sorted(by_kind.items()):
-        click.echo(f"{kind:12} {len(sizes):6} results  {spell_size(sum(sizes))}")
+        say(f"{kind:12} {len(sizes):6} results  {spell_size(sum(sizes))}")
     total = sum(map(sum, by_kind.values()))
-    click.echo(f"{'all':12} {sum(map(len, by_kind.values())):6} results  {spell_size(total)}")
+    say(f"{'all':12} {sum(map(len, by_kind.values())):6} results  {spell_size(total)}")
 
 
 @command.command("prune")
@@ -56,7 +57,7 @@ def prune(opened: Opened, unused_for: str, to_size: str | None, dry_run: bool) -
             path.unlink(missing_ok=True)
     verb = "would drop" if dry_run else "dropped"
     size = sum(entry.size for entry in dropped)
-    click.echo(f"{verb} {len(dropped)} results ({spell_size(size)}) and {len(leftovers)} leftovers")
+    say(f"{verb} {len(dropped)} results ({spell_size(size)}) and {len(leftovers)} leftovers")
 
 
 @command.command("verify")
@@ -74,9 +75,9 @@ def _verify(store: Store) -> int:
         count += 1
         if not entry.is_whole():
             damaged += 1
-            click.secho(f"damaged  {entry.path}", fg="red", err=True)
+            say(f"damaged  {entry.path}", color="red", err=True)
             entry.remove()
-    click.echo(f"{count} results read, {damaged} were damaged and are dropped")
+    say(f"{count} results read, {damaged} were damaged and are dropped")
     return DAMAGED if damaged else 0
 
 

@@ -7,19 +7,23 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TextIO
 
 import click
 
 from assetforge.build import Build
 from assetforge.cli.console import console
-from assetforge.cli.options import Opened, build_options
+from assetforge.cli.options import Opened, build_options, keep_stale_option
+from assetforge.cli.output import reserved_stdout
+from assetforge.cli.reporter import Show
 from assetforge.errors import UsageError
 from assetforge.events import Event
 from assetforge.report import INTERRUPTED, OK
 from assetforge.watch.daemon import Daemon, Wishes, stopped_by_signals
+from assetforge.watch.presence import Shown
 
 
 @click.command("watch")
@@ -29,25 +33,33 @@ from assetforge.watch.daemon import Daemon, Wishes, stopped_by_signals
     "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that compute on each device."
 )
 @click.option("--once", is_flag=True, help="End when all that is there has settled and is built.")
+@keep_stale_option
+@click.option("-v", "--verbose", is_flag=True, help="Show what steps print.")
 @click.option("--events", metavar="FILE|-", help="Append what happens as one JSON object a line.")
-def command(opened: Opened, device: str, workers: int, once: bool, events: str | None) -> int:
+def command(
+    opened: Opened, device: str, workers: int, once: bool, keep_stale: bool, verbose: bool, events: str | None
+) -> int:
     """Build what arrives, as it arrives.
 
     SIGTERM and Ctrl-C end it in good order: what is being published is finished, the rest is taken up the next time.
     The exit code is 0, or 130 after Ctrl-C; with --once, that of `assetforge run`.
     """
-    with _event_log(events) as log, console(to_stderr=events == "-") as (show, shown):
+    with _event_log(events) as log, _console(events, verbose=verbose) as (show, shown):
 
         def listen(event: Event) -> None:
             log(event)
             show(event)
 
-        daemon = Daemon(lambda: _open(opened), listen, shown, Wishes(device, workers, once))
+        daemon = Daemon(lambda: _open(opened), listen, shown, Wishes(device, workers, once, keep_stale))
         with stopped_by_signals(daemon) as came:
             report = daemon.run()
     if signal.SIGINT in came:
         return INTERRUPTED
     return report.exit_code if once and not came else OK
+
+
+def _console(events: str | None, *, verbose: bool) -> AbstractContextManager[tuple[Show, Shown]]:
+    return console(sys.stderr if events == "-" else sys.stdout, verbose=verbose)
 
 
 def _open(opened: Opened) -> Build:
@@ -60,18 +72,20 @@ def _event_log(target: str | None) -> Iterator[Callable[[Event], None]]:
     if target is None:
         yield lambda _: None
         return
+    with _opened(target) as file:
+
+        def write(event: Event) -> None:
+            line = {"time": time.time(), "event": type(event).__name__, **asdict(event)}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.flush()
+
+        yield write
+
+
+def _opened(target: str) -> AbstractContextManager[TextIO]:
+    if target == "-":
+        return reserved_stdout()
     try:
-        file = sys.stdout if target == "-" else Path(target).open("a", encoding="utf-8")  # noqa: SIM115  closed below
+        return Path(target).open("a", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError("--events", f"{target} cannot be written ({error.strerror})", "choose another file") from error
-
-    def write(event: Event) -> None:
-        line = {"time": time.time(), "event": type(event).__name__, **asdict(event)}
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        file.flush()
-
-    try:
-        yield write
-    finally:
-        if file is not sys.stdout:
-            file.close()

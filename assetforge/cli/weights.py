@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from assetforge import weights
-from assetforge.cli.options import warn_of_broken
+from assetforge.cli.options import warn_of_plugins
+from assetforge.cli.output import say
 from assetforge.errors import PluginError
 from assetforge.plugins import load as load_plugins
 
@@ -52,28 +53,28 @@ def add(name: str, file: Path, told: Input | None, licence: str) -> None:
 
     existed = (weights.user_folder() / f"{name}{weights.SUFFIX}").is_file()
     path = add_weights(name, file, told, licence)
-    click.echo(f"{'replaced' if existed else 'added'} {_describe(name, 'user', path)}")
+    say(f"{'replaced' if existed else 'added'} {_describe(name, 'user', path)}")
     if not licence:
-        click.echo(f"its licence is for you to confirm: {weights.card(path)}")
+        say(f"its licence is for you to confirm: {weights.card(path)}")
 
 
 def _list() -> int:
     code = 0
     for name, owner, path in _all():
         try:
-            click.echo(_describe(name, owner, path))
+            say(_describe(name, owner, path))
         except PluginError as error:
-            click.secho(str(error), fg="red", err=True)
+            say(str(error), color="red", err=True)
             code = error.exit_code
     if not weights.names_in(weights.user_folder()):
-        click.echo(f"none of your own in {weights.user_folder()}; add some: assetforge weights add vgg19 FILE")
+        say(f"none of your own in {weights.user_folder()}; add some: assetforge weights add vgg19 FILE")
     return code
 
 
 def _all() -> Iterator[tuple[str, str, Path]]:
     """Give the name, owner and file of all weights: the plugins' first."""
     registry = load_plugins(Path.cwd())
-    warn_of_broken(registry)
+    warn_of_plugins(registry)
     for plugin in registry.plugins.values():
         for name in weights.names(plugin.folder):
             yield name, plugin.name, weights.find(name, plugin.folder)

@@ -9,6 +9,7 @@ import click
 
 from assetforge.build import Build
 from assetforge.cli.options import Opened, build_options
+from assetforge.cli.output import say
 from assetforge.cli.plan import exit_code
 from assetforge.execute.stages import MAPS
 from assetforge.plan.jobs import Job, Task, WrittenMap
@@ -30,7 +31,7 @@ def command(opened: Opened, asset: str) -> int:
         plan = build.plan(Wish(only=(asset,), explain=True))
         for job in plan.jobs:
             for line in explain(job, build):
-                click.echo(line)
+                say(line)
     return exit_code(plan)
 
 

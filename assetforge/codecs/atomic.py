@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +13,8 @@ from pathlib import Path
 
 from assetforge.errors import OutputError
 
+_LONGEST = 100
+"""Characters of a name that are kept in that of a file: file systems allow some 255 bytes."""
 _ADVICE = {
     errno.EACCES: "make it writable, check it out of version control, or close the program that holds it",
     errno.EPERM: "make it writable, check it out of version control, or close the program that holds it",
@@ -64,6 +68,12 @@ def naming(path: Path) -> Iterator[None]:
 def beside(path: Path) -> Path:
     """Name a temporary file in the same folder, hidden. A name that is just short enough must not grow."""
     return path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.tmp")
+
+
+def file_name(name: str) -> str:
+    """Return a name that any file system takes, and that no two names share."""
+    digest = hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=4).hexdigest()
+    return f"{re.sub(r'[^A-Za-z0-9.@,=-]', '_', name)[:_LONGEST]}-{digest}"
 
 
 def prepare(path: Path) -> None:

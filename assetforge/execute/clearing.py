@@ -1,8 +1,8 @@
-"""Clear up: what runs had begun that died, and what was built of sources that are gone."""
+"""Clear up: what runs had begun that died, and outputs that are not made any more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,21 +25,34 @@ def recover_dead(state: State, folder: Path) -> None:
             run.remove()
 
 
-def remove_outputs(gone: Gone, pipeline: Pipeline, state: State) -> Iterator[Path]:
-    """Remove and yield outputs whose sources are gone, unless somebody has changed them since."""
+def remove_gone(gone: Gone, pipeline: Pipeline, state: State) -> Iterator[Path]:
+    """Remove and yield the outputs of an asset that is not planned any more."""
     for name in gone.files:
-        path = pipeline.folder / name
-        if state.output(name) == "as written":
-            with suppress(OSError):
-                path.unlink()
-                yield path
-                _remove_empty(path.parent, pipeline.outputs.root)
+        yield from _remove(name, pipeline, state)
     state.forget(gone.asset)
 
 
-def _remove_empty(folder: Path, root: Path) -> None:
-    """Remove folders that have become empty, up to the output root."""
-    while folder != root and folder.is_relative_to(root):
+def remove_stale(made: Collection[str], pipeline: Pipeline, state: State) -> Iterator[Path]:
+    """Remove and yield outputs that jobs made once and nothing makes any more; `made`: the names of all that is."""
+    for name in sorted(state.stale()):
+        if name not in made:
+            yield from _remove(name, pipeline, state)
+    state.forget_stale()
+
+
+def _remove(name: str, pipeline: Pipeline, state: State) -> Iterator[Path]:
+    """Remove and yield an output, unless somebody has changed it since it was written, or makes it too."""
+    path = pipeline.folder / name
+    if state.output(name) == "as written" and not state.is_of_another(name):
+        with suppress(OSError):
+            path.unlink()
+            yield path
+            _remove_empty(path.parent, pipeline)
+
+
+def _remove_empty(folder: Path, pipeline: Pipeline) -> None:
+    """Remove folders that have become empty, up to the output root, or to the project's own folder."""
+    while any(folder != top and folder.is_relative_to(top) for top in (pipeline.outputs.root, pipeline.folder)):
         try:
             folder.rmdir()
         except OSError:

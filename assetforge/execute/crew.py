@@ -17,7 +17,7 @@ from typing import Protocol
 
 import assetforge
 from assetforge.execute.log import Log
-from assetforge.execute.protocol import Setup, receive, send, unpack
+from assetforge.execute.protocol import STACK_SIGNAL, Setup, receive, send, unpack
 from assetforge.execute.stages import Gone, Pool, Ready, Reply, Stage
 from assetforge.execute.workplace import Workplace, perform
 
@@ -27,6 +27,8 @@ START_LIMIT = 600.0
 """Seconds that a worker may take to start: a slow network drive takes minutes to load torch from."""
 _KEPT = 2**30
 """Bytes: a process keeps so much free memory, and larger pieces it gives back."""
+_LAST_WORDS = 0.5
+"""Seconds for a worker to log where it was before it is ended."""
 GRACE = 5.0
 """Seconds that a worker may take to finish a publication when the run is over."""
 
@@ -37,6 +39,8 @@ class Worker(Protocol):
     name: str
     pool: Pool
     ready: bool
+    limit: float
+    """Seconds that it may take for what it does."""
     deadline: float
 
     def give(self, stage: Stage) -> None:
@@ -47,6 +51,9 @@ class Worker(Protocol):
 
     def ending(self) -> str:
         """Tell how its process ended."""
+
+    def stop(self) -> None:
+        """End it because it takes too long, and let it log where it was."""
 
     def kill(self) -> None:
         """End it at once, with all that it has started."""
@@ -62,7 +69,8 @@ class SpawnedWorker:
     """A worker in a process of its own, and in a session of its own: signals to the host's group do not reach it."""
 
     def __init__(self, setup: Setup, pool: Pool, threads: int, inbox: Inbox) -> None:
-        self.name, self.pool, self.ready, self.deadline = setup.name, pool, False, float("inf")
+        self.name, self.pool, self.ready = setup.name, pool, False
+        self.limit = self.deadline = float("inf")
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "assetforge.execute.worker"],  # -P: a project may hold a random.py
             stdin=subprocess.PIPE,
@@ -107,6 +115,15 @@ class SpawnedWorker:
         memory = "; the system does that when memory runs out" if name == "SIGKILL" else ""
         return f"its process was ended by {name}{memory}"
 
+    def stop(self) -> None:
+        """End it because it takes too long, and let it log where it was."""
+        if os.name == "posix":
+            with suppress(ProcessLookupError):
+                self._process.send_signal(STACK_SIGNAL)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LAST_WORDS)
+        self._kill_group()
+
     def kill(self) -> None:
         """End it at once, with all that it has started."""
         self._kill_group()
@@ -136,7 +153,8 @@ class InlineWorker:
     """No process at all: stages are done where they are given. A debugger reaches them, and a crash ends the run."""
 
     def __init__(self, workplace: Workplace, pool: Pool, inbox: Inbox) -> None:
-        self.name, self.pool, self.ready, self.deadline = workplace.name, pool, True, float("inf")
+        self.name, self.pool, self.ready = workplace.name, pool, True
+        self.limit = self.deadline = float("inf")
         self._workplace, self._inbox = workplace, inbox
 
     def give(self, stage: Stage) -> None:
@@ -152,6 +170,9 @@ class InlineWorker:
     def ending(self) -> str:
         """Tell that it cannot end."""
         return ""
+
+    def stop(self) -> None:
+        """Do nothing."""
 
     def kill(self) -> None:
         """Do nothing."""
@@ -236,6 +257,7 @@ class Crew:
     def started(self, worker: Worker, ready: Ready) -> None:
         """Take note of what a worker told when it had started."""
         worker.ready, worker.deadline = True, float("inf")
+        worker.log()  # what plugins print when they are loaded is no asset's
         self.hire.started(worker.pool, ready)
 
     def give(self, worker: Worker, stage: Stage, time_limit: float) -> None:
@@ -246,7 +268,7 @@ class Crew:
 
     def allow(self, worker: Worker, seconds: float) -> None:
         """Let a worker go on for so long from now."""
-        worker.deadline = time.monotonic() + seconds
+        worker.limit, worker.deadline = seconds, time.monotonic() + seconds
 
     def take_back(self, worker: Worker) -> Stage | None:
         """Note that a worker is idle again; return what it was busy with."""

@@ -15,5 +15,7 @@ class Manner:
     """Processes that compute on each device; 0 does everything in the caller's own process."""
     force: bool = False
     """Compute everything anew, whatever the store has."""
+    keep_stale: bool = False
+    """Whether outputs that are not made any more are left where they are."""
     keep_up: bool = False
     """Whether the caller plans jobs anew whose sources change while they are built; else they fail."""

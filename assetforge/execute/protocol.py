@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from assetforge.store.results import Store
 
 STAGE_END = b"\0end of stage\0"
 """Written to the log when a stage ends, so that the host knows that it has all of it."""
+STACK_SIGNAL = getattr(signal, "SIGUSR1", signal.SIGTERM)
+"""Makes a worker log where each of its threads is; where the system has no such signal, nothing is sent."""
 _LENGTH = 8
 
 

@@ -1,4 +1,4 @@
-"""One run: do what is out of date, then remove what is left of sources that are gone."""
+"""One run: do what is out of date, then remove what is not made any more."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Replan = Callable[[Sequence[str]], Plan]
 
 
 def execute(session: Session, plan: Plan, ledger: Ledger, replan: Replan) -> None:
-    """Run what is out of date, and remove what is left of sources that are gone; the ledger tells what became of it."""
+    """Run what is out of date, and remove what is not made any more; the ledger tells what became of it."""
     try:
         with session:
             session.submit(plan.in_state("out of date"))
@@ -26,8 +26,11 @@ def execute(session: Session, plan: Plan, ledger: Ledger, replan: Replan) -> Non
                 session.advance(_PATIENCE)
                 if not session.busy:
                     _go_on_after_others(session, ledger, replan)
-            for gone in plan.gone:
-                session.remove(gone)
+            if plan.is_whole:
+                for gone in plan.gone:
+                    session.remove_gone(gone)
+                session.remove_stale(plan.made)
+                session.forget_others(plan.jobs)
     except KeyboardInterrupt:
         ledger.interrupted = True
 

@@ -17,7 +17,7 @@ from queue import Empty
 from typing import Protocol
 
 from assetforge.errors import AssetForgeError, ChangedError, PluginError, Problem
-from assetforge.events import AttemptFailed, Event, StepStarted
+from assetforge.events import AttemptFailed, Event, StepStarted, StillWorking
 from assetforge.execute.crew import Bounds, Crew, Worker
 from assetforge.execute.stages import (
     CODEC_TIME_LIMIT,
@@ -42,6 +42,10 @@ from assetforge.store.state import Published
 
 MOST_STARTS = 3
 """Processes in a row that may die before they have started."""
+MOST_LOGGED = 2**18
+"""Characters that are kept of what a job prints, the last ones."""
+TELL_EVERY = 60.0
+"""Seconds between signs of life of a stage that takes long."""
 
 
 @dataclass
@@ -50,9 +54,16 @@ class Attempt:
 
     job: Job
     scratch: Path
-    began: float
     stages: deque[Stage] = field(default_factory=deque)
     failures: int = 0
+    since: float = 0.0
+    """When the present stage was begun, on a steady clock."""
+    told: float = 0.0
+    """When something was last told of it."""
+    seconds: float = 0.0
+    """How long its stages have taken so far, all attempts together; not how long it waited between them."""
+    log: str = ""
+    """What was printed so far."""
     damaged: list[Entry] = field(default_factory=list)
     """Results in the store that were not what had been put there."""
     step: str = ""
@@ -68,7 +79,6 @@ class Ending:
     attempt: Attempt
     problem: Problem | None = None
     quarantine: bool = False
-    log: str = ""
     stale: bool = False
     """Whether it was planned with something that is not so any more."""
 
@@ -79,7 +89,7 @@ class Books(Protocol):
     def begin(self, job: Job) -> int | None:
         """Note that an attempt begins; return how many failed before, or None where the job is not to be done."""
 
-    def failed(self, job: Job, problem: Problem, log: str) -> None:
+    def failed(self, job: Job, problem: Problem) -> None:
         """Note that an attempt failed."""
 
     def is_current(self, job: Job) -> bool:
@@ -112,10 +122,15 @@ class Schedule:
     _stopped: set[Worker] = field(default_factory=set)
     """Workers that were ended because they took too long."""
 
+    @property
+    def _at_work(self) -> Iterator[tuple[Worker, Attempt]]:
+        return ((worker, self.active[stage.asset]) for worker, stage in self.crew.busy.items())
+
     def dispatch(self) -> Iterator[Ending]:
         """Begin as many jobs as may be under way at once, and give all who are idle something to do."""
         while (queue := self.urgent or self.waiting) and len(self.active) < self.bounds.jobs:
             self._begin(queue.popleft())
+        self._tell_of_slow(time.monotonic())
         yield from self._dispatch()
 
     def listen(self, patience: float) -> Iterator[Ending]:
@@ -125,7 +140,7 @@ class Schedule:
         except Empty:
             for worker in self.crew.overdue():
                 self._stopped.add(worker)
-                worker.kill()
+                worker.stop()
             return
         if worker is None:
             return
@@ -143,7 +158,7 @@ class Schedule:
     def _begin(self, job: Job) -> None:
         failures = self.books.begin(job)
         if failures is not None:
-            attempt = Attempt(job, self.scratch / str(next(self._numbers)), time.monotonic(), failures=failures)
+            attempt = Attempt(job, self.scratch / str(next(self._numbers)), failures=failures)
             self.active[job.asset] = attempt
             self._cut(attempt)
 
@@ -220,8 +235,17 @@ class Schedule:
         if isinstance(stage, Write) and not self.books.is_current(attempt.job):
             raise ChangedError(attempt.job.asset, "its sources were changed while it was built", "run again")
         attempt.step = ""
+        attempt.since = attempt.told = time.monotonic()
         limit = stage.tasks[0].use.resources.time_limit if isinstance(stage, Compute) else CODEC_TIME_LIMIT
         self.crew.give(worker, stage, limit)
+
+    def _tell_of_slow(self, now: float) -> None:
+        """Tell now and then of stages that take long: without a terminal, nothing else shows that they go on."""
+        for worker, attempt in self._at_work:
+            if now - attempt.told >= TELL_EVERY:
+                attempt.told = now
+                step = attempt.step or attempt.stages[0].doing
+                self.emit(StillWorking(attempt.job.asset, step, now - attempt.since, worker.limit))
 
     # Taking in answers
 
@@ -237,10 +261,9 @@ class Schedule:
             if isinstance(reply, Failed):  # it cannot even start
                 raise _startup_error(reply)
             return
-        attempt = self.active[stage.asset]
+        attempt = self._after_stage(stage, worker)
         match reply:
             case Done(scratch_bytes, published):
-                worker.log()
                 attempt.scratch_bytes, attempt.published = scratch_bytes, published
                 attempt.stages.popleft()
                 if attempt.stages:
@@ -250,7 +273,16 @@ class Schedule:
             case Damaged(entry):
                 yield from self._mend(attempt, entry)
             case Failed():
-                yield from self._failed(attempt, reply, worker.log())
+                yield from self._failed(attempt, reply)
+
+    def _after_stage(self, stage: Stage, worker: Worker) -> Attempt:
+        """Note how long a stage took and what was printed meanwhile."""
+        attempt = self.active[stage.asset]
+        attempt.seconds += time.monotonic() - attempt.since
+        printed = worker.log()
+        if printed.strip():
+            attempt.log = (attempt.log + printed)[-MOST_LOGGED:]
+        return attempt
 
     def _mend(self, attempt: Attempt, entry: Entry) -> Iterator[Ending]:
         """Make a result again that is not what was put into the store."""
@@ -262,45 +294,45 @@ class Schedule:
         self.store.drop(entry)
         self._cut(attempt)
 
-    def _failed(self, attempt: Attempt, failed: Failed, log: str = "") -> Iterator[Ending]:
+    def _failed(self, attempt: Attempt, failed: Failed) -> Iterator[Ending]:
         """Note a failure; try again where that may help, after all others that wait."""
         if failed.stale:  # which is nobody's fault
-            yield self._end(attempt, failed, log)
+            yield self._end(attempt, failed)
             return
         attempt.failures += 1
-        self.books.failed(attempt.job, failed.problem, log)
+        self.books.failed(attempt.job, failed.problem)
         if failed.retry and attempt.failures < self.attempts:
             self.emit(AttemptFailed(attempt.job.asset, str(failed.problem)))
             self.books.begin(attempt.job)
             self._cut(attempt)
         else:
-            yield self._end(attempt, failed, log)
+            yield self._end(attempt, failed)
 
     def _gone(self, worker: Worker) -> Iterator[Ending]:
         stage = self.crew.lose(worker)
-        ending, log = worker.ending(), worker.log()
+        what = worker.ending()
         if stage is None:
             if not worker.ready:
                 self._failed_starts += 1
                 if self._failed_starts >= MOST_STARTS:
-                    raise PluginError("worker", f"cannot start: {ending}", log.strip()[-2000:])
+                    raise PluginError("worker", f"cannot start: {what}", worker.log().strip()[-2000:])
             return
-        attempt = self.active[stage.asset]
-        what = ending
+        attempt = self._after_stage(stage, worker)
+        instead = ""
         if worker in self._stopped:
             self._stopped.remove(worker)
-            what = "took longer than its time limit, and was stopped"
+            what = f"took longer than its time limit of {worker.limit:g} s, and was stopped"
+            instead = "see its log for where it was, or raise `resources: {time_limit: …}`"
         where = f"step {attempt.step!r}" if isinstance(stage, Compute) else stage.asset
-        verb = "reading" if isinstance(stage, Read) else "writing"
-        what = what if isinstance(stage, Compute) else f"while {verb} it, {what}"
-        yield from self._failed(attempt, Failed(Problem(where, what), retry=True, quarantine=True), log)
+        what = what if isinstance(stage, Compute) else f"while {stage.doing} it, {what}"
+        yield from self._failed(attempt, Failed(Problem(where, what, instead), retry=True, quarantine=True))
 
-    def _end(self, attempt: Attempt, failed: Failed | None = None, log: str = "") -> Ending:
+    def _end(self, attempt: Attempt, failed: Failed | None = None) -> Ending:
         del self.active[attempt.job.asset]
         shutil.rmtree(attempt.scratch, ignore_errors=True)
         if failed is None:
             return Ending(attempt)
-        return Ending(attempt, failed.problem, failed.quarantine, log, failed.stale)
+        return Ending(attempt, failed.problem, failed.quarantine, failed.stale)
 
 
 def _startup_error(failed: Failed) -> AssetForgeError:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from assetforge.codecs.atomic import write_atomically
-from assetforge.errors import AssetForgeError, OutputError, Problem
+from assetforge.errors import AssetForgeError, Problem
 from assetforge.events import AttemptFailed, Event, JobStarted, OutputRemoved, OutputWritten
-from assetforge.execute.clearing import recover_dead, remove_outputs
+from assetforge.execute.clearing import recover_dead, remove_gone, remove_stale
 from assetforge.execute.crew import Crew
 from assetforge.execute.hire import Hiring, Inline, likely_device
+from assetforge.execute.logs import Logs
 from assetforge.execute.manner import Manner
 from assetforge.execute.protocol import Setup
 from assetforge.execute.schedule import Books, Ending, Schedule
 from assetforge.execute.stages import Woken
 from assetforge.pipeline.pipeline import Pipeline
-from assetforge.plan.jobs import Gone, Job
+from assetforge.plan.jobs import NOT_MADE, Gone, Job
 from assetforge.plugins import Registry
 from assetforge.report import Ledger
 from assetforge.store import notes, runs
@@ -60,7 +59,7 @@ class Session:
         hire = _hire(office, run, manner)
         self._crew = Crew(hire)
         stack.callback(self._crew.disband)
-        self._books = _SessionBooks(office, self._ledger, run.id, manner)
+        self._books = _SessionBooks(office, self._ledger, run.id, manner, Logs.of(office.pipeline))
         self._schedule = Schedule(
             crew=self._crew,
             store=office.store,
@@ -143,11 +142,26 @@ class Session:
         self._office.state.reload()
         return jobs
 
-    def remove(self, gone: Gone) -> None:
-        """Remove outputs whose sources are gone."""
-        for path in remove_outputs(gone, self._office.pipeline, self._office.state):
+    def remove_gone(self, gone: Gone) -> None:
+        """Remove the outputs of an asset that is not planned any more, unless the run is to keep such."""
+        if not self._manner.keep_stale:
+            self._removed(remove_gone(gone, self._office.pipeline, self._office.state), gone.asset, gone.why)
+
+    def remove_stale(self, made: Collection[str]) -> None:
+        """Remove outputs that nothing makes any more, unless the run is to keep such; `made`: names of all that is."""
+        if not self._manner.keep_stale:
+            self._removed(remove_stale(made, self._office.pipeline, self._office.state), "", NOT_MADE)
+
+    def _removed(self, paths: Iterable[Path], asset: str, why: str) -> None:
+        for path in paths:
             self._ledger.removed.append(str(path))
-            self._office.emit(OutputRemoved(gone.asset, str(path)))
+            self._office.emit(OutputRemoved(asset, str(path), why))
+
+    def forget_others(self, jobs: Iterable[Job]) -> None:
+        """Forget what failed and what was printed of assets that are not among all jobs that there are."""
+        assets = {job.asset for job in jobs}
+        self._office.state.journal.forget_others(assets)
+        self._books.logs.prune(assets)
 
     def _claimed_by_the_living(self) -> set[str]:
         state, folder = self._office.state, self._office.pipeline.state
@@ -188,6 +202,7 @@ class _SessionBooks(Books):
     ledger: Ledger
     run: str
     manner: Manner
+    logs: Logs
     elsewhere: list[Job] = field(default_factory=list)
     """Jobs that another run is doing."""
     started: set[str] = field(default_factory=set)
@@ -207,9 +222,9 @@ class _SessionBooks(Books):
             self.office.emit(JobStarted(job.asset, tuple(map(str, job.reasons))))
         return journal.attempt_begins(job.asset, job.signature, self.run)
 
-    def failed(self, job: Job, problem: Problem, log: str) -> None:
+    def failed(self, job: Job, problem: Problem) -> None:
         """Note that an attempt failed."""
-        self.office.state.journal.attempt_failed(job.asset, self.run, str(problem), self._keep_log(job, log))
+        self.office.state.journal.attempt_failed(job.asset, self.run, str(problem))
 
     def is_current(self, job: Job) -> bool:
         """Tell whether the job's sources are still those that it was planned with."""
@@ -222,32 +237,20 @@ class _SessionBooks(Books):
     def ended(self, ending: Ending) -> None:
         """Note how a job ended."""
         attempt, job, state = ending.attempt, ending.attempt.job, self.office.state
-        seconds = time.monotonic() - attempt.began
+        log = self.logs.keep(job.asset, attempt.log)
         self.started.discard(job.asset)
         if ending.problem is None:
             noted = notes.gather(self.office.store, {task.name: task.key for task in job.tasks})
             state.remember(job.asset, job.signature, job.sources, job.facts, attempt.published, noted.flags)
             for one in attempt.published:
                 self.office.emit(OutputWritten(job.asset, str(self.office.pipeline.folder / one.name)))
-            self.ledger.done(job, seconds, noted)
+            self.ledger.done(job, attempt.seconds, noted, log)
         elif ending.stale and self.manner.keep_up:
             self.office.emit(AttemptFailed(job.asset, str(ending.problem)))
             self.ledger.untouched(job, "not run")
         else:
-            log, error = self._keep_log(job, ending.log), str(ending.problem)
+            error = str(ending.problem)
             if ending.quarantine:
                 state.journal.quarantine(job.asset, job.signature, attempt.failures, error, log)
-            self.ledger.finish(job, "failed", seconds, error, log, quarantined=ending.quarantine)
+            self.ledger.finish(job, "failed", attempt.seconds, error, log, quarantined=ending.quarantine)
         state.journal.unclaim(job.asset, self.run)
-
-    def _keep_log(self, job: Job, log: str) -> str:
-        """Keep what was printed beside the state; return where."""
-        if not log.strip():
-            return ""
-        name = re.sub(r"[^\w.,=\[\]-]", "_", job.asset)[:120]
-        path = self.office.pipeline.state / "logs" / f"{name}-{job.signature[:8]}.log"
-        try:
-            write_atomically(path, log.encode())
-        except OutputError:  # the failure itself is what matters
-            return ""
-        return str(path)

@@ -30,6 +30,7 @@ class Read:
     scratch: Path
     sources: tuple[SourceMap, ...]
     pool: Pool = "codec"
+    doing: str = "reading"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Compute:
     wanted: frozenset[str]
     """Keys of the maps that go to the scratch folder, because an output is made of them."""
     pool: Pool
+    doing: str = "computing"
 
     @property
     def memory(self) -> int:
@@ -60,6 +62,7 @@ class Write:
     encode: tuple[Output, ...]
     publish: tuple[Output, ...]
     pool: Pool = "codec"
+    doing: str = "writing"
 
 
 Stage = Read | Compute | Write

@@ -7,6 +7,7 @@ whatever plugins print goes to standard error, which the host keeps as the log.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
 import queue
 import signal
@@ -14,12 +15,12 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import IO
+from typing import IO, NoReturn
 
 from assetforge.errors import AssetForgeError, PluginError, Problem
 from assetforge.events import Event, StepProgress
 from assetforge.execute.devices import CPU, resolve_device, same_kind
-from assetforge.execute.protocol import STAGE_END, Setup, receive, send, unpack
+from assetforge.execute.protocol import STACK_SIGNAL, STAGE_END, Setup, receive, send, unpack
 from assetforge.execute.publish import DamagedError
 from assetforge.execute.stages import Damaged, Failed, Happened, Ready, Reply, failure
 from assetforge.execute.workplace import Workplace, perform
@@ -27,6 +28,7 @@ from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
 from assetforge.store.runs import Run
 
+_leave = os._exit
 _STANDARD_INPUT, _STANDARD_OUTPUT, _STANDARD_ERROR = 0, 1, 2
 _PR_SET_PDEATHSIG = 1
 _PROGRESS_STEP = 0.01
@@ -36,12 +38,31 @@ def main() -> None:
     """Serve until the host lets go of standard input."""
     commands, answers = _own_pipes()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the host's to handle
+    _log_how_it_ends()
     packed = receive(commands)
     if packed is None:
         return
     setup: Setup = unpack(packed)
     with Run(setup.run).lock(setup.name):
         _serve(setup, commands, answers)
+
+
+def _log_how_it_ends() -> None:
+    """Log the stack where a step crashes the interpreter, hangs, or leaves by `os._exit`."""
+    faulthandler.enable()
+    if hasattr(faulthandler, "register"):
+        faulthandler.register(STACK_SIGNAL)
+    process = os.getpid()
+
+    def leave(status: int) -> NoReturn:
+        if os.getpid() == process:  # and not a child that ends as it should
+            sys.stdout.flush()
+            sys.stderr.write(f"os._exit({status}) was called:\n")
+            traceback.print_stack(sys._getframe(1))
+            sys.stderr.flush()
+        _leave(status)
+
+    os._exit = leave
 
 
 def _own_pipes() -> tuple[IO[bytes], IO[bytes]]:
@@ -77,11 +98,13 @@ def _listen(commands: IO[bytes], inbox: queue.SimpleQueue[bytes], undisturbed: t
     while (packed := receive(commands)) is not None:
         inbox.put(packed)
     with undisturbed:
-        os._exit(0)
+        _leave(0)
 
 
 def _refuse_changed(registry: Registry, setup: Setup) -> None:
     for name, code in setup.plugins.items():
+        if name not in registry.plugins and registry.broken:
+            raise PluginError(f"plugin {name!r}", f"is broken in a worker: {registry.broken[0]}")
         if name not in registry.plugins or registry.plugins[name].code != code:
             raise PluginError(f"plugin {name!r}", "was changed since the plan was made", "run again")
 
@@ -93,6 +116,7 @@ def _workplace(setup: Setup, registry: Registry, answers: IO[bytes], undisturbed
         _die_with_the_host()
         device = resolve_device(setup.device)
         devices = tuple(same_kind(setup.device, device))
+    _end_of_log()
     send(answers, Ready(device, devices))
     return Workplace(
         setup.name,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from assetforge.errors import PipelineError, Problem
+from assetforge.errors import PipelineError, Problem, is_text
 from assetforge.pipeline import marked_yaml
 from assetforge.pipeline.document import PipelineSection
 from assetforge.pipeline.findings import Findings
 from assetforge.pipeline.inputs import resolve_inputs
 from assetforge.pipeline.marked_yaml import Document
 from assetforge.pipeline.outputs import resolve_outputs
-from assetforge.pipeline.overrides import apply_profile, define, override_asset
+from assetforge.pipeline.overrides import apply_profile, define, override_asset, set_apart
 from assetforge.pipeline.pipeline import Pipeline, Variant
 from assetforge.pipeline.validate import validate
 from assetforge.pipeline.variants import resolve_variants
@@ -21,6 +21,8 @@ from assetforge.plugins import Registry
 
 def load(file: Path, registry: Registry, definitions: Sequence[str] = (), profile: str = "") -> Pipeline:
     """Load a pipeline file with a profile and `key=value` definitions; raise PipelineError with every mistake."""
+    if not is_text(str(file.absolute())):
+        raise PipelineError([Problem(str(file.absolute()), "its path is not UTF-8", "rename the file or its folders")])
     document = _mapping(file, "begin with `version: 1`")
     document = apply_profile(document, profile, registry)
     document = define(document, definitions, registry)
@@ -37,6 +39,7 @@ def load(file: Path, registry: Registry, definitions: Sequence[str] = (), profil
         file=file,
         name=section.name or file.stem,
         profile=profile,
+        apart=set_apart(definitions),
         sources=folder / section.sources,
         inputs=inputs,
         variants=variants,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
-from assetforge.errors import PipelineError, Problem, UsageError, did_you_mean
+from assetforge.errors import PipelineError, Problem, UsageError, did_you_mean, is_text
 from assetforge.pipeline.document import PipelineSection
 from assetforge.pipeline.marked_yaml import Document, Path
 from assetforge.plugins import Registry
@@ -15,10 +16,21 @@ from assetforge.plugins import Registry
 SECTIONS = tuple(PipelineSection.model_fields)
 
 
+def set_apart(definitions: Sequence[str]) -> tuple[str, ...]:
+    """Return those `key=value` definitions by which other files are read or written than the pipeline says.
+
+    Their outputs are a set of their own: what the pipeline makes without them is not stale because of them.
+    """
+    sections = ("inputs", "outputs", "sources", "variants")
+    return tuple(one for one in definitions if re.split(r"[.=]", one, maxsplit=1)[0] in sections)
+
+
 def define(document: Document, definitions: Sequence[str], registry: Registry) -> Document:
     """Apply `key=value` definitions as though they stood in the file; raise UsageError where a key fits nothing."""
     for definition in definitions:
         key, equals, text = definition.partition("=")
+        if not is_text(definition):
+            raise UsageError(f"-D {definition}", "is not UTF-8", "write it in UTF-8")
         if not equals:
             raise UsageError(f"-D {definition}", "has no '='", "write -D scale=4")
         paths = targets(document, key, registry)

@@ -81,6 +81,8 @@ class Pipeline:
     file: Path
     name: str
     profile: str
+    apart: tuple[str, ...]
+    """Definitions of the command line by which it has other inputs or outputs than its file says."""
     sources: Path
     inputs: Mapping[str, Input]
     variants: tuple[Variant, ...]
@@ -107,5 +109,6 @@ class Pipeline:
 
     @property
     def id(self) -> str:
-        """What the state knows this pipeline by: each profile has outputs of its own."""
-        return f"{self.file.name}@{self.profile}" if self.profile else self.file.name
+        """What the state knows this pipeline by: each profile has outputs of its own, and so has what is set apart."""
+        profile = f"@{self.profile}" if self.profile else ""
+        return f"{self.file.name}{profile}{''.join(f' -D {one}' for one in sorted(self.apart))}"

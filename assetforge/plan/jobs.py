@@ -16,6 +16,8 @@ from assetforge.plan.reasons import Reason
 
 State = Literal["up to date", "out of date", "incomplete", "failed", "quarantined"]
 """`incomplete`: a source is missing; `failed`: something else keeps it from being built."""
+NOT_MADE = "it is not made any more"
+"""Why an output is removed whose asset is still built."""
 Facts = Mapping[str, Any]
 
 
@@ -109,20 +111,31 @@ class Job(NamedTuple):  # and no dataclass: there may be very many, and frozen o
 
 @dataclass(frozen=True)
 class Gone:
-    """What was built of sources that are there no more."""
+    """An asset that was built and is not planned any more."""
 
     asset: str
     files: tuple[str, ...]
+    """Its outputs that nothing else makes."""
     sources: tuple[str, ...]
+    why: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a pipeline."""
+    """Jobs of a pipeline."""
 
     pipeline: Pipeline
     jobs: tuple[Job, ...]
+    is_whole: bool = False
+    """Whether these are all jobs that there are. Only then is it known what is not made any more."""
     gone: tuple[Gone, ...] = ()
+    stale: tuple[str, ...] = ()
+    """Other outputs that were made and are not any more, or will not be when the jobs are done."""
+
+    @property
+    def made(self) -> set[str]:
+        """The names of all outputs of the jobs."""
+        return {name for job in self.jobs for name in job.files}
 
     def in_state(self, state: State) -> list[Job]:
         """Return the jobs in one state."""

@@ -69,3 +69,6 @@ class Past(Protocol):
 
     def recorded(self) -> Collection[str]:
         """Name all recorded jobs."""
+
+    def stale(self) -> Collection[str]:
+        """Name the outputs that jobs made once, and did not when they were last built."""

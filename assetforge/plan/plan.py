@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import starmap
 from pathlib import Path
 
-from assetforge.errors import AssetForgeError, PipelineError, Problem, SourceError
+from assetforge.errors import AssetForgeError, PipelineError, Problem, SourceError, is_text, printable_name
 from assetforge.pipeline.pipeline import Input, Pipeline, StepUse, Variant
 from assetforge.plan import keys
 from assetforge.plan.assets import Asset, find_assets
-from assetforge.plan.collisions import find_collisions
+from assetforge.plan.collisions import find_collisions, summary
 from assetforge.plan.jobs import Facts, Gone, Job, MapOrigin, Output, Plan, SourceMap, State, Task, WrittenMap, tasks_of
 from assetforge.plan.past import OutputState, Past, Record
 from assetforge.plan.reasons import Kind, Reason, differences
@@ -50,10 +50,10 @@ def make_plan(pipeline: Pipeline, past: Past, special: SpecialVariants, wish: Wi
         for variant in (cached(asset.overrides) if asset.overrides else pipeline.variants)
     ]
     if collisions := find_collisions(jobs, pipeline):
-        raise PipelineError([collision.problem for collision in collisions])
+        raise PipelineError(summary(collisions))
     if wish.only:
         return Plan(pipeline, _chosen(jobs, wish.only))
-    return Plan(pipeline, tuple(jobs), tuple(_gone(jobs, past, pipeline.folder)))
+    return _whole(pipeline, jobs, past)
 
 
 def plan_assets(
@@ -69,13 +69,13 @@ def plan_assets(
     for asset in assets:
         try:
             variants = cached(asset.overrides) if asset.overrides else pipeline.variants
-        except PipelineError as error:
-            jobs.append(Job(asset.name, "failed", problem=error.problems[0], base=asset.name))
+        except AssetForgeError as error:
+            jobs.append(Job(printable_name(asset.name), "failed", problem=error.problem, base=asset.name))
         else:
             jobs += [planner.job(asset, variant) for variant in variants]
     refused = {asset: found.problem for found in find_collisions(jobs, pipeline) for asset in found.assets}
     jobs = [_refused(job, refused[job.asset]) if job.asset in refused else job for job in jobs]
-    return Plan(pipeline, tuple(jobs), tuple(_gone(jobs, past, pipeline.folder)) if all_of_them else ())
+    return _whole(pipeline, jobs, past) if all_of_them else Plan(pipeline, tuple(jobs))
 
 
 def _refused(job: Job, problem: Problem) -> Job:
@@ -83,7 +83,7 @@ def _refused(job: Job, problem: Problem) -> Job:
 
 
 def _chosen(jobs: Sequence[Job], only: Sequence[str]) -> tuple[Job, ...]:
-    chosen = tuple(job for job in jobs if any(fnmatchcase(job.asset, glob) for glob in only))
+    chosen = tuple(job for job in jobs if any(_is_meant(job, glob) for glob in only))
     if not chosen:
         known = ", ".join(job.asset for job in jobs[:8])
         problem = Problem("--only", f"no asset matches {', '.join(only)}", f"the first ones are: {known}")
@@ -91,15 +91,33 @@ def _chosen(jobs: Sequence[Job], only: Sequence[str]) -> tuple[Job, ...]:
     return chosen
 
 
-def _gone(jobs: Sequence[Job], past: Past, folder: Path) -> Iterable[Gone]:
-    """Yield the recorded jobs whose sources are gone, with those of their outputs that no job makes now."""
-    planned = {job.asset for job in jobs}
-    kept: set[str] | None = None
-    for asset in sorted(set(past.recorded()) - planned):
+def _is_meant(job: Job, glob: str) -> bool:
+    """Tell whether a job is meant by its name, by that of its asset without the variant, or by a wildcard."""
+    return glob in (job.asset, job.base) or fnmatchcase(job.asset, glob)
+
+
+def _whole(pipeline: Pipeline, jobs: Sequence[Job], past: Past) -> Plan:
+    """Return the plan of all jobs, with what is not made any more."""
+    plan = Plan(pipeline, tuple(jobs), is_whole=True)
+    unplanned = set(past.recorded()) - {job.asset for job in jobs}
+    changing = [job for job in jobs if job.state == "out of date" and "new" not in {one.kind for one in job.reasons}]
+    if not (unplanned or changing or past.stale()):
+        return plan
+    made = plan.made
+    gone = tuple(_gone(sorted(unplanned), jobs, made, past, pipeline.folder))
+    before = [name for job in changing if (record := past.record(job.asset)) for name in record.outputs]
+    return replace(plan, gone=gone, stale=tuple(sorted({*past.stale(), *before} - made)))
+
+
+def _gone(unplanned: Iterable[str], jobs: Sequence[Job], made: set[str], past: Past, folder: Path) -> Iterator[Gone]:
+    """Yield the recorded jobs that are not planned any more; not those of an asset whose overrides are wrong now."""
+    unsure = tuple(f"{job.asset}[" for job in jobs if job.state == "failed")
+    for asset in unplanned:
         record = past.record(asset)
-        if record and not all((folder / name).exists() for name in record.sources):
-            kept = {name for job in jobs for name in job.files} if kept is None else kept
-            yield Gone(asset, tuple(name for name in record.outputs if name not in kept), record.sources)
+        if record and not asset.startswith(unsure):
+            there = all((folder / name).exists() for name in record.sources)
+            why = "the pipeline does not make it any more" if there else "its sources are gone"
+            yield Gone(asset, tuple(name for name in record.outputs if name not in made), record.sources, why)
 
 
 @dataclass(frozen=True)
@@ -145,8 +163,11 @@ class _Planner:
 
     def job(self, asset: Asset, variant: Variant) -> Job:
         """Plan one job, without working out its keys where it is plain that nothing has changed."""
-        name = job_name(asset, variant)
+        name = printable_name(job_name(asset, variant))
         sources = tuple(self.sources + path for path in asset.sources.values())
+        if not all(map(is_text, sources)):
+            problem = Problem(str(self.pipeline.folder / sources[0]), "its name is not UTF-8", "rename it")
+            return Job(name, "failed", sources=sources, problem=problem, base=asset.name)
         if asset.conflict:
             return Job(name, "failed", sources=sources, problem=asset.conflict, base=asset.name)
         if asset.missing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,11 @@ class Journal:
         failed = "select count(error) from attempts where pipeline = ? and asset = ? and signature = ?"
         return int(self._one(failed, self._pipeline, asset, signature)[0])
 
-    def attempt_failed(self, asset: str, run: str, error: str, log: str) -> None:
+    def attempt_failed(self, asset: str, run: str, error: str) -> None:
         """Note what an attempt failed with."""
-        values = (time.time(), error, log, self._pipeline, asset, run)
+        values = (time.time(), error, self._pipeline, asset, run)
         where = "where pipeline = ? and asset = ? and run = ? and ended is null"
-        self._write(f"update attempts set ended = ?, error = ?, log = ? {where}", values)  # noqa: S608
+        self._write(f"update attempts set ended = ?, error = ? {where}", values)  # noqa: S608
 
     # Quarantine
 
@@ -75,6 +75,10 @@ class Journal:
             self._write("delete from attempts where pipeline = ? and asset = ?", (self._pipeline, asset))
             self._write("delete from quarantine where pipeline = ? and asset = ?", (self._pipeline, asset))
             self._quarantine.pop(asset, None)
+
+    def forget_others(self, assets: Collection[str]) -> None:
+        """Forget the failures of all other assets than these: they are gone."""
+        self.release([asset for asset in self._quarantine if asset not in assets])
 
     def quarantined(self, asset: str) -> Quarantine | None:
         """Return why an asset is left alone, if it is."""

@@ -41,6 +41,11 @@ MIGRATIONS = (
     """
     create table flags (pipeline text, asset text, flags text, primary key (pipeline, asset)) without rowid
     """,
+    # 4: outputs that jobs made once, and did not when they were last built
+    """
+    create table stale (pipeline text, path text, sha256 text, size integer, mtime_ns integer, inode integer,
+        primary key (pipeline, path)) without rowid
+    """,
 )
 """Statements that lead from each version to the next. Never change one that was released; add another."""
 

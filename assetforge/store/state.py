@@ -86,6 +86,8 @@ class State:
         for asset, key, *published in database.execute(rows, mine):
             self._outputs.setdefault(asset, []).append((published[0], key))
             self._published[published[0]] = tuple(published)
+        rows = "select path, size, mtime_ns, inode, sha256 from stale where pipeline = ?"
+        self._stale: dict[str, _FileRow] = {row[0]: row for row in database.execute(rows, mine)}
         rows = "select asset, signature, sources from jobs where pipeline = ?"
         self._jobs: dict[str, tuple[str, str, str]] = {row[0]: row for row in database.execute(rows, mine)}
         rows = "select asset, flags from flags where pipeline = ?"
@@ -126,7 +128,7 @@ class State:
             stat = stat_of(self._at(name))
         except OSError:
             return "missing"
-        known = self._published.get(name)
+        known = self._published.get(name) or self._stale.get(name)
         if known is None:
             return "changed"
         return "as written" if known[1:4] == stat or known[4] == self.digest(name) else "changed"
@@ -157,6 +159,10 @@ class State:
     def recorded(self) -> Collection[str]:
         """Name all recorded jobs."""
         return self._jobs.keys()
+
+    def stale(self) -> Collection[str]:
+        """Name the outputs that jobs made once, and did not when they were last built."""
+        return self._stale.keys()
 
     def facts(self, asset: str) -> Mapping[str, Any]:
         """Return what a recorded job was made of, in full."""
@@ -191,8 +197,17 @@ class State:
         flags: Sequence[str] = (),
     ) -> None:
         """Keep what a job was built of, what was written and why it is doubtful, and forget its failures."""
+        names = {one.name for one in outputs}
+        stale = [self._published[name] for name, _ in self._outputs.get(asset, []) if name not in names]
         with writing(self.path), transaction(self._database):
             self._drop(asset, "outputs", "flags", "attempts", "quarantine")
+            self._database.executemany(
+                "delete from stale where pipeline = ? and path = ?", [(self.pipeline, name) for name in names]
+            )
+            self._database.executemany(
+                "insert or replace into stale values (?, ?, ?, ?, ?, ?)",
+                [(self.pipeline, name, sha256, *stat) for name, *stat, sha256 in stale],
+            )
             if flags:
                 row = (self.pipeline, asset, json.dumps(flags))
                 self._database.execute("insert into flags values (?, ?, ?)", row)
@@ -203,6 +218,10 @@ class State:
                 [(self.pipeline, asset, one.name, one.key, one.sha256, *one.stat) for one in outputs],
             )
         self._owners = None
+        self._stale = {name: row for name, row in self._stale.items() if name not in names}
+        self._stale |= {row[0]: row for row in stale}
+        for lost in stale:
+            self._published.pop(lost[0], None)
         self._jobs[asset] = (asset, signature, "\0".join(sources))
         self._outputs[asset] = [(one.name, one.key) for one in outputs]
         self._published |= {one.name: (one.name, *one.stat, one.sha256) for one in outputs}
@@ -210,8 +229,19 @@ class State:
         if flags:
             self._flags[asset] = tuple(flags)
 
+    def is_of_another(self, name: str) -> bool:
+        """Tell whether another pipeline of the project, or another profile, makes an output too."""
+        return self._one("select 1 from outputs where path = ? and pipeline != ?", name, self.pipeline) is not None
+
+    def forget_stale(self) -> None:
+        """Forget the outputs that are not made any more."""
+        if self._stale:
+            with writing(self.path), transaction(self._database):
+                self._database.execute("delete from stale where pipeline = ?", (self.pipeline,))
+            self._stale.clear()
+
     def forget(self, asset: str) -> None:
-        """Forget a job whose sources are gone."""
+        """Forget a job that is not planned any more."""
         with writing(self.path), transaction(self._database):
             self._drop(asset, "jobs", "outputs", "flags", "attempts", "quarantine")
         self._jobs.pop(asset, None)

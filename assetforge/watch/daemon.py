@@ -31,6 +31,8 @@ class Wishes:
     workers: int = 1
     once: bool = False
     """End when all that is there has been built."""
+    keep_stale: bool = False
+    """Leave outputs that are not made any more."""
 
 
 class Daemon:
@@ -40,7 +42,7 @@ class Daemon:
         self, opening: Callable[[], Build], listener: Callable[[Event], None], shown: Shown, wishes: Wishes
     ) -> None:
         self._opening, self._listener, self._shown, self._wishes = opening, listener, shown, wishes
-        self._manner = Manner(wishes.device, wishes.workers, keep_up=True)
+        self._manner = Manner(wishes.device, wishes.workers, keep_stale=wishes.keep_stale, keep_up=True)
         self._stopping = False
         self._wake: Callable[[], None] = lambda: None
         self._ledger = Ledger("", listener)
@@ -66,7 +68,7 @@ class Daemon:
         """Watch the pipeline as it is, and as it is then, until stopped; what goes wrong is waited for to pass."""
         pause = _SHORTEST_PAUSE
         while build is not None:
-            began = time.monotonic()
+            began, before = time.monotonic(), build
             try:
                 build = self._serve(build)
             except AssetForgeError as error:
@@ -75,13 +77,13 @@ class Daemon:
                 well = time.monotonic() - began > _LONGEST_PAUSE
                 pause = _SHORTEST_PAUSE if well else min(2 * pause, _LONGEST_PAUSE)
                 self._listener(Trouble(f"{error}; trying again in {pause:.0f} s"))
-                build = self._reopen_after(pause)
+                build = self._reopen_after(pause, before)
 
-    def _reopen_after(self, seconds: float) -> Build | None:
+    def _reopen_after(self, seconds: float, before: Build) -> Build | None:
         """Wait, then open the pipeline again, however often that takes."""
         while not self._pause(seconds):
             try:
-                with plugins.anew():
+                with plugins.anew(before.registry):
                     return self._opening()
             except AssetForgeError as error:
                 self._listener(Trouble(f"{error}; trying again in {seconds:.0f} s"))
@@ -102,18 +104,18 @@ class Daemon:
             with Shift(build, session, self._ledger, emit, self._shown) as shift:
                 while not self._stopping:
                     shift.advance()
-                    if shift.changed and (changed := self._reopen(shift)):
+                    if shift.changed and (changed := self._reopen(shift, build)):
                         return changed
                     if self._wishes.once and shift.is_idle:
                         shift.give_up_waiting()
                         return None
         return None
 
-    def _reopen(self, shift: Shift) -> Build | None:
+    def _reopen(self, shift: Shift, before: Build) -> Build | None:
         """Open the pipeline as it is now, if it can be; if not, say why, and leave all as it was."""
         file, shift.changed = shift.changed, None
         try:
-            with plugins.anew():
+            with plugins.anew(before.registry):
                 build = self._opening()
         except AssetForgeError as error:
             self._listener(PipelineChanged(str(file), str(error)))

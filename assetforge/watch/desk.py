@@ -167,6 +167,8 @@ class Desk:
         if assets:  # where there is nothing at all, a disk is away rather than everything removed
             for gone in plan.gone:
                 self._remove(gone)
+            self.session.remove_stale(plan.made)
+            self.session.forget_others(plan.jobs)
 
     def _plan_some(self, ready: set[str], now: float) -> None:
         assets = self._catalog.assets(ready)
@@ -232,7 +234,7 @@ class Desk:
     def _remove(self, gone: Gone) -> None:
         folder = self.build.pipeline.folder
         if not any(self.inventory.is_away(folder / name) for name in gone.sources):
-            self.session.remove(gone)
+            self.session.remove_gone(gone)
             self._forget(gone.asset)
 
     def _forget(self, asset: str) -> None:
@@ -256,6 +258,8 @@ class Desk:
         elif ending.problem is None:
             self.failed.pop(job.asset, None)
             self.done_count += 1
+            if self.build.state.stale():  # only a plan of everything tells whether nobody else makes it
+                self._all_dirty = True
         else:
             self.failed[job.asset] = str(ending.problem)
 

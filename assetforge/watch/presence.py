@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from assetforge.codecs.atomic import write_atomically
+from assetforge.codecs.atomic import file_name, write_atomically
 from assetforge.errors import OutputError, UsageError
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.store.runs import is_held
@@ -96,4 +95,4 @@ def read(pipeline: Pipeline) -> dict[str, Any] | None:
 
 
 def _file(pipeline: Pipeline, ending: str) -> Path:
-    return pipeline.state / f"daemon-{re.sub(r'[^A-Za-z0-9._@-]', '_', pipeline.id)}.{ending}"
+    return pipeline.state / f"daemon-{file_name(pipeline.id)}.{ending}"

@@ -9,7 +9,7 @@ from assetforge.build import Build
 from assetforge.errors import AssetForgeError
 from assetforge.params import file_places
 from assetforge.plan.keys import weight_files
-from assetforge.plugins import LOOSE_FOLDER
+from assetforge.plugins import FOLDER
 from assetforge.store.state import Stat, stat_of
 
 
@@ -33,7 +33,8 @@ class References:
 def _files(build: Build) -> Iterator[Path]:
     pipeline = build.pipeline
     yield pipeline.file
-    yield pipeline.folder / LOOSE_FOLDER  # its time changes where a plugin comes or goes
+    yield pipeline.folder / FOLDER  # its time changes where a plugin comes or goes
+    yield from (pipeline.folder / FOLDER).rglob("*.py")  # those of broken plugins, too
     for plugin in build.registry.plugins.values():
         yield from plugin.files
     for variant in pipeline.variants:

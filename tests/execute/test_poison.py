@@ -14,7 +14,7 @@ POISONS = {
     "SIGSEGV": ("import ctypes; ctypes.string_at(0)", "ended by SIGSEGV"),
     "os._exit": ("os._exit(7)", "ended with exit code 7"),
     "exit": ("exit(7)", "SystemExit: 7"),
-    "hangs": ("time.sleep(1000)", "took longer than its time limit, and was stopped"),
+    "hangs": ("time.sleep(1000)", "took longer than its time limit of 2 s, and was stopped; see its log"),
     "hangs and ignores": (
         "signal.signal(15, signal.SIG_IGN); os.system('sleep 1000')",
         "took longer than its time limit",
@@ -58,7 +58,8 @@ def test_the_log_of_a_failure_is_kept_but_not_all_of_100_megabytes(tmp_path: Pat
     assert len(text) < 300_000
     assert text.startswith("xxx")
     assert "bytes are left out" in text
-    assert text.rstrip().endswith("last words")
+    assert "last words\nos._exit(1) was called:" in text
+    assert "plugins/work.py" in text
     assert bad["log"] in ran.err
 
 
@@ -115,9 +116,15 @@ def test_running_out_of_device_memory_makes_tiles_smaller_and_costs_no_attempt(t
 def test_a_plugin_that_cannot_start_is_an_error_of_the_environment(tmp_path: Path, run: Run) -> None:
     project = write_project(tmp_path, assets=2)
     plugin = project / "plugins" / "work.py"
-    suicide = "import sys\nif 'worker' in ' '.join(sys.orig_argv): os._exit(9)\n\n\nclass Params"
-    plugin.write_text(plugin.read_text().replace("class Params", suicide))
-    ran = run(project)
-    assert ran.code == 3
-    assert "cannot start: its process ended with exit code 9" in ran.err
+    source = plugin.read_text()
+    ends = {
+        "os.kill(os.getpid(), 9)": "cannot start: its process was ended by SIGKILL",
+        "os._exit(9)": "cannot be loaded",
+    }
+    for end, expected in ends.items():
+        suicide = f"import sys\nif 'worker' in ' '.join(sys.orig_argv): {end}\n\n\nclass Params"
+        plugin.write_text(source.replace("class Params", suicide))
+        ran = run(project)
+        assert ran.code == 3
+        assert expected in ran.err
     assert json.loads((project / "report.json").read_text())["problems"]

@@ -126,7 +126,7 @@ def test_a_record_is_current_while_its_outputs_are_as_written(folder: Path) -> N
 def test_attempts_that_a_crash_cut_off_do_not_count(folder: Path) -> None:
     state = open_state(folder)
     assert state.journal.attempt_begins("a", "s", "run 1") == 0
-    state.journal.attempt_failed("a", "run 1", "no luck", "")
+    state.journal.attempt_failed("a", "run 1", "no luck")
     assert state.journal.attempt_begins("a", "s", "run 1") == 1
     state.close()  # and then the power went
     state = open_state(folder)

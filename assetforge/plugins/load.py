@@ -1,0 +1,323 @@
+"""Load plugins: those that are installed, then those of a project."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+import pluggy
+
+import assetforge
+from assetforge import hookspecs
+from assetforge.errors import PluginError, Problem, blamed_on, did_you_mean
+from assetforge.hookspecs import Hooks
+from assetforge.material.map_spec import MAPS, MapSpec
+from assetforge.params import Params
+from assetforge.plugins import local
+from assetforge.plugins.code import code_digest, with_imported
+from assetforge.plugins.registry import Plugin, Registry
+from assetforge.steps import Context, Step
+
+if TYPE_CHECKING:
+    from assetforge.material.material import Material
+
+GROUP = "assetforge"
+HEAVY = ("torch",)
+"""Packages that a plugin may only import inside a step: they would slow down every command."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    name: str
+    origin: str
+    version: str
+    module: Callable[[], ModuleType]
+    file: Path | None = None
+    """The file of a plugin of the project."""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    found: _Found
+    module: ModuleType
+    steps: tuple[str, ...]
+    seconds: float
+
+
+def load(project: Path | None = None) -> Registry:
+    """Load the installed plugins, then the modules and packages in the project's `plugins` folder.
+
+    A plugin that cannot be loaded, that hooks something unknown, or that takes a name which an earlier one has is
+    left out as a whole and listed in `broken`. Installed plugins come first, in the order of their names.
+    """
+    builder = _Builder(project.absolute() if project else None)
+    for found in [*_installed(), *_local(project.absolute() if project else None)]:
+        builder.add(found)
+    return builder.registry()
+
+
+def _installed() -> list[_Found]:
+    entries = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
+    return [_Found(entry.name, entry.value, entry.dist.version if entry.dist else "", entry.load) for entry in entries]
+
+
+def _local(project: Path | None) -> list[_Found]:
+    if project is None or not (project / local.FOLDER).is_dir():
+        return []
+    folder = project / local.FOLDER
+    package = local.open_folder(folder)
+    files = [*folder.glob("*.py"), *folder.glob("*/__init__.py")]
+    named = sorted((path.parent.name if path.name == "__init__.py" else path.stem, path) for path in files)
+    return [
+        _Found(name, path.relative_to(project).as_posix(), "", _importing(f"{package}.{name}"), path)
+        for name, path in named
+        if name[0] not in "_." and path != folder / "__init__.py"
+    ]
+
+
+def _importing(name: str) -> Callable[[], ModuleType]:
+    return lambda: importlib.import_module(name)
+
+
+class _Builder:
+    def __init__(self, project: Path | None) -> None:
+        self.project = project
+        self.manager = pluggy.PluginManager(GROUP)
+        self.manager.add_hookspecs(hookspecs)
+        self.manager.register(_Host, name="assetforge")
+        self.steps: dict[str, Step[Any]] = {}
+        self.maps: dict[str, MapSpec] = dict(MAPS)
+        self.loaded: dict[str, _Loaded] = {}
+        self.providers: dict[str, str] = {}
+        self.broken: list[Problem] = []
+
+    def add(self, found: _Found) -> None:
+        if found.file and any(one.module.__file__ == str(found.file) for one in self.loaded.values()):
+            return  # it lies in this project, and is installed from there
+        try:
+            self._add(found)
+        except PluginError as error:
+            self.broken.append(error.problem)
+
+    def _add(self, found: _Found) -> None:
+        where = f"plugin {found.name!r} ({found.origin})"
+        if found.name in self.loaded:
+            other = self.loaded[found.name].found.origin
+            raise PluginError(where, f"another plugin has this name ({other})", "rename or uninstall one of them")
+        began = time.perf_counter()
+        with _contained():
+            module = _import(found, where)
+            steps, maps = _offers(module, where)
+        seconds = time.perf_counter() - began
+        self._refuse_taken(steps, maps, where)
+        self.manager.register(module, name=found.name)
+        self.steps.update(steps)
+        self.maps.update(maps)
+        self.providers.update(dict.fromkeys(steps, found.name))
+        self.loaded[found.name] = _Loaded(found, module, tuple(steps), seconds)
+
+    def _refuse_taken(self, steps: Mapping[str, Step[Any]], maps: Mapping[str, MapSpec], where: str) -> None:
+        for name in steps:
+            if name in self.steps:
+                other = self.providers[name]
+                raise PluginError(where, f"step {name!r} is already registered by plugin {other!r}", "rename one")
+        for name, spec in maps.items():
+            if self.maps.get(name, spec) != spec:
+                raise PluginError(where, f"map {name!r} already means something else", "choose another name")
+
+    def registry(self) -> Registry:
+        plugins = {name: _describe(loaded, self.project) for name, loaded in self.loaded.items()}
+        hooked = {implementation.plugin_name for implementation in self.manager.hook.run_step.get_hookimpls()}
+        return Registry(
+            MappingProxyType(self.steps),
+            MappingProxyType(self.maps),
+            MappingProxyType(plugins),
+            MappingProxyType(self.providers),
+            MappingProxyType({name: plugins[name].code for name in sorted(hooked & plugins.keys())}),
+            tuple(self.broken),
+            cast("Hooks", self.manager.hook),
+        )
+
+
+class _Host:
+    """The host's own part of `run_step`: last in line, so that plugins' wrappers surround it."""
+
+    @staticmethod
+    @hookspecs.hookimpl(trylast=True)
+    def run_step(step: Step[Any], material: Material, params: Params, context: Context) -> Material:
+        return step.run(material, params, context)
+
+
+def _import(found: _Found, where: str) -> ModuleType:
+    try:
+        return found.module()
+    except (Exception, SystemExit) as error:  # whatever a stranger's module raises must not stop the others
+        what = f"cannot be loaded: {type(error).__name__}: {error}"
+        raise PluginError(where + _line_of(error, found), what, _advice(error)) from error
+
+
+def _line_of(error: BaseException, found: _Found) -> str:
+    """Tell the line of a project's own file at which loading it failed."""
+    trace, line = error.__traceback__, ""
+    if isinstance(error, SyntaxError) and error.filename and found.file:
+        file = Path(error.filename)
+        return f"{'' if file == found.file else f' {file.name}'} line {error.lineno}"
+    while trace is not None and found.file is not None:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if file == found.file:
+            line = f" line {trace.tb_lineno}"
+        elif line and file.parent == found.file.parent:
+            line = f" {file.name} line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return line
+
+
+def _advice(error: BaseException) -> str:
+    if isinstance(error, EndedError | SystemExit):
+        return "a plugin must not end the program; leave that out"
+    if not isinstance(error, HeavyImportError):
+        return ""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code is assetforge.__getattr__.__code__:
+            name = trace.tb_frame.f_locals["name"]
+            return f"it needs af.{name} while it is loaded; begin the file with `from __future__ import annotations`"
+        trace = trace.tb_next
+    return "import it inside the step's function"
+
+
+class HeavyImportError(ImportError):
+    """A plugin imports a heavy package while it is being loaded."""
+
+
+class EndedError(RuntimeError):
+    """A plugin wants to end the process while it is being loaded."""
+
+
+class _Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
+        if fullname.split(".")[0] in HEAVY:
+            raise HeavyImportError(f"imports {fullname} when it is loaded, which every command would wait for")
+        return None
+
+
+@contextmanager
+def _contained() -> Iterator[None]:
+    """Run a stranger's code that only declares something.
+
+    Heavy packages are refused, unless something else has imported them already; what it prints goes to standard error,
+    as a command's output may be JSON; and it cannot end the process.
+    """
+    finder, leave, process = _Refuse(), os._exit, os.getpid()
+
+    def refuse(status: int) -> NoReturn:
+        if os.getpid() != process:
+            leave(status)
+        raise EndedError(f"calls os._exit({status})")
+
+    sys.meta_path.insert(0, finder)
+    os._exit = refuse
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os._exit = leave
+        sys.meta_path.remove(finder)
+
+
+@contextmanager
+def anew(before: Registry) -> Iterator[None]:
+    """Let plugins be loaded as they are now inside this block; if it raises, those of `before` are there again."""
+    importlib.invalidate_caches()
+    files = {str(file) for plugin in before.plugins.values() for file in plugin.files}
+    modules, finders = _take_modules(files), list(sys.meta_path)
+    try:
+        yield
+    except BaseException:
+        _take_modules(files)
+        sys.modules.update(modules)
+        sys.meta_path[:] = finders
+        raise
+
+
+def _take_modules(files: Container[str]) -> dict[str, ModuleType]:
+    """Take the modules of plugins out of those that are loaded: of these files, and all of a project's folder."""
+    names = [
+        name
+        for name, module in sys.modules.items()
+        if getattr(module, "__file__", None) in files or local.is_local(module)
+    ]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def _offers(module: ModuleType, where: str) -> tuple[dict[str, Step[Any]], dict[str, MapSpec]]:
+    """Ask one module for its steps and maps, in a manager of its own, so that a bad one leaves no trace."""
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    steps: dict[str, Step[Any]] = {}
+    maps: dict[str, MapSpec] = {}
+    try:
+        with blamed_on(where, "registration"):
+            manager.register(module)
+            manager.check_pending()
+            manager.hook.register_maps(register=lambda spec: _keep_map(spec, maps))
+            manager.hook.register_steps(register=lambda step: _keep_step(step, steps))
+    except PluginError as error:
+        if not isinstance(error.__cause__, pluggy.PluginValidationError):
+            raise
+        name = _hook_name(error.__cause__)
+        raise PluginError(where, _misspelt(error.__cause__, name), did_you_mean(name, _hook_names())) from error
+    return steps, maps
+
+
+def _keep_step(step: Step[Any], steps: dict[str, Step[Any]]) -> None:
+    if not isinstance(step, Step):
+        raise TypeError(f"register() got a {type(step).__name__}; decorate the function with @af.step")
+    if step.name in steps:
+        raise ValueError(f"step {step.name!r} is registered twice")
+    steps[step.name] = step
+
+
+def _keep_map(spec: MapSpec, maps: dict[str, MapSpec]) -> None:
+    if not isinstance(spec, MapSpec):
+        raise TypeError(f"register() got a {type(spec).__name__}; register an af.MapSpec")
+    maps[spec.name] = spec
+
+
+def _hook_name(error: pluggy.PluginValidationError) -> str:
+    named = re.search(r"hook '(\w+)'", str(error))
+    return named.group(1) if named else ""
+
+
+def _misspelt(error: pluggy.PluginValidationError, name: str) -> str:
+    return f"there is no hook {name!r}" if name not in _hook_names() else " ".join(str(error).split())
+
+
+def _hook_names() -> list[str]:
+    return [name for name, value in vars(hookspecs).items() if hasattr(value, "assetforge_spec")]
+
+
+def _describe(loaded: _Loaded, project: Path | None) -> Plugin:
+    """Describe a plugin; when all are loaded, as only then it is plain where the search path leads."""
+    found, module = loaded.found, loaded.module
+    top = module if found.file else sys.modules[module.__name__.split(".")[0]]
+    file = Path(cast("str", top.__file__))
+    files = tuple(sorted(file.parent.rglob("*.py"))) if hasattr(top, "__path__") else (file,)
+    root = file.parent
+    if project is not None and file.is_relative_to(project):
+        files, root = with_imported(files, project, project / local.FOLDER), project
+    version = found.version or str(getattr(module, "__version__", "0"))
+    code = code_digest(files, root)
+    return Plugin(found.name, version, file.parent, code, found.origin, files, loaded.steps, loaded.seconds)

@@ -1,0 +1,64 @@
+"""What the plugins offer, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assetforge.errors import Problem
+from assetforge.hookspecs import Hooks
+from assetforge.material.map_spec import MapSpec
+from assetforge.steps import Step
+
+SLOW = 1.0
+"""Seconds to load from which on a plugin is reported: every command waits for it."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A loaded plugin: where it comes from, and the digest of its code, which is part of every key."""
+
+    name: str
+    version: str
+    folder: Path
+    """Where its `weights` folder lies."""
+    code: str
+    origin: str
+    files: tuple[Path, ...] = ()
+    """The files of its code, and of what it shares with other plugins of the project."""
+    steps: tuple[str, ...] = ()
+    seconds: float = 0.0
+    """How long it took to load."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All that the plugins offer, and what is wrong with those that could not be loaded."""
+
+    steps: Mapping[str, Step[Any]]
+    maps: Mapping[str, MapSpec]
+    plugins: Mapping[str, Plugin]
+    providers: Mapping[str, str]
+    """The plugin of each step."""
+    wrappers: Mapping[str, str]
+    """The digest of the code of each plugin that hooks `run_step`, as it may change what any step returns."""
+    broken: tuple[Problem, ...]
+    hooks: Hooks = field(repr=False, compare=False)
+
+    def plugin_of(self, step: str) -> Plugin:
+        """Return the plugin that registered a step."""
+        return self.plugins[self.providers[step]]
+
+    @property
+    def slow(self) -> tuple[Problem, ...]:
+        """Plugins that make every command wait."""
+        instead = "import what is heavy inside the step's function"
+        return tuple(
+            Problem(
+                f"plugin {one.name!r} ({one.origin})", f"takes {one.seconds:.1f} s to load, in every command", instead
+            )
+            for one in self.plugins.values()
+            if one.seconds > SLOW
+        )
