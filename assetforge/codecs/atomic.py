@@ -43,16 +43,45 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises OutputError, with nothing changed, where that is not possible.
     """
-    temporary = beside(path)
+    with temporary(path) as written:
+        yield written
+        synchronize(written)
+        written.replace(path)
+
+
+def create_atomically(path: Path, data: bytes) -> bool:
+    """Write a file as `write_atomically` does, unless it is there already; tell whether it was written.
+
+    Of several processes that do so at once, one writes it; the last, where the file system knows no hard links.
+    """
+    with temporary(path) as written:
+        written.write_bytes(data)
+        synchronize(written)
+        try:
+            os.link(written, path)
+        except FileExistsError:
+            return False
+        except OSError:
+            if path.exists():
+                return False
+            written.replace(path)
+    return True
+
+
+@contextmanager
+def temporary(path: Path) -> Iterator[Path]:
+    """Give a file to write beside `path`; unless it was moved away, it is removed at the end.
+
+    Raises OutputError where it cannot be written, or where `path` must not be replaced.
+    """
+    written = beside(path)
     try:
         with naming(path):
             prepare(path)
-            yield temporary
-            synchronize(temporary)
-            temporary.replace(path)
+            yield written
     finally:
         with suppress(OSError):
-            temporary.unlink()
+            written.unlink()
 
 
 @contextmanager

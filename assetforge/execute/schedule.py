@@ -163,7 +163,8 @@ class Schedule:
             self._cut(attempt)
 
     def _cut(self, attempt: Attempt) -> None:
-        attempt.stages = deque(cut(attempt.job, attempt.scratch, self._find(attempt), self.device))
+        stages = cut(attempt.job, attempt.scratch, self._find(attempt), self.device, anew=self.force)
+        attempt.stages = deque(stages)
         self._queue(attempt)
 
     def _find(self, attempt: Attempt) -> Callable[[str, str], Entry | None]:

@@ -45,6 +45,8 @@ class Compute:
     wanted: frozenset[str]
     """Keys of the maps that go to the scratch folder, because an output is made of them."""
     pool: Pool
+    anew: bool = False
+    """Whether results that the store has are to be replaced."""
     doing: str = "computing"
 
     @property
@@ -61,6 +63,8 @@ class Write:
     scratch: Path
     encode: tuple[Output, ...]
     publish: tuple[Output, ...]
+    anew: bool = False
+    """Whether encoded outputs that the store has are to be replaced."""
     pool: Pool = "codec"
     doing: str = "writing"
 
@@ -130,8 +134,11 @@ Reply = Ready | Happened | Done | Failed | Damaged | Gone | Woken
 Find = Callable[[str, str], Entry | None]
 
 
-def cut(job: Job, scratch: Path, find: Find, device: str) -> list[Stage]:
-    """Cut what is not in the store of a job into stages; `find` looks up a result by key and ending."""
+def cut(job: Job, scratch: Path, find: Find, device: str, *, anew: bool = False) -> list[Stage]:
+    """Cut what is not in the store of a job into stages; `find` looks up a result by key and ending.
+
+    anew: whether what is made replaces what the store has.
+    """
     missing = tuple(output for output in job.outputs if find(output.key, output.format.suffix) is None)
     tasks, sources = _needed(missing, find)
     read_by_tasks = frozenset(origin.key for task in tasks for origin in task.reads.values())
@@ -139,8 +146,8 @@ def cut(job: Job, scratch: Path, find: Find, device: str) -> list[Stage]:
     wanted = frozenset(origin.key for output in missing for origin in output.maps.values())
     stages: list[Stage] = [Read(job.asset, scratch, sources)] if sources else []
     for pool, group in _by_pool(tasks, device):
-        stages.append(Compute(job.asset, scratch, tuple(group), kept, wanted, pool))
-    return [*stages, Write(job.asset, scratch, missing, job.outputs)]
+        stages.append(Compute(job.asset, scratch, tuple(group), kept, wanted, pool, anew))
+    return [*stages, Write(job.asset, scratch, missing, job.outputs, anew)]
 
 
 def _needed(outputs: Sequence[Output], find: Find) -> tuple[list[Task], tuple[SourceMap, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ from assetforge.plan.keys import written_key
 from assetforge.steps import Context
 from assetforge.store import notes
 from assetforge.store.results import Store
+from assetforge.store.state import Stat, stat_of
 
 SMALLEST_TILES = 8
 """Tiles are made at most this many times smaller when a device runs out of memory."""
@@ -61,9 +63,11 @@ def compute(stage: Compute, workplace: Workplace) -> Done:
         book = Notebook(task.use.step.name)
         written = _run(task, material, stage.asset, workplace, book)
         del material
-        notes.keep(workplace.store, task.key, book.notes)  # before the result: whoever finds that finds these
+        notes.keep(
+            workplace.store, task.key, book.notes, replace=stage.anew
+        )  # before the result: whoever finds that finds these
         if task.key in stage.kept:
-            _keep(task, written, workplace.store)
+            _keep(task, written, workplace.store, replace=stage.anew)
         for name, texture in written.items():
             key = written_key(task.key, name)
             if key in stage.wanted:
@@ -72,14 +76,14 @@ def compute(stage: Compute, workplace: Workplace) -> Done:
     return Done(_size(stage.scratch))
 
 
-def _keep(task: Task, written: Mapping[str, Texture], store: Store) -> None:
+def _keep(task: Task, written: Mapping[str, Texture], store: Store, *, replace: bool) -> None:
     def check(path: Path) -> None:
         if results.load_maps(path) is None:
             raise StepError(
                 f"step {task.use.step.name!r}", "its result was not kept whole", "see that the disk is well"
             )
 
-    store.put(task.key, MAPS, lambda path: results.save_maps(path, written), check)
+    store.put(task.key, MAPS, lambda path: results.save_maps(path, written), check, replace=replace)
 
 
 @dataclass
@@ -186,9 +190,15 @@ def _versions(material: Material) -> list[int]:
 
 def _verified(task: Task) -> Mapping[str, Path]:
     for name, path in task.weights.items():
-        if weights.sha256(path) != task.weight_sums[name]:
+        if _digest_of(path, stat_of(str(path))) != task.weight_sums[name]:
             raise ChangedError(str(path), "the weights were changed since they were planned with", "run again")
     return task.weights
+
+
+@lru_cache
+def _digest_of(path: Path, _: Stat) -> str:
+    """Digest a file; once for each state that it is in, as every task of a run may use the same weights."""
+    return weights.sha256(path)
 
 
 def _checked(result: object, task: Task) -> dict[str, Texture]:
@@ -218,10 +228,10 @@ def _check_finite(texture: Texture, name: str, where: str) -> None:
 def encode_outputs(stage: Write, workplace: Workplace) -> None:
     """Encode what the store lacks of a job's outputs."""
     for output in stage.encode:
-        _encode(output, stage.scratch, workplace)
+        _encode(output, stage.scratch, workplace, replace=stage.anew)
 
 
-def _encode(output: Output, scratch: Path, workplace: Workplace) -> None:
+def _encode(output: Output, scratch: Path, workplace: Workplace, *, replace: bool) -> None:
     store = workplace.store
     maps = {n: (load(n, origin, scratch, store)[0], workplace.specs[n]) for n, origin in output.maps.items()}
     resolved = output.format.resolve(_deepest(output, scratch, store), next(iter(maps.values()))[1])
@@ -230,7 +240,7 @@ def _encode(output: Output, scratch: Path, workplace: Workplace) -> None:
         verify(content, resolved, maps)
     except ValueError as error:
         raise StepError(output.path.name, str(error)) from error
-    store.put(output.key, output.format.suffix, lambda path: _write(path, content), lambda _: None)
+    store.put(output.key, output.format.suffix, lambda path: _write(path, content), lambda _: None, replace=replace)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -23,12 +23,12 @@ class Notes:
     """Why the result, though whole, is doubtful."""
 
 
-def keep(store: Store, key: str, notes: Notes) -> None:
-    """Keep the notes of a task with this key; where there are none, forget those of an earlier time."""
+def keep(store: Store, key: str, notes: Notes, *, replace: bool) -> None:
+    """Keep the notes of a task with this key; those that are there already stay, unless they are to be replaced."""
     if notes.values or notes.flags:
         text = json.dumps({"notes": dict(notes.values), "flags": notes.flags}, allow_nan=False)
-        store.put(key, NOTES, lambda path: _write(path, text), lambda _: None)
-    elif entry := store.find(key, NOTES):
+        store.put(key, NOTES, lambda path: _write(path, text), lambda _: None, replace=replace)
+    elif replace and (entry := store.find(key, NOTES)):
         store.drop(entry)
 
 

@@ -1,6 +1,8 @@
 """Results by content key: outputs ready to publish, and what steps hand to each other.
 
-Each result lies beside a note of its size and sha256, which is written last: a result without a note is not there.
+A result is a file named by its key and its content, and a note, named by the key alone, that says which file it is,
+with its size and sha256. The note is written last and at once: what it says is never of two hands, however many
+machines put one result into a shared store, and the first of them wins.
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from assetforge.codecs.atomic import replacing, write_atomically
+from assetforge.codecs.atomic import create_atomically, synchronize, temporary, write_atomically
 from assetforge.pipeline.pipeline import Pipeline
 
 NOTE = ".json"
 DAY = 86_400.0
+_DIGITS = 16
+"""Digits of a content's sha256 in the name of its file."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,8 @@ class Entry:
     path: Path
     size: int
     sha256: str
-
-    @property
-    def note(self) -> Path:
-        """Where size and sha256 are noted."""
-        return self.path.with_name(self.path.name + NOTE)
+    note: Path = Path()
+    """The file that says all this."""
 
     @property
     def used(self) -> float:
@@ -48,9 +49,10 @@ class Entry:
             return False
 
     def remove(self) -> None:
-        """Remove it, the note first."""
-        for path in (self.note, self.path):
-            path.unlink(missing_ok=True)
+        """Remove it, the note first; not the note of another result that has taken its place."""
+        if _entry(self.note) in (self, None):
+            self.note.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
 
 class Store:
@@ -64,26 +66,36 @@ class Store:
     def find(self, key: str, suffix: str) -> Entry | None:
         """Return a result if it is there, with the size that it was put in with; its content is not read."""
         for folder in self._folders:
-            entry = _entry(_path(folder, key, suffix))
+            entry = _entry(_note(folder, key, suffix))
             if entry is not None:
                 _touch(entry)
                 return entry
         return None
 
-    def put(self, key: str, suffix: str, write: Callable[[Path], None], check: Callable[[Path], None]) -> Entry:
+    def put(
+        self,
+        key: str,
+        suffix: str,
+        write: Callable[[Path], None],
+        check: Callable[[Path], None],
+        *,
+        replace: bool = False,
+    ) -> Entry:
         """Keep what `write` writes to the path that it is given; it appears whole or not at all.
 
-        `check` is given the written file and raises where it is not right: then nothing is kept.
+        `check` is given the written file and raises where it is not right: then nothing is kept. A whole result that is
+        there already stays, and is returned, unless it is to be replaced.
         """
-        path = _path(self.folder, key, suffix)
-        with replacing(path) as temporary:
-            write(temporary)
-            check(temporary)
-            with temporary.open("rb") as file:
+        note = _note(self.folder, key, suffix)
+        with temporary(note.with_name(f"{key}{suffix}")) as written:
+            write(written)
+            check(written)
+            with written.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            entry = Entry(path, temporary.stat().st_size, sha256)
-        write_atomically(entry.note, json.dumps({"size": entry.size, "sha256": sha256}).encode())
-        return entry
+            entry = Entry(note.with_name(f"{key}-{sha256[:_DIGITS]}{suffix}"), written.stat().st_size, sha256, note)
+            synchronize(written)
+            written.replace(entry.path)
+        return _announced(entry, replace=replace)
 
     def drop(self, entry: Entry) -> None:
         """Remove a result that is damaged; one in a store that is only read stays, for its owner to see."""
@@ -94,17 +106,18 @@ class Store:
     def entries(self) -> Iterator[Entry]:
         """Yield all results in the folder that is written to."""
         for note in sorted(self.folder.glob(f"??/*{NOTE}")):
-            entry = _entry(note.with_name(note.name.removesuffix(NOTE)))
+            entry = _entry(note)
             if entry is not None:
                 yield entry
 
     def leftovers(self) -> Iterator[Path]:
         """Yield files that belong to no result: of a process that died, or of a result that is damaged."""
+        named = {path for entry in self.entries() for path in (entry.path, entry.note)}
         for path in self.folder.glob("??/*"):
-            named = path.with_name(path.name.removesuffix(NOTE))
-            old = time.time() - path.stat().st_mtime > DAY  # younger ones may still be in somebody's hands
-            if old and (path.name.startswith(".") or _entry(named) is None):
-                yield path
+            with suppress(FileNotFoundError):  # somebody else clears up too
+                # Younger ones may still be in somebody's hands.
+                if path not in named and time.time() - path.stat().st_mtime > DAY:
+                    yield path
 
 
 def open_store(pipeline: Pipeline) -> Store:
@@ -112,15 +125,31 @@ def open_store(pipeline: Pipeline) -> Store:
     return Store(pipeline.state / "results", pipeline.store, read_only=pipeline.store_mode == "read-only")
 
 
-def _path(folder: Path, key: str, suffix: str) -> Path:
-    return folder / key[:2] / f"{key}{suffix}"
+def _note(folder: Path, key: str, suffix: str) -> Path:
+    return folder / key[:2] / f"{key}{suffix}{NOTE}"
 
 
-def _entry(path: Path) -> Entry | None:
+def _announced(entry: Entry, *, replace: bool) -> Entry:
+    """Write the note of a result; return the result that is there then, which may be another's that came first."""
+    text = json.dumps({"file": entry.path.name, "size": entry.size, "sha256": entry.sha256}).encode()
+    if not replace:
+        if create_atomically(entry.note, text):
+            return entry
+        other = _entry(entry.note)
+        if other is not None and other.is_whole():
+            if other.path != entry.path:
+                entry.path.unlink(missing_ok=True)
+            return other
+    write_atomically(entry.note, text)
+    return entry
+
+
+def _entry(note: Path) -> Entry | None:
     try:
-        note = json.loads(path.with_name(path.name + NOTE).read_bytes())
-        entry = Entry(path, int(note["size"]), str(note["sha256"]))
-        return entry if path.stat().st_size == entry.size else None
+        said = json.loads(note.read_bytes())
+        name = str(said["file"])
+        entry = Entry(note.with_name(name), int(said["size"]), str(said["sha256"]), note)
+        return entry if entry.path.stat().st_size == entry.size else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

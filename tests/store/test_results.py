@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -129,7 +131,8 @@ def test_store_commands_tell_drop_and_verify(project: Path, forge: Forge) -> Non
     assert str(first) in checked.stderr
     assert not first.exists()
     long_ago = time.time() - 40 * 86_400
-    os.utime(second.with_name(second.name + NOTE), (long_ago, long_ago))
+    [note] = [path for path in results.rglob(f"*{NOTE}") if second.name in path.read_text()]
+    os.utime(note, (long_ago, long_ago))
     assert "would drop 1 results" in forge("store", "prune", "pipeline.yaml", "--dry-run").stdout
     assert second.exists()
     assert "dropped 1 results" in forge("store", "prune", "pipeline.yaml").stdout
@@ -151,3 +154,50 @@ def test_what_dead_processes_left_is_dropped_after_a_day(project: Path, forge: F
     assert "and 1 leftovers" in forge("store", "prune", "pipeline.yaml").stdout
     assert young.exists()
     assert not old.exists()
+
+
+PUT_MANY = """
+import os, sys
+from pathlib import Path
+from assetforge.store.results import Store
+
+store = Store(Path(sys.argv[1]))
+for number in range(150):
+    content = os.urandom(512)
+    store.put(f"{number:064x}", ".png", lambda path: path.write_bytes(content) and None, lambda _: None)
+"""
+
+
+def test_of_two_hands_that_put_one_result_the_first_wins_whole(tmp_path: Path) -> None:
+    """Machines that round differently put different content under one key, at the same moment."""
+    writers = [subprocess.Popen([sys.executable, "-c", PUT_MANY, str(tmp_path)]) for _ in range(4)]
+    store, first = Store(tmp_path), dict[str, Entry]()
+    while any(writer.poll() is None for writer in writers) or len(first) < 150:
+        assert all(writer.poll() in (None, 0) for writer in writers)
+        for number in range(150):
+            entry = store.find(f"{number:064x}", ".png")
+            if entry is not None:
+                assert entry.is_whole()
+                assert first.setdefault(entry.note.name, entry) == entry
+    assert len(list(store.entries())) == 150
+
+
+def test_a_result_that_is_put_again_stays_unless_it_is_damaged_or_to_be_replaced(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    entry = put(store, KEY, b"pixels")
+    assert put(store, KEY, b"pixelz") == entry
+    entry.path.write_bytes(b"rotten")
+    again = put(store, KEY, b"pixelz")
+    assert again.is_whole()
+    anew = store.put(KEY, ".png", lambda path: path.write_bytes(b"pixel!") and None, lambda _: None, replace=True)
+    assert store.find(KEY, ".png") == anew
+    assert anew.path.read_bytes() == b"pixel!"
+
+
+def test_dropping_what_was_replaced_leaves_the_new_one(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    old = put(store, KEY, b"old")
+    new = store.put(KEY, ".png", lambda path: path.write_bytes(b"new") and None, lambda _: None, replace=True)
+    store.drop(old)
+    assert store.find(KEY, ".png") == new
+    assert new.is_whole()
