@@ -418,7 +418,7 @@ def built(project: Path, asset: str) -> list[str]:
 def test_maps_that_parameters_ask_for_are_written(roughening: Path) -> None:
     run(roughening)
     assert built(roughening, "moss") == ["base_color", "height"]
-    assert reasons(roughening, "roughness=true")["moss"] == ["params changed: roughness False → True"]
+    assert reasons(roughening, "roughness=true")["moss"] == ["params changed: roughness false → true"]
     assert run(roughening, "roughness=true")[0].exit_code == 0
     assert built(roughening, "moss") == ["base_color", "height", "roughness"]
     assert cv2.imread(str(roughening / "build" / "moss_roughness.png"), cv2.IMREAD_UNCHANGED).shape == (48, 64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -84,9 +83,6 @@ def _run(arguments: list[str] | None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:  # whoever read our output wants no more of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return UNREAD
     except (Exception, SystemExit) as error:  # noqa: BLE001  a defect is raised again there
         return _failed(error)
     return result if isinstance(result, int) else 0
@@ -96,6 +92,8 @@ def _failed(error: BaseException) -> int:
     """Say what went wrong, and return the exit code; a defect of AssetForge is raised again, to show where it is."""
     from assetforge.errors import AssetForgeError, PluginError
 
+    if isinstance(error.__context__, BrokenPipeError):  # whoever read our output wants no more of it
+        return UNREAD
     if isinstance(error, SystemExit):  # we never raise it
         error = PluginError("a plugin", "ended the program", "run `assetforge plugins`, and remove what calls `exit`")
     if not isinstance(error, AssetForgeError):

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
-from assetforge.cli.options import Opened, build_options, warn_of_plugins
-from assetforge.cli.output import say
+from assetforge.cli.options import Opened, build_options, warn, warn_of_plugins
+from assetforge.cli.output import count_of, say
 from assetforge.pipeline.load import load as load_pipeline
 from assetforge.pipeline.load import special_variants
-from assetforge.plan.assets import find_assets
+from assetforge.plan.check import plan_unread
+from assetforge.plan.jobs import Plan
+from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
+from assetforge.report import FAILED, OK
+
+_SHOWN = 20
 
 
 @click.command("check")
 @build_options
-def command(opened: Opened) -> None:
-    """Check a pipeline file and list every mistake in it."""
+def command(opened: Opened) -> int:
+    """Check a pipeline file and list every mistake in it.
+
+    Finds all that would keep an asset from being built, in every profile, as far as it is known without reading the
+    sources' pixels: files that are missing or match twice, outputs that collide, steps that lack a map.
+    """
     registry = load_plugins(opened.file.absolute().parent)
     warn_of_plugins(registry)
-    loaded = load_pipeline(opened.file, registry, opened.definitions, opened.profile)
-    for profile in loaded.document.data.get("profiles", {}):
-        load_pipeline(opened.file, registry, opened.definitions, profile)
-    assets = find_assets(loaded)
-    for overrides in {asset.overrides for asset in assets if asset.overrides}:
-        special_variants(loaded, registry, overrides)
-    say(f"{opened.file}: right; {len(assets)} assets, {len(loaded.variants)} variants of each")
+    plans = [_plan(opened, registry, opened.profile)]
+    plans += [_plan(opened, registry, profile) for profile in plans[0].pipeline.document.data.get("profiles") or {}]
+    warn(plans[0].remarks)
+    problems = list(dict.fromkeys(job.problem for plan in plans for job in plan.jobs if job.problem))
+    for problem in problems[:_SHOWN]:
+        say(str(problem), err=True)
+    if len(problems) > _SHOWN:
+        say(f"and {len(problems) - _SHOWN} more", err=True)
+    if problems:
+        return FAILED
+    assets, variants = len({job.base for job in plans[0].jobs}), len(plans[0].pipeline.variants)
+    say(f"{opened.file}: right; {count_of(assets, 'asset')}, {count_of(variants, 'variant')} of each")
+    return OK
+
+
+def _plan(opened: Opened, registry: Registry, profile: str) -> Plan:
+    pipeline = load_pipeline(opened.file, registry, opened.definitions, profile)
+    return plan_unread(pipeline, partial(special_variants, pipeline, registry))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -71,7 +71,12 @@ def check_writable(option: str, path: Path | None) -> None:
         raise UsageError(option, f"{path} is a folder", "name a file")
 
 
+def warn(texts: Iterable[object]) -> None:
+    """Say on standard error what is doubtful."""
+    for text in texts:
+        say(f"warning: {text}", color="yellow", err=True)
+
+
 def warn_of_plugins(registry: Registry) -> None:
     """Name each plugin that is broken or slow on standard error; the others work."""
-    for problem in (*registry.broken, *registry.slow):
-        say(f"warning: {problem}", color="yellow", err=True)
+    warn((*registry.broken, *registry.slow))

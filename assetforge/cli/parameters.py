@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import BaseModel
+
+from assetforge.schema_text import Schema, models_in, spell_type
 
 
 @dataclass(frozen=True)
@@ -20,42 +21,26 @@ class ParameterRow:
     meaning: str
 
 
-def parameter_rows(model: type[BaseModel]) -> Iterator[ParameterRow]:
-    """Describe each field of a model, from the same schema that editors use."""
+def parameter_rows(model: type[BaseModel], *, nested: bool = False) -> Iterator[ParameterRow]:
+    """Describe each field of a model, from the same schema that editors use.
+
+    nested: describe the fields of models inside it too, by names such as `guide.target` and `others[].maps`.
+    """
     schema = model.model_json_schema(by_alias=True)
-    definitions = schema.get("$defs", {})
     long_form = next((form for form in schema.get("anyOf", ()) if "properties" in form), schema)
-    for name, field in long_form["properties"].items():
-        default = _default(name, field, long_form)
+    yield from _rows(long_form, schema.get("$defs", {}), "", nested=nested)
+
+
+def _rows(schema: Schema, definitions: Schema, before: str, *, nested: bool) -> Iterator[ParameterRow]:
+    for name, field in schema["properties"].items():
         meaning = " ".join(str(field.get("description", "")).split())
-        yield ParameterRow(name, _kind(field, definitions), default, meaning)
+        yield ParameterRow(before + name, spell_type(field, definitions), _default(name, field, schema), meaning)
+        for between, inner in models_in(field, definitions) if nested else ():
+            if inner is not schema:  # a model may hold its own kind
+                yield from _rows(inner, definitions, f"{before}{name}{between}", nested=nested)
 
 
-def _default(name: str, field: dict[str, Any], schema: dict[str, Any]) -> str:
+def _default(name: str, field: Schema, schema: Schema) -> str:
     if name in schema.get("required", ()):
         return "required"
-    return json.dumps(field["default"]) if "default" in field else "empty"
-
-
-def _kind(field: dict[str, Any], definitions: dict[str, Any]) -> str:
-    if "x-name" in field:
-        return str(field["x-name"])
-    if "$ref" in field:
-        return str(field["$ref"]).rpartition("/")[2]
-    if "const" in field:
-        return json.dumps(field["const"])
-    if "enum" in field:
-        return " | ".join(json.dumps(value) for value in field["enum"])
-    if "anyOf" in field:
-        return " | ".join(_kind(option, definitions) for option in field["anyOf"])
-    return _plain(field, definitions)
-
-
-def _plain(field: dict[str, Any], definitions: dict[str, Any]) -> str:
-    kind = str(field.get("format") or field.get("type", "any"))
-    if kind == "array":
-        return f"list of {_kind(field.get('items', {}), definitions)}"
-    if "additionalProperties" in field and isinstance(field["additionalProperties"], dict):
-        return f"mapping to {_kind(field['additionalProperties'], definitions)}"
-    bounds = [str(field[bound]) for bound in ("minimum", "maximum") if bound in field]
-    return f"{kind} from {bounds[0]} to {bounds[1]}" if len(bounds) == 2 else kind
+    return json.dumps(field["default"], ensure_ascii=False) if "default" in field else "empty"

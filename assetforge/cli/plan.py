@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from assetforge.cli.options import Opened, build_options, only_option
+from assetforge.cli.options import Opened, build_options, only_option, warn
 from assetforge.cli.output import reserved_stdout, say, write_json
 from assetforge.errors import printable_name
 from assetforge.plan.jobs import NOT_MADE, Job, Plan
@@ -24,6 +24,7 @@ def command(opened: Opened, only: tuple[str, ...], as_json: bool) -> int:
     with reserved_stdout() as out:
         with opened.build() as build:
             plan = build.plan(Wish(only))
+        warn(plan.remarks)
         if as_json:
             data = {
                 "jobs": [_data(job) for job in plan.jobs],

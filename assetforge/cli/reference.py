@@ -63,7 +63,7 @@ def _steps(registry: Registry) -> Iterator[str]:
     for name, step in sorted(registry.steps.items()):
         if registry.plugin_of(name).origin.startswith("assetforge_"):
             yield f"### Step `{name}`\n\n{step.summary}\n"
-            yield from _fields(step.params)
+            yield from _fields(step.params, nested=True)
 
 
 def _maps(registry: Registry) -> Iterator[str]:
@@ -77,8 +77,9 @@ def _formats() -> Iterator[str]:
     yield ", ".join(f"`{word}`" for word in FORMATS) + "."
 
 
-def _fields(model: type[BaseModel]) -> Iterator[str]:
-    rows = [(f"`{row.name}`", f"`{row.kind}`", f"`{row.default}`", row.meaning) for row in parameter_rows(model)]
+def _fields(model: type[BaseModel], *, nested: bool = False) -> Iterator[str]:
+    found = parameter_rows(model, nested=nested)
+    rows = [(f"`{row.name}`", f"`{row.kind}`", f"`{row.default}`", row.meaning) for row in found]
     yield from _table(("field", "type", "default", "meaning"), rows)
 
 

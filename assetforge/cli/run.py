@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from assetforge.build import Build, interrupt_on_termination
-from assetforge.cli.options import Opened, build_options, check_writable, keep_stale_option, only_option
+from assetforge.cli.options import Opened, build_options, check_writable, keep_stale_option, only_option, warn
 from assetforge.cli.output import say
 from assetforge.cli.reporter import reporter
 from assetforge.codecs.atomic import write_atomically
@@ -75,6 +75,7 @@ def command(  # noqa: PLR0913  as many options as users need
 
 def _run(build: Build, wish: Wish, manner: Manner, *, verbose: bool) -> Report:
     plan = build.plan(wish)
+    warn(plan.remarks)
     if wish.retry:
         build.state.journal.release(job.asset for job in plan.jobs if job.state == "out of date")
     with reporter(verbose=verbose) as show:

@@ -44,7 +44,7 @@ def _explain(step: Step[Any], registry: Registry) -> None:
     say(f"{step.name}: {step.summary}")
     writes = _spell(step.writes) + (", and what its parameters ask for" if step.writes_on_demand else "")
     say(f"plugin {plugin.name} {plugin.version}, reads {_spell(step.reads)}, writes {writes}\n")
-    for row in parameter_rows(step.params):
+    for row in parameter_rows(step.params, nested=True):
         say(f"  {row.name}: {row.kind} = {row.default}")
         say(f"      {row.meaning}")
 

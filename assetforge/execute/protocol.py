@@ -42,6 +42,8 @@ class Setup:
     """The device to compute on, or None for a worker that only reads and writes files."""
     plugins: Mapping[str, str]
     """The digest of each plugin's code, as planned with."""
+    house: str
+    """The digest of AssetForge's own code that makes pixels."""
 
 
 def send(pipe: IO[bytes], message: object) -> None:

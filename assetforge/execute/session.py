@@ -20,6 +20,7 @@ from assetforge.execute.protocol import Setup
 from assetforge.execute.schedule import Books, Ending, Schedule
 from assetforge.execute.stages import Woken
 from assetforge.pipeline.pipeline import Pipeline
+from assetforge.plan import keys
 from assetforge.plan.jobs import NOT_MADE, Gone, Job
 from assetforge.plugins import Registry
 from assetforge.report import Ledger
@@ -188,6 +189,7 @@ def _hire(office: Office, run: Run, manner: Manner) -> Hiring | Inline:
             **pipeline.wrappers,
             **{use.plugin.name: use.plugin.code for variant in pipeline.variants for use in variant.steps},
         },
+        house=keys.house(),
     )
     if manner.workers:
         return Hiring(setup, device, manner.workers)

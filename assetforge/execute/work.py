@@ -63,9 +63,8 @@ def compute(stage: Compute, workplace: Workplace) -> Done:
         book = Notebook(task.use.step.name)
         written = _run(task, material, stage.asset, workplace, book)
         del material
-        notes.keep(
-            workplace.store, task.key, book.notes, replace=stage.anew
-        )  # before the result: whoever finds that finds these
+        # Before the result: whoever finds that finds these.
+        notes.keep(workplace.store, task.key, book.notes, replace=stage.anew)
         if task.key in stage.kept:
             _keep(task, written, workplace.store, replace=stage.anew)
         for name, texture in written.items():

@@ -24,6 +24,7 @@ from assetforge.execute.protocol import STACK_SIGNAL, STAGE_END, Setup, receive,
 from assetforge.execute.publish import DamagedError
 from assetforge.execute.stages import Damaged, Failed, Happened, Ready, Reply, failure
 from assetforge.execute.workplace import Workplace, perform
+from assetforge.plan import keys
 from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
 from assetforge.store.runs import Run
@@ -102,6 +103,8 @@ def _listen(commands: IO[bytes], inbox: queue.SimpleQueue[bytes], undisturbed: t
 
 
 def _refuse_changed(registry: Registry, setup: Setup) -> None:
+    if keys.house() != setup.house:
+        raise PluginError("AssetForge", "was upgraded since this command began", "start it again")
     for name, code in setup.plugins.items():
         if name not in registry.plugins and registry.broken:
             raise PluginError(f"plugin {name!r}", f"is broken in a worker: {registry.broken[0]}")

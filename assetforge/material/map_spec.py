@@ -75,3 +75,22 @@ MAPS: Mapping[str, MapSpec] = {
     )
 }
 """The maps that every pipeline knows; plugins may add to them."""
+
+ALIASES: Mapping[str, str] = {
+    alias: name
+    for name, aliases in {
+        "base_color": "albedo alb basecolor base_colour bc color colour col diff diffuse d",
+        "metalness": "metallic metal metallness mtl m",
+        "roughness": "rough rgh r",
+        "normal": "normals normalmap nrm nor norm nml n bump_normal",
+        "height": "displacement disp bump depth h",
+        "ambient_occlusion": "ao occlusion occ ambientocclusion",
+        "opacity": "alpha transparency mask",
+        "emission": "emissive glow emit",
+        "specular_color": "specular spec specularcolor",
+        "glossiness": "gloss smoothness smooth",
+        "id": "ids mask_id material_id",
+    }.items()
+    for alias in aliases.split()
+}
+"""What other programs call the maps: not understood, as packages differ in what they mean, but suggested."""

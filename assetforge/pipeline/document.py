@@ -24,6 +24,12 @@ StoreMode = Literal["read-write", "read-only"]
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_the_default(cls, value: Any) -> Any:
+        """Take a key with nothing after it as one that is left out."""
+        return {key: inner for key, inner in value.items() if inner is not None} if isinstance(value, dict) else value
+
 
 class InputSection(_Section):
     """Where the files of one map are, and how to read them."""
@@ -120,6 +126,8 @@ class PipelineSection(_Section):
     """Folder that the input patterns start from, beside the pipeline."""
     inputs: dict[str, InputSection] = Field(min_length=1)
     """A pattern for each map. Files that share all placeholders are one asset."""
+    ignore_case: bool = False
+    """Whether patterns match files whatever the case of their names, and names that differ in case only are one."""
     steps: list[StepSection] = Field(default_factory=list)
     """What is done to each asset, in order."""
     variants: dict[str, list[Value]] = Field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from assetforge.errors import did_you_mean
-from assetforge.material.map_spec import MapSpec
+from assetforge.material.map_spec import ALIASES, MapSpec
 from assetforge.pipeline.document import InputSection
 from assetforge.pipeline.findings import Findings
 from assetforge.pipeline.patterns import Pattern, compile_pattern
@@ -16,10 +16,11 @@ from assetforge.pipeline.validate import validate
 def resolve_inputs(findings: Findings) -> dict[str, Input]:
     """Resolve every input that is right, even where something else in the file is not."""
     resolved = {}
+    ignore_case = findings.document.data.get("ignore_case") is True
     for name in findings.mapping("inputs"):
         section = validate(InputSection, findings.document, ("inputs", name), "field")[0]
         spec = _map(findings, name)
-        pattern = _pattern(findings, name, section.files) if section else None
+        pattern = _pattern(findings, name, section.files, ignore_case=ignore_case) if section else None
         if section and spec and pattern:
             _check_reading(findings, section, spec, name)
             resolved[name] = Input(spec, pattern, section.green, section.channel, section.layer, section.wrap)
@@ -30,13 +31,13 @@ def resolve_inputs(findings: Findings) -> dict[str, Input]:
 def _map(findings: Findings, name: str) -> MapSpec | None:
     known = findings.registry.maps
     if name not in known:
-        findings.add(("inputs", name), "unknown map", did_you_mean(name, known), key=True)
+        findings.add(("inputs", name), "unknown map", did_you_mean(name, known, ALIASES), key=True)
     return known.get(name)
 
 
-def _pattern(findings: Findings, name: str, text: str) -> Pattern | None:
+def _pattern(findings: Findings, name: str, text: str, *, ignore_case: bool) -> Pattern | None:
     try:
-        return compile_pattern(text)
+        return compile_pattern(text, ignore_case=ignore_case)
     except ValueError as error:
         what, _, instead = str(error).partition("; ")
         findings.add(("inputs", name), f"the pattern {text!r} {what}", instead)

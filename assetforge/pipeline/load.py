@@ -42,6 +42,7 @@ def load(file: Path, registry: Registry, definitions: Sequence[str] = (), profil
         apart=set_apart(definitions),
         sources=folder / section.sources,
         inputs=inputs,
+        ignore_case=section.ignore_case,
         variants=variants,
         outputs=outputs,
         precision="float32" if section.precision == "auto" else section.precision,

@@ -1,21 +1,65 @@
-"""Plain YAML data, with the line and column of every key and value. Nothing but data is ever constructed."""
+"""Plain YAML data, with the line and column of every key and value. Nothing but data is ever constructed.
+
+Scalars are read by the core schema of YAML 1.2: `no`, `on` and `yes` are words, and `010` is ten.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from assetforge.errors import PipelineError, Problem
+from assetforge.errors import PipelineError, Problem, is_text
 
 Path = tuple[str | int, ...]
 """Where a value stands: keys and positions, from the top."""
 
 MOST_NODES = 100_000
 """Aliases can make a small file unfold without end."""
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MOST_DIGITS = 40
+"""Digits of a whole number; longer ones mean nothing here, and take long to read."""
+
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """Composes nodes; their tags are those of the core schema."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  as it is in the library
+
+
+def _integer(text: str) -> int:
+    digits = text.lstrip("+-")
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a whole number of {len(digits)} digits")
+    return int(text, 0) if digits[:2] in ("0x", "0o") else int(text)
+
+
+def _number(text: str) -> float:
+    return float(re.sub(r"\.(inf|nan)$", r"\1", text.lower()))
+
+
+_TAG = "tag:yaml.org,2002:"
+_SCALARS: Mapping[str, tuple[str, str, Callable[[str], Any]]] = {
+    "null": (r"~|null|Null|NULL|", "~nN\0", lambda _: None),
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF", lambda text: text.lower() == "true"),
+    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789", _integer),
+    "float": (
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+.0123456789",
+        _number,
+    ),
+    "str": (r".*", "", str),
+}
+"""What the scalars of the core schema look like, the characters they begin with, and how they are read."""
+for _name, (_pattern, _first, _) in _SCALARS.items():
+    if _first:
+        characters = ["" if one == "\0" else one for one in _first]
+        _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})$"), characters)
 
 
 @dataclass(frozen=True)
@@ -66,6 +110,27 @@ def parse(text: str, file: str) -> Document:
     return Document(file, data, reader.values, reader.keys, tuple(reader.problems))
 
 
+def parse_value(text: str) -> Any:
+    """Read a single value, as of `-D`; raise ValueError where it is not YAML."""
+    try:
+        document = parse(text, "")
+    except PipelineError as error:
+        raise ValueError(str(error)) from error
+    if document.problems:
+        raise ValueError(document.problems[0].what)
+    return document.data
+
+
+def _scalar(tag: str, text: str) -> Any:
+    """Read a scalar; raise ValueError where it is no plain data."""
+    name = tag.removeprefix(_TAG)
+    if name not in _SCALARS:
+        raise ValueError(f"the tag {tag!r} means nothing here")
+    if not is_text(text):
+        raise ValueError("half of a character")
+    return _SCALARS[name][2](text)
+
+
 @dataclass
 class _Reader:
     file: str
@@ -99,15 +164,11 @@ class _Reader:
         return result
 
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
-        loader = yaml.SafeLoader("")
         try:
-            return loader.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            what = getattr(error, "problem", None) or str(error)
-            self.problems.append(Problem(f"{self._mark(node)}: {spell(path)}", f"is not plain data: {what}"))
+            return _scalar(str(node.tag), node.value)
+        except ValueError as error:
+            self.problems.append(Problem(f"{self._mark(node)}: {spell(path)}", f"is not plain data: {error}"))
             return None
-        finally:
-            loader.dispose()
 
     def _mark(self, node: yaml.Node) -> str:
         return f"{self.file}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"

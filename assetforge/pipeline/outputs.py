@@ -9,6 +9,7 @@ from pathlib import Path
 from assetforge.codecs.formats import FORMATS, Format
 from assetforge.codecs.formats import parse as parse_format
 from assetforge.errors import did_you_mean
+from assetforge.material.map_spec import ALIASES
 from assetforge.pipeline import marked_yaml
 from assetforge.pipeline.document import OutputsSection
 from assetforge.pipeline.findings import Findings
@@ -55,7 +56,7 @@ def _formats(findings: Findings, words: str | dict[str, str]) -> tuple[Format, d
     for name, word in by_map.items():
         path: marked_yaml.Path = ("outputs", "format") if isinstance(words, str) else ("outputs", "format", name)
         if name != "default" and name not in known:
-            findings.add(path, "unknown map", did_you_mean(name, ["default", *known]), key=True)
+            findings.add(path, "unknown map", did_you_mean(name, ["default", *known], ALIASES), key=True)
         if word in FORMATS:
             formats[name] = parse_format(word)
         else:
@@ -87,7 +88,7 @@ def _check_maps(findings: Findings, names: Sequence[str], given: set[str] | None
     for index, name in enumerate(names):
         path: marked_yaml.Path = ("outputs", "maps", index)
         if name not in known:
-            findings.add(path, f"unknown map {name!r}", did_you_mean(name, given or known))
+            findings.add(path, f"unknown map {name!r}", did_you_mean(name, given or known, ALIASES))
         elif given is not None and name not in given:
             instead = f"the inputs and the steps give: {', '.join(sorted(given))}"
             findings.add(path, f"no input and no step gives {name!r}", instead)

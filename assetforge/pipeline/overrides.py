@@ -6,11 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
 from assetforge.errors import PipelineError, Problem, UsageError, did_you_mean, is_text
 from assetforge.pipeline.document import PipelineSection
-from assetforge.pipeline.marked_yaml import Document, Path
+from assetforge.pipeline.marked_yaml import Document, Path, parse_value
 from assetforge.plugins import Registry
 
 SECTIONS = tuple(PipelineSection.model_fields)
@@ -90,8 +88,8 @@ def override_asset(document: Document, own: Document, registry: Registry) -> Doc
 
 def _value(text: str, definition: str) -> Any:
     try:
-        value = yaml.safe_load(text) if text else text
-    except yaml.YAMLError as error:
+        value = parse_value(text) if text else text
+    except ValueError as error:
         raise UsageError(f"-D {definition}", "the value is not YAML", "quote it") from error
     return text if _is_template(value) else value
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from string import Formatter
 
@@ -25,6 +26,7 @@ class Pattern:
     regex: re.Pattern[str]
     fields: tuple[str, ...]
     optional: bool
+    ignore_case: bool = False
 
     @property
     def depth(self) -> int | None:
@@ -34,6 +36,8 @@ class Pattern:
     @property
     def prefix(self) -> str:
         """The folder that all of its files lie in."""
+        if self.ignore_case:  # it may be spelled in any way
+            return ""
         fixed = _TOKEN.split(self.text, maxsplit=1)[0]
         return fixed.rpartition("/")[0]
 
@@ -42,12 +46,20 @@ class Pattern:
         found = self.regex.fullmatch(path)
         return found.groupdict() if found else None
 
+    @cached_property
+    def _but_for_case(self) -> re.Pattern[str]:
+        return re.compile(self.regex.pattern, re.IGNORECASE)
+
+    def differs_in_case(self, path: str) -> bool:
+        """Tell whether a path that does not match would, if case did not count."""
+        return not self.ignore_case and self._but_for_case.fullmatch(path) is not None
+
     def spell(self, values: Mapping[str, str]) -> str:
         """Return the pattern with its placeholders filled in."""
         return re.sub(r"\{(\w+)\}", lambda found: values.get(found.group(1), found.group()), self.text)
 
 
-def compile_pattern(text: str) -> Pattern:
+def compile_pattern(text: str, *, ignore_case: bool = False) -> Pattern:
     """Compile a pattern; raise ValueError that says what is wrong with it."""
     optional, body = text.endswith("?"), text.removesuffix("?")
     if body.startswith("/") or ".." in body.split("/"):
@@ -62,7 +74,8 @@ def compile_pattern(text: str) -> Pattern:
         raise ValueError("has a brace without its partner; write placeholders as {name}")
     if NAME not in fields:
         raise ValueError("has no {name}, which names the asset; write '{name}_d.png', for instance")
-    return Pattern(body, re.compile(regex + re.escape(literal)), tuple(fields), optional)
+    compiled = re.compile(regex + re.escape(literal), re.IGNORECASE if ignore_case else 0)
+    return Pattern(body, compiled, tuple(fields), optional, ignore_case)
 
 
 def _token_regex(token: re.Match[str], fields: list[str]) -> str:

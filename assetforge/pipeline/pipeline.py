@@ -85,6 +85,8 @@ class Pipeline:
     """Definitions of the command line by which it has other inputs or outputs than its file says."""
     sources: Path
     inputs: Mapping[str, Input]
+    ignore_case: bool
+    """Whether names of assets that differ in case only are one."""
     variants: tuple[Variant, ...]
     outputs: Outputs
     precision: Precision

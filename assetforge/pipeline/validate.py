@@ -2,47 +2,79 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from assetforge.errors import Problem, did_you_mean
+from assetforge.errors import PluginError, Problem, blamed_on, did_you_mean
 from assetforge.pipeline.marked_yaml import Document, Path
+from assetforge.schema_text import type_at
 
 M = TypeVar("M", bound=BaseModel)
+_LONGEST = 80
+"""Characters of a wrong value that are shown."""
 
 
 def validate(model: type[M], document: Document, at: Path, word: str) -> tuple[M | None, list[Problem]]:
     """Validate the data at a path; `word` is what a field is called ("parameter"). All problems at once."""
     data = _look_up(document.data, at)
     try:
-        return model.model_validate(data if data is not None else {}), []
-    except ValidationError as error:
-        return None, _problems(error, model, document, at, word)
+        with blamed_on(document.place(at), f"a validator of its {word}s"):
+            return model.model_validate(data if data is not None else {}), []
+    except PluginError as error:
+        if not isinstance(error.__cause__, ValidationError):
+            raise
+        return None, _problems(error.__cause__, model, document, at, word)
 
 
 def _problems(error: ValidationError, model: type[M], document: Document, at: Path, word: str) -> list[Problem]:
-    found: dict[Problem, None] = {}
+    found: dict[Problem, Path] = {}
     for detail in error.errors():
         path = (*at, *_in_data(detail["loc"], _look_up(document.data, at)))
-        found[_problem(detail, model, document, path, word)] = None
-    return list(found)
+        found[_problem(detail, model, document, at, path, word)] = path
+    # What is wrong inside of a value says more than that the value is none of several kinds.
+    deepest = [path for path in found.values() if not any(_is_inside(other, path) for other in found.values())]
+    return [problem for problem, path in found.items() if path in deepest]
 
 
-def _problem(detail: ErrorDetails, model: type[M], document: Document, path: Path, word: str) -> Problem:
+def _is_inside(path: Path, around: Path) -> bool:
+    return len(path) > len(around) and path[: len(around)] == around
+
+
+def _problem(detail: ErrorDetails, model: type[M], document: Document, at: Path, path: Path, word: str) -> Problem:
     if detail["type"] == "extra_forbidden":
         known = _fields_at(model, detail["loc"][:-1])
         return Problem(document.place(path, key=True), f"unknown {word}", did_you_mean(str(path[-1]), known))
     if detail["type"] == "missing":
         return Problem(document.place(path), "is missing", f"add `{path[-1]}:`")
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return Problem(document.place(path), f"is {detail['input']!r}", f"it {_lower(message)}")
+    if detail["type"] in ("value_error", "assertion_error"):  # which a validator of the model has put into words
+        return _in_its_words(detail, document.place(path))
+    expected = type_at(model, path[len(at) :]) or detail["msg"]
+    return Problem(document.place(path), f"is {_spell(detail['input'])}", f"it should be {_or(expected)}")
 
 
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]
+def _in_its_words(detail: ErrorDetails, where: str) -> Problem:
+    message = detail["msg"].partition(", ")[2]  # pydantic has put "Value error" before it
+    if message.startswith("should "):
+        return Problem(where, f"is {_spell(detail['input'])}", f"it {message}")
+    what, _, instead = message.partition("; ")
+    return Problem(where, what, instead)
+
+
+def _or(kinds: str) -> str:
+    return kinds.replace(" | ", " or ")
+
+
+def _spell(value: Any) -> str:
+    """Spell a value as YAML has it, but not all of a long one."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _look_up(data: Any, path: Path) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,6 +88,8 @@ class Catalog:
         for name, one in self._pipeline.inputs.items():
             values = one.pattern.match(path)
             if values is not None:
+                if self._pipeline.ignore_case:
+                    values = {field: value.lower() for field, value in values.items()}
                 fields = dict(sorted(values.items()))
                 asset = "/".join([*[value for field, value in fields.items() if field != NAME], fields[NAME]])
                 yield name, asset, fields
@@ -132,17 +134,36 @@ class Catalog:
         return None
 
 
-def find_assets(pipeline: Pipeline) -> list[Asset]:
+class Found(NamedTuple):
+    """The assets of a pipeline, and what is odd about its files though nothing is wrong."""
+
+    assets: list[Asset]
+    remarks: tuple[str, ...]
+
+
+def find_assets(pipeline: Pipeline) -> Found:
     """Find the assets of a pipeline, by name; raise PipelineError where files and patterns do not fit."""
     catalog = Catalog(pipeline)
-    for path in source_files(pipeline, source_tree(pipeline)):
-        catalog.add(path)
+    patterns = [one.pattern for one in pipeline.inputs.values()]
+    files = source_files(pipeline, source_tree(pipeline))
+    unmatched = [path for path in files if not catalog.add(path)]
+    near = [path for path in unmatched if any(pattern.differs_in_case(path) for pattern in patterns)]
     if not len(catalog):
-        raise nothing_matches(pipeline)
+        raise nothing_matches(pipeline, near)
     assets = catalog.assets()
     if conflicts := [asset.conflict for asset in assets if asset.conflict]:
         raise PipelineError(list(dict.fromkeys(conflicts)))
-    return assets
+    return Found(assets, tuple(_remarks(pipeline, assets, near)))
+
+
+def _remarks(pipeline: Pipeline, assets: Sequence[Asset], near: Sequence[str]) -> Iterator[str]:
+    if near:
+        many = f"{len(near)} files match" if len(near) > 1 else "a file matches"
+        yield f"{many} the patterns but for case, such as {near[0]!r}; rename such files, or write `ignore_case: true`"
+    there = {name for asset in assets for name in asset.sources}
+    for name, one in pipeline.inputs.items():
+        if name not in there:
+            yield f"inputs.{name}: no file matches {one.pattern.text!r}"
 
 
 def own_folders(pipeline: Pipeline) -> set[Path]:
@@ -175,12 +196,13 @@ def _folders_of(path: str) -> list[str]:
     return ["".join(f"{part}/" for part in parts[:count] if part) for count in range(len(parts) + 1)]
 
 
-def nothing_matches(pipeline: Pipeline) -> PipelineError:
-    """Return the error of a pipeline that has no source at all."""
+def nothing_matches(pipeline: Pipeline, near: Sequence[str] = ()) -> PipelineError:
+    """Return the error of a pipeline that has no source at all; `near` are files that match but for case."""
     patterns = ", ".join(one.pattern.text for one in pipeline.inputs.values())
     there = "is empty of such files" if pipeline.sources.is_dir() else "does not exist"
     what = f"no file matches {patterns}: {pipeline.sources} {there}"
-    return PipelineError([Problem(str(pipeline.file), what, "check `sources`")])
+    instead = f"{near[0]!r} differs in case only: write `ignore_case: true`" if near else "check `sources`"
+    return PipelineError([Problem(str(pipeline.file), what, instead)])
 
 
 def _overrides(sources: Mapping[str, str], root: Path, known: set[str]) -> Iterator[Path]:

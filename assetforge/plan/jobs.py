@@ -131,6 +131,8 @@ class Plan:
     gone: tuple[Gone, ...] = ()
     stale: tuple[str, ...] = ()
     """Other outputs that were made and are not any more, or will not be when the jobs are done."""
+    remarks: tuple[str, ...] = ()
+    """What is odd about the sources, though nothing is wrong."""
 
     @property
     def made(self) -> set[str]:

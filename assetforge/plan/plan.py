@@ -44,16 +44,17 @@ def make_plan(pipeline: Pipeline, past: Past, special: SpecialVariants, wish: Wi
     wish = wish or Wish()
     planner = _Planner(pipeline, past, wish)
     cached = lru_cache(maxsize=None)(special)
+    found = find_assets(pipeline)
     jobs = [
         planner.job(asset, variant)
-        for asset in find_assets(pipeline)
+        for asset in found.assets
         for variant in (cached(asset.overrides) if asset.overrides else pipeline.variants)
     ]
     if collisions := find_collisions(jobs, pipeline):
         raise PipelineError(summary(collisions))
     if wish.only:
-        return Plan(pipeline, _chosen(jobs, wish.only))
-    return _whole(pipeline, jobs, past)
+        return Plan(pipeline, _chosen(jobs, wish.only), remarks=found.remarks)
+    return replace(_whole(pipeline, jobs, past), remarks=found.remarks)
 
 
 def plan_assets(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -83,7 +84,10 @@ def _list(maps: list[str] | None) -> str:
 
 
 def _shown(values: Mapping[str, Any], name: str) -> str:
-    return str(values[name]) if name in values else _ABSENT
+    if name not in values:
+        return _ABSENT
+    value = values[name]
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)  # as YAML has it
 
 
 def _steps(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> Iterator[Reason]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from assetforge.build import Build
@@ -18,6 +20,7 @@ class References:
 
     def __init__(self, build: Build) -> None:
         self._stats = {path: _stat(path) for path in _files(build)}
+        self._installed = _installed()
 
     def changed(self) -> Path | None:
         """Return a file that was changed since the last time, if there is one."""
@@ -28,6 +31,22 @@ class References:
                 self._stats[path] = now
                 changed = path
         return changed
+
+    def upgrade(self) -> str:
+        """Return the version of AssetForge that was installed in place of this one since the last time, or nothing."""
+        now = _installed()
+        if now in ("", self._installed):  # it is missing while it is being replaced
+            return ""
+        self._installed = now
+        return now
+
+
+def _installed() -> str:
+    importlib.invalidate_caches()
+    try:
+        return version("assetforge")
+    except PackageNotFoundError:
+        return ""
 
 
 def _files(build: Build) -> Iterator[Path]:

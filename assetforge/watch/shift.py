@@ -30,6 +30,8 @@ _POLL = 1.0
 """Seconds between looks at everything where the system tells nothing."""
 _RESCAN = 60.0
 """Seconds between looks at everything where it does: some hints get lost."""
+_VERSIONS = 5.0
+"""Seconds between looks at which version of AssetForge is installed."""
 _SHOW = 0.5
 
 
@@ -52,6 +54,7 @@ class Shift:
         self._changing: Path | None = None
         self._notifier: Notifier | None = None
         self._chores, self._show = Pace(_CHORES, 0.1), Pace(_SHOW, 0.1)
+        self._versions = Pace(_VERSIONS, 0.05)
         self._rescan, self._poll = Pace(_RESCAN, 0.05), Pace(_POLL, 0.2)
 
     def __enter__(self) -> Self:
@@ -112,6 +115,10 @@ class Shift:
             self.changed = self._changing
         self._changing = changing
         self._desk.tell_waiting(now)
+        if self._versions.is_due(now):
+            self._versions.done(now, time.monotonic())
+            if upgraded := self._references.upgrade():
+                self._emit(Trouble(f"AssetForge was upgraded to {upgraded}; start this daemon again"))
         for trouble in self._notifier.troubles() if self._notifier else ():
             self._emit(Trouble(trouble))
 

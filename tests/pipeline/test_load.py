@@ -68,6 +68,8 @@ outputs:
     ("before", "after", "expected"),
     [
         ("scale: 4", "scale: 3", "bad.yaml:7:19: steps[0].with.scale: is 3; it should be 2 or 4"),
+        ("scale: 4", "tileable: maybe", 'steps[0].with.tileable: is "maybe"; it should be "auto" or boolean'),
+        ("scale: 4", "scale: {a: 1}", 'steps[0].with.scale: is {"a": 1}; it should be 2 or 4'),
         ("version: 1\n", "", "bad.yaml:1:1: version: is missing; add `version:`"),
         ("version: 1", "version: 2", "bad.yaml:1:10: version: is 2; it should be 1"),
         ("steps:", "stages:", "bad.yaml:5:1: stages: unknown field; did you mean 'steps'?"),

@@ -1,0 +1,99 @@
+"""JSON schemas as people read them: one spelling of types for help, documentation and errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+Schema = Mapping[str, Any]
+Path = Sequence[str | int]
+
+_WORDS = {"object": "mapping"}
+
+
+def spell_type(schema: Schema, definitions: Schema) -> str:
+    """Spell the type that a schema allows: `integer from 1 to 8 | null`."""
+    if "x-name" in schema:
+        return str(schema["x-name"])
+    if "$ref" in schema:
+        return spell_type(_followed(schema, definitions), definitions)
+    if "const" in schema:
+        return json.dumps(schema["const"], ensure_ascii=False)
+    if "enum" in schema:
+        return " | ".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
+    if "anyOf" in schema:
+        return " | ".join(dict.fromkeys(spell_type(option, definitions) for option in schema["anyOf"]))
+    return _spell_plain(schema, definitions)
+
+
+def type_at(model: type[BaseModel], path: Path) -> str:
+    """Spell the type of what stands at a path in a model's data; nothing where the model has no such place."""
+    schema = model.model_json_schema(by_alias=True)
+    definitions = schema.get("$defs", {})
+    found: list[Schema] = [schema]
+    for part in path:
+        found = [inner for one in found for inner in _inside(one, part, definitions)]
+    return " | ".join(dict.fromkeys(spell_type(one, definitions) for one in found))
+
+
+def models_in(schema: Schema, definitions: Schema) -> Iterator[tuple[str, Schema]]:
+    """Yield the models that a value may hold, each with what stands between the value's name and its fields."""
+    if "$ref" in schema:
+        schema = _followed(schema, definitions)
+    if "properties" in schema:
+        yield ".", schema
+    for option in schema.get("anyOf", ()):
+        yield from models_in(option, definitions)
+    if isinstance(schema.get("items"), dict):
+        yield from ((f"[]{between}", model) for between, model in models_in(schema["items"], definitions))
+    if isinstance(schema.get("additionalProperties"), dict):
+        inner = models_in(schema["additionalProperties"], definitions)
+        yield from ((f".NAME{between}", model) for between, model in inner)
+
+
+def _followed(schema: Schema, definitions: Schema) -> Schema:
+    found: Schema = definitions[str(schema["$ref"]).rpartition("/")[2]]
+    return found
+
+
+def _inside(schema: Schema, part: str | int, definitions: Schema) -> Iterator[Schema]:
+    """Yield the schemas of a part of what a schema allows."""
+    if "$ref" in schema:
+        schema = _followed(schema, definitions)
+    for option in schema.get("anyOf", ()):
+        yield from _inside(option, part, definitions)
+    if isinstance(part, int):
+        places = schema.get("prefixItems", ())
+        items = places[part] if part < len(places) else schema.get("items")
+    else:
+        items = schema.get("properties", {}).get(part, schema.get("additionalProperties"))
+    if isinstance(items, dict):
+        yield items
+
+
+def _spell_plain(schema: Schema, definitions: Schema) -> str:
+    kind = str(schema.get("format") or schema.get("type", "anything"))
+    if "prefixItems" in schema:
+        return f"[{', '.join(spell_type(item, definitions) for item in schema['prefixItems'])}]"
+    if kind == "array":
+        return f"list of {_several(spell_type(schema.get('items', {}), definitions))}"
+    if isinstance(schema.get("additionalProperties"), dict):
+        return f"mapping to {_several(spell_type(schema['additionalProperties'], definitions))}"
+    return _WORDS.get(kind, kind) + _spell_bounds(schema)
+
+
+def _several(kind: str) -> str:
+    return "mappings" if kind == "mapping" else kind
+
+
+def _spell_bounds(schema: Schema) -> str:
+    """Spell the limits of a number: ` from 0 to 1`, ` above 0`, ` up to 10`."""
+    spelled = ""
+    for word, bound in (("from", "minimum"), ("above", "exclusiveMinimum")):
+        spelled += f" {word} {schema[bound]:g}" if bound in schema else ""
+    for first, later, bound in (("up to", "to", "maximum"), ("below", "and below", "exclusiveMaximum")):
+        spelled += f" {later if spelled else first} {schema[bound]:g}" if bound in schema else ""
+    return spelled
