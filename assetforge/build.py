@@ -22,7 +22,7 @@ from assetforge.plan.plan import Wish, make_plan, plan_assets
 from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
 from assetforge.report import Ledger, Report
-from assetforge.store.results import open_store
+from assetforge.store.results import is_marked, mark, open_store
 from assetforge.store.state import RUNS, State
 
 if TYPE_CHECKING:
@@ -38,8 +38,18 @@ class Build:
         self.registry: Registry = load_plugins(file.absolute().parent)
         self.pipeline: Pipeline = load_pipeline(file, self.registry, definitions, profile)
         self.state = State(self.pipeline.state, self.pipeline.id, self.pipeline.folder)
-        self.store = open_store(self.pipeline)
+        self.warnings: tuple[str, ...] = self._missing_store()
+        self.store = open_store(self.pipeline, shared=not self.warnings)
         self._recover()
+
+    def _missing_store(self) -> tuple[str, ...]:
+        """Return why the shared store cannot be used, if it was seen before, or is only read, and is not there now."""
+        folder, read_only = self.pipeline.store, self.pipeline.store_mode == "read-only"
+        if folder is None or is_marked(folder) or (folder.is_dir() and read_only):
+            return ()
+        if not (read_only or self.state.knows_store(folder)):
+            return ()
+        return (f"store: {folder} is not there; if it lies on a drive, mount it: meanwhile, results are computed here",)
 
     def _recover(self) -> None:
         """Finish what runs had begun that died."""
@@ -72,6 +82,9 @@ class Build:
         """Return what does jobs as they come; `emit` is told of all events."""
         from assetforge.execute.session import Office, Session  # only where there is something to do
 
+        if self.pipeline.store is not None and self.store.folder == self.pipeline.store:
+            mark(self.pipeline.store)
+            self.state.saw_store(self.pipeline.store)
         return Session(Office(self.pipeline, self.registry, self.state, self.store, emit), ledger, manner)
 
     def _special(self, files: Sequence[Path]) -> tuple[Variant, ...]:

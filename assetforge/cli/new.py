@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from assetforge.cli.output import say
 from assetforge.codecs.atomic import write_atomically
 from assetforge.errors import UsageError
+from assetforge.plugins import load as load_plugins
 
 PLUGIN = '''"""What the step {name} is for."""
 from __future__ import annotations
@@ -46,6 +48,10 @@ outputs:
 """
 
 
+_TAKEN = ("Params", "af", "annotations", "register", "register_steps")
+"""Names that the plugin itself has another use for."""
+
+
 @click.group("new")
 def command() -> None:
     """Write the beginnings of a plugin or a pipeline."""
@@ -55,8 +61,12 @@ def command() -> None:
 @click.argument("name")
 def new_plugin(name: str) -> None:
     """Write plugins/NAME.py, a working step, into the current folder."""
-    if not name.isidentifier() or name.startswith("_"):
+    if not name.isidentifier() or name.startswith("_") or iskeyword(name) or name in _TAKEN:
         raise UsageError("new plugin", f"{name!r} is not a name for a step", "write a word such as bake_occlusion")
+    registry = load_plugins(Path.cwd())
+    if name in registry.steps or name in registry.plugins:
+        owner = registry.providers.get(name, name)
+        raise UsageError("new plugin", f"{name!r} is there already, in plugin {owner!r}", "choose another name")
     _write(Path("plugins") / f"{name}.py", PLUGIN.format(name=name))
     say(f"use it in a pipeline of this folder with `use: {name}`")
 

@@ -32,6 +32,7 @@ class Opened:
         """Open it, and warn of plugins that are broken or slow."""
         build = Build(self.file, self.definitions, self.profile)
         warn_of_plugins(build.registry)
+        warn(build.warnings)
         return build
 
 

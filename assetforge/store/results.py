@@ -20,6 +20,8 @@ from assetforge.codecs.atomic import create_atomically, synchronize, temporary, 
 from assetforge.pipeline.pipeline import Pipeline
 
 NOTE = ".json"
+MARK = "assetforge-store.txt"
+"""Tells a shared store from an empty folder."""
 DAY = 86_400.0
 _DIGITS = 16
 """Digits of a content's sha256 in the name of its file."""
@@ -120,9 +122,21 @@ class Store:
                     yield path
 
 
-def open_store(pipeline: Pipeline) -> Store:
-    """Open the store that a pipeline names."""
-    return Store(pipeline.state / "results", pipeline.store, read_only=pipeline.store_mode == "read-only")
+def open_store(pipeline: Pipeline, *, shared: bool = True) -> Store:
+    """Open the store that a pipeline names; without the shared one where that is away."""
+    read_only = pipeline.store_mode == "read-only"
+    return Store(pipeline.state / "results", pipeline.store if shared else None, read_only=read_only)
+
+
+def is_marked(folder: Path) -> bool:
+    """Tell whether a shared store is there, and not an empty folder that its drive is to be mounted on."""
+    return (folder / MARK).is_file()
+
+
+def mark(folder: Path) -> None:
+    """Mark a folder as a shared store; raise OutputError where it cannot be written."""
+    if not is_marked(folder):
+        write_atomically(folder / MARK, b"Results of AssetForge lie here, named by their keys.\n")
 
 
 def _note(folder: Path, key: str, suffix: str) -> Path:

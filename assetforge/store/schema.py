@@ -46,6 +46,10 @@ MIGRATIONS = (
     create table stale (pipeline text, path text, sha256 text, size integer, mtime_ns integer, inode integer,
         primary key (pipeline, path)) without rowid
     """,
+    # 5: shared stores that were seen
+    """
+    create table stores (path text primary key) without rowid
+    """,
 )
 """Statements that lead from each version to the next. Never change one that was released; add another."""
 

@@ -271,6 +271,17 @@ class State:
         """Return why an asset is left alone, if it is."""
         return self.journal.quarantined(asset)
 
+    # Shared stores
+
+    def knows_store(self, folder: Path) -> bool:
+        """Tell whether a shared store was seen."""
+        return self._one("select 1 from stores where path = ?", str(folder)) is not None
+
+    def saw_store(self, folder: Path) -> None:
+        """Note that a shared store is there."""
+        with writing(self.path), transaction(self._database):
+            self._database.execute("insert or ignore into stores values (?)", (str(folder),))
+
     def _one(self, query: str, *values: str) -> Any:
         with writing(self.path):
             return self._database.execute(query, values).fetchone()

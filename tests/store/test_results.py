@@ -104,6 +104,23 @@ def test_machines_share_results(project: Path, forge: Forge) -> None:
     assert len(list((project / ".assetforge").rglob("*.png"))) == 4
 
 
+def test_a_store_whose_drive_is_not_mounted_is_told_of_and_not_written(project: Path, forge: Forge) -> None:
+    text = (project / "pipeline.yaml").read_text()
+    (project / "pipeline.yaml").write_text(text + "store: mount\n")
+    assert forge("run", "pipeline.yaml").stderr == ""
+    (project / "mount").rename(project / "unmounted")
+    (project / "mount").mkdir()  # the empty folder that the drive hangs on
+    for path in (project / "build").iterdir():
+        path.unlink()
+    done = forge("run", "pipeline.yaml")
+    assert done.returncode == 0
+    assert "mount is not there; if it lies on a drive, mount it" in done.stderr
+    assert not list((project / "mount").iterdir())
+    assert list((project / ".assetforge" / "results").rglob("*.png"))
+    reading = forge("plan", "pipeline.yaml", "-D", "store=never_there", "-D", "store_mode=read-only")
+    assert "never_there is not there" in reading.stderr
+
+
 def test_a_damaged_result_of_a_read_only_store_is_made_again_beside_it(project: Path, forge: Forge) -> None:
     text = (project / "pipeline.yaml").read_text()
     (project / "pipeline.yaml").write_text(text + "store: shared_store\n")
