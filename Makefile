@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test test-all check bench docs clean
 
 demo: $(INSTALLED)  ## make samples, upscale them, say where the results are
 	$(BIN)/assetforge samples samples
@@ -10,6 +10,9 @@ demo: $(INSTALLED)  ## make samples, upscale them, say where the results are
 
 test: check  ## everything that CI runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report=term
+
+test-all: check  ## the tests that take long, too
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m 'slow or not slow'
 
 check: $(INSTALLED)  ## lint, types and the import contract
 	$(BIN)/ruff format --check .

@@ -30,6 +30,7 @@ def command(opened: Opened, only: tuple[str, ...], as_json: bool) -> int:
                 "jobs": [_data(job) for job in plan.jobs],
                 "gone": [vars(gone) for gone in plan.gone],
                 "stale": plan.stale,
+                "remarks": plan.remarks,
             }
             write_json(data, out)
     if not as_json:

@@ -75,10 +75,11 @@ def _step(findings: Findings, index: int, name: str) -> StepUse | None:
     at: marked_yaml.Path = ("steps", index)
     step = findings.registry.steps.get(name)
     if step is None:
-        hint = did_you_mean(name, findings.registry.steps)
-        broken = "".join(f" (or repair {problem.where})" for problem in findings.registry.broken)
+        broken = findings.registry.broken  # one of which may offer it
         findings.broken_plugin = bool(broken)
-        findings.add((*at, "use"), f"unknown step {name!r}", hint + broken)
+        findings.extend(broken)
+        hint = did_you_mean(name, findings.registry.steps)
+        findings.add((*at, "use"), f"unknown step {name!r}", f"{hint}{' or repair the plugin' if broken else ''}")
         return None
     params = _params(findings, step.params, at)
     resources = _resources(findings, step.resources, at)

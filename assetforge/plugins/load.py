@@ -164,7 +164,8 @@ def _import(found: _Found, where: str) -> ModuleType:
     try:
         return found.module()
     except (Exception, SystemExit) as error:  # whatever a stranger's module raises must not stop the others
-        what = f"cannot be loaded: {type(error).__name__}: {error}"
+        text = local.without_package(str(error))
+        what = f"cannot be loaded: {type(error).__name__}: {text}"
         raise PluginError(where + _line_of(error, found), what, _advice(error)) from error
 
 

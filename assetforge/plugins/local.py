@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import re
 import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -45,6 +46,11 @@ def is_local(module: ModuleType | None, package: str = "") -> bool:
     """Tell whether a module is of a project's folder, or of the one that a package stands for, whatever its name."""
     name = str(getattr(module, "__name__", "")).partition(".")[0]
     return name == package if package else name.startswith(PREFIX)
+
+
+def without_package(text: str) -> str:
+    """Name modules in a message as their authors do."""
+    return re.sub(rf"{PREFIX}\w+(\.)?", lambda found: "" if found.group(1) else FOLDER, text)
 
 
 class _Finder(MetaPathFinder):

@@ -82,7 +82,8 @@ def test_a_broken_plugin_is_warned_of_and_exits_with_three_where_it_matters(proj
     (project / "pipeline.yaml").write_text(text)
     done = forge("run", "pipeline.yaml")
     assert done.returncode == 3
-    assert "or repair plugin 'broken'" in done.stderr
+    assert "plugin 'broken' (plugins/broken.py) line 1: cannot be loaded" in done.stderr
+    assert "or repair the plugin" in done.stderr
 
 
 def test_a_new_plugin_and_a_new_pipeline_work(project: Path, forge: Forge) -> None:
