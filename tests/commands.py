@@ -61,6 +61,9 @@ def _serve() -> None:
         import_module(f"assetforge.cli.{name}")
     import assetforge.execute.running
     import assetforge.execute.session  # noqa: F401
+    from assetforge.plugins import load
+
+    load()
 
     for line in sys.stdin:
         request = json.loads(line)

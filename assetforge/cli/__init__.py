@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -40,6 +41,13 @@ class _Commands(click.Group):
             return None
         command: click.Command = import_module(f"assetforge.cli.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # whoever read our output wants no more of it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return UNREAD
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -92,8 +100,6 @@ def _failed(error: BaseException) -> int:
     """Say what went wrong, and return the exit code; a defect of AssetForge is raised again, to show where it is."""
     from assetforge.errors import AssetForgeError, PluginError
 
-    if isinstance(error.__context__, BrokenPipeError):  # whoever read our output wants no more of it
-        return UNREAD
     if isinstance(error, SystemExit):  # we never raise it
         error = PluginError("a plugin", "ended the program", "run `assetforge plugins`, and remove what calls `exit`")
     if not isinstance(error, AssetForgeError):

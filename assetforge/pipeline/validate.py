@@ -33,7 +33,8 @@ def validate(model: type[M], document: Document, at: Path, word: str) -> tuple[M
 def _problems(error: ValidationError, model: type[M], document: Document, at: Path, word: str) -> list[Problem]:
     found: dict[Problem, Path] = {}
     for detail in error.errors():
-        path = (*at, *_in_data(detail["loc"], _look_up(document.data, at)))
+        names_a_field = detail["type"] in ("missing", "extra_forbidden")
+        path = (*at, *_in_data(detail["loc"], _look_up(document.data, at), names_a_field=names_a_field))
         found[_problem(detail, model, document, at, path, word)] = path
     # What is wrong inside of a value says more than that the value is none of several kinds.
     deepest = [path for path in found.values() if not any(_is_inside(other, path) for other in found.values())]
@@ -83,11 +84,14 @@ def _look_up(data: Any, path: Path) -> Any:
     return data
 
 
-def _in_data(location: Sequence[str | int], data: Any) -> Path:
-    """Drop the parts of pydantic's location that name alternatives of a union and not places in the data."""
+def _in_data(location: Sequence[str | int], data: Any, *, names_a_field: bool) -> Path:
+    """Drop the parts of pydantic's location that name alternatives of a union and not places in the data.
+
+    names_a_field: whether the last part is that of a field, though it may not be there.
+    """
     path: list[str | int] = []
     for index, part in enumerate(location):
-        last = index == len(location) - 1
+        last = names_a_field and index == len(location) - 1
         if isinstance(data, dict) and (part in data or last):
             path.append(part)
             data = data.get(part)

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Forge
+from conftest import Forge, write_texture
 
 from assetforge.cli import COMMANDS
 
@@ -58,6 +58,54 @@ def test_a_wrong_command_line_is_answered(
     assert done.returncode == code, done.stderr
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_variants_are_addressed_by_their_own_names(project: Path, forge: Forge) -> None:
+    with (project / "pipeline.yaml").open("a") as file:
+        file.write("variants: {scale: [2, 4]}\n")
+    text = (project / "pipeline.yaml").read_text().replace("dir: build", "dir: 'build/{scale}'")
+    (project / "pipeline.yaml").write_text(text)
+    for only, count in (("moss[scale=2]", 1), ("moss", 2), ("*", 6), ("moss*", 2), ("*=4]", 3)):
+        jobs = json.loads(forge("plan", "pipeline.yaml", "--json", "--only", only).stdout)["jobs"]
+        assert len(jobs) == count, only
+    assert "moss[scale=4]: out of date" in forge("why", "pipeline.yaml", "moss[scale=4]").stdout
+
+
+def test_nested_parameters_are_explained(tmp_path: Path, forge: Forge) -> None:
+    explained = forge("steps", "multiply").stdout
+    assert "  others[].weight: number above 0 = 1.0\n      How much of the result" in explained
+    assert "  guide.target: path = required\n" in explained
+    assert "  size: integer from 32 to 8192 | [integer from 32 to 8192, integer from 32 to 8192] | null" in explained
+
+
+@pytest.mark.parametrize("name", ["class", "None", "af", "Params", "register_steps", "upscale", "apply_map"])
+def test_a_new_plugin_gets_a_name_that_works_or_none(name: str, tmp_path: Path, forge: Forge) -> None:
+    done = forge("new", "plugin", name)
+    assert done.returncode == 2
+    assert not (tmp_path / "plugins").exists()
+
+
+def test_two_hundred_equal_collisions_are_a_line_and_a_count(project: Path, forge: Forge) -> None:
+    for number in range(200):
+        write_texture(project / "textures" / f"{number}_d.png", number, (2, 2))
+    text = (project / "pipeline.yaml").read_text().replace('  normal: "{name}_n.png?"\n', "")
+    (project / "pipeline.yaml").write_text(text.replace("dir: build", "dir: build\n  name: '{map}'"))
+    for command in ("check", "plan", "run"):
+        done = forge(command, "pipeline.yaml")
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert "'0', '1', '10' and 200 more would all be written here" in done.stderr
+    (project / "pipeline.yaml").write_text(text.replace("dir: build", "dir: textures\n  name: '{name}_d'"))
+    lines = forge("plan", "pipeline.yaml").stderr.splitlines()
+    assert len(lines) == 4
+    assert lines[-1] == "and 200 more outputs likewise"
+
+
+def test_output_that_nobody_reads_is_no_failure(project: Path) -> None:
+    command = f"{sys.executable} -m assetforge steps multiply | head -1"
+    done = subprocess.run(command, shell=True, cwd=project, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("multiply: ")
+    assert done.stderr == ""
 
 
 def test_plan_prints_reasons_as_text_and_as_data(project: Path, forge: Forge) -> None:

@@ -6,7 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from execute.conftest import Run, executions, outputs, write_project
+from execute.conftest import PLUGIN, Run, executions, outputs, write_project
+
+from assetforge.build import Build
+from assetforge.cli.status import status
+from assetforge.events import Event, StillWorking
+from assetforge.execute import schedule
 
 LOGGED = """
     with (HERE / "times").open("a") as times:
@@ -94,3 +99,79 @@ def test_disk_space_between_stages_is_given_back(tmp_path: Path, run: Run) -> No
     assert run(project).code == 0
     assert not list((project / ".assetforge" / "runs").glob("*/*"))
     assert not list((project / ".assetforge" / "results").glob("*/*.safetensors"))  # the last results are kept as files
+
+
+def test_the_seconds_of_a_job_are_those_that_it_was_worked_on(tmp_path: Path, run: Run) -> None:
+    ran = run(write_project(tmp_path, assets=8, pause="time.sleep(0.5)"))
+    seconds = sorted(job["seconds"] for job in ran.report["jobs"])
+    assert seconds[0] >= 0.5
+    assert seconds[-2] < 1.5  # all but the first, whose worker loads things meanwhile; the last waited for seven others
+    assert sum(seconds) > 4
+    times = sorted(float(case.get("time", "")) for case in ran.junit.iter("testcase"))
+    assert times == [pytest.approx(one, abs=0.01) for one in seconds]
+
+
+def test_a_long_stage_shows_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "TELL_EVERY", 0.3)
+    project, told = write_project(tmp_path, assets=1, pause="time.sleep(2.5)", limit=77), list[StillWorking]()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StillWorking):
+            told.append(event)
+
+    with Build(project / "pipeline.yaml") as build:
+        assert build.run(build.plan(), listen).exit_code == 0
+    [first, *_] = [event for event in told if event.step == "work"]
+    assert (first.asset, first.time_limit) == ("a00", 77)
+    assert first.seconds >= 0.3
+
+
+def test_what_steps_print_is_kept_and_shown_where_it_is_asked_for(tmp_path: Path, run: Run) -> None:
+    project = write_project(tmp_path, assets=2, pause="print('hello from', name)")
+    quiet = run(project)
+    assert "hello" not in quiet.out + quiet.err
+    [first, second] = [job["log"] for job in quiet.report["jobs"]]
+    assert Path(first).read_text() == "hello from 0\n"
+    assert Path(second).read_text() == "hello from 1\n"
+    assert "         | hello from 1\n" in run(project, "--force", "-v").err
+
+
+def test_logs_are_those_of_the_last_build_and_go_with_their_assets(tmp_path: Path, run: Run) -> None:
+    project = write_project(tmp_path, "raise RuntimeError('no luck')", assets=4, pause="print('hello')")
+    run(project)
+    logs = project / ".assetforge" / "logs"
+    assert len(list(logs.rglob("*.log"))) == 4
+    plugin = project / "plugins" / "work.py"
+    plugin.write_text(
+        plugin.read_text().replace("print('hello')", "pass").replace("raise RuntimeError", "RuntimeError")
+    )
+    assert run(project).states == {"done": 4}
+    assert not list(logs.rglob("*.log"))
+    plugin.write_text(plugin.read_text().replace("RuntimeError('no luck')", "raise RuntimeError('no luck')"))
+    assert run(project).states == {"done": 3, "failed": 1}
+    [log] = logs.rglob("*.log")
+    assert "no luck" in log.read_text()
+    (project / "textures" / "a03_d.png").unlink()
+    assert run(project).code == 0
+    assert not log.exists()
+    with Build(project / "pipeline.yaml") as build:
+        assert status(build)["quarantined"] == []
+
+
+@pytest.mark.parametrize(
+    ("always", "expected"),
+    [
+        ("import ctypes; ctypes.string_at(0)", "Fatal Python error: Segmentation fault"),
+        ("time.sleep(60)", "work.py"),
+        ("os._exit(0)", "os._exit(0) was called:"),
+    ],
+)
+def test_the_log_shows_where_a_step_was_when_its_process_ended(
+    always: str, expected: str, tmp_path: Path, run: Run
+) -> None:
+    ran = run(write_project(tmp_path, always, assets=4, limit=2), "-D", "attempts=1")
+    [bad] = [job for job in ran.report["jobs"] if job["state"] == "failed"]
+    text = Path(bad["log"]).read_text()
+    assert expected in text
+    line = next(number for number, one in enumerate(PLUGIN.splitlines(), 1) if "ALWAYS" in one)
+    assert f'work.py", line {line}' in text

@@ -8,6 +8,7 @@ import pytest
 
 from assetforge.errors import PipelineError
 from assetforge.pipeline.load import load
+from assetforge.plan.assets import find_assets
 from assetforge.plugins import Registry
 
 GOOD = """\
@@ -237,6 +238,96 @@ def test_a_map_that_is_not_asked_for_is_not_there(
     rest: str, expected: str, tmp_path: Path, spreading: Registry
 ) -> None:
     assert problems(GOOD + rest, tmp_path, spreading) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("albedo", "base_color"), ("Metallic", "metalness"), ("ao", "ambient_occlusion"), ("nrm", "normal"),
+     ("smoothness", "glossiness"), ("displacement", "height"), ("normall", "normal")],
+)  # fmt: skip
+def test_names_of_other_programs_for_maps_are_suggested(
+    word: str, meant: str, tmp_path: Path, registry: Registry
+) -> None:
+    expected = f"inputs.{word}: unknown map; did you mean {meant!r}?"
+    assert any(expected in problem for problem in problems(GOOD.replace("normal:", f"{word}:"), tmp_path, registry))
+
+
+def test_scalars_are_those_of_yaml_1_2(tmp_path: Path, registry: Registry) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(GOOD.replace("scale: 4", "tileable: no") + "seed: 010\nname: on\nvariants:\n")
+    pipeline = load(file, registry)
+    assert pipeline.variants[0].steps[0].params.tileable is False  # type: ignore[attr-defined]
+    assert (pipeline.variants[0].seed, pipeline.name) == (10, "on")
+    turned = load(file, registry, ["tileable=yes"])
+    assert turned.variants[0].steps[0].params.tileable is True  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("seed: 0x" + "f" * 8000, "bad.yaml:8:7: seed: is not plain data: a whole number of 8002 digits"),
+        ("seed: " + "9" * 10**5, "is not plain data: a whole number of 100000 digits"),
+        ("name: !!binary aGk=", "is not plain data: the tag 'tag:yaml.org,2002:binary' means nothing here"),
+        ("name: !!python/object:os.system x", "means nothing here"),
+        ("seed: 1:30", 'seed: is "1:30"; it should be integer'),
+    ],
+)
+def test_what_is_no_plain_data_is_refused(text: str, expected: str, tmp_path: Path, registry: Registry) -> None:
+    assert any(expected in problem for problem in problems(f"{GOOD}{text}\n", tmp_path, registry))
+
+
+def test_a_key_with_nothing_after_it_is_left_out(tmp_path: Path, registry: Registry) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("version: 1\ninputs: {base_color: '{name}.png'}\nsteps:\noutputs:\nstore:\nwatch:\n  order:\n")
+    pipeline = load(file, registry)
+    assert pipeline.variants[0].steps == ()
+    assert (pipeline.store, pipeline.watch.order, pipeline.outputs.dir) == (None, "oldest", "build")
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ("size: [64, x]", 'steps[0].with.size[1]: is "x"; it should be integer from 32 to 8192'),
+        ("size: {a: 1}", 'steps[0].with.size: is {"a": 1}; it should be integer from 32 to 8192 or '
+                         "[integer from 32 to 8192, integer from 32 to 8192] or null"),
+        ("candidates: 99", "steps[0].with.candidates: is 99; it should be integer from 1 to 32"),
+        ("others: [{maps: {base_color: a.png}, weight: 0}]",
+         "steps[0].with.others[0].weight: is 0; it should be number above 0"),
+        ("guide: {tarlet: a.png}", "steps[0].with.guide.tarlet: unknown parameter; did you mean 'target'?"),
+        ("guide: 5", "steps[0].with.guide: is 5; it should be mapping or null"),
+        ("turn: 90", 'steps[0].with.turn: is 90; it should be "no" or "mirror" or "quarter" or "all"'),
+        ("variation: .nan", "steps[0].with.variation: is NaN; it should be number from 0 to 1"),
+        ("mix: here.png", "steps[0].with: 'mix' says where `others` go, and there are none; add some, or leave it out"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_nested_parameters_are_in_our_words(
+    params: str, expected: str, tmp_path: Path, registry: Registry
+) -> None:
+    text = GOOD.replace("upscale", "multiply").replace("scale: 4", params)
+    found = problems(text, tmp_path, registry)
+    assert any(expected in problem for problem in found), found
+    assert not any("nput" in problem or "valid" in problem for problem in found), found
+
+
+def test_patterns_that_ignore_case_make_one_asset_of_all_spellings(tmp_path: Path, registry: Registry) -> None:
+    (tmp_path / "Maps").mkdir()
+    for name in ("Brick_D.PNG", "brick_n.png", "moss_d.Png"):
+        (tmp_path / "Maps" / name).touch()
+    file = tmp_path / "p.yaml"
+    patterns = GOOD.replace("{name}_", "maps/{name}_")
+    file.write_text(patterns + "ignore_case: true\n")
+    assets = find_assets(load(file, registry)).assets
+    assert [(one.name, dict(one.sources)) for one in assets] == [
+        ("brick", {"base_color": "Maps/Brick_D.PNG", "normal": "Maps/brick_n.png"}),
+        ("moss", {"base_color": "Maps/moss_d.Png"}),
+    ]
+    file.write_text(GOOD + "sources: Maps\n")
+    assert (
+        "'Brick_D.PNG'; rename such files, or write `ignore_case: true`" in find_assets(load(file, registry)).remarks[0]
+    )
+    (tmp_path / "Maps" / "brick_n.png").unlink()
+    with pytest.raises(PipelineError, match=r"'Brick_D\.PNG' differs in case only: write `ignore_case: true`"):
+        find_assets(load(file, registry))
 
 
 def test_variants_multiply(tmp_path: Path, registry: Registry) -> None:
