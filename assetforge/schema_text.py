@@ -86,14 +86,18 @@ def _spell_plain(schema: Schema, definitions: Schema) -> str:
 
 
 def _several(kind: str) -> str:
-    return "mappings" if kind == "mapping" else kind
+    return "mappings" if kind == "mapping" else f"({kind})" if " | " in kind else kind
 
 
 def _spell_bounds(schema: Schema) -> str:
     """Spell the limits of a number: ` from 0 to 1`, ` above 0`, ` up to 10`."""
     spelled = ""
     for word, bound in (("from", "minimum"), ("above", "exclusiveMinimum")):
-        spelled += f" {word} {schema[bound]:g}" if bound in schema else ""
+        spelled += f" {word} {_number(schema[bound])}" if bound in schema else ""
     for first, later, bound in (("up to", "to", "maximum"), ("below", "and below", "exclusiveMaximum")):
-        spelled += f" {later if spelled else first} {schema[bound]:g}" if bound in schema else ""
+        spelled += f" {later if spelled else first} {_number(schema[bound])}" if bound in schema else ""
     return spelled
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:g}"
