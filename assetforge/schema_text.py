@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -86,7 +87,9 @@ def _spell_plain(schema: Schema, definitions: Schema) -> str:
 
 
 def _several(kind: str) -> str:
-    return "mappings" if kind == "mapping" else f"({kind})" if " | " in kind else kind
+    if kind == "mapping":
+        return "mappings"
+    return f"({kind})" if " | " in re.sub(r"\(.*\)|\[.*\]", "", kind) else kind
 
 
 def _spell_bounds(schema: Schema) -> str:

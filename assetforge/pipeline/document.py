@@ -64,7 +64,7 @@ class ResourcesSection(_Section):
     memory: Memory | None = None
     """Host memory that it takes, such as `6 GiB`; steps that would not fit together run one after the other."""
     time_limit: float | None = Field(default=None, gt=0)
-    """Seconds after which it is taken to hang."""
+    """Seconds after which it is treated as hung; by default what the step says, which is an hour if it says nothing."""
 
 
 class StepSection(_Section):

@@ -44,6 +44,21 @@ def test_a_changed_pipeline_is_planned_anew_and_a_wrong_one_changes_nothing(proj
     assert outputs(project)["build/a/a_base_color.png"] != before["build/a/a_base_color.png"]
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_a_changed_pipeline_does_not_make_any_more_goes(keep: bool, project: Path, watch: Start) -> None:
+    add(project, "a", "b")
+    watcher = watch(project, *["--keep-stale"] * keep)
+    watcher.wait_for(lambda: watcher.states()["done"] == 2)
+    text = (project / "pipeline.yaml").read_text()
+    (project / "pipeline.yaml").write_text(text.replace("outputs: {", "outputs: {format: tga, "))
+    watcher.wait_for(lambda: watcher.states()["done"] == 4)
+    if not keep:
+        watcher.wait_for(lambda: len(watcher.events("OutputRemoved")) == 2)
+    assert watcher.stop() == 0
+    kept = {"build/a/a_base_color.png", "build/b/b_base_color.png"} if keep else set()
+    assert outputs(project).keys() == {"build/a/a_base_color.tga", "build/b/b_base_color.tga"} | kept
+
+
 def test_a_changed_plugin_is_used_at_once(project: Path, watch: Start) -> None:
     add(project, "a")
     watcher = watch(project)
