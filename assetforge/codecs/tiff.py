@@ -115,8 +115,11 @@ def _straight(pixels: Pixels) -> Pixels:
     return np.concatenate([color.astype(pixels.dtype), pixels[:, :, -1:]], 2)
 
 
-def write(pixels: Pixels) -> bytes:
-    """Write (H, W, C) with deflate and straight alpha; nothing in the file tells when or by what it was written."""
+def write(pixels: Pixels, effort: int | None = None) -> bytes:
+    """Write (H, W, C) with deflate and straight alpha; nothing in the file tells when or by what it was written.
+
+    effort: the level of deflate, 0 to 9.
+    """
     file = io.BytesIO()
     channels = pixels.shape[2]
     tifffile.imwrite(
@@ -126,6 +129,7 @@ def write(pixels: Pixels) -> bytes:
         extrasamples=["unassalpha"] if channels in (2, 4) else None,
         planarconfig="contig" if channels > 1 else None,
         compression="zlib",
+        compressionargs=None if effort is None else {"level": effort},
         predictor=True,
         metadata=None,
         software=False,
