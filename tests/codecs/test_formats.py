@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from assetforge.codecs import formats, read
 from assetforge.codecs.formats import FORMATS, Format, parse, unsuited
 from assetforge.material.map_spec import MAPS, MapSpec
 
@@ -60,3 +61,8 @@ def test_options_that_do_not_exist_are_refused(options: dict[str, Any], expected
 def test_what_holds_no_map_of_a_kind_is_known_without_pixels(spec: MapSpec, known: Format, expected: str) -> None:
     assert unsuited(spec, known).startswith(expected)
     assert bool(unsuited(spec, known)) == bool(expected)
+
+
+def test_everything_that_is_read_is_listed_once() -> None:
+    assert {*read._STARTS, "TGA"} == set(formats.READABLE)
+    assert len(set(formats.READABLE)) == len(formats.READABLE)
