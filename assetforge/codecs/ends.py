@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from assetforge.codecs import exr_chunks
+from assetforge.codecs import bmp, exr_chunks
 from assetforge.codecs.raster import CutOffError, FormatError
 
 End = Literal["there", "missing", "unknown"]
@@ -62,7 +62,7 @@ def _piece(file: BinaryIO, at: int, size: int) -> bytes:
 
 def _is_known(start: bytes) -> bool:
     marks = (b"\x89PNG", b"RIFF", b"\x76\x2f\x31\x01", *_TIFF)
-    return start in marks or start[:3] == b"\xff\xd8\xff" or not any(start)
+    return start in marks or start[:3] == b"\xff\xd8\xff" or start[:2] == b"BM" or not any(start)
 
 
 def _is_whole(file: BinaryIO, size: int, start: bytes, tail: bytes) -> bool:
@@ -88,7 +88,7 @@ def _least_size(file: BinaryIO, size: int, start: bytes) -> float:
     if start == b"\x76\x2f\x31\x01":
         exr_chunks.check(file.read())
         return size
-    return math.inf
+    return bmp.header(file.read(bmp.HEADERS)).end if start[:2] == b"BM" else math.inf
 
 
 def _is_whole_tiff(file: BinaryIO, size: int, order: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from assetforge.codecs import exr, hdr, pillow_files, png, tiff
+from assetforge.codecs import bmp, exr, hdr, pillow_files, png, tiff
 from assetforge.codecs.ends import LFS_POINTER
 from assetforge.codecs.formats import READABLE, Readable
 from assetforge.codecs.raster import FormatError, Raster
@@ -17,6 +17,7 @@ _STARTS: dict[Readable, tuple[bytes, ...]] = {
     "PNG": (png.SIGNATURE,),
     "JPEG": (b"\xff\xd8\xff",),
     "WebP": (b"RIFF",),
+    "BMP": (b"BM",),
     "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     "HDR": (b"#?RADIANCE", b"#?RGBE"),
     "OpenEXR": (b"\x76\x2f\x31\x01",),
@@ -34,6 +35,7 @@ _FOREIGN: dict[str, tuple[bytes, ...]] = {
 """Formats that are often met in place of one that is read."""
 _READERS: dict[Readable, Callable[[bytes], Raster]] = {
     "PNG": png.read,
+    "BMP": bmp.read,
     "TIFF": tiff.read,
     "HDR": hdr.read,
 }

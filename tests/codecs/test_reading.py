@@ -43,7 +43,7 @@ def test_rgb_leaves_alpha_out_of_every_map(tmp_path: Path) -> None:
     assert decode(tmp_path / "opaque.png", COLOR, Reading(channel="rgb")).texture.alpha is None
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tga", ".tif"])
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tga", ".tif"])
 def test_ids_take_the_indices_of_a_palette(suffix: str, tmp_path: Path) -> None:
     codes = np.random.default_rng(0).permutation(256).astype(np.uint8).reshape(16, 16)
     palette = np.random.default_rng(1).integers(0, 256, (256, 3), dtype=np.uint8)
