@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from assetforge.codecs import bmp, exr_chunks
+from assetforge.codecs import bmp, exr_chunks, psd_sections
 from assetforge.codecs.raster import CutOffError, FormatError
 
 End = Literal["there", "missing", "unknown"]
@@ -61,7 +61,7 @@ def _piece(file: BinaryIO, at: int, size: int) -> bytes:
 
 
 def _is_known(start: bytes) -> bool:
-    marks = (b"\x89PNG", b"RIFF", b"\x76\x2f\x31\x01", *_TIFF)
+    marks = (b"\x89PNG", b"RIFF", b"\x76\x2f\x31\x01", psd_sections.SIGNATURE, *_TIFF)
     return start in marks or start[:3] == b"\xff\xd8\xff" or start[:2] == b"BM" or not any(start)
 
 
@@ -88,6 +88,8 @@ def _least_size(file: BinaryIO, size: int, start: bytes) -> float:
     if start == b"\x76\x2f\x31\x01":
         exr_chunks.check(file.read())
         return size
+    if start == psd_sections.SIGNATURE:
+        return psd_sections.end(file)
     return bmp.header(file.read(bmp.HEADERS)).end if start[:2] == b"BM" else math.inf
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from assetforge.codecs import bmp, exr, hdr, pillow_files, png, tiff
+from assetforge.codecs import bmp, exr, hdr, pillow_files, png, psd, tiff
 from assetforge.codecs.ends import LFS_POINTER
 from assetforge.codecs.formats import READABLE, Readable
 from assetforge.codecs.raster import FormatError, Raster
@@ -19,6 +19,7 @@ _STARTS: dict[Readable, tuple[bytes, ...]] = {
     "WebP": (b"RIFF",),
     "BMP": (b"BM",),
     "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "PSD": (b"8BPS",),
     "HDR": (b"#?RADIANCE", b"#?RGBE"),
     "OpenEXR": (b"\x76\x2f\x31\x01",),
 }
@@ -61,6 +62,8 @@ def read(content: bytes, suffix: str, layer: str | None = None, *, profile: Prof
 def _read(content: bytes, kind: Readable, layer: str | None, profile: ProfileUse) -> Raster:
     if kind == "OpenEXR":
         return exr.read(content, layer)
+    if kind == "PSD":
+        return psd.read(content, profile)
     if kind in ("JPEG", "WebP", "TGA"):
         return pillow_files.read(content, kind, profile)
     return _READERS[kind](content)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from odd_files import Bmp, bmp_rows
+from odd_files import Bmp, Psd, bmp_rows, layer_count
 
 from assetforge.codecs.encode import encode
 from assetforge.codecs.ends import end_of
@@ -62,11 +62,14 @@ OTHERS = {
     "bmp": Bmp((56, 40), 32, bmp_rows(NOISE.transpose(1, 2, 0).reshape(40, -1))).content,
     "bmp8": Bmp((56, 40), 8, bmp_rows(NOISE[0]), palette=bytes(1024)).content,
     "bmp rle": Bmp((2, 2), 8, b"\2\1\0\0\2\1\0\1", compression=1, palette=bytes(1024)).content,
+    "psd": Psd(NOISE, packed=False, layers=layer_count(2)).content,
+    "psd rle": Psd(NOISE).content,
+    "psb rle": Psd(NOISE, large=True).content,
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_bitmaps_are_known_too(name: str, tmp_path: Path) -> None:
+def test_bitmaps_and_photoshop_documents_are_known_too(name: str, tmp_path: Path) -> None:
     path, whole = tmp_path / "x", OTHERS[name]
     path.write_bytes(whole)
     assert end_of(path) == "there"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from odd_files import Psd, layer_count
 from PIL import Image, ImageCms
 
 from assetforge.codecs.decode import Reading, decode
@@ -43,14 +44,17 @@ def test_rgb_leaves_alpha_out_of_every_map(tmp_path: Path) -> None:
     assert decode(tmp_path / "opaque.png", COLOR, Reading(channel="rgb")).texture.alpha is None
 
 
-@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tga", ".tif"])
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tga", ".tif", ".psd"])
 def test_ids_take_the_indices_of_a_palette(suffix: str, tmp_path: Path) -> None:
     codes = np.random.default_rng(0).permutation(256).astype(np.uint8).reshape(16, 16)
     palette = np.random.default_rng(1).integers(0, 256, (256, 3), dtype=np.uint8)
     path = tmp_path / f"x{suffix}"
-    image = Image.fromarray(codes)
-    image.putpalette(palette.tobytes())
-    image.save(path)
+    if suffix == ".psd":
+        path.write_bytes(Psd(codes[None], 2, colors=palette.T.tobytes()).content)
+    else:
+        image = Image.fromarray(codes)
+        image.putpalette(palette.tobytes())
+        image.save(path)
     decoded = decode(path, ID)
     assert torch.equal(decoded.texture.data[0], torch.from_numpy(codes).float())
     assert decoded.depth == "8"
@@ -121,3 +125,5 @@ def test_a_picture_that_is_clear_everywhere_is_flagged(tmp_path: Path) -> None:
     Image.fromarray(clear).save(tmp_path / "x.tga")
     assert decode(tmp_path / "x.tga", COLOR).flags == ("is clear everywhere: its alpha is 0",)
     assert decode(tmp_path / "x.tga", COLOR, Reading(channel="rgb")).flags == ()
+    (tmp_path / "x.psd").write_bytes(Psd(clear.transpose(2, 0, 1), layers=layer_count(-1)).content)
+    assert decode(tmp_path / "x.psd", COLOR).flags == ("is clear everywhere: its alpha is 0",)
