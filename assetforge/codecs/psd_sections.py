@@ -23,7 +23,6 @@ _LONG = (b"LMsk", b"Lr16", b"Lr32", b"Layr", b"Mt16", b"Mt32", b"Mtrn", b"Alph",
 _LAYERS = (b"Layr", b"Lr16", b"Lr32")
 _MERGED_ALPHA = (b"Mtrn", b"Mt16", b"Mt32")
 
-
 Span = tuple[int, int]
 """Where something begins in a file, and its length."""
 
@@ -76,8 +75,8 @@ def end(file: BinaryIO) -> int:
 
 def row_counts(file: BinaryIO, parts: Sections) -> tuple[int, ...]:
     """Return the bytes of each packed row of the merged picture."""
-    layout = f">{parts.rows}{'I' if parts.is_large else 'H'}"
-    return struct.unpack(layout, exactly(file, struct.calcsize(layout)))
+    counts = exactly(file, parts.rows * (4 if parts.is_large else 2))  # checks a number of rows that may be a lie
+    return struct.unpack(f">{parts.rows}{'I' if parts.is_large else 'H'}", counts)
 
 
 def _number(file: BinaryIO, layout: str) -> int:

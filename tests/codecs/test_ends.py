@@ -81,6 +81,13 @@ def test_bitmaps_and_photoshop_documents_are_known_too(name: str, tmp_path: Path
         assert end_of(path) == "missing"
 
 
+def test_a_document_that_lies_of_its_size_is_no_reason_to_stop(tmp_path: Path) -> None:
+    content = bytearray(OTHERS["psd rle"])
+    content[12:22] = b"\xff" * 10  # channels, height and width
+    (tmp_path / "x").write_bytes(content)
+    assert end_of(tmp_path / "x") == "missing"
+
+
 def test_a_text_that_begins_as_a_bitmap_is_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"BMW and other brands, in a file of text that nobody will ever complete")
     assert end_of(tmp_path / "x") == "there"
