@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import cv2
+import imagecodecs
 import numpy as np
 import torch
 from torch import Tensor
 
 from assetforge.codecs import exr, hdr, pillow_files, tiff
-from assetforge.codecs.formats import Format
+from assetforge.codecs.formats import Format, unsuited
 from assetforge.codecs.raster import Pixels
 from assetforge.material.map_spec import MapSpec
 from assetforge.material.texture import Texture
@@ -19,7 +19,7 @@ from assetforge.ops.color import srgb_encode
 from assetforge.ops.normals import flip_green
 
 BAND = 256
-PNG_COMPRESSION = 3
+PNG_EFFORT = 3
 JPEG_QUALITY = 95
 JPEG_LONGEST = 65500
 _TYPES: dict[str, Any] = {"8": np.uint8, "16": np.uint16, "half": np.float16, "float": np.float32}
@@ -92,40 +92,29 @@ def _codes(band: Tensor, kind: Any, spec: MapSpec | None) -> Pixels:
 
 def _check_held(texture: Texture, spec: MapSpec, output_format: Format) -> None:
     """Refuse a map that the container would spoil without a word."""
-    container, channels = output_format.container, texture.channels
-    if container == "jpg" and max(texture.size) > JPEG_LONGEST:
+    if output_format.container == "jpg" and max(texture.size) > JPEG_LONGEST:
         raise ValueError(f"jpg holds at most {JPEG_LONGEST} pixels in a row or column; write png")
-    if spec.kind == "id" and container in ("jpg", "hdr"):
-        raise ValueError(f"{container} does not keep numbers exactly, as {spec.name} needs; write png, tiff or exr")
-    if spec.kind == "vector" and container == "hdr":
-        raise ValueError(f"hdr holds no negative numbers, as {spec.name} has; write exr")
-    if channels not in (1, 3) and (not output_format.holds_alpha or texture.alpha is not None):
-        raise ValueError(f"{output_format.name} does not hold the {channels} channels of {spec.name}; write 1 or 3")
+    reason = unsuited(spec, output_format)
+    if not reason and texture.channels not in (1, 3) and texture.alpha is not None:
+        reason = f"{output_format.name} does not hold the {texture.channels} channels of {spec.name} and alpha"
+    if reason:
+        raise ValueError(reason)
 
 
 def _write(pixels: Pixels, output_format: Format) -> bytes:
+    quality, effort = output_format.quality, output_format.effort
     match output_format.container:
         case "png":
-            return _png(pixels)
+            squeezed = np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+            return bytes(imagecodecs.png_encode(squeezed, level=PNG_EFFORT if effort is None else effort))
         case "tiff":
-            return tiff.write(pixels)
+            return tiff.write(pixels, effort)
         case "hdr":
             return hdr.write(pixels if pixels.shape[2] == 3 else np.repeat(pixels[:, :, :1], 3, 2))
         case "jpg":
-            return pillow_files.write(pixels, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+            return pillow_files.write(pixels, "JPEG", quality=quality or JPEG_QUALITY, subsampling=0)
         case "webp":
-            return pillow_files.write(pixels, "WEBP", lossless=True, exact=True)
+            # Without loss, its quality is how hard it tries.
+            return pillow_files.write(pixels, "WebP", lossless=quality is None, quality=quality or 80, exact=True)
         case _:
             return pillow_files.write(pixels, "TGA", compression="tga_rle")
-
-
-def _png(pixels: Pixels) -> bytes:
-    """Write 8 or 16 bits. Gray with alpha is written as RGBA in 16 bits: Pillow knows only 8, and OpenCV neither."""
-    if pixels.shape[2] == 2 and pixels.dtype == np.uint8:
-        return pillow_files.write(pixels, "PNG", compress_level=PNG_COMPRESSION)
-    if pixels.shape[2] == 2:
-        pixels = pixels[:, :, [0, 0, 0, 1]]
-    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[pixels.shape[2]]
-    options = [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION]
-    _, content = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, order]), options)
-    return content.tobytes()

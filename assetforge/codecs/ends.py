@@ -5,13 +5,14 @@ The size does not tell: network drives and browsers reserve all of it before the
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from assetforge.codecs import exr_chunks
-from assetforge.codecs.raster import FormatError
+from assetforge.codecs import bmp, exr_chunks, psd_sections
+from assetforge.codecs.raster import CutOffError, FormatError
 
 End = Literal["there", "missing", "unknown"]
 
@@ -60,7 +61,8 @@ def _piece(file: BinaryIO, at: int, size: int) -> bytes:
 
 
 def _is_known(start: bytes) -> bool:
-    return start in (b"\x89PNG", b"RIFF", b"\x76\x2f\x31\x01", *_TIFF) or start[:3] == b"\xff\xd8\xff" or not any(start)
+    marks = (b"\x89PNG", b"RIFF", b"\x76\x2f\x31\x01", psd_sections.SIGNATURE, *_TIFF)
+    return start in marks or start[:3] == b"\xff\xd8\xff" or start[:2] == b"BM" or not any(start)
 
 
 def _is_whole(file: BinaryIO, size: int, start: bytes, tail: bytes) -> bool:
@@ -72,17 +74,23 @@ def _is_whole(file: BinaryIO, size: int, start: bytes, tail: bytes) -> bool:
         return False
     if start == b"RIFF":
         return size >= int.from_bytes(_piece(file, 4, 4), "little") + 8
-    if start == b"\x76\x2f\x31\x01":
-        return _is_whole_exr(_piece(file, 0, size))
-    return start in _TIFF and _is_whole_tiff(file, size, _TIFF[start])
-
-
-def _is_whole_exr(content: bytes) -> bool:
+    if start in _TIFF:
+        return _is_whole_tiff(file, size, _TIFF[start])
     try:
-        exr_chunks.check(content)
+        return size >= _least_size(file, size, start)
     except FormatError as error:
-        return "cut off" not in str(error)  # whatever else is wrong with it, it will stay so
-    return True
+        return not isinstance(error, CutOffError)  # whatever else is wrong with it, it will stay so
+
+
+def _least_size(file: BinaryIO, size: int, start: bytes) -> float:
+    """Return the size that the headers of the other formats ask for; raise CutOffError where they are not whole."""
+    file.seek(0)
+    if start == b"\x76\x2f\x31\x01":
+        exr_chunks.check(file.read())
+        return size
+    if start == psd_sections.SIGNATURE:
+        return psd_sections.end(file)
+    return bmp.header(file.read(bmp.HEADERS)).end if start[:2] == b"BM" else math.inf
 
 
 def _is_whole_tiff(file: BinaryIO, size: int, order: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,11 +14,15 @@ import numpy as np
 import OpenEXR
 
 from assetforge.codecs import exr_chunks
-from assetforge.codecs.raster import FormatError, Pixels, Raster, check_size
+from assetforge.codecs.raster import FormatError, Pixels, Primaries, Raster, check_size
 
 SETS = (("R", "G", "B", "A"), ("R", "G", "B"), ("X", "Y", "Z"), ("Y", "A"), ("Y",))
 """Channel names that make a texture, the fullest first."""
-_REC709_XY = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), (0.3127, 0.3290))
+_WHOLE = 2**24
+"""Up to here float32 holds every whole number."""
+
+_Window = tuple[int, int, int, int]
+"""Left, top, right and bottom, the last two beyond it."""
 
 
 @dataclass
@@ -30,7 +36,8 @@ def read(content: bytes, layer: str | None = None) -> Raster:
     """Read one layer: the unnamed one, or `layer`, which names a part or the channels `layer.R`, `layer.Y`, ….
 
     A file with one layer only needs no name. Pixels come half or float as the file has them, color linear; alpha is
-    taken as straight. The picture is the display window: what lies beyond is cut, what does not fill it is refused.
+    taken as straight. The picture is the display window: what lies beyond is cut, and what the data window leaves
+    out, as compositors do with what is empty, is 0.
     """
     exr_chunks.check(content)
     with tempfile.NamedTemporaryFile(suffix=".exr") as file:  # the library reports damage in paths only
@@ -39,18 +46,21 @@ def read(content: bytes, layer: str | None = None) -> Raster:
         layers = _layers(Path(file.name))
     chosen = _choose(layers, layer)
     planes = [_checked(chosen.channels[name], chosen.header) for name in _names(chosen.channels, layer)]
-    pixels = np.stack(planes, 2)[_shown(chosen.header)]
-    return Raster(pixels, to_rec709=_to_rec709(chosen.header.get("chromaticities")))
+    data, shown = _window(chosen.header, "dataWindow"), _window(chosen.header, "displayWindow")
+    pixels = _displayed(np.stack([_as_float(plane) for plane in planes], 2), data, shown)
+    primaries = _primaries(chosen.header.get("chromaticities"))
+    return Raster(pixels, primaries=primaries, flags=(*_rounded(planes), *_apart(data, shown)))
 
 
 def _layers(path: Path) -> dict[str, _Layer]:
     try:
-        announced = OpenEXR.File(str(path), header_only=True).parts
-        for part in announced:
-            left, top, right, bottom = _window(part.header, "dataWindow")
-            check_size(right - left, bottom - top)
-        file = OpenEXR.File(str(path), separate_channels=True)
-        file.header()  # fails where no part could be read
+        with contextlib.redirect_stdout(io.StringIO()):  # the library prints there what it finds wrong, and goes on
+            announced = OpenEXR.File(str(path), header_only=True).parts
+            for part in announced:
+                left, top, right, bottom = _window(part.header, "dataWindow")
+                check_size(right - left, bottom - top)
+            file = OpenEXR.File(str(path), separate_channels=True)
+            file.header()  # fails where no part could be read
     except (RuntimeError, ValueError, TypeError, KeyError) as error:
         raise FormatError("is damaged, or a kind of OpenEXR that is not read") from error
     if len(file.parts) != len(announced):  # the library leaves out what it cannot read
@@ -65,22 +75,37 @@ def _layers(path: Path) -> dict[str, _Layer]:
     return layers
 
 
-def _window(header: Mapping[str, Any], name: str) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom, the last two beyond the window."""
+def _window(header: Mapping[str, Any], name: str) -> _Window:
     low, high = header[name]
     return int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1
 
 
-def _shown(header: Mapping[str, Any]) -> tuple[slice, slice]:
-    """Return the rows and columns of the data window that are the display window."""
-    data, shown = _window(header, "dataWindow"), _window(header, "displayWindow")
-    left, top, right, bottom = shown
-    if left < data[0] or top < data[1] or right > data[2] or bottom > data[3]:
-        raise FormatError(f"has pixels in {data} only and shows {shown}; write the whole picture, not cropped")
-    return slice(top - data[1], bottom - data[1]), slice(left - data[0], right - data[0])
+def _displayed(pixels: Pixels, data: _Window, shown: _Window) -> Pixels:
+    """Cut or fill the data window's pixels to the display window's."""
+    check_size(shown[2] - shown[0], shown[3] - shown[1])
+    left, top, right, bottom = _common(data, shown)
+    inner = pixels[max(top - data[1], 0) : max(bottom - data[1], 0), max(left - data[0], 0) : max(right - data[0], 0)]
+    if (left, top, right, bottom) == shown:
+        return inner
+    filled = np.zeros((shown[3] - shown[1], shown[2] - shown[0], pixels.shape[2]), pixels.dtype)
+    if inner.size:
+        filled[top - shown[1] : bottom - shown[1], left - shown[0] : right - shown[0]] = inner
+    return filled
+
+
+def _common(one: _Window, other: _Window) -> _Window:
+    """Return what two windows share; it is empty, or turned inside out, where they do not meet."""
+    return max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])
+
+
+def _apart(data: _Window, shown: _Window) -> tuple[str, ...]:
+    left, top, right, bottom = _common(data, shown)
+    return ("shows nothing: its pixels lie beside its display window",) if left >= right or top >= bottom else ()
 
 
 def _choose(layers: dict[str, _Layer], layer: str | None) -> _Layer:
+    if not layers:
+        raise FormatError("is damaged: it has no channels")
     known = ", ".join(repr(name) for name in layers if name) or "none with a name"
     if layer is not None and layer not in layers:
         raise FormatError(f"has no layer {layer!r}; it has: {known}")
@@ -107,35 +132,24 @@ def _checked(pixels: Any, header: Mapping[str, Any]) -> Pixels:
     left, top, right, bottom = _window(header, "dataWindow")
     if pixels.shape != (bottom - top, right - left):
         raise FormatError("has channels of lower resolution; write all of them in full")
-    return pixels if pixels.dtype in (np.float16, np.float32) else pixels.astype(np.float32)
+    return pixels
 
 
-def _to_rec709(chromaticities: Any) -> Pixels | None:
-    """Return the matrix from a file's primaries to Rec.709, if they differ; Bradford matches the white points."""
+def _as_float(plane: Pixels) -> Pixels:
+    return plane if plane.dtype.kind == "f" else plane.astype(np.float32)
+
+
+def _rounded(planes: list[Pixels]) -> tuple[str, ...]:
+    most = max((int(plane.max()) for plane in planes if plane.dtype.kind == "u"), default=0)
+    return (f"has whole numbers up to {most}, and those beyond {_WHOLE} are rounded",) if most > _WHOLE else ()
+
+
+def _primaries(chromaticities: Any) -> Primaries | None:
+    """Return the attribute's pairs of x and y: red, green, blue and white."""
     if chromaticities is None:
         return None
     flat = [float(value) for value in np.ravel(np.asarray(chromaticities, np.float64))]
-    primaries = tuple(zip(flat[0::2], flat[1::2], strict=True))
-    if np.allclose(primaries, _REC709_XY, atol=1e-3):
-        return None
-    return np.linalg.inv(_to_xyz(_REC709_XY)) @ _adapt(primaries[3], _REC709_XY[3]) @ _to_xyz(primaries)
-
-
-def _xyz(xy: tuple[float, float]) -> Pixels:
-    return np.array([xy[0] / xy[1], 1.0, (1 - xy[0] - xy[1]) / xy[1]])
-
-
-def _to_xyz(primaries: tuple[tuple[float, float], ...]) -> Pixels:
-    columns = np.stack([_xyz(primary) for primary in primaries[:3]], 1)
-    scaled: Pixels = columns * np.linalg.solve(columns, _xyz(primaries[3]))
-    return scaled
-
-
-def _adapt(source: tuple[float, float], target: tuple[float, float]) -> Pixels:
-    bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-    gain = (bradford @ _xyz(target)) / (bradford @ _xyz(source))
-    adapted: Pixels = np.linalg.inv(bradford) @ np.diag(gain) @ bradford
-    return adapted
+    return tuple(zip(flat[0::2], flat[1::2], strict=True))
 
 
 def write(layers: Mapping[str, Pixels]) -> bytes:

@@ -1,4 +1,4 @@
-"""The file formats that outputs are written in. Imports nothing heavy: pipelines are checked with it."""
+"""The file formats that are read and written. Imports nothing heavy: pipelines are checked with it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from assetforge.material.map_spec import MapSpec
 Depth = Literal["8", "16", "half", "float"]
 DEPTHS: tuple[Depth, ...] = ("8", "16", "half", "float")
 Container = Literal["png", "jpg", "webp", "tga", "tiff", "hdr", "exr"]
+Readable = Literal["PNG", "JPEG", "WebP", "TGA", "BMP", "TIFF", "PSD", "HDR", "OpenEXR"]
+
+READABLE: tuple[Readable, ...] = ("PNG", "JPEG", "WebP", "TGA", "BMP", "TIFF", "PSD", "HDR", "OpenEXR")
+"""The formats that sources are read from; a large PSD, PSB, is one too."""
 
 HOLDS: dict[Container, tuple[Depth, ...]] = {
     "png": ("8", "16"),
@@ -23,6 +27,10 @@ HOLDS: dict[Container, tuple[Depth, ...]] = {
 }
 """The depths that each container holds, least first."""
 
+MOST_QUALITY, MOST_EFFORT = 100, 9
+_WITH_QUALITY: tuple[Container, ...] = ("jpg", "webp")
+_WITH_EFFORT: tuple[Container, ...] = ("png", "tiff")
+
 
 @dataclass(frozen=True)
 class Format:
@@ -30,11 +38,24 @@ class Format:
 
     container: Container
     depth: Depth | None = None
+    quality: int | None = None
+    """Of JPEG and WebP, 1 to 100; None is 95 for JPEG and lossless for WebP."""
+    effort: int | None = None
+    """How hard PNG and TIFF are compressed, 0 to 9; the pixels are the same. None is a good compromise."""
+
+    def __post_init__(self) -> None:
+        if self.quality is not None:
+            _check_option("quality", self.container, _WITH_QUALITY, self.quality, range(1, MOST_QUALITY + 1))
+        if self.effort is not None:
+            _check_option("effort", self.container, _WITH_EFFORT, self.effort, range(MOST_EFFORT + 1))
 
     @property
     def name(self) -> str:
-        """The word that pipelines write; the container for a depth that needs no word."""
-        return next((word for word, known in _WORDS.items() if known == self), self.container)
+        """The word that pipelines write and the options, such as `jpg quality 85`; equal for equal formats only."""
+        plain = replace(self, quality=None, effort=None)
+        word = next((word for word, known in _WORDS.items() if known == plain), self.container)
+        options = {"quality": self.quality, "effort": self.effort}
+        return " ".join([word, *(f"{option} {value}" for option, value in options.items() if value is not None)])
 
     @property
     def suffix(self) -> str:
@@ -50,6 +71,11 @@ class Format:
     def holds_alpha(self) -> bool:
         """Whether a file can hold alpha."""
         return self.container not in ("jpg", "hdr")
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether the numbers of a file are only near those that were written, beyond their rounding."""
+        return self.container in ("jpg", "hdr") or self.quality is not None
 
     @property
     def is_linear(self) -> bool:
@@ -70,6 +96,25 @@ class Format:
         if wanted == DEPTHS.index("16") and not spec.is_color and "float" in enough:
             enough = [depth for depth in enough if depth != "half"]
         return replace(self, depth=enough[0] if enough else held[-1])
+
+
+def unsuited(spec: MapSpec, output_format: Format) -> str:
+    """Say why a format holds no map of this kind, whatever its pixels, and what does; "" where it can."""
+    name = output_format.name
+    if spec.kind == "id" and output_format.is_lossy:
+        return f"{name} does not keep numbers exactly, as {spec.name} needs; write png, tiff or exr"
+    if spec.kind == "vector" and output_format.container == "hdr":
+        return f"{name} holds no negative numbers, as {spec.name} has; write exr"
+    if spec.channels not in (1, 3) and not output_format.holds_alpha:
+        return f"{name} does not hold the {spec.channels} channels of {spec.name}; write 1 or 3"
+    return ""
+
+
+def _check_option(option: str, container: str, known: tuple[str, ...], value: int, valid: range) -> None:
+    if container not in known:
+        raise ValueError(f"{container} has no {option}; {' and '.join(known)} have")
+    if value not in valid:
+        raise ValueError(f"{option} {value} of {container} does not exist; write {valid[0]} to {valid[-1]}")
 
 
 def _default_depth(spec: MapSpec) -> Depth:
@@ -95,7 +140,6 @@ _WORDS: dict[str, Format] = {
     "exr32": Format("exr", "float"),
 }
 FORMATS: tuple[str, ...] = tuple(_WORDS)
-READABLE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tga", ".tif", ".tiff", ".hdr", ".exr"})
 
 
 def parse(word: str) -> Format:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from assetforge.codecs.raster import FormatError, Pixels
+from assetforge.codecs.raster import PROFILE_IGNORED, FormatError, Pixels
+from assetforge.codecs.reading import ProfileUse
 
 Floats = NDArray[np.float64]
 Curve = Callable[[Floats], Floats]
@@ -30,6 +31,8 @@ REC709_FROM_D50 = np.linalg.inv(
 )
 """The inverse of sRGB's own primaries, adapted to D50 by Bradford."""
 LEAST_HEADER = 132
+_OR_SRGB = "convert the file to sRGB, or write `profile: srgb` under the map to take its numbers as that"
+_BROKEN = f"has a broken color profile; remove it, {_OR_SRGB}"
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,21 @@ def parse(profile: bytes) -> MatrixProfile | None:
         primaries = np.stack([_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")], 1)
         curves = tuple(_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC"))
     except (struct.error, IndexError, ValueError, ZeroDivisionError) as error:
-        raise FormatError("has a broken color profile; remove it or convert the file to sRGB") from error
+        raise FormatError(_BROKEN) from error
     return MatrixProfile(tuple(map(_checked, curves)), REC709_FROM_D50 @ primaries)
+
+
+def is_linear(curve: Curve) -> bool:
+    """Tell whether a curve changes nothing, give or take the rounding of profiles."""
+    places = np.linspace(0, 1, 65)
+    return bool(np.abs(curve(places) - places).max() < 1e-3)
 
 
 def _checked(curve: Curve) -> Curve:
     """Refuse a curve that does not give light for every value, such as a power of something negative."""
     with np.errstate(all="ignore"):
         if not np.isfinite(curve(np.linspace(0, 1, 65))).all():
-            raise FormatError("has a broken color profile; remove it or convert the file to sRGB")
+            raise FormatError(_BROKEN)
     return curve
 
 
@@ -125,10 +134,25 @@ def _expand(kind: int, values: list[float]) -> tuple[float, ...]:
 def through_tables(pixels: Pixels, profile: bytes) -> Pixels:
     """Convert 8-bit RGB (H, W, 3) through a profile of tables to sRGB; raise FormatError where that cannot be done."""
     if pixels.dtype != np.uint8 or pixels.shape[2] != 3:
-        raise FormatError("has a color profile of tables, which is applied to 8-bit RGB only; convert it to sRGB")
+        raise FormatError(f"has a color profile of tables, which is applied to 8-bit RGB only; {_OR_SRGB}")
+    return _by_littlecms(Image.fromarray(pixels), profile)
+
+
+def inks_to_srgb(inks: Pixels, profile: bytes | None, use: ProfileUse) -> tuple[Pixels, tuple[str, ...]]:
+    """Convert CMYK (H, W, 4), uint8 with 255 for full ink, to sRGB (H, W, 3); return flags too.
+
+    Inks have no formula: their profile's tables are applied by littleCMS. Without one, each ink takes all of its light.
+    """
+    image = Image.frombytes("CMYK", (inks.shape[1], inks.shape[0]), inks.tobytes())
+    if profile is not None and use == "embedded":
+        return _by_littlecms(image, profile), ()
+    return np.asarray(image.convert("RGB")), () if profile is None else (PROFILE_IGNORED,)
+
+
+def _by_littlecms(image: Image.Image, profile: bytes) -> Pixels:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(Image.fromarray(pixels), source, ImageCms.createProfile("sRGB"))
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError) as error:
-        raise FormatError("has a color profile that cannot be applied; convert the file to sRGB") from error
+        raise FormatError(f"has a color profile that cannot be applied; {_OR_SRGB}") from error
     return np.asarray(converted)

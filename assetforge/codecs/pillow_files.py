@@ -5,48 +5,77 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from PIL import Image, ImageCms, ImageFile, JpegImagePlugin, TgaImagePlugin, WebPImagePlugin
+from PIL import Image, ImageFile, JpegImagePlugin, TgaImagePlugin, WebPImagePlugin
 
+from assetforge.codecs import icc
 from assetforge.codecs.raster import ORIENTATION, FormatError, Pixels, Raster, check_size, orient
+from assetforge.codecs.reading import ProfileUse
 
-_OPENERS: dict[str, type[ImageFile.ImageFile]] = {
+Kind = Literal["JPEG", "WebP", "TGA"]
+
+_OPENERS: dict[Kind, type[ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
-    "WEBP": WebPImagePlugin.WebPImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
     "TGA": TgaImagePlugin.TgaImageFile,
 }
 """The readers themselves: `Image.open` refuses sizes by a limit of its own, which is smaller than ours."""
-_MODES = {"1": "L", "CMYK": "RGB", "YCbCr": "RGB", "P": "RGB", "PA": "RGBA", "RGBX": "RGB"}
+_MODES = {"1": "L", "YCbCr": "RGB", "P": "RGB", "PA": "RGBA", "RGBX": "RGB"}
+_ALPHA_MODES = ("RGBA", "LA", "PA")
 
 
-def read(content: bytes, kind: str) -> Raster:
+def read(content: bytes, kind: Kind, use: ProfileUse = "embedded") -> Raster:
     """Read a file of one of these kinds."""
+    with opened(io.BytesIO(content), kind) as image:
+        check_size(*image.size)
+        image.load()
+        orientation = orientation_of(image)
+        embedded = image.info.get("icc_profile") or None
+        if image.mode == "CMYK":
+            color, ignored = icc.inks_to_srgb(np.asarray(image), embedded, use)
+            return Raster(orient(color, orientation), flags=ignored)
+        flags = ("is animated; its first frame is read",) if getattr(image, "n_frames", 1) > 1 else ()
+        indices = orient(np.asarray(image)[:, :, None], orientation) if image.mode == "P" else None
+        return Raster(orient(_pixels(image), orientation), embedded, indices=indices, flags=flags)
+
+
+@contextmanager
+def opened(file: BinaryIO, kind: Kind) -> Iterator[Image.Image]:
+    """Open a file for its header and its pixels; what Pillow says of damage becomes a FormatError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the size is checked by us, and odd metadata is no error
-            with _OPENERS[kind](io.BytesIO(content)) as image:
-                check_size(*image.size)
-                profile, cmyk = image.info.get("icc_profile"), image.mode == "CMYK"
-                pixels = orient(_pixels(image, profile), _orientation(image))
+            with _OPENERS[kind](file) as image:
+                yield image
     except SyntaxError as error:
-        raise FormatError(f"is not a {kind}, or of a kind that is not read ({error})") from error
-    except (OSError, ValueError, EOFError, KeyError, IndexError, TypeError, OverflowError, struct.error) as error:
-        raise FormatError(f"is damaged: {error}") from error
-    return Raster(pixels, None if cmyk else profile)
+        raise FormatError(f"is not a {kind}, or of a kind that is not read") from error
+    except Image.DecompressionBombError as error:  # WebP's reader asks for it, though `Image.open` is not called
+        raise FormatError("declares more pixels than are read") from error
+    except (OSError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error) as error:
+        raise FormatError("is cut off or damaged") from error
 
 
-def _orientation(image: Image.Image) -> int:
+def has_alpha(image: Image.Image) -> bool:
+    """Tell whether an opened file has an alpha channel, its pixels not asked."""
+    return image.mode in _ALPHA_MODES or _has_clear_palette(image)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return the EXIF orientation; 1 where there is none that is valid."""
     value = image.getexif().get(ORIENTATION, 1)
     return value if isinstance(value, int) else 1
 
 
-def _pixels(image: Image.Image, profile: bytes | None) -> Pixels:
-    image.load()
-    if image.mode == "CMYK" and profile:
-        image = _from_cmyk(image, profile)
-    elif image.mode == "P" and image.palette is not None and image.palette.mode == "RGBA":
+def _has_clear_palette(image: Image.Image) -> bool:
+    return image.mode == "P" and image.palette is not None and image.palette.mode == "RGBA"
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    if _has_clear_palette(image):
         image = image.convert("RGBA")
     elif image.mode in _MODES:
         image = image.convert(_MODES[image.mode])
@@ -54,19 +83,7 @@ def _pixels(image: Image.Image, profile: bytes | None) -> Pixels:
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
-def _from_cmyk(image: Image.Image, profile: bytes) -> Image.Image:
-    """Inks have no formula: their profile's tables are applied by littleCMS."""
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError) as error:
-        raise FormatError(f"has a color profile that cannot be applied ({error})") from error
-    if converted is None:
-        raise FormatError("has a color profile that cannot be applied")
-    return converted
-
-
-def write(pixels: Pixels, kind: str, **options: Any) -> bytes:
+def write(pixels: Pixels, kind: Kind, **options: Any) -> bytes:
     """Write 8-bit (H, W, C) as a file of this kind; raise ValueError where it cannot hold it."""
     file = io.BytesIO()
     try:

@@ -1,25 +1,59 @@
-"""PNG: its structure is checked in full, as readers pass over what is cut off."""
+"""PNG: its structure is checked in full, as readers pass over what is cut off.
+
+W3C, "Portable Network Graphics (PNG) Specification (Third Edition)", 2025.
+"""
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
 from PIL import Image
 
-from assetforge.codecs.raster import ORIENTATION, FormatError, Pixels, Raster, check_size, orient
+from assetforge.codecs.raster import (
+    ORIENTATION,
+    CutOffError,
+    FormatError,
+    Pixels,
+    Raster,
+    check_size,
+    exactly,
+    look_up,
+    orient,
+)
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PROFILE = 2**24
-_PALETTE = 3
-_HEADER_END = 33
+GRAY, PALETTE, ALPHA_BIT = 0, 3, 4
+"""Color types, and the bit that those with alpha have."""
+_HEADER_END, _COLOR_TYPE_AT = 33, 25
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """Bit depths by color type: gray, RGB, palette, gray and alpha, RGBA."""
-_OF_PIXELS = (b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_SRGB = bytes([1, 13, 0, 1])
+"""The code points of sRGB in a chunk cICP: primaries, transfer, matrix, full range (ITU-T H.273)."""
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What the first chunk says."""
+
+    width: int
+    height: int
+    depth: int
+    color_type: int
+    interlace: int
+
+    @property
+    def chunk(self) -> bytes:
+        """The chunk as it stands in a file."""
+        body = struct.pack(">IIBBBBB", self.width, self.height, self.depth, self.color_type, 0, 0, self.interlace)
+        return struct.pack(">I", len(body)) + b"IHDR" + body + struct.pack(">I", zlib.crc32(b"IHDR" + body))
 
 
 @dataclass(frozen=True)
@@ -35,25 +69,41 @@ def read(content: bytes) -> Raster:
     The chunks gAMA, cHRM and sRGB are ignored: many tools wrote them wrongly, and color that is not sRGB has a profile.
     """
     walk = _chunks(content)
-    depth, color_type = _header(next(walk))
+    header = _header(next(walk))
     chunks = [*walk]
     if not any(chunk.kind == b"IDAT" for chunk in chunks):
         raise FormatError("is damaged: it has no pixels")
-    found = {chunk.kind: bytes(chunk.body) for chunk in chunks if chunk.kind in (b"iCCP", b"eXIf")}
-    pixels = orient(_pixels(content, chunks), _orientation(found.get(b"eXIf", b"")))
+    found = {chunk.kind: bytes(chunk.body) for chunk in chunks if chunk.kind != b"IDAT"}
     profile = _profile(found[b"iCCP"]) if b"iCCP" in found else None
-    return Raster(pixels, profile, widened=depth < 8 and color_type != _PALETTE)
+    orientation, flags = _orientation(found.get(b"eXIf", b"")), _flags(found)
+    if header.color_type == PALETTE:
+        indices = orient(_indices(header, chunks), orientation)
+        pixels, beyond = look_up(indices, _palette(found))
+        return Raster(pixels, profile, indices=indices, flags=(*flags, *beyond))
+    pixels = orient(_decoded(header, chunks, (b"tRNS", b"IDAT", b"IEND")), orientation)
+    return Raster(pixels, profile, widened=header.depth < 8, flags=flags)
 
 
-def _header(chunk: _Chunk) -> tuple[int, int]:
-    """Return bit depth and color type; what they may be is judged here, as libpng complains on stderr."""
+def has_alpha(file: BinaryIO) -> bool:
+    """Tell from what stands before the pixels whether there is transparency."""
+    color_type = exactly(file, _HEADER_END)[_COLOR_TYPE_AT]
+    while not color_type & ALPHA_BIT:
+        length, kind = struct.unpack(">I4s", exactly(file, 8))
+        if kind in (b"tRNS", b"IDAT", b"IEND"):
+            return bool(kind == b"tRNS")
+        file.seek(length + 4, os.SEEK_CUR)
+    return True
+
+
+def _header(chunk: _Chunk) -> _Header:
+    """Read the first chunk; what may be in it is judged here, as libpng complains on stderr."""
     if chunk.kind != b"IHDR" or len(chunk.body) != 13:
         raise FormatError("is damaged: it does not begin with a header")
     width, height, depth, color_type, packing, filters, interlace = struct.unpack(">IIBBBBB", chunk.body)
     check_size(width, height)
     if depth not in _DEPTHS.get(color_type, ()) or packing or filters or interlace > 1:
         raise FormatError("is damaged: its header is not valid")
-    return depth, color_type
+    return _Header(width, height, depth, color_type, interlace)
 
 
 def _chunks(content: bytes) -> Iterator[_Chunk]:
@@ -61,28 +111,58 @@ def _chunks(content: bytes) -> Iterator[_Chunk]:
     view, position, kind = memoryview(content), len(SIGNATURE), b""
     while kind != b"IEND":
         if position + 12 > len(content):
-            raise FormatError("is cut off")
+            raise CutOffError
         length, kind = struct.unpack_from(">I4s", content, position)
         end = position + 12 + length
         if end > len(content):
-            raise FormatError("is cut off")
+            raise CutOffError
         if zlib.crc32(view[position + 4 : end - 4]) != struct.unpack_from(">I", content, end - 4)[0]:
             raise FormatError(f"is damaged: the checksum of a {kind.decode('latin-1')} chunk is wrong")
         yield _Chunk(kind, view[position + 8 : end - 4], view[position:end])
         position = end
 
 
-def _pixels(content: bytes, chunks: list[_Chunk]) -> Pixels:
-    """Decode what makes the pixels, and nothing else: libpng complains about other chunks on stderr.
+def _decoded(header: _Header, chunks: list[_Chunk], kinds: tuple[bytes, ...]) -> Pixels:
+    """Decode the chunks that make the pixels, and no others: libpng complains about some on stderr.
 
     Pillow would reduce 16-bit color to 8, and take missing rows for black ones.
     """
-    needed = b"".join([content[:_HEADER_END], *(chunk.whole for chunk in chunks if chunk.kind in _OF_PIXELS)])
+    needed = b"".join([SIGNATURE, header.chunk, *(chunk.whole for chunk in chunks if chunk.kind in kinds)])
     try:
         pixels: Pixels = np.asarray(imagecodecs.png_decode(needed))
     except (imagecodecs.PngError, ValueError, RuntimeError) as error:
-        raise FormatError(f"is damaged: {error}") from error
+        raise FormatError("is damaged: its pixels cannot be unpacked") from error
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+
+def _indices(header: _Header, chunks: list[_Chunk]) -> Pixels:
+    """Return what the pixels of a palette file are: read as gray, of which libpng fills the range."""
+    gray = _decoded(replace(header, color_type=GRAY), chunks, (b"IDAT", b"IEND"))
+    indices: Pixels = gray // (255 // (2**header.depth - 1))
+    return indices
+
+
+def _palette(found: dict[bytes, bytes]) -> Pixels:
+    """Return the palette (N, 3), or (N, 4) with its transparency; entries without one are opaque."""
+    packed = found.get(b"PLTE", b"")
+    if not packed or len(packed) % 3:
+        raise FormatError("is damaged: its palette is missing or not whole")
+    colors = np.frombuffer(packed, np.uint8).reshape(-1, 3)
+    if b"tRNS" not in found:
+        return colors
+    alpha = np.full((len(colors), 1), 255, np.uint8)
+    given = np.frombuffer(found[b"tRNS"], np.uint8)[: len(colors)]
+    alpha[: len(given), 0] = given
+    return np.concatenate([colors, alpha], 1)
+
+
+def _flags(found: dict[bytes, bytes]) -> tuple[str, ...]:
+    flags = []
+    if int.from_bytes(found.get(b"acTL", b"")[:4], "big") > 1:
+        flags.append("is animated; its first frame is read")
+    if found.get(b"cICP", _SRGB) != _SRGB:
+        flags.append("names by cICP a color space that is not applied; color is read as if it did not")
+    return tuple(flags)
 
 
 def _profile(body: bytes) -> bytes:

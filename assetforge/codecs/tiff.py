@@ -5,17 +5,35 @@ from __future__ import annotations
 import io
 import logging
 import math
-import struct
-from typing import Any
+import warnings
+from dataclasses import replace
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
+from PIL import TiffImagePlugin
 
-from assetforge.codecs.raster import ORIENTATION, FormatError, Pixels, Raster, check_size, orient
+from assetforge.codecs.raster import (
+    ORIENTATION,
+    CutOffError,
+    FormatError,
+    Pixels,
+    Raster,
+    check_size,
+    look_up,
+    orient,
+    widen,
+)
 
 ASSOCIATED = 1
 ICC_TAG = 34675
 MOST_SAMPLES = 4
+OLD_JPEG, JPEG = 6, 7
+_BY_LIBTIFF = (2, 3, 4, OLD_JPEG)
+"""Compressions: those of fax, and JPEG as TIFF 6.0 had it."""
+_REDUCED, _MASK = 1, 4
+"""Bits of the tag NewSubfileType."""
+_SUBFILE = 254
 _UNDERSTOOD = ("uint8", "uint16", "float16", "float32")
 _GRAY_OR_RGB = ("MINISWHITE", "MINISBLACK", "RGB", "PALETTE")
 
@@ -24,36 +42,82 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def read(content: bytes) -> Raster:
-    """Read the first page of a TIFF file."""
+    """Read the first page of a TIFF file that is no thumbnail and no mask."""
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
-            page = file.pages.first
+            page, flags = _first_picture(file)
             check_size(page.imagewidth, page.imagelength)
             _check_kind(page)
             _check_ends(page, len(content))
-            pixels = _channels_last(page.asarray(), page)
-            bits = page.bitspersample
-            profile = page.tags.valueof(ICC_TAG)
-            orientation = page.tags.valueof(ORIENTATION, default=1)
-            associated = ASSOCIATED in tuple(int(sample) for sample in page.extrasamples)
-            if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
-                pixels, bits = _look_up(pixels, page.colormap), 8
-            inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-    except FormatError:
+            if page.compression in _BY_LIBTIFF:
+                return replace(_by_libtiff(content, page), flags=flags)
+            return _raster(_understood(_channels_last(page.asarray(), page)), page, flags)
+    except (FormatError, MemoryError):
         raise
-    except (tifffile.TiffFileError, ValueError, RuntimeError, OSError, IndexError, KeyError, TypeError,
-            AttributeError, OverflowError, struct.error, ZeroDivisionError, MemoryError) as error:  # fmt: skip
-        raise FormatError(f"is damaged, or a kind of TIFF that is not read: {error}") from error
-    pixels = _widen(_understood(pixels), bits)
-    pixels = _invert(pixels) if inverted and pixels.dtype.kind == "u" else pixels
-    pixels = orient(_straight(pixels) if associated else pixels, int(orientation))
-    return Raster(pixels, profile, widened=bits not in (8, 16, 32, 64))
+    except Exception as error:  # whatever the library raises of a file, in words that are its own
+        raise FormatError("is damaged, or a kind of TIFF that is not read") from error
+
+
+def has_alpha(file: BinaryIO) -> bool:
+    """Tell from the tags whether the picture has more channels than its color."""
+    try:
+        with tifffile.TiffFile(file) as opened:
+            page, _ = _first_picture(opened)
+            return page.samplesperpixel in (2, 4)
+    except Exception as error:
+        raise FormatError("is damaged, or a kind of TIFF that is not read") from error
+
+
+def _first_picture(file: Any) -> tuple[Any, tuple[str, ...]]:
+    """Return the first page in full resolution, and a flag where others follow; masks and previews do not count."""
+    pictures = (page for page in file.pages if not int(page.tags.valueof(_SUBFILE, default=0)) & (_REDUCED | _MASK))
+    first = next(pictures, None)
+    if first is None:
+        return file.pages.first, ()
+    try:
+        has_more = next(pictures, None) is not None
+    except Exception:  # noqa: BLE001 - what follows the first page need not be readable
+        has_more = True
+    return first, ("has several pages, of which the first is read",) if has_more else ()
+
+
+def _raster(pixels: Pixels, page: Any, flags: tuple[str, ...]) -> Raster:
+    """Turn a page's numbers into gray or RGB, with straight alpha, as its tags say."""
+    profile = page.tags.valueof(ICC_TAG)
+    orientation = int(page.tags.valueof(ORIENTATION, default=1))
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
+        indices = orient(pixels[:, :, :1], orientation)
+        colors, beyond = look_up(indices, _palette(page.colormap))
+        return Raster(colors, profile, indices=indices, flags=(*flags, *beyond))
+    pixels = _widen(pixels, page.bitspersample)
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and pixels.dtype.kind == "u":
+        pixels = _invert(pixels)
+    if ASSOCIATED in tuple(int(sample) for sample in page.extrasamples):
+        pixels = _straight(pixels)
+    widened = page.bitspersample not in (8, 16, 32, 64)
+    return Raster(orient(pixels, orientation), profile, widened=widened, flags=flags)
+
+
+def _by_libtiff(content: bytes, page: Any) -> Raster:
+    """Decode what tifffile does not decode rightly: 8-bit gray or RGB, turned as it should be.
+
+    Of fax it leaves rows out without a word; where the pieces of old-style JPEG are was never agreed on, and libtiff
+    knows what programs did.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with TiffImagePlugin.TiffImageFile(io.BytesIO(content)) as image:
+            image.seek(page.index)
+            image.load()
+            pixels: Pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+    pixels = pixels if pixels.ndim > 2 else pixels[:, :, None]
+    return Raster(pixels, page.tags.valueof(ICC_TAG), widened=page.bitspersample != 8)
 
 
 def _check_kind(page: Any) -> None:
     """Refuse what would be taken for gray or RGB and is neither, and more channels than a texture has."""
     photometric = tifffile.PHOTOMETRIC(page.photometric).name
-    jpeg = photometric == "YCBCR" and page.compression in (6, 7)  # the decoder turns these into RGB
+    jpeg = photometric == "YCBCR" and page.compression in (OLD_JPEG, JPEG)
     if photometric not in _GRAY_OR_RGB and not jpeg:
         raise FormatError(f"holds {photometric} pixels; write gray or RGB")
     if page.samplesperpixel > MOST_SAMPLES or page.imagedepth > 1:
@@ -64,8 +128,8 @@ def _check_ends(page: Any, length: int) -> None:
     """Refuse a file whose pixels are missing or lie beyond its end: the reader would fill them with zeros."""
     places = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     whole = all(offset and count and offset + count <= length for offset, count in places)
-    if not whole or len(places) < math.prod(page.chunked):
-        raise FormatError("is cut off")
+    if not whole or (len(places) < math.prod(page.chunked) and page.compression != OLD_JPEG):
+        raise CutOffError
 
 
 def _channels_last(pixels: Pixels, page: Any) -> Pixels:
@@ -74,13 +138,14 @@ def _channels_last(pixels: Pixels, page: Any) -> Pixels:
     return pixels.transpose(1, 2, 0) if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE else pixels
 
 
-def _look_up(pixels: Pixels, colors: Pixels) -> Pixels:
-    return (colors.T[pixels[:, :, 0]] >> 8).astype(np.uint8)
+def _palette(colors: Pixels) -> Pixels:
+    """Return a color map as RGB (N, 3). It has 16 bits; some programs fill it with numbers of 8."""
+    return (colors.T >> (8 if colors.max() > 255 else 0)).astype(np.uint8)
 
 
 def _understood(pixels: Pixels) -> Pixels:
     if pixels.dtype == np.bool_:
-        return pixels.astype(np.uint8) * 255
+        return pixels.astype(np.uint8)
     if pixels.dtype == np.float64:
         with np.errstate(over="ignore"):  # what overflows is counted later among the values that are not finite
             return pixels.astype(np.float32)
@@ -90,13 +155,10 @@ def _understood(pixels: Pixels) -> Pixels:
 
 
 def _widen(pixels: Pixels, bits: int) -> Pixels:
-    """Scale numbers of 2 to 7 or 9 to 15 bits to all of 8 or 16."""
-    if pixels.dtype.kind != "u" or bits in (1, pixels.dtype.itemsize * 8):
+    """Scale numbers of 1 to 7 or 9 to 15 bits to all of 8 or 16."""
+    if pixels.dtype.kind != "u" or bits == pixels.dtype.itemsize * 8:
         return pixels
-    top = np.iinfo(pixels.dtype).max
-    steps = np.rint(np.arange(2**bits) * (top / (2**bits - 1))).astype(pixels.dtype)
-    widened: Pixels = steps[pixels]
-    return widened
+    return widen(pixels, bits, pixels.dtype.type)
 
 
 def _invert(pixels: Pixels) -> Pixels:
@@ -115,8 +177,11 @@ def _straight(pixels: Pixels) -> Pixels:
     return np.concatenate([color.astype(pixels.dtype), pixels[:, :, -1:]], 2)
 
 
-def write(pixels: Pixels) -> bytes:
-    """Write (H, W, C) with deflate and straight alpha; nothing in the file tells when or by what it was written."""
+def write(pixels: Pixels, effort: int | None = None) -> bytes:
+    """Write (H, W, C) with deflate and straight alpha; nothing in the file tells when or by what it was written.
+
+    effort: the level of deflate, 0 to 9.
+    """
     file = io.BytesIO()
     channels = pixels.shape[2]
     tifffile.imwrite(
@@ -126,6 +191,7 @@ def write(pixels: Pixels) -> bytes:
         extrasamples=["unassalpha"] if channels in (2, 4) else None,
         planarconfig="contig" if channels > 1 else None,
         compression="zlib",
+        compressionargs=None if effort is None else {"level": effort},
         predictor=True,
         metadata=None,
         software=False,

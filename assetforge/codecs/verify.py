@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from assetforge.codecs.decode import read
 from assetforge.codecs.encode import Maps
 from assetforge.codecs.formats import Format
 from assetforge.codecs.raster import FormatError
+from assetforge.codecs.read import read
 
 
 def verify(content: bytes, output_format: Format, maps: Maps) -> None:

@@ -13,6 +13,7 @@ import OpenEXR
 import pytest
 import tifffile
 import torch
+from odd_files import matrix_profile
 from PIL import Image, ImageCms
 
 from assetforge.codecs.decode import Reading, decode
@@ -115,23 +116,6 @@ def test_exif_orientation_is_applied(orientation: int, suffix: str, tmp_path: Pa
 
 def profile(name: str) -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes()
-
-
-def matrix_profile(gamma: float, primaries: list[tuple[float, float, float]]) -> bytes:
-    """Write a small profile by hand: D50 primaries and one gamma."""
-    xyz = [b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(v * 65536) for v in p)) for p in primaries]
-    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
-    names = [b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC"]
-    bodies = [*xyz, curve, curve, curve]
-    offset, table, data = 132 + 12 * len(names), b"", b""
-    for name, body in zip(names, bodies, strict=True):
-        table += struct.pack(">4sII", name, offset + len(data), len(body))
-        data += body
-    head = bytearray(128)
-    head[8:12], head[12:16], head[16:20], head[20:24], head[36:40] = b"\2\x40\0\0", b"mntr", b"RGB ", b"XYZ ", b"acsp"
-    head[68:80] = struct.pack(">3i", 63190, 65536, 54061)
-    content = bytes(head) + struct.pack(">I", len(names)) + table + data
-    return struct.pack(">I", len(content)) + content[4:]
 
 
 # Adobe RGB (1998), adapted to D50.

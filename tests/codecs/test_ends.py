@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from odd_files import Bmp, Psd, bmp_rows, layer_count
 
 from assetforge.codecs.encode import encode
 from assetforge.codecs.ends import end_of
@@ -54,6 +55,42 @@ def test_a_file_whose_size_was_reserved_has_none(word: str, part: float, tmp_pat
     path = tmp_path / "x"
     path.write_bytes(whole[:length] + bytes(len(whole) - length))
     assert end_of(path) == "missing"
+
+
+NOISE = np.random.default_rng(0).integers(1, 255, (4, 40, 56), dtype=np.uint8)
+OTHERS = {
+    "bmp": Bmp((56, 40), 32, bmp_rows(NOISE.transpose(1, 2, 0).reshape(40, -1))).content,
+    "bmp8": Bmp((56, 40), 8, bmp_rows(NOISE[0]), palette=bytes(1024)).content,
+    "bmp rle": Bmp((2, 2), 8, b"\2\1\0\0\2\1\0\1", compression=1, palette=bytes(1024)).content,
+    "psd": Psd(NOISE, packed=False, layers=layer_count(2)).content,
+    "psd rle": Psd(NOISE).content,
+    "psb rle": Psd(NOISE, large=True).content,
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_bitmaps_and_photoshop_documents_are_known_too(name: str, tmp_path: Path) -> None:
+    path, whole = tmp_path / "x", OTHERS[name]
+    path.write_bytes(whole)
+    assert end_of(path) == "there"
+    for part in (0.02, 0.3, 0.7, 0.95, 1.0):
+        path.write_bytes(whole[: min(len(whole) - 1, max(4, int(part * len(whole))))])
+        assert end_of(path) == "missing"
+    if len(whole) > 8000:
+        path.write_bytes(whole[:3000] + bytes(len(whole) - 3000))
+        assert end_of(path) == "missing"
+
+
+def test_a_document_that_lies_of_its_size_is_no_reason_to_stop(tmp_path: Path) -> None:
+    content = bytearray(OTHERS["psd rle"])
+    content[12:22] = b"\xff" * 10  # channels, height and width
+    (tmp_path / "x").write_bytes(content)
+    assert end_of(tmp_path / "x") == "missing"
+
+
+def test_a_text_that_begins_as_a_bitmap_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"BMW and other brands, in a file of text that nobody will ever complete")
+    assert end_of(tmp_path / "x") == "there"
 
 
 def test_what_other_programs_append_does_no_harm(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
+import odd_files
 import pytest
 import torch
+from odd_files import png_chunk as chunk
 from PIL import Image
 
 from assetforge.codecs import png
@@ -21,14 +22,9 @@ COLOR, ROUGHNESS, ID = (MAPS[name] for name in ("base_color", "roughness", "id")
 ROW16 = b"\0" + struct.pack(">6H", *[1000, 2000, 3000] * 2)
 
 
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
 def write(path: Path, shape: tuple[int, int, int, int], rows: bytes, extra: bytes = b"", interlace: int = 0) -> Path:
     """Write rows of the given width, height, depth and color type."""
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", *shape, 0, 0, interlace))
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    path.write_bytes(odd_files.png(shape, rows, extra, interlace))
     return path
 
 
@@ -57,6 +53,50 @@ def test_a_transparent_color_becomes_alpha(
     alpha = decode(path, COLOR).texture.alpha
     assert alpha is not None
     assert alpha[0].tolist() == [[0, 1], [0, 1]]
+
+
+PALETTE = chunk(b"PLTE", bytes([9, 8, 7, 200, 100, 50, 1, 2, 3]))
+
+
+@pytest.mark.parametrize(("depth", "row"), [(1, b"\x50"), (2, b"\x11"), (4, b"\x01\x01"), (8, b"\0\1\0\1")])
+def test_palettes_of_any_depth_give_colors_and_codes(depth: int, row: bytes, tmp_path: Path) -> None:
+    path = write(tmp_path / "x.png", (4, 1, depth, 3), b"\0" + row, PALETTE + chunk(b"tRNS", b"\x33"))
+    assert decode(path, ID).texture.data[0, 0].tolist() == [0, 1, 0, 1]
+    assert decode(path, ID).depth == "8"
+    texture = decode(path, COLOR).texture
+    wanted = srgb_decode(torch.tensor([[9, 8, 7], [200, 100, 50]]).T / 255)
+    torch.testing.assert_close(texture.data[:, 0, :2], wanted, atol=1e-6, rtol=0)
+    assert texture.alpha is not None
+    torch.testing.assert_close(texture.alpha[0, 0], torch.tensor([0.2, 1, 0.2, 1]))
+
+
+def test_an_index_beyond_the_palette_is_black_and_flagged(tmp_path: Path) -> None:
+    decoded = decode(write(tmp_path / "x.png", (2, 1, 8, 3), b"\0\1\7", PALETTE), COLOR)
+    assert decoded.texture.data[:, 0, 1].tolist() == [0, 0, 0]
+    assert decoded.flags == ("has pixels of color 7 in a palette of 3, which are taken as black",)
+    assert decode(tmp_path / "x.png", ID).texture.data[0, 0].tolist() == [1, 7]
+
+
+def test_a_palette_that_is_missing_or_broken_is_named(tmp_path: Path) -> None:
+    for palette in (b"", chunk(b"PLTE", bytes(4))):
+        with pytest.raises(SourceError, match="its palette is missing or not whole"):
+            decode(write(tmp_path / "x.png", (1, 1, 8, 3), b"\0\0", palette), COLOR)
+
+
+def test_what_is_only_partly_read_is_flagged(tmp_path: Path) -> None:
+    animated = chunk(b"acTL", struct.pack(">II", 2, 0))
+    path = write(tmp_path / "x.png", (1, 1, 8, 0), b"\0\0", animated)
+    assert decode(path, COLOR).flags == ("is animated; its first frame is read",)
+    path = write(tmp_path / "x.png", (1, 1, 8, 0), b"\0\0", chunk(b"acTL", struct.pack(">II", 1, 0)))
+    assert decode(path, COLOR).flags == ()
+    for points, flagged in ((bytes([1, 13, 0, 1]), False), (bytes([12, 13, 0, 1]), True)):
+        path = write(tmp_path / "x.png", (1, 1, 8, 0), b"\0\0", chunk(b"cICP", points))
+        assert bool(decode(path, COLOR).flags) == flagged
+    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
+    frames[0].save(tmp_path / "x.webp", save_all=True, append_images=frames[1:], lossless=True)
+    decoded = decode(tmp_path / "x.webp", COLOR)
+    assert decoded.flags == ("is animated; its first frame is read",)
+    assert decoded.texture.data[:, 0, 0].tolist() == [1, 0, 0]
 
 
 def test_an_interlaced_file_is_put_together(tmp_path: Path) -> None:

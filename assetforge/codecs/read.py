@@ -1,0 +1,111 @@
+"""From a file's content to its numbers. Imports no torch: pipelines are checked with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from assetforge.codecs import bmp, exr, hdr, pillow_files, png, psd, tiff
+from assetforge.codecs.ends import LFS_POINTER
+from assetforge.codecs.formats import READABLE, Readable
+from assetforge.codecs.raster import FormatError, Raster
+from assetforge.codecs.reading import ProfileUse
+from assetforge.errors import AccessError, SourceError
+
+_TGA_FOOTER = b"TRUEVISION-XFILE.\0"
+_STARTS: dict[Readable, tuple[bytes, ...]] = {
+    "PNG": (png.SIGNATURE,),
+    "JPEG": (b"\xff\xd8\xff",),
+    "WebP": (b"RIFF",),
+    "BMP": (b"BM",),
+    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "PSD": (b"8BPS",),
+    "HDR": (b"#?RADIANCE", b"#?RGBE"),
+    "OpenEXR": (b"\x76\x2f\x31\x01",),
+}
+_FOREIGN: dict[str, tuple[bytes, ...]] = {
+    "GIF": (b"GIF87a", b"GIF89a"),
+    "DDS": (b"DDS ",),
+    "KTX": (b"\xabKTX ",),
+    "JPEG 2000": (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
+    "JPEG XL": (b"\xff\x0a", b"\0\0\0\x0cJXL "),
+    "GIMP picture": (b"gimp xcf",),
+    "PDF": (b"%PDF",),
+    "ZIP archive": (b"PK\3\4",),
+}
+"""Formats that are often met in place of one that is read."""
+_READERS: dict[Readable, Callable[[bytes], Raster]] = {
+    "PNG": png.read,
+    "BMP": bmp.read,
+    "TIFF": tiff.read,
+    "HDR": hdr.read,
+}
+
+
+def read(content: bytes, suffix: str, layer: str | None = None, *, profile: ProfileUse = "embedded") -> Raster:
+    """Read a file's content; `suffix` tells TGA, which has no mark.
+
+    Color comes as the file has it, with what it says of itself; only inks are converted, by their profile unless
+    `profile` is `srgb`. Raises FormatError where the content is damaged, or of no kind that is read.
+    """
+    kind = kind_of(content, suffix)
+    if layer is not None and kind != "OpenEXR":
+        raise FormatError(f"has no layer {layer!r}; only OpenEXR files have layers")
+    try:
+        return _read(content, kind, layer, profile)
+    except (FormatError, OSError, MemoryError):
+        raise
+    except Exception as error:  # whatever a library raises of a file, in words that are its own
+        raise FormatError(f"is damaged, or a kind of {kind} that is not read") from error
+
+
+def _read(content: bytes, kind: Readable, layer: str | None, profile: ProfileUse) -> Raster:
+    if kind == "OpenEXR":
+        return exr.read(content, layer)
+    if kind == "PSD":
+        return psd.read(content, profile)
+    if kind in ("JPEG", "WebP", "TGA"):
+        return pillow_files.read(content, kind, profile)
+    return _READERS[kind](content)
+
+
+@contextmanager
+def naming_source(shown: str) -> Iterator[None]:
+    """Turn what goes wrong while a source is read into a SourceError that names it, or an AccessError."""
+    try:
+        yield
+    except OSError as error:
+        raise AccessError(shown, f"cannot be read ({error.strerror})", "check that it is there, and yours") from error
+    except MemoryError as error:
+        raise AccessError(shown, "cannot be read (there is not enough memory)", "free some and run again") from error
+    except FormatError as error:
+        what, _, instead = str(error).partition("; ")
+        raise SourceError(shown, what, instead) from error
+
+
+def kind_of(content: bytes, suffix: str) -> Readable:
+    """Tell a format by how a file begins, and TGA by its footer or ending; raise FormatError where it is not read.
+
+    content: the whole file, or its first 64 bytes and its last.
+    """
+    if not content:
+        raise FormatError("is empty; copy it again")
+    if content.startswith(LFS_POINTER):
+        raise FormatError("is a Git-LFS pointer and not the picture; run `git lfs pull`")
+    for kind, starts in _STARTS.items():
+        if content.startswith(starts) and (kind != "WebP" or content[8:12] == b"WEBP"):
+            return kind
+    known = f"write {', '.join(READABLE[:-1])} or {READABLE[-1]}"
+    foreign = _foreign(content)
+    if foreign is not None:
+        raise FormatError(f"is a {foreign}, which is not read; {known}")
+    if suffix.lower() == ".tga" or content.endswith(_TGA_FOOTER):
+        return "TGA"
+    word = suffix.lstrip(".").upper() or "picture"
+    raise FormatError(f"is not a {word}, nor of another format that is read; {known}")
+
+
+def _foreign(content: bytes) -> str | None:
+    if content[4:8] == b"ftyp":
+        return "picture or video of the family of MP4 (AVIF, HEIF)"
+    return next((name for name, starts in _FOREIGN.items() if content.startswith(starts)), None)

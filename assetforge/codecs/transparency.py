@@ -1,0 +1,67 @@
+"""Whether a source has pixels that are not opaque, told by its header where that can. Imports no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+from assetforge.codecs import bmp, exr_chunks, pillow_files, png, psd, tiff
+from assetforge.codecs.formats import Readable
+from assetforge.codecs.raster import FormatError
+from assetforge.codecs.read import kind_of, naming_source, read
+from assetforge.codecs.reading import PLAIN, Reading
+
+_START, _TAIL = 64, 18
+"""Bytes by which a format is told, at both ends."""
+_EXR_HEADERS = 2**20
+"""Bytes that the headers of an OpenEXR file hardly need."""
+
+
+def has_transparency(path: Path, reading: Reading = PLAIN, name: str | None = None) -> bool:
+    """Tell whether a color or normal map that is read from a file has alpha below 1 somewhere.
+
+    Pixels are read only where the header says that there is alpha. Raises SourceError where the file is damaged, as
+    far as it is read, and AccessError where it cannot be read just now.
+    """
+    if reading.channel is not None:  # then the file's alpha is left out
+        return False
+    with naming_source(name or str(path)):
+        if not _may_have_alpha(path):
+            return False
+        raster = read(path.read_bytes(), path.suffix, reading.layer, profile=reading.profile)
+        if raster.alpha is None:
+            return False
+        opaque = 1 if raster.is_float else (255 if raster.alpha.itemsize == 1 else 65535)
+        return bool((raster.alpha < opaque).any())
+
+
+def _may_have_alpha(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(_START)
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        kind = kind_of(start + file.read(_TAIL), path.suffix)
+        file.seek(0)
+        try:
+            return _says_alpha(file, kind)
+        except FormatError:  # whoever reads all of it knows more
+            return True
+
+
+def _says_alpha(file: BinaryIO, kind: Readable) -> bool:
+    match kind:
+        case "PNG":
+            return png.has_alpha(file)
+        case "WebP" | "TGA":
+            with pillow_files.opened(file, kind) as image:
+                return pillow_files.has_alpha(image)
+        case "BMP":
+            return bmp.has_alpha(file.read(bmp.HEADERS))
+        case "TIFF":
+            return tiff.has_alpha(file)
+        case "PSD":
+            return psd.has_alpha(file)
+        case "OpenEXR":
+            names = exr_chunks.channel_names(file.read(_EXR_HEADERS))
+            return any(name.rpartition(".")[2] == "A" for name in names)
+        case "JPEG" | "HDR":
+            return False
