@@ -175,6 +175,11 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}{f': {text}' if text else ''}{place}"
 
 
+def count_of(number: int, noun: str) -> str:
+    """Spell a number of things: `1 asset`, `2 assets`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def did_you_mean(word: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
     """Suggest the known word that another word stands for or is nearest to, else list them all."""
     words = sorted(known)

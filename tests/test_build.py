@@ -275,6 +275,17 @@ def test_other_outputs_by_the_command_line_are_a_set_of_their_own(project: Path)
     assert reasons(project) == {}
 
 
+def test_outputs_that_became_sources_stay(project: Path) -> None:
+    run(project)
+    text = (project / "pipeline.yaml").read_text().replace("sources: textures", "sources: build")
+    text = text.replace("{name}_d", "{name}_base_color").replace("{name}_n", "{name}_normal")
+    (project / "pipeline.yaml").write_text(text.replace("dir: build", "dir: larger"))
+    sources = kept(project)
+    report, _ = run(project)
+    assert (report.count("done"), report.removed) == (3, ())
+    assert kept(project) == sources
+
+
 def test_a_failed_job_keeps_what_it_made_before(project: Path) -> None:
     run(project)
     write_outputs(project, format="tga")

@@ -181,7 +181,14 @@ PROJECTS = {
         plugin=instead('reads={"base_color"}', 'reads={"normal"}'),
         pipeline=before("steps:", '  normal: "{name}_n.png?"'),
     ),
-    "alpha is written as JPEG": Hostile(1, "jpg holds no alpha", pipeline=instead("dir: build", "format: jpg"), files=with_alpha),
+    "alpha is written as JPEG": Hostile(1, "jpg holds no alpha", pipeline=instead("dir: build", "format: jpg"), files=with_alpha, check=0),
+    "alpha that no step writes is written as JPEG": Hostile(
+        1, "jpg holds no alpha", pipeline=lambda text: text.replace("- use: work", "").replace("dir: build", "format: jpg"), files=with_alpha
+    ),
+    "ids are written as JPEG": Hostile(
+        2, "jpg does not keep numbers exactly, as id needs; write png, tiff or exr",
+        pipeline=lambda text: text.replace("steps:", '  id: "{name}_i.png?"\nsteps:').replace("dir: build", "format: jpg"),
+    ),
     "there are no steps": Hostile(0, "1 done", pipeline=instead("  - use: work\n", "")),
     "a word is a boolean of old": Hostile(
         0, "1 done", pipeline=instead("- use: work", "- use: work\n    with: {words: [no, on, yes]}")

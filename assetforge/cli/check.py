@@ -7,7 +7,8 @@ from functools import partial
 import click
 
 from assetforge.cli.options import Opened, build_options, warn, warn_of_plugins
-from assetforge.cli.output import count_of, say
+from assetforge.cli.output import say
+from assetforge.errors import count_of
 from assetforge.pipeline.load import load as load_pipeline
 from assetforge.pipeline.load import special_variants
 from assetforge.plan.check import plan_unread

@@ -25,11 +25,6 @@ def say(text: str, color: str | None = None, *, err: bool = False) -> None:
     click.secho(printable(text), fg=color, err=err)
 
 
-def count_of(number: int, noun: str) -> str:
-    """Spell a number of things: `1 asset`, `2 assets`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def spelled(event: Event) -> Event:
     """Return an event whose names can be shown, each in one line."""
     names: dict[str, Any] = {

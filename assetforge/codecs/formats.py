@@ -28,8 +28,8 @@ HOLDS: dict[Container, tuple[Depth, ...]] = {
 """The depths that each container holds, least first."""
 
 MOST_QUALITY, MOST_EFFORT = 100, 9
-_WITH_QUALITY: tuple[Container, ...] = ("jpg", "webp")
-_WITH_EFFORT: tuple[Container, ...] = ("png", "tiff")
+WITH_QUALITY: tuple[Container, ...] = ("jpg", "webp")
+WITH_EFFORT: tuple[Container, ...] = ("png", "tiff")
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Format:
 
     def __post_init__(self) -> None:
         if self.quality is not None:
-            _check_option("quality", self.container, _WITH_QUALITY, self.quality, range(1, MOST_QUALITY + 1))
+            _check_option("quality", self.container, WITH_QUALITY, self.quality, range(1, MOST_QUALITY + 1))
         if self.effort is not None:
-            _check_option("effort", self.container, _WITH_EFFORT, self.effort, range(MOST_EFFORT + 1))
+            _check_option("effort", self.container, WITH_EFFORT, self.effort, range(MOST_EFFORT + 1))
 
     @property
     def name(self) -> str:

@@ -32,10 +32,10 @@ def remove_gone(gone: Gone, pipeline: Pipeline, state: State) -> Iterator[Path]:
     state.forget(gone.asset)
 
 
-def remove_stale(made: Collection[str], pipeline: Pipeline, state: State) -> Iterator[Path]:
-    """Remove and yield outputs that jobs made once and nothing makes any more; `made`: the names of all that is."""
+def remove_stale(needed: Collection[str], pipeline: Pipeline, state: State) -> Iterator[Path]:
+    """Remove and yield outputs that jobs made once and nothing makes any more; `needed`: names that stay."""
     for name in sorted(state.stale()):
-        if name not in made:
+        if name not in needed:
             yield from _remove(name, pipeline, state)
     state.forget_stale()
 

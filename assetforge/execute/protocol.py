@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from assetforge.codecs.reading import Green
 from assetforge.errors import StepError
 from assetforge.material.map_spec import MapSpec
-from assetforge.pipeline.document import Green
 from assetforge.plugins import Registry
 from assetforge.steps import Precision, Step
 from assetforge.store.results import Store

@@ -29,7 +29,7 @@ def execute(session: Session, plan: Plan, ledger: Ledger, replan: Replan) -> Non
             if plan.is_whole:
                 for gone in plan.gone:
                     session.remove_gone(gone)
-                session.remove_stale(plan.made)
+                session.remove_stale(plan.needed)
                 session.forget_others(plan.jobs)
     except KeyboardInterrupt:
         ledger.interrupted = True

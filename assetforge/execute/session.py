@@ -21,7 +21,7 @@ from assetforge.execute.schedule import Books, Ending, Schedule
 from assetforge.execute.stages import Woken
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan import keys
-from assetforge.plan.jobs import NOT_MADE, Gone, Job
+from assetforge.plan.jobs import NOT_MADE, Gone, Job, sources_of
 from assetforge.plugins import Registry
 from assetforge.report import Ledger
 from assetforge.store import notes, runs
@@ -148,10 +148,10 @@ class Session:
         if not self._manner.keep_stale:
             self._removed(remove_gone(gone, self._office.pipeline, self._office.state), gone.asset, gone.why)
 
-    def remove_stale(self, made: Collection[str]) -> None:
-        """Remove outputs that nothing makes any more, unless the run is to keep such; `made`: names of all that is."""
+    def remove_stale(self, needed: Collection[str]) -> None:
+        """Remove outputs that nothing makes any more, unless the run is to keep such; `needed`: names that stay."""
         if not self._manner.keep_stale:
-            self._removed(remove_stale(made, self._office.pipeline, self._office.state), "", NOT_MADE)
+            self._removed(remove_stale(needed, self._office.pipeline, self._office.state), "", NOT_MADE)
 
     def _removed(self, paths: Iterable[Path], asset: str, why: str) -> None:
         for path in paths:
@@ -172,6 +172,12 @@ class Session:
         for run in {run for _, run in claims} - living:
             state.journal.unclaim_all(run)
         return {asset for asset, run in claims if run in living}
+
+
+def _noted_by(job: Job) -> dict[str, str]:
+    """Return the keys of all that may have notes of its own, by the names that reports call them."""
+    sources = {origin.path.name: origin.key for origin in sources_of(job)}
+    return {**sources, **{task.name: task.key for task in job.tasks}}
 
 
 def _hire(office: Office, run: Run, manner: Manner) -> Hiring | Inline:
@@ -242,7 +248,7 @@ class _SessionBooks(Books):
         log = self.logs.keep(job.asset, attempt.log)
         self.started.discard(job.asset)
         if ending.problem is None:
-            noted = notes.gather(self.office.store, {task.name: task.key for task in job.tasks})
+            noted = notes.gather(self.office.store, _noted_by(job), (output.key for output in job.outputs))
             state.remember(job.asset, job.signature, job.sources, job.facts, attempt.published, noted.flags)
             for one in attempt.published:
                 self.office.emit(OutputWritten(job.asset, str(self.office.pipeline.folder / one.name)))

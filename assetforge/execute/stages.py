@@ -29,6 +29,8 @@ class Read:
     asset: str
     scratch: Path
     sources: tuple[SourceMap, ...]
+    anew: bool = False
+    """Whether what the store knows of them is to be replaced."""
     pool: Pool = "codec"
     doing: str = "reading"
 
@@ -144,7 +146,7 @@ def cut(job: Job, scratch: Path, find: Find, device: str, *, anew: bool = False)
     read_by_tasks = frozenset(origin.key for task in tasks for origin in task.reads.values())
     kept = frozenset(task.key for task in tasks if any(written_key(task.key, n) in read_by_tasks for n in task.writes))
     wanted = frozenset(origin.key for output in missing for origin in output.maps.values())
-    stages: list[Stage] = [Read(job.asset, scratch, sources)] if sources else []
+    stages: list[Stage] = [Read(job.asset, scratch, sources, anew)] if sources else []
     for pool, group in _by_pool(tasks, device):
         stages.append(Compute(job.asset, scratch, tuple(group), kept, wanted, pool, anew))
     return [*stages, Write(job.asset, scratch, missing, job.outputs, anew)]

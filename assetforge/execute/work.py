@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,9 +12,11 @@ from pathlib import Path
 import torch
 
 from assetforge import weights
-from assetforge.codecs.decode import Reading, decode
+from assetforge.codecs.as_is import passes_as_is
+from assetforge.codecs.decode import Decoded, decode, for_steps
 from assetforge.codecs.encode import encode
 from assetforge.codecs.formats import DEPTHS, Depth
+from assetforge.codecs.limits import cut_share
 from assetforge.codecs.verify import verify
 from assetforge.errors import AssetForgeError, ChangedError, StepError
 from assetforge.events import StepProgress, StepStarted
@@ -29,6 +32,7 @@ from assetforge.plan.jobs import MapOrigin, Output, SourceMap, Task
 from assetforge.plan.keys import written_key
 from assetforge.steps import Context
 from assetforge.store import notes
+from assetforge.store.notes import Notes
 from assetforge.store.results import Store
 from assetforge.store.state import Stat, stat_of
 
@@ -36,22 +40,22 @@ SMALLEST_TILES = 8
 """Tiles are made at most this many times smaller when a device runs out of memory."""
 
 
-def read(stage: Read) -> Done:
-    """Decode sources into the scratch folder."""
+def read(stage: Read, store: Store) -> Done:
+    """Decode sources into the scratch folder, as their files have them; keep what is doubtful about them."""
     stage.scratch.mkdir(parents=True, exist_ok=True)
     for source in stage.sources:
-        texture, depth = _decode(source)
-        results.save_maps(_scratch(stage.scratch, source.key), {source.input.spec.name: texture}, depth)
+        decoded = _decode(source)
+        notes.keep(store, source.key, Notes(flags=decoded.flags), replace=stage.anew)
+        maps = {source.input.spec.name: decoded.texture}
+        results.save_maps(_scratch(stage.scratch, source.key), maps, decoded.depth)
     return Done(_size(stage.scratch))
 
 
-def _decode(source: SourceMap) -> tuple[Texture, Depth]:
-    one = source.input
-    reading = Reading(one.green, one.channel, one.layer, one.wrap)
-    decoded = decode(source.path, one.spec, reading, str(source.path))
+def _decode(source: SourceMap) -> Decoded:
+    decoded = decode(source.path, source.input.spec, source.input.reading, str(source.path), unit=False)
     if weights.sha256(source.path) != source.sha256:
         raise ChangedError(str(source.path), "was changed while it was read", "run again")
-    return decoded.texture, decoded.depth
+    return decoded
 
 
 def compute(stage: Compute, workplace: Workplace) -> Done:
@@ -59,7 +63,7 @@ def compute(stage: Compute, workplace: Workplace) -> Done:
     stage.scratch.mkdir(parents=True, exist_ok=True)
     shelf = _Shelf(stage.scratch, workplace.store, Counter(o.key for t in stage.tasks for o in t.reads.values()))
     for task in stage.tasks:
-        material = Material("material", {name: shelf.take(name, origin) for name, origin in task.reads.items()})
+        material = Material("material", {name: _input(name, origin, shelf) for name, origin in task.reads.items()})
         book = Notebook(task.use.step.name)
         written = _run(task, material, stage.asset, workplace, book)
         del material
@@ -73,6 +77,12 @@ def compute(stage: Compute, workplace: Workplace) -> Done:
                 results.save_maps(_scratch(stage.scratch, key), {name: texture})
             shelf.put(key, texture)
     return Done(_size(stage.scratch))
+
+
+def _input(name: str, origin: MapOrigin, shelf: _Shelf) -> Texture:
+    """Return a map as a step may rely on it: what no step writes stays as its file has it."""
+    texture = shelf.take(name, origin)
+    return for_steps(texture, origin.input.spec) if isinstance(origin, SourceMap) else texture
 
 
 def _keep(task: Task, written: Mapping[str, Texture], store: Store, *, replace: bool) -> None:
@@ -116,7 +126,8 @@ def load(name: str, origin: MapOrigin, scratch: Path, store: Store) -> tuple[Tex
     if loaded is not None:
         return loaded[0][name], loaded[1]
     if isinstance(origin, SourceMap):
-        return _decode(origin)
+        decoded = _decode(origin)
+        return decoded.texture, decoded.depth
     entry = store.find(origin.task.key, MAPS)
     if entry is None:
         raise StepError(f"step {origin.task.use.step.name!r}", "its result has gone from the store", "run again")
@@ -232,14 +243,30 @@ def encode_outputs(stage: Write, workplace: Workplace) -> None:
 
 def _encode(output: Output, scratch: Path, workplace: Workplace, *, replace: bool) -> None:
     store = workplace.store
-    maps = {n: (load(n, origin, scratch, store)[0], workplace.specs[n]) for n, origin in output.maps.items()}
-    resolved = output.format.resolve(_deepest(output, scratch, store), next(iter(maps.values()))[1])
-    try:
-        content = encode(maps, resolved, workplace.green)
-        verify(content, resolved, maps)
-    except ValueError as error:
-        raise StepError(output.path.name, str(error)) from error
+    content = _as_it_is(output, workplace)
+    if content is None:
+        maps = {n: (load(n, origin, scratch, store)[0], workplace.specs[n]) for n, origin in output.maps.items()}
+        resolved = output.format.resolve(_deepest(output, scratch, store), next(iter(maps.values()))[1])
+        try:
+            content = encode(maps, resolved, workplace.green)
+            verify(content, resolved, maps)
+        except ValueError as error:
+            raise StepError(output.path.name, str(error)) from error
+        cut = {name: cut_share(texture, spec, resolved) for name, (texture, spec) in maps.items()}
+        notes.keep_cut(store, output.key, cut, replace=replace)
     store.put(output.key, output.format.suffix, lambda path: _write(path, content), lambda _: None, replace=replace)
+
+
+def _as_it_is(output: Output, workplace: Workplace) -> bytes | None:
+    """Return the content of a source that is the output as it is, if it is one: a JPEG loses whenever it is written."""
+    name, origin = next(iter(output.maps.items()))
+    if not isinstance(origin, SourceMap) or output.format.container != "jpg":
+        return None
+    content = origin.path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != origin.sha256:
+        raise ChangedError(str(origin.path), "was changed while it was read", "run again")
+    spec, reading = workplace.specs[name], origin.input.reading
+    return content if passes_as_is(content, spec, reading, output.format, workplace.green) else None
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from assetforge.codecs.reading import Green
 from assetforge.errors import StepError
 from assetforge.events import Event
 from assetforge.execute.publish import Move, publish
 from assetforge.execute.stages import Compute, Done, Read, Stage, Write
 from assetforge.hookspecs import Hooks
 from assetforge.material.map_spec import MapSpec
-from assetforge.pipeline.document import Green
 from assetforge.steps import Precision
 from assetforge.store.results import Store
 from assetforge.store.state import Published, stat_of
@@ -51,7 +51,7 @@ def perform(stage: Stage, workplace: Workplace) -> Done:
 
     match stage:
         case Read():
-            return work.read(stage)
+            return work.read(stage, workplace.store)
         case Compute():
             return work.compute(stage, workplace)
         case Write():

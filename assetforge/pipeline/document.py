@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema, model_validator
 from pydantic_core import CoreSchema
 
-from assetforge.codecs.formats import FORMATS
+from assetforge.codecs.formats import FORMATS, MOST_EFFORT, MOST_QUALITY
+from assetforge.codecs.reading import Channel, Green, ProfileUse
 from assetforge.params import Memory
 from assetforge.steps import Precision
 
@@ -16,8 +17,6 @@ VERSION = 1
 
 FormatWord = Annotated[str, WithJsonSchema({"enum": list(FORMATS), "x-name": "format"})]
 Value = str | int | float | bool | None
-Green = Literal["up", "down"]
-Channel = Literal["r", "g", "b", "a"]
 StoreMode = Literal["read-write", "read-only"]
 
 
@@ -40,11 +39,13 @@ class InputSection(_Section):
     green: Green = "up"
     """Normal maps: `up` is OpenGL and the inside of the house, `down` is DirectX."""
     channel: Channel | None = None
-    """Channel of a packed file that a one-channel map is taken from."""
+    """Channel of a packed file that a one-channel map is taken from; `rgb` takes the color without the file's alpha."""
     layer: str | None = None
     """Layer or part of an OpenEXR file."""
     wrap: Literal["repeat", "clamp", "unknown"] = "unknown"
     """Whether the texture tiles; steps measure what is `unknown`."""
+    profile: ProfileUse = "embedded"
+    """`srgb` takes color as sRGB, whatever profile the file has: where that is broken or wrong. It is flagged."""
 
     @model_validator(mode="before")
     @classmethod
@@ -89,6 +90,11 @@ class OutputsSection(_Section):
     format: FormatWord | dict[str, FormatWord] = "png"
     """Format of all maps, or of each by name with `default` for the others. A word without a depth keeps the source's
     depth where it can."""
+    quality: int | None = Field(default=None, ge=1, le=MOST_QUALITY)
+    """Of JPEG and WebP; by default 95 for JPEG, and WebP loses nothing. Without it, a JPEG source that no step changes
+    is published as it is."""
+    effort: int | None = Field(default=None, ge=0, le=MOST_EFFORT)
+    """How hard PNG and TIFF are compressed: 0 is fast, 9 makes small files of the same pixels."""
     green: Green = "up"
     """Normal maps: `up` for OpenGL, `down` for DirectX."""
     maps: list[str] | None = Field(default=None, min_length=1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from assetforge.errors import did_you_mean
+from assetforge.codecs.reading import Reading
+from assetforge.errors import count_of, did_you_mean
 from assetforge.material.map_spec import ALIASES, MapSpec
 from assetforge.pipeline.document import InputSection
 from assetforge.pipeline.findings import Findings
@@ -23,9 +25,18 @@ def resolve_inputs(findings: Findings) -> dict[str, Input]:
         pattern = _pattern(findings, name, section.files, ignore_case=ignore_case) if section else None
         if section and spec and pattern:
             _check_reading(findings, section, spec, name)
-            resolved[name] = Input(spec, pattern, section.green, section.channel, section.layer, section.wrap)
+            reading = Reading(section.green, section.channel, section.layer, section.wrap, section.profile)
+            resolved[name] = Input(spec, pattern, reading)
     _check_fields(findings, resolved)
-    return resolved
+    packed = {one.pattern.text for one in resolved.values() if one.reading.channel == "a"}
+    return {name: _without_packed_alpha(one, packed) for name, one in resolved.items()}
+
+
+def _without_packed_alpha(one: Input, packed: set[str]) -> Input:
+    """Let a color or normal map leave a file's alpha to the map that is packed there; `packed`: patterns of such."""
+    if one.pattern.text in packed and one.reading.channel is None and one.spec.channels > 1:
+        return replace(one, reading=replace(one.reading, channel="rgb"))
+    return one
 
 
 def _map(findings: Findings, name: str) -> MapSpec | None:
@@ -45,8 +56,8 @@ def _pattern(findings: Findings, name: str, text: str, *, ignore_case: bool) -> 
 
 
 def _check_reading(findings: Findings, section: InputSection, spec: MapSpec, name: str) -> None:
-    if section.channel is not None and spec.channels > 1:
-        findings.add(("inputs", name, "channel"), f"{name} has {spec.channels} channels", "leave `channel` out")
+    if section.channel is not None and (spec.channels > 1) != (section.channel == "rgb"):
+        findings.add(("inputs", name, "channel"), f"{name} has {count_of(spec.channels, 'channel')}", "leave it out")
     if section.green == "down" and spec.kind != "vector":
         findings.add(("inputs", name, "green"), f"{name} is not a normal map", "leave `green` out")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from assetforge.codecs.formats import FORMATS, Format
+from assetforge.codecs.formats import FORMATS, WITH_EFFORT, WITH_QUALITY, Format, unsuited
 from assetforge.codecs.formats import parse as parse_format
 from assetforge.errors import did_you_mean
 from assetforge.material.map_spec import ALIASES
@@ -23,7 +24,7 @@ def resolve_outputs(findings: Findings, inputs: Mapping[str, Input], variants: S
     section = _section(findings)
     if section is None:
         return None
-    default, formats = _formats(findings, section.format)
+    default, formats = _formats(findings, section)
     given = _given(findings, variants)
     _check_maps(findings, section.maps or (), given if _all_is_given(findings, variants) else None)
     if not inputs:  # then nothing is known of the placeholders
@@ -40,7 +41,18 @@ def resolve_outputs(findings: Findings, inputs: Mapping[str, Input], variants: S
     written = set(filter(outputs.writes, given))
     if "{map}" not in section.name and len(written) > 1:
         _check_layers(findings, {outputs.format_of(name) for name in written})
+    for name in sorted(written & findings.registry.maps.keys()):
+        _check_suited(findings, name, outputs.format_of(name))
     return outputs
+
+
+def _check_suited(findings: Findings, name: str, output_format: Format) -> None:
+    """Refuse a format that cannot hold a map, whatever its pixels."""
+    what, _, instead = unsuited(findings.registry.maps[name], output_format).partition("; ")
+    if what:
+        written = findings.mapping("outputs").get("format")
+        path: marked_yaml.Path = ("outputs", "format")
+        findings.add((*path, name) if isinstance(written, dict) and name in written else path, what, instead)
 
 
 def _section(findings: Findings) -> OutputsSection | None:
@@ -49,7 +61,8 @@ def _section(findings: Findings) -> OutputsSection | None:
     return validate(OutputsSection, findings.document, ("outputs",), "field")[0]
 
 
-def _formats(findings: Findings, words: str | dict[str, str]) -> tuple[Format, dict[str, Format]]:
+def _formats(findings: Findings, section: OutputsSection) -> tuple[Format, dict[str, Format]]:
+    words = section.format
     by_map = {"default": words} if isinstance(words, str) else words
     known = findings.registry.maps
     formats = {}
@@ -61,7 +74,19 @@ def _formats(findings: Findings, words: str | dict[str, str]) -> tuple[Format, d
             formats[name] = parse_format(word)
         else:
             findings.add(path, f"unknown format {word!r}", did_you_mean(word, FORMATS))
-    return formats.pop("default", parse_format("png")), formats
+    formats.setdefault("default", parse_format("png"))
+    tuned = {name: _tuned(found, section) for name, found in formats.items()}
+    for option in ("quality", "effort"):
+        if getattr(section, option) is not None and all(getattr(one, option) is None for one in tuned.values()):
+            names = ", ".join(sorted({one.container for one in tuned.values()}))
+            findings.add(("outputs", option), f"none of the formats has it ({names})", "leave it out")
+    return tuned.pop("default"), tuned
+
+
+def _tuned(found: Format, section: OutputsSection) -> Format:
+    """Give a format the options of the section that it has."""
+    quality = section.quality if found.container in WITH_QUALITY else None
+    return replace(found, quality=quality, effort=section.effort if found.container in WITH_EFFORT else None)
 
 
 def _check_template(findings: Findings, path: marked_yaml.Path, text: str, fields: set[str]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from assetforge.codecs.formats import Format
+from assetforge.codecs.reading import PLAIN, Green, Reading
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params
-from assetforge.pipeline.document import Channel, Green, StoreMode, WatchSection
+from assetforge.pipeline.document import StoreMode, WatchSection
 from assetforge.pipeline.marked_yaml import Document
 from assetforge.pipeline.patterns import Pattern
 from assetforge.plugins import Plugin
@@ -23,10 +24,7 @@ class Input:
 
     spec: MapSpec
     pattern: Pattern
-    green: Green = "up"
-    channel: Channel | None = None
-    layer: str | None = None
-    wrap: Literal["repeat", "clamp", "unknown"] = "unknown"
+    reading: Reading = PLAIN
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,8 @@ class Catalog:
 
     def _takes_the_same(self, first: str, second: str) -> bool:
         """Two maps may come from one file only where each takes its own part of it."""
-        parts = [(one.channel, one.layer) for one in (self._pipeline.inputs[first], self._pipeline.inputs[second])]
+        readings = [self._pipeline.inputs[name].reading for name in (first, second)]
+        parts = [(one.channel, one.layer) for one in readings]
         return parts[0] == parts[1] or (None, None) in parts
 
     def _missing(self, sources: Mapping[str, str], fields: Mapping[str, str]) -> Problem | None:

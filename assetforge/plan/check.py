@@ -2,21 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NamedTuple
 
+from assetforge.codecs.transparency import has_transparency
+from assetforge.errors import Problem, SourceError
 from assetforge.pipeline.pipeline import Pipeline
-from assetforge.plan.jobs import Plan
+from assetforge.plan.jobs import Job, Output, Plan, SourceMap, sources_of
 from assetforge.plan.past import OutputState
 from assetforge.plan.plan import SpecialVariants, make_plan
 
 
 def plan_unread(pipeline: Pipeline, special: SpecialVariants) -> Plan:
-    """Plan a pipeline as though nothing was ever built, and without reading its sources.
+    """Plan a pipeline as though nothing was ever built, and without reading its sources but where their alpha matters.
 
     Raises PipelineError where sources do not fit the patterns, or outputs collide.
     """
-    return make_plan(pipeline, _NothingKnown(), special)
+    plan = make_plan(pipeline, _NothingKnown(), special)
+    transparent = lru_cache(maxsize=None)(_is_transparent)
+    jobs, doubts = [], []
+    for job in plan.jobs:
+        lost = [one for one in _without_alpha(job) if transparent(one.source)]
+        sure = next((one for one in lost if isinstance(one.output.maps[one.name], SourceMap)), None)
+        jobs.append(job._replace(state="failed", problem=sure.problem) if sure else job)
+        doubts += [f"{one.problem}, unless a step removes it" for one in lost if not sure]
+    return replace(plan, jobs=tuple(jobs), remarks=(*plan.remarks, *doubts))
+
+
+class _Alpha(NamedTuple):
+    """A map whose source may have alpha, and whose output holds none."""
+
+    name: str
+    source: SourceMap
+    output: Output
+
+    @property
+    def problem(self) -> Problem:
+        what = f"{self.output.format.name} holds no alpha, and the source of {self.name} has some"
+        return Problem(str(self.output.path), what, "write png, tiff or exr")
+
+
+def _without_alpha(job: Job) -> Iterator[_Alpha]:
+    """Yield the maps of a job that may lose alpha: steps keep that of the source of a map, as a rule."""
+    sources = {source.input.spec.name: source for source in sources_of(job)}
+    for output in job.outputs:
+        for name in output.maps.keys() & sources if not output.format.holds_alpha else ():
+            yield _Alpha(name, sources[name], output)
+
+
+def _is_transparent(source: SourceMap) -> bool:
+    spec = source.input.spec
+    if not (spec.is_color or spec.kind == "vector"):
+        return False
+    try:
+        return has_transparency(source.path, source.input.reading)
+    except SourceError:  # whoever reads all of it says what is wrong
+        return False
 
 
 class _NothingKnown:

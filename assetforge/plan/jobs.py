@@ -109,6 +109,17 @@ class Job(NamedTuple):  # and no dataclass: there may be very many, and frozen o
     """Why its outputs, though up to date, are doubtful."""
 
 
+def sources_of(job: Job) -> list[SourceMap]:
+    """Return the sources that a job's outputs are made of, each once."""
+    found: dict[str, SourceMap] = {}
+    ahead: list[MapOrigin] = [origin for output in job.outputs for origin in output.maps.values()]
+    ahead += [origin for task in job.tasks for origin in task.reads.values()]
+    for origin in ahead:
+        if isinstance(origin, SourceMap):
+            found[origin.key] = origin
+    return list(found.values())
+
+
 @dataclass(frozen=True)
 class Gone:
     """An asset that was built and is not planned any more."""
@@ -135,9 +146,9 @@ class Plan:
     """What is odd about the sources, though nothing is wrong."""
 
     @property
-    def made(self) -> set[str]:
-        """The names of all outputs of the jobs."""
-        return {name for job in self.jobs for name in job.files}
+    def needed(self) -> set[str]:
+        """The names of all outputs of the jobs, and of all their sources, which outputs of earlier times may be."""
+        return {name for job in self.jobs for name in (*job.files, *job.sources)}
 
     def in_state(self, state: State) -> list[Job]:
         """Return the jobs in one state."""

@@ -17,9 +17,9 @@ from typing import Any
 import assetforge
 from assetforge import weights
 from assetforge.codecs.formats import Format
+from assetforge.codecs.reading import Green
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params, Place, file_places, is_file, with_files
-from assetforge.pipeline.document import Green
 from assetforge.pipeline.marked_yaml import spell
 from assetforge.pipeline.pipeline import Input, Pipeline, StepUse, Variant
 from assetforge.plugins import code_digest
@@ -105,7 +105,7 @@ def variant_digest(pipeline: Pipeline, variant: Variant, steps: Sequence[StepFac
         seed=variant.seed,
         values=dict(variant.values),
         precision=pipeline.precision,
-        inputs={name: [repr(one.spec), one.green, one.channel, one.layer, one.wrap] for name, one in _inputs(pipeline)},
+        inputs={name: [repr(one.spec), vars(one.reading)] for name, one in _inputs(pipeline)},
         outputs=[outputs.dir, outputs.name, outputs.default.name, outputs.green, outputs.maps and sorted(outputs.maps)],
         formats={name: chosen.name for name, chosen in outputs.formats.items()},
         maps=sorted(map(repr, pipeline.specs.values())),
@@ -129,8 +129,8 @@ def signature(variant: str, fields: Mapping[str, str], sources: Iterable[str], d
 
 def source_key(sha256: str, one: Input) -> str:
     """Return the key of a decoded source map."""
-    reading = [one.green, one.channel, one.layer, one.wrap]
-    return key(source=sha256, map=[one.spec.name, one.spec.kind, one.spec.channels], reading=reading, house=house())
+    spec = [one.spec.name, one.spec.kind, one.spec.channels]
+    return key(source=sha256, map=spec, reading=vars(one.reading), house=house())
 
 
 def task_key(

@@ -11,8 +11,9 @@ from functools import lru_cache
 from itertools import starmap
 from pathlib import Path
 
+from assetforge.codecs.reading import PLAIN, Reading
 from assetforge.errors import AssetForgeError, PipelineError, Problem, SourceError, is_text, printable_name
-from assetforge.pipeline.pipeline import Input, Pipeline, StepUse, Variant
+from assetforge.pipeline.pipeline import Pipeline, StepUse, Variant
 from assetforge.plan import keys
 from assetforge.plan.assets import Asset, find_assets
 from assetforge.plan.collisions import find_collisions, summary
@@ -104,13 +105,13 @@ def _whole(pipeline: Pipeline, jobs: Sequence[Job], past: Past) -> Plan:
     changing = [job for job in jobs if job.state == "out of date" and "new" not in {one.kind for one in job.reasons}]
     if not (unplanned or changing or past.stale()):
         return plan
-    made = plan.made
-    gone = tuple(_gone(sorted(unplanned), jobs, made, past, pipeline.folder))
+    needed = plan.needed
+    gone = tuple(_gone(sorted(unplanned), jobs, needed, past, pipeline.folder))
     before = [name for job in changing if (record := past.record(job.asset)) for name in record.outputs]
-    return replace(plan, gone=gone, stale=tuple(sorted({*past.stale(), *before} - made)))
+    return replace(plan, gone=gone, stale=tuple(sorted({*past.stale(), *before} - needed)))
 
 
-def _gone(unplanned: Iterable[str], jobs: Sequence[Job], made: set[str], past: Past, folder: Path) -> Iterator[Gone]:
+def _gone(unplanned: Iterable[str], jobs: Sequence[Job], needed: set[str], past: Past, folder: Path) -> Iterator[Gone]:
     """Yield the recorded jobs that are not planned any more; not those of an asset whose overrides are wrong now."""
     unsure = tuple(f"{job.asset}[" for job in jobs if job.state == "failed")
     for asset in unplanned:
@@ -118,7 +119,7 @@ def _gone(unplanned: Iterable[str], jobs: Sequence[Job], made: set[str], past: P
         if record and not asset.startswith(unsure):
             there = all((folder / name).exists() for name in record.sources)
             why = "the pipeline does not make it any more" if there else "its sources are gone"
-            yield Gone(asset, tuple(name for name in record.outputs if name not in made), record.sources, why)
+            yield Gone(asset, tuple(name for name in record.outputs if name not in needed), record.sources, why)
 
 
 @dataclass(frozen=True)
@@ -288,7 +289,7 @@ class _Planner:
         formats = {name: output.format.name for output in outputs for name in output.maps}
         return {
             "sources": {name: source.sha256 for name, source in sources.items()},
-            "readings": {name: _reading(source.input) for name, source in sources.items()},
+            "readings": {name: _spelled(source.input.reading) for name, source in sources.items()},
             "steps": [step.facts.data for step in prepared.steps],
             "seed": prepared.variant.seed,
             "precision": self.pipeline.precision,
@@ -330,8 +331,10 @@ def _names(steps: Sequence[StepUse]) -> Iterator[str]:
         yield use.step.name if number == 1 else f"{use.step.name} {number}"
 
 
-def _reading(one: Input) -> str:
-    return f"green {one.green}, channel {one.channel}, layer {one.layer}, wrap {one.wrap}"
+def _spelled(reading: Reading) -> str:
+    """Spell how a file is read, as far as that is not as always."""
+    said = {name: value for name, value in vars(reading).items() if value != getattr(PLAIN, name)}
+    return ", ".join(f"{name} {value}" for name, value in said.items()) or "plain"
 
 
 def source_prefix(pipeline: Pipeline) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 from assetforge.store.results import Store
 
 NOTES = ".notes"
-"""Ending of a task's notes in the store."""
+"""Ending of notes in the store."""
+_CUT = "cut"
+_LEAST_SHOWN = 0.0005
 
 
 @dataclass(frozen=True)
@@ -25,20 +27,36 @@ class Notes:
 
 def keep(store: Store, key: str, notes: Notes, *, replace: bool) -> None:
     """Keep the notes of a task with this key; those that are there already stay, unless they are to be replaced."""
-    if notes.values or notes.flags:
+    if any(notes.values.values()) or notes.flags:
         text = json.dumps({"notes": dict(notes.values), "flags": notes.flags}, allow_nan=False)
         store.put(key, NOTES, lambda path: _write(path, text), lambda _: None, replace=replace)
     elif replace and (entry := store.find(key, NOTES)):
         store.drop(entry)
 
 
-def gather(store: Store, tasks: Mapping[str, str]) -> Notes:
-    """Return the notes of a job's tasks, given as the key of each by its name; flags have the names before them."""
-    found = {name: _find(store, key) for name, key in tasks.items()}
-    return Notes(
-        {name: notes.values for name, notes in found.items() if notes.values},
-        tuple(f"{name}: {flag}" for name, notes in found.items() for flag in notes.flags),
-    )
+def keep_cut(store: Store, key: str, shares: Mapping[str, float], *, replace: bool) -> None:
+    """Keep which share of each map an output with this key cannot hold, as its values are out of range."""
+    keep(store, key, Notes({_CUT: {name: share for name, share in shares.items() if share > 0}}), replace=replace)
+
+
+def gather(store: Store, noted: Mapping[str, str], outputs: Iterable[str]) -> Notes:
+    """Return the notes of a job's sources and tasks, given as the key of each by its name, and of its outputs' keys.
+
+    Flags have the names before them. What outputs cannot hold is one flag.
+    """
+    found = {name: _find(store, key) for name, key in noted.items()}
+    values = {name: notes.values for name, notes in found.items() if notes.values}
+    flags = [f"{name}: {flag}" for name, notes in found.items() for flag in notes.flags]
+    cut = {name: share for key in outputs for name, share in _find(store, key).values.get(_CUT, {}).items()}
+    if cut:
+        values["outputs"] = {_CUT: cut}
+        listed = ", ".join(f"{_percent(share)} of {name}" for name, share in cut.items())
+        flags.append(f"outputs: {listed} is outside the range of its format and was cut; write exr32 or tiff32")
+    return Notes(values, tuple(flags))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if share >= _LEAST_SHOWN else "a trace"
 
 
 def _find(store: Store, key: str) -> Notes:

@@ -167,7 +167,7 @@ class Desk:
         if assets:  # where there is nothing at all, a disk is away rather than everything removed
             for gone in plan.gone:
                 self._remove(gone)
-            self.session.remove_stale(plan.made)
+            self.session.remove_stale(plan.needed)
             self.session.forget_others(plan.jobs)
 
     def _plan_some(self, ready: set[str], now: float) -> None:
