@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -83,7 +84,7 @@ def test_a_full_disk_is_told_nothing_is_torn_and_the_next_run_finishes(
 def test_a_disk_that_fills_up_while_writing_is_cleared_up_after(project: Path, small_disk: Path, run: Run) -> None:
     """The store on the full disk: what does not fit is no result, and the files of earlier ones are whole."""
     ran = run(project, "-D", "outputs.dir=build/{name}", "-D", "store=out/store")
-    (small_disk / "ballast").write_bytes(bytes(10**6 - 20_000))
+    (small_disk / "ballast").write_bytes(bytes(shutil.disk_usage(small_disk).free - 12_000))
     ran = run(project, "-D", "outputs.dir=build/{name}", "-D", "store=out/store", "-D", "scale=4")
     assert ran.code == 1
     assert "No space left on device" in ran.err
