@@ -15,6 +15,7 @@ from assetforge.codecs.raster import FormatError, Pixels, Raster, depth_of
 from assetforge.codecs.read import naming_source, read
 from assetforge.codecs.reading import PLAIN
 from assetforge.codecs.reading import Reading as Reading
+from assetforge.codecs.regular import read_regular
 from assetforge.material.map_spec import MapSpec
 from assetforge.material.texture import Texture
 from assetforge.ops.normals import flip_green, normalize
@@ -50,7 +51,7 @@ def decode(
     Raises SourceError that names the file and what is wrong with it, AccessError where it cannot be read just now.
     """
     with naming_source(name or str(path)):
-        raster = read(path.read_bytes(), path.suffix, reading.layer, profile=reading.profile)
+        raster = read(read_regular(path), path.suffix, reading.layer, profile=reading.profile)
         decoded = _decoded(raster, spec, reading)
     return replace(decoded, texture=for_steps(decoded.texture, spec)) if unit else decoded
 

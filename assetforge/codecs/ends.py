@@ -13,6 +13,7 @@ from typing import BinaryIO, Literal
 
 from assetforge.codecs import bmp, exr_chunks, psd_sections
 from assetforge.codecs.raster import CutOffError, FormatError
+from assetforge.codecs.regular import open_regular
 
 End = Literal["there", "missing", "unknown"]
 
@@ -39,7 +40,7 @@ def end_of(path: Path) -> End:
     size = path.stat().st_size
     if size == 0:
         return "missing"
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start, tail = _piece(file, 0, 4), _piece(file, max(0, size - _TAIL), _TAIL)
         if _is_whole(file, size, start, tail):
             return "there"
@@ -49,7 +50,7 @@ def end_of(path: Path) -> End:
 def is_lfs_pointer(path: Path) -> bool:
     """Tell whether a file stands for one that Git-LFS has not fetched."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(len(LFS_POINTER)) == LFS_POINTER
     except OSError:
         return False

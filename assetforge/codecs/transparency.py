@@ -10,6 +10,7 @@ from assetforge.codecs.formats import Readable
 from assetforge.codecs.raster import FormatError
 from assetforge.codecs.read import kind_of, naming_source, read
 from assetforge.codecs.reading import PLAIN, Reading
+from assetforge.codecs.regular import open_regular, read_regular
 
 _START, _TAIL = 64, 18
 """Bytes by which a format is told, at both ends."""
@@ -28,7 +29,7 @@ def has_transparency(path: Path, reading: Reading = PLAIN, name: str | None = No
     with naming_source(name or str(path)):
         if not _may_have_alpha(path):
             return False
-        raster = read(path.read_bytes(), path.suffix, reading.layer, profile=reading.profile)
+        raster = read(read_regular(path), path.suffix, reading.layer, profile=reading.profile)
         if raster.alpha is None:
             return False
         opaque = 1 if raster.is_float else (255 if raster.alpha.itemsize == 1 else 65535)
@@ -36,7 +37,7 @@ def has_transparency(path: Path, reading: Reading = PLAIN, name: str | None = No
 
 
 def _may_have_alpha(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(_START)
         file.seek(max(0, path.stat().st_size - _TAIL))
         kind = kind_of(start + file.read(_TAIL), path.suffix)

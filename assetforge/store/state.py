@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from assetforge.codecs.regular import open_regular
 from assetforge.errors import AccessError
 from assetforge.store.journal import Journal, Quarantine
 from assetforge.store.schema import open_database, transaction, writing
@@ -295,7 +295,5 @@ class State:
 
 
 def _sha256(path: str) -> str:
-    if not os.path.isfile(path):  # noqa: PTH113  opening a pipe would wait for ever
-        raise OSError(errno.EINVAL, "not a regular file")
-    with open(path, "rb") as file:  # noqa: PTH123
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from assetforge.codecs.regular import open_regular
 from assetforge.errors import PluginError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def licence(path: Path) -> str:
 
 def sha256(path: Path) -> str:
     """Digest a file."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

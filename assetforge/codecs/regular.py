@@ -1,0 +1,24 @@
+"""Opens files, and nothing else: a pipe would be waited for, and a device read, without end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+
+
+def open_regular(path: Path | str) -> BufferedReader:
+    """Open a regular file for reading; raise OSError where it is anything else, or cannot be read."""
+    opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(opened, "rb")
+
+
+def read_regular(path: Path) -> bytes:
+    """Read all of a regular file; raise OSError where it is anything else, or cannot be read."""
+    with open_regular(path) as file:
+        return file.read()
