@@ -11,14 +11,18 @@ from pathlib import Path
 
 def open_regular(path: Path | str) -> BufferedReader:
     """Open a regular file for reading; raise OSError where it is anything else, or cannot be read."""
-    opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(opened).st_mode):
-        os.close(opened)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return os.fdopen(opened, "rb")
+    return open(path, "rb", opener=_opener)  # noqa: PTH123, SIM115  paths have no opener; the caller closes it
 
 
 def read_regular(path: Path) -> bytes:
     """Read all of a regular file; raise OSError where it is anything else, or cannot be read."""
     with open_regular(path) as file:
         return file.read()
+
+
+def _opener(path: str, flags: int) -> int:
+    opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # or a pipe would wait for somebody who writes
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return opened

@@ -48,11 +48,12 @@ class Inventory:
         self.files.pop(name, None)
 
     def stat(self, name: str) -> Stat | None:
-        """Look at a file."""
+        """Look at a file. A link that leads nowhere is there, too: whoever reads it will say so."""
+        path = self.path(name)
         try:
-            return stat_of(self.path(name))
+            return stat_of(path)
         except OSError:
-            return None
+            return _stat_of_link(path)
 
     def path(self, name: str) -> str:
         """Return where a file is."""
@@ -121,6 +122,14 @@ def watched_folder(pipeline: Pipeline) -> Path:
     prefixes = [one.pattern.prefix for one in pipeline.inputs.values()]
     common = os.path.commonpath(prefixes) if all(prefixes) else ""
     return pipeline.sources / common
+
+
+def _stat_of_link(path: str) -> Stat | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _parent(folder: str) -> str:

@@ -49,7 +49,7 @@ def test_a_gif_is_named_whatever_its_ending(suffix: str, tmp_path: Path) -> None
 
 def test_a_folder_cannot_be_read_just_now(tmp_path: Path) -> None:
     (tmp_path / "x.png").mkdir()
-    with pytest.raises(AccessError, match=r"x\.png: cannot be read \(Is a directory\)"):
+    with pytest.raises(AccessError, match=r"x\.png: cannot be read \(not a regular file\)"):
         decode(tmp_path / "x.png", COLOR)
 
 
