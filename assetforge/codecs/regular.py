@@ -11,7 +11,7 @@ from pathlib import Path
 
 def open_regular(path: Path | str) -> BufferedReader:
     """Open a regular file for reading; raise OSError where it is anything else, or cannot be read."""
-    return open(path, "rb", opener=_opener)  # noqa: PTH123, SIM115  paths have no opener; the caller closes it
+    return open(path, "rb", opener=_opener)
 
 
 def read_regular(path: Path) -> bytes:
