@@ -9,12 +9,17 @@ from torch import Tensor
 def srgb_encode(linear: Tensor) -> Tensor:
     """Encode linear light for display (IEC 61966-2-1). Any shape; negative light becomes 0, more than 1 is kept."""
     light = linear.clamp_min(0)
-    return torch.where(light <= 0.0031308, light * 12.92, light.pow(1 / 2.4).mul_(1.055).sub_(0.055))
+    return torch.where(light <= 0.0031308, light * 12.92, _power(light, 1 / 2.4).mul_(1.055).sub_(0.055))
 
 
 def srgb_decode(encoded: Tensor) -> Tensor:
     """Decode sRGB values to linear light (IEC 61966-2-1). Any shape; more than 1 is kept."""
-    return torch.where(encoded <= 0.04045, encoded / 12.92, ((encoded.clamp_min(0) + 0.055) / 1.055).pow(2.4))
+    return torch.where(encoded <= 0.04045, encoded / 12.92, _power((encoded.clamp_min(0) + 0.055) / 1.055, 2.4))
+
+
+def _power(values: Tensor, exponent: float) -> Tensor:
+    """Raise float32 to a power in float64 and round: each processor's powers of float32 end in other bits."""
+    return values.double().pow_(exponent).to(values.dtype)
 
 
 _SHOULDER = 1.055 / 2.4
@@ -28,14 +33,16 @@ def hdr_encode(light: Tensor) -> Tensor:
     log-gamma (ITU-R BT.2100); negative light, which wide gamuts have, mirrors positive light.
     """
     size = light.abs()
-    encoded = torch.where(size <= 1, srgb_encode(size), 1 + _SHOULDER * size.clamp_min(1).log())
+    beyond = size.double().clamp_min(1).log().to(size.dtype)
+    encoded = torch.where(size <= 1, srgb_encode(size), 1 + _SHOULDER * beyond)
     return torch.where(light < 0, -encoded, encoded)
 
 
 def hdr_decode(encoded: Tensor) -> Tensor:
     """Decode what `hdr_encode` made, to linear light."""
     size = encoded.abs()
-    light = torch.where(size <= 1, srgb_decode(size), ((size.clamp_min(1) - 1) / _SHOULDER).exp())
+    beyond = ((size.double().clamp_min(1) - 1) / _SHOULDER).exp().to(size.dtype)
+    light = torch.where(size <= 1, srgb_decode(size), beyond)
     return torch.where(encoded < 0, -light, light)
 
 

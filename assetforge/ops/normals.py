@@ -5,15 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from assetforge.ops.exact import norm
+
 SHORTEST = 1e-4
 """Vectors shorter than this have no direction; they become flat."""
 _STEEPEST = 0.05
 """Smallest z by which slopes are divided: 87 degrees."""
+_STEP = 2**-18
+"""What is rounded to: Fourier transforms of float64 differ by much less from processor to processor."""
 
 
 def normalize(vectors: Tensor) -> Tensor:
     """Scale the vectors of (3, H, W) to length 1; those of no length point straight up, (0, 0, 1)."""
-    length = torch.linalg.vector_norm(vectors, dim=0, keepdim=True)
+    length = norm(vectors)
     flat = vectors.new_tensor([0.0, 0.0, 1.0]).view(3, 1, 1)
     return torch.where(length > SHORTEST, vectors / length.clamp_min(SHORTEST), flat)
 
@@ -39,7 +43,7 @@ def curl(normals: Tensor) -> float:
 
     normals: (3, H, W), unit.
     """
-    slopes = torch.fft.rfft2(slopes_of(normals))
+    slopes = torch.fft.rfft2(slopes_of(normals).double())
     left = slopes - _of_a_height(slopes, normals.shape[2])
     energy = slopes.abs().square().sum()
     return float(left.abs().square().sum() / energy.clamp_min(1e-12))
@@ -66,14 +70,15 @@ def of_slopes(slopes: Tensor) -> Tensor:
 def gradients(slopes: Tensor) -> Tensor:
     """Return the nearest slopes (2, H, W) on the torus that some height map has; the mean stays."""
     height, width = slopes.shape[1:]
-    nearest: Tensor = torch.fft.irfft2(_of_a_height(torch.fft.rfft2(slopes), width), s=(height, width))
-    return nearest
+    nearest: Tensor = torch.fft.irfft2(_of_a_height(torch.fft.rfft2(slopes.double()), width), s=(height, width))
+    return (nearest / _STEP).round_().mul_(_STEP).float()
 
 
 def _of_a_height(spectra: Tensor, width: int) -> Tensor:
     """Project the spectra of slopes onto those of a gradient: they must point along their own frequency."""
-    y = -torch.fft.fftfreq(spectra.shape[1], device=spectra.device)[:, None]  # +Y is up, rows go down
-    x = torch.fft.rfftfreq(width, device=spectra.device)
+    double = {"dtype": torch.float64, "device": spectra.device}
+    y = -torch.fft.fftfreq(spectra.shape[1], **double)[:, None]  # +Y is up, rows go down
+    x = torch.fft.rfftfreq(width, **double)
     y, x = (axis.masked_fill(axis.abs() == 0.5, 0.0) for axis in (y, x))
     along = (spectra[0] * x + spectra[1] * y) / (x.square() + y.square()).clamp_min(1e-12)
     gradient = torch.stack([along * x, along * y])

@@ -9,9 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from assetforge.ops.exact import deviation, mean_channel, moments, whole
 from assetforge.ops.resample import resample
 
 _PROJECTIONS, _SIDE, _SCALES = 64, 7, 4
+_UNIT, _MOST = 1 / 64, 512
+"""Steps, in deviations, to which values are rounded, and how many of them at most: no sum of products is rounded."""
+_SMALLEST_DEVIATION = 1e-4
 _BINS = 24
 _MANY = 2**16
 _FLAT = 1e-12
@@ -24,22 +28,29 @@ def statistics_distance(result: Tensor, exemplar: Tensor, *, repeat: bool = True
     exemplar (Elnekave and Weiss, "Generating natural images with direct patch distributions matching", 2022). The
     projections are always the same. `repeat` says whether the texture continues at its opposite edge.
     """
-    scale = exemplar.std((1, 2), keepdim=True).clamp_min(1e-4)
-    result, exemplar = result / scale, exemplar / scale
+    mean, covariance = moments(exemplar)
+    deviations = covariance.diagonal().clamp_min(0).sqrt().clamp_min(_SMALLEST_DEVIATION)
+    shift, scale = (one.to(exemplar)[:, None, None] for one in (mean, deviations))
+    result, exemplar = (result - shift) / scale, (exemplar - shift) / scale
     generator = torch.Generator().manual_seed(123)
     distances = []
     for octave in range(_SCALES):
         small_result, small_exemplar = (
             _shrunk(one, octave, repeat=again) for one, again in ((result, repeat), (exemplar, False))
         )
-        kernels = torch.randn(_PROJECTIONS, result.shape[0], _SIDE, _SIDE, generator=generator)
-        kernels /= kernels.flatten(1).norm(dim=1)[:, None, None, None]
-        kernels = kernels.to(result.device)
+        kernels = random_directions(_PROJECTIONS, result.shape[0], _SIDE, generator).to(result.device)
         if min(*small_result.shape[1:], *small_exemplar.shape[1:]) < 2 * _SIDE:
             break
         first, second = (_quantiles(one, kernels) for one in (small_result, small_exemplar))
-        distances.append((first - second).abs().mean().item())
-    return sum(distances) / len(distances)
+        away = (first - second).abs().double().sum(1) / kernels.double().square().sum((1, 2, 3)).sqrt()
+        distances.append(sum(away.tolist()) * _UNIT / first.numel())
+    return math.fsum(distances) / len(distances)
+
+
+def random_directions(count: int, channels: int, side: int, generator: torch.Generator) -> Tensor:
+    """Return random directions of patches, (count, channels, side, side), of whole numbers to 16, all but Gaussian."""
+    rolls = torch.randint(-4, 5, (4, count, channels, side, side), generator=generator)
+    return rolls.sum(0).float()
 
 
 def _shrunk(pixels: Tensor, octave: int, *, repeat: bool) -> Tensor:
@@ -48,7 +59,11 @@ def _shrunk(pixels: Tensor, octave: int, *, repeat: bool) -> Tensor:
 
 
 def _quantiles(picture: Tensor, kernels: Tensor, count: int = 4096) -> Tensor:
-    """Return quantiles of each kernel's responses, at every n-th row and column where there are very many."""
+    """Return quantiles of each kernel's responses, at every n-th row and column where there are very many.
+
+    They are whole numbers of `_UNIT` times the length of the kernel.
+    """
+    picture = whole(picture, _UNIT, _MOST)
     apart = max(1, round(math.sqrt(picture[0].numel() / _MANY)))
     rows = ordered(functional.conv2d(picture[None], kernels, stride=apart)[0].flatten(1))
     at = ((torch.arange(count) + 0.5) / count * rows.shape[1]).long()
@@ -82,18 +97,19 @@ def diversity(first: Tensor, second: Tensor) -> float:
 
     1 minus the highest normalized correlation over all shifts on the torus.
     """
-    spectra = [torch.fft.rfft2(one.mean(0) - one.mean()) for one in (first, second)]
-    correlation = torch.fft.irfft2(spectra[0] * spectra[1].conj(), s=first.shape[1:])
-    scale = math.prod(one.mean(0).std(correction=0).item() for one in (first, second)) * first[0].numel()
+    first, second = (mean_channel(one)[0].double() for one in (first, second))
+    spectra = [torch.fft.rfft2(one - one.mean()) for one in (first, second)]
+    correlation = torch.fft.irfft2(spectra[0] * spectra[1].conj(), s=first.shape)
+    scale = deviation(first) * deviation(second) * first.numel()
     return 1 - correlation.max().item() / scale if scale > _FLAT else 0.0
 
 
 def autocorrelation(image: Tensor, *, repeat: bool) -> Tensor:
     """Return how much (H, W) is like itself where it is shifted: (H, W), 1 where it is not, by rows and columns.
 
-    Without `repeat`, only what overlaps is compared.
+    Without `repeat`, only what overlaps is compared. float64.
     """
-    image = image - image.mean()
+    image = image.double() - image.double().mean()
     height, width = image.shape
     size = (height, width) if repeat else (2 * height, 2 * width)
     spectrum = torch.fft.rfft2(image, s=size)

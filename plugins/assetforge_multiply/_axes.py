@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
+
+from assetforge.ops.exact import mix, moments
+from assetforge.ops.principal import principal_axes
 
 SMALLEST = 0.002
 """Deviation along an axis that is taken for rounding: half a code of eight bits."""
@@ -22,11 +24,10 @@ class Axes:
     @staticmethod
     def of(exemplar: Tensor) -> Axes:
         """Find the axes of (C, H, W)."""
-        values = exemplar.flatten(1).double()
-        mean = values.mean(1, keepdim=True)
-        variances, axes = torch.linalg.eigh((values - mean) @ (values - mean).T / values.shape[1])
+        mean, covariance = moments(exemplar)
+        variances, axes = principal_axes(covariance)
         deviations = variances.clamp_min(SMALLEST**2).sqrt()
-        return Axes(axes.float(), deviations.float(), mean[:, 0].float())
+        return Axes(axes.to(exemplar), deviations.to(exemplar), mean.to(exemplar))
 
     @property
     def matrix(self) -> Tensor:
@@ -40,9 +41,3 @@ class Axes:
     def back(self, coordinates: Tensor) -> Tensor:
         """Turn coordinates along the axes to channels."""
         return mix(self.matrix, coordinates) + self.mean[:, None, None]
-
-
-def mix(matrix: Tensor, channels: Tensor) -> Tensor:
-    """Multiply each pixel of (C, H, W) by a matrix (D, C)."""
-    mixed: Tensor = (matrix @ channels.flatten(1)).reshape(-1, *channels.shape[1:]).contiguous()
-    return mixed

@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from assetforge.ops.exact import between, mix, moments
+from assetforge.ops.principal import principal_axes
 from assetforge.ops.statistics import ordered
 
 _CELLS = 8
@@ -20,13 +22,12 @@ _TABLE = 4096
 def blend(exemplar: Tensor, size: tuple[int, int], seed: int) -> Tensor:
     """Blend pieces of (C, H, W) to a torus of the given height and width."""
     generator = torch.Generator().manual_seed(seed)
-    mean = exemplar.mean((1, 2))
-    centered = (exemplar - mean[:, None, None]).flatten(1)
-    _, axes = torch.linalg.eigh(centered @ centered.T / centered.shape[1])
-    independent = axes.T @ centered
+    mean, covariance = moments(exemplar)
+    mean, axes = mean.to(exemplar), principal_axes(covariance)[1].to(exemplar)
+    independent = mix(axes.T, (exemplar - mean[:, None, None]).flatten(1))
     gaussian = _gaussian(independent).reshape(exemplar.shape)
     mixed = _mix(gaussian, size, generator)
-    restored: Tensor = axes @ _back(mixed.flatten(1), independent) + mean[:, None]
+    restored = mix(axes, _back(mixed.flatten(1), independent)) + mean[:, None]
     lowest, highest = exemplar.amin((1, 2)), exemplar.amax((1, 2))
     return restored.clamp(lowest[:, None], highest[:, None]).reshape(-1, *size)
 
@@ -35,19 +36,18 @@ def _gaussian(values: Tensor) -> Tensor:
     """Replace each value of a row by that of a Gaussian that has the same rank."""
     count = values.shape[1]
     order = values.argsort(dim=1, stable=True)
-    ranks = torch.empty_like(values)
-    ranks.scatter_(1, order, ((torch.arange(count, device=values.device) + 0.5) / count).expand_as(values))
-    gaussian: Tensor = torch.special.ndtri(ranks)
-    return gaussian
+    ranks = (torch.arange(count, device=values.device, dtype=torch.float64) + 0.5) / count
+    gaussian: Tensor = torch.special.ndtri(ranks).to(values)
+    return torch.empty_like(values).scatter_(1, order, gaussian.expand_as(values))
 
 
 def _back(values: Tensor, like: Tensor) -> Tensor:
     """Replace each value of a row by that of `like` that has its rank in a Gaussian: a table, read linearly."""
     at = (torch.arange(_TABLE) + 0.5) / _TABLE * like.shape[1]
     table = ordered(like)[:, at.long()]
-    place = torch.special.ndtr(values).mul_(_TABLE).sub_(0.5).clamp_(0, _TABLE - 1.001)
+    place = torch.special.ndtr(values.double()).to(values.dtype).mul_(_TABLE).sub_(0.5).clamp_(0, _TABLE - 1.001)
     below = place.floor().long()
-    return torch.lerp(table.gather(1, below), table.gather(1, below + 1), place - below)
+    return between(table.gather(1, below), table.gather(1, below + 1), place - below)
 
 
 def _mix(pieces: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
@@ -72,8 +72,8 @@ def _span(index: int, count: int, side: int) -> tuple[Tensor, Tensor]:
     """Return the places that a piece covers along one axis of the torus, and its window: two cells, sin²."""
     begin, end = round(index * side / count), round((index + 2) * side / count)
     length = end - begin
-    window = torch.sin(torch.pi * (torch.arange(length) + 0.5) / length).square()
-    return torch.arange(begin, end) % side, window
+    window = torch.sin(torch.pi * (torch.arange(length, dtype=torch.float64) + 0.5) / length).square()
+    return torch.arange(begin, end) % side, window.float()
 
 
 def _random(most: int, generator: torch.Generator) -> int:

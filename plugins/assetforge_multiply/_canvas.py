@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from assetforge.ops.resample import resample
-from assetforge.ops.threads import one_thread
 from assetforge_multiply._lattice import Lattice, exchange_cells
 from assetforge_multiply._levels import Level
 from assetforge_multiply._patches import PATCH, Field, Patches
@@ -36,9 +35,7 @@ class Canvas:
         """Bring exemplars (S, C, H, W) to the resolution of a level."""
         exemplars = below_each_other(guidance, level.exemplar)
         dense = max(level.result) <= _DENSE or level.result[0] % 2 or level.result[1] % 2
-        with one_thread():
-            patches = Patches.of(exemplars)
-        return Canvas(level, exemplars, patches, 1 if dense else 2)
+        return Canvas(level, exemplars, Patches.of(exemplars), 1 if dense else 2)
 
     @property
     def shape(self) -> tuple[int, int]:

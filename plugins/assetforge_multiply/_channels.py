@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,14 +10,18 @@ import torch
 from torch import Tensor
 
 import assetforge as af
-from assetforge.ops.color import srgb_decode, srgb_encode
+from assetforge.ops.color import hdr_decode, hdr_encode
+from assetforge.ops.exact import between, moments, norm
 from assetforge.ops.normals import curl, gradients, normalize, of_slopes, slopes_of
+from assetforge.ops.resample import restore
 from assetforge.ops.statistics import statistics_distance
 
 _SMALLEST_DEVIATION = 0.02
 """What varies less is not made more important than that."""
 _WEIGHTS = {"color": 1.0, "photo": 1.0, "vector": 0.5, "data": 0.5, "id": 0.5}
 """How much each kind of map counts where patches are compared."""
+_NEARLY = 0.02
+"""Part of a map's range, at either end, that counts as black or as white."""
 _BINARY = 0.98
 """Part of a map's pixels that are black or white, from which on nothing in between is invented."""
 _WORSE, _LOST = 1.5, 0.25
@@ -47,9 +52,11 @@ class Stack:
         """Return the channels as patches are compared by: each map counts by its kind, however much it varies."""
         parts = []
         for name, piece in self._pieces(self.channels):
-            deviation = piece.std().clamp_min(_SMALLEST_DEVIATION)
-            centered = piece - piece.mean((0, 2, 3), keepdim=True)
-            parts.append(_WEIGHTS[self.specs[name].kind] * centered / deviation)
+            rows = piece.transpose(0, 1).flatten(1)
+            mean, covariance = moments(rows)
+            varies = math.sqrt(max(0.0, covariance.trace().item() / len(rows)))
+            centered = piece - mean.to(piece)[:, None, None]
+            parts.append(centered * (_WEIGHTS[self.specs[name].kind] / max(varies, _SMALLEST_DEVIATION)))
         return torch.cat(parts, 1)
 
     def averaged(self) -> Tensor:
@@ -71,8 +78,10 @@ class Stack:
     def _may_average(self, name: str, piece: Tensor) -> bool:
         if self.specs[name].kind == "id":
             return False
-        extreme = (piece < 0.02) | (piece > 0.98)
-        return not (self.specs[name].kind == "data" and extreme.float().mean() > _BINARY)
+        lowest, highest = (limit.item() for limit in torch.aminmax(piece))
+        low, high = (lowest + part * (highest - lowest) for part in (_NEARLY, 1 - _NEARLY))
+        extreme = int(((piece < low) | (piece > high)).sum())
+        return not (self.specs[name].kind == "data" and extreme > _BINARY * piece.numel())
 
     def with_curl_as_before(self, voted: Tensor, changed: Tensor) -> Tensor:
         """Take from changed channels (C, H, W) what makes normals less like those of a height map than the exemplar's.
@@ -94,7 +103,7 @@ class Stack:
         rest = [piece[0] for _, piece in self._pieces(channels[None])]
         maps = {}
         for name, texture in self.material.items():
-            data = _decode(rest.pop(0), self.specs[name])
+            data = _decode(rest.pop(0), self.specs[name], texture.data)
             alpha = rest.pop(0).clamp(0, 1) if texture.alpha is not None else None
             maps[name] = replace(texture, data=data, alpha=alpha, wrap=wrap)
         return af.Material(self.material.name, maps)
@@ -125,21 +134,19 @@ def _encoded_channels(spec: af.MapSpec) -> int:
 
 def _encode(data: Tensor, spec: af.MapSpec) -> Tensor:
     if spec.is_color:
-        return srgb_encode(data)
+        return hdr_encode(data)
     return data[:_ACROSS] if spec.kind == "vector" else data
 
 
-def _decode(data: Tensor, spec: af.MapSpec) -> Tensor:
-    if spec.is_color:
-        return srgb_decode(data).clamp_(*spec.valid)
+def _decode(data: Tensor, spec: af.MapSpec, source: Tensor) -> Tensor:
     if spec.kind == "vector":
         return _upright(data)
-    return data.clamp(*spec.valid)
+    return restore(hdr_decode(data) if spec.is_color else data, spec, source)
 
 
 def _upright(across: Tensor) -> Tensor:
     """Return the unit vectors (3, H, W) of which two channels are given."""
-    upwards = (1 - across.square().sum(0, keepdim=True)).clamp_min(1e-4).sqrt()
+    upwards = (1 - norm(across).square()).clamp_min(1e-4).sqrt()
     return normalize(torch.cat([across, upwards]))
 
 
@@ -157,7 +164,7 @@ def _with_curl(old: Tensor, new: Tensor, exemplar: Tensor) -> Tensor:
     here, then = (statistics_distance(one[:_ACROSS], exemplar[:_ACROSS]) for one in (new, old))
     farthest = max(_WORSE * here, here + _LOST * (then - here))
     for back in (0.0, 0.25, 0.5):
-        limited = of_slopes(before + torch.lerp(whole, change, share + back * (1 - share)))
+        limited = of_slopes(before + between(whole, change, share + back * (1 - share)))
         if statistics_distance(limited[:_ACROSS], exemplar[:_ACROSS]) <= farthest:
             return limited
     return new

@@ -13,8 +13,9 @@ from torch.nn import functional
 import assetforge as af
 from assetforge.codecs.decode import Reading, decode
 from assetforge.material.map_spec import MAPS
-from assetforge.ops.color import srgb_decode, srgb_encode
-from assetforge.ops.resample import matched, nearest, resample
+from assetforge.ops.color import hdr_decode, hdr_encode
+from assetforge.ops.exact import mean_channel, moments
+from assetforge.ops.resample import matched, nearest, resample, restore
 from assetforge.ops.turn import Turn, turn_material, turn_pixels
 from assetforge_multiply import Other, Params
 
@@ -84,8 +85,8 @@ def brightness(material: af.Material) -> Tensor:
     """Return how bright the color of a material looks, or what its first map holds: (1, H, W)."""
     for texture in material.values():
         if texture.color_space == af.ColorSpace.LIN_REC709:
-            return srgb_encode(texture.data).mean(0, keepdim=True)
-    return next(iter(material.values())).data.mean(0, keepdim=True)
+            return mean_channel(hdr_encode(texture.data))
+    return mean_channel(next(iter(material.values())).data)
 
 
 def _same_size(material: af.Material) -> af.Material:
@@ -116,17 +117,18 @@ def _flattened(material: af.Material, share: float, specs: Mapping[str, af.MapSp
     for name, texture in material.items():
         spec = specs[name]
         if spec.is_color:
-            flat = srgb_decode(_flat(srgb_encode(texture.data), share).clamp(0, 1))
-            maps[name] = texture.with_data(flat.clamp(*spec.valid))
+            maps[name] = texture.with_data(
+                restore(hdr_decode(_flat(hdr_encode(texture.data), share)), spec, texture.data)
+            )
         elif name == "height":
-            maps[name] = texture.with_data(_flat(texture.data, share).clamp(*spec.valid))
+            maps[name] = texture.with_data(restore(_flat(texture.data, share), spec, texture.data))
     return material.replace(**maps)
 
 
 def _flat(pixels: Tensor, share: float) -> Tensor:
     few = tuple(max(2, min(_LARGE, side)) for side in pixels.shape[1:])
     large = resample(resample(pixels, (few[0], few[1])), (pixels.shape[1], pixels.shape[2]))
-    return pixels - share * (large - pixels.mean((1, 2), keepdim=True))
+    return pixels - share * (large - moments(pixels)[0].to(pixels)[:, None, None])
 
 
 def _beyond(pixels: Tensor, size: tuple[int, int]) -> tuple[int, int, int, int]:

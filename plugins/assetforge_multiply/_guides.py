@@ -13,6 +13,7 @@ import assetforge as af
 from assetforge.codecs.decode import Reading, decode
 from assetforge.material.map_spec import MAPS
 from assetforge.ops.color import srgb_encode
+from assetforge.ops.exact import deviation
 from assetforge.ops.resample import resample
 from assetforge.ops.turn import turn_pixels
 from assetforge_multiply import Guide, Params
@@ -30,7 +31,7 @@ def guide_channels(exemplars: Exemplars, size: tuple[int, int], params: Params, 
     own, wanted = [], []
     if params.guide is not None:
         given, target = _looks(exemplars, size, params.guide)
-        scale = _STRENGTH * params.guide.weight / given.std().clamp_min(0.02)
+        scale = _STRENGTH * params.guide.weight / max(deviation(given), 0.02)
         own.append(given * scale)
         wanted.append(target * scale)
     if exemplars.kinds > 1:

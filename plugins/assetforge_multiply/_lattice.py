@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from assetforge.ops.exact import moments
 from assetforge.ops.resample import resample
 from assetforge.ops.statistics import autocorrelation
 
@@ -44,7 +45,7 @@ def find_lattice(guidance: Tensor) -> Lattice | None:
     _, height, width = guidance.shape
     small = resample(guidance, (max(1, height // (height // _FLAT)), max(1, width // (width // _FLAT))))
     detail = guidance - resample(small, (height, width))
-    shares = detail.var((1, 2))
+    shares = moments(detail)[1].diagonal()
     alike = (
         sum(share * autocorrelation(one, repeat=False) for share, one in zip(shares, detail, strict=True))
         / shares.sum()
@@ -60,7 +61,7 @@ def _line(image: Tensor, period: float) -> float:
     """Return the row of (C, H, W), within the first period, that varies least from one period to the next."""
     phases = torch.arange(int(period))
     places = (phases[:, None] + torch.arange(int(image.shape[1] / period)) * period).round().long()
-    varies = image[:, places.clamp_max(image.shape[1] - 1)].var(2, correction=0).mean((0, 2))
+    varies = image.double()[:, places.clamp_max(image.shape[1] - 1)].var(2, correction=0).mean((0, 2))
     around = torch.stack([varies.roll(shift) for shift in (-1, 0, 1)]).mean(0)
     return float(around.argmin())
 

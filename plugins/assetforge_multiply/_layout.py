@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from assetforge.ops.statistics import diversity, statistics_distance
-from assetforge.ops.threads import one_thread
 from assetforge_multiply._copies import largest_copy
 from assetforge_multiply._patches import Field, vote
 from assetforge_multiply._seeds import mixed
@@ -59,9 +58,7 @@ def _try(task: Task) -> _Try:
     if task.guide is not None:
         exemplars, picture = (one[: -task.guide.shape[0]] for one in (exemplars, picture))
     copied = max(0.0, largest_copy(state.field) / _COPY_ALLOWED - 1)
-    with one_thread():
-        distance = statistics_distance(picture, exemplars)
-    return _Try(task, state, picture, distance * (1 + copied))
+    return _Try(task, state, picture, statistics_distance(picture, exemplars) * (1 + copied))
 
 
 def _variety(pictures: list[Tensor]) -> float:

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 import assetforge as af
 from assetforge.material.texture import Wrap
+from assetforge.ops.exact import between
 from assetforge.ops.normals import integrable
 from assetforge.ops.resample import resample
 from assetforge.ops.threads import one_thread
@@ -261,7 +262,7 @@ def _renewed(
     fresh = _healed(task, stack, channels, field, params, context)
     share = _faded(anew)
     averaged = stack.averaged()
-    result = torch.lerp(base.channels, fresh, share)
+    result = between(base.channels, fresh, share)
     result[~averaged] = torch.where(share > 0.5, fresh, base.channels)[~averaged]
     return Made(torch.where(share > 0, result, base.channels), field, variety)
 
@@ -286,7 +287,7 @@ def _healed(task: Task, stack: Stack, channels: Tensor, field: Field, params: Pa
     if params.polish_by == "neural":
         settings = neural_settings(stack, params, context)
         drawn = synthesize_neural(channels[0][averaged], task.size, task.seed, settings, result[averaged])
-        result[averaged] = torch.lerp(result[averaged], drawn, params.polish)
+        result[averaged] = between(result[averaged], drawn, params.polish)
     else:
         usable = None if task.ignore is None else _fitting(~task.ignore, channels).flatten(0, 1)
         steps = round(STEPS * params.polish)

@@ -21,11 +21,12 @@ import torch
 from torch import Tensor
 
 import assetforge as af
+from assetforge.ops.exact import mix
 from assetforge.ops.resample import resample
 from assetforge.weights.distances import MEASURES, Loss
 from assetforge.weights.features import Border, Features, RandomFeatures, Vgg19, random_features
 from assetforge_multiply import Params
-from assetforge_multiply._axes import SMALLEST, Axes, mix
+from assetforge_multiply._axes import SMALLEST, Axes
 from assetforge_multiply._channels import Stack
 
 Network = RandomFeatures | Vgg19

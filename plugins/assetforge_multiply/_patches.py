@@ -2,57 +2,99 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from assetforge.ops.exact import mix, moments, whole
+from assetforge.ops.principal import principal_axes
+
 PATCH = 8
 """Side of a patch in pixels, at every resolution."""
 DIMENSIONS = 24
-"""Numbers that stand for a patch after principal component analysis."""
+"""Numbers that stand for a patch."""
 _SAMPLES = 8192
 _FALL = 0.35
 """Width of the bell by which a patch counts less towards its edges, in patches."""
+_UNIT, _MOST = 1 / 64, 512
+"""Steps to which channels are rounded, and how many of them at most; `_WAVE` is the same of waves. They are so few that
+no sum of products over a patch is rounded, whatever its order."""
+_WAVE = 1 / 256
 
 
 @dataclass(frozen=True)
 class Patches:
     """All patches of an exemplar, as points between which distances mean something.
 
-    A patch is named by its top left pixel (y, x), in rows of `width`.
+    A patch is named by its top left pixel (y, x), in rows of `width`. What stands for it are those cosine waves (Ahmed,
+    Natarajan and Rao, "Discrete Cosine Transform", 1974) along principal axes of the channels that vary most. The
+    principal components of all its pixels would be hardly better, and not the same on each processor.
     """
 
     points: Tensor
     """(height · width, D)"""
-    basis: Tensor
-    """(D, C, PATCH, PATCH), orthonormal."""
-    mean: Tensor
-    """(D,)"""
+    axes: Tensor
+    """(A, C), orthonormal: the axes of the channels that are looked at."""
+    waves: tuple[Tensor, ...]
+    """Of each axis those of its waves that count: (D_a, 1, PATCH, PATCH), in steps of `_WAVE`."""
     height: int
     width: int
 
     @staticmethod
     def of(exemplar: Tensor) -> Patches:
         """Take in the patches of (C, H, W), whose channels count as much as they vary."""
-        generator = torch.Generator().manual_seed(0)
+        _, axes = principal_axes(moments(exemplar)[1])
+        chosen = _widest(_turned(axes.T, exemplar))
+        used = sorted({axis for axis, _ in chosen})
+        axes = axes.T[used].to(exemplar)
+        waves = tuple(_waves()[[wave for axis, wave in chosen if axis == one]][:, None].to(exemplar) for one in used)
+        points = _described(_turned(axes, exemplar), waves, 1).T.contiguous()
         height, width = exemplar.shape[1] - PATCH + 1, exemplar.shape[2] - PATCH + 1
-        chosen = torch.randint(height * width, (_SAMPLES,), generator=generator)
-        windows = exemplar.unfold(1, PATCH, 1).unfold(2, PATCH, 1)
-        some = windows[:, chosen // width, chosen % width].transpose(0, 1).flatten(1)
-        some = some - some.mean(0)
-        _, vectors = torch.linalg.eigh(some.T @ some)
-        dimensions = min(DIMENSIONS, vectors.shape[1])
-        basis = vectors[:, -dimensions:].T.reshape(dimensions, exemplar.shape[0], PATCH, PATCH).contiguous()
-        points = functional.conv2d(exemplar[None], basis)[0].flatten(1).T.contiguous()
-        mean = points.mean(0)
-        return Patches(points - mean, basis, mean, height, width)
+        return Patches(points, axes, waves, height, width)
 
     def describe(self, image: Tensor, stride: int) -> Tensor:
         """Return the points (H/stride · W/stride, D) of the patches of (C, H, W) on the torus."""
-        wrapped = functional.pad(image[None], (0, PATCH - 1, 0, PATCH - 1), mode="circular")
-        return functional.conv2d(wrapped, self.basis, stride=stride)[0].flatten(1).T - self.mean
+        wrapped = functional.pad(image[None], (0, PATCH - 1, 0, PATCH - 1), mode="circular")[0]
+        return _described(_turned(self.axes, wrapped), self.waves, stride).T.contiguous()
+
+
+def _turned(axes: Tensor, image: Tensor) -> Tensor:
+    """Return an image (C, H, W) along axes (A, C), in steps of `_UNIT`."""
+    return whole(mix(axes, image), _UNIT, _MOST)
+
+
+def _described(turned: Tensor, waves: Sequence[Tensor], stride: int) -> Tensor:
+    """Return how strong the waves are in each patch of (A, H, W): (D, patches)."""
+    strengths = [
+        functional.conv2d(one[None, None], own, stride=stride)[0] for one, own in zip(turned, waves, strict=True)
+    ]
+    return torch.cat(strengths).flatten(1).mul_(_UNIT * _WAVE)
+
+
+def _widest(turned: Tensor) -> list[tuple[int, int]]:
+    """Return the axes and waves that vary most over the patches of (A, H, W), as seen in some of them."""
+    generator = torch.Generator().manual_seed(0)
+    height, width = turned.shape[1] - PATCH + 1, turned.shape[2] - PATCH + 1
+    chosen = torch.randint(height * width, (_SAMPLES,), generator=generator).to(turned.device)
+    windows = turned.unfold(1, PATCH, 1).unfold(2, PATCH, 1)[:, chosen // width, chosen % width]
+    strengths = (windows.flatten(2) @ _waves().to(turned).flatten(1).T).mul_(_UNIT).round_().long()
+    varies = _SAMPLES * strengths.square().sum(1) - strengths.sum(1).square()
+    order = varies.flatten().argsort(descending=True, stable=True)[:DIMENSIONS].tolist()
+    return [divmod(one, PATCH * PATCH) for one in order]
+
+
+@cache
+def _waves() -> Tensor:
+    """Return the orthonormal cosine waves of a patch, in steps of `_WAVE`: (PATCH², PATCH, PATCH)."""
+    place = (torch.arange(PATCH, dtype=torch.float64) + 0.5) * torch.pi / PATCH
+    lines = torch.cos(torch.arange(PATCH, dtype=torch.float64)[:, None] * place) * (2 / PATCH) ** 0.5
+    lines[0] /= 2**0.5
+    waves: Tensor = lines[:, None, :, None] * lines[None, :, None, :] / _WAVE
+    return waves.reshape(-1, PATCH, PATCH).round().float()
 
 
 @dataclass(frozen=True)
@@ -82,9 +124,9 @@ class Field:
 
 def bell() -> Tensor:
     """Return how much each pixel of a patch counts: (PATCH, PATCH)."""
-    away = torch.arange(PATCH) - (PATCH - 1) / 2
-    profile = torch.exp(-(away**2) / (2 * (PATCH * _FALL) ** 2))
-    return profile[:, None] * profile
+    away = torch.arange(PATCH, dtype=torch.float64) - (PATCH - 1) / 2
+    profile = torch.exp(-(away * away) / (2 * (PATCH * _FALL) ** 2))
+    return (profile[:, None] * profile).float()
 
 
 def vote(exemplar: Tensor, field: Field) -> Tensor:

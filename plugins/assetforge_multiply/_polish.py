@@ -9,11 +9,15 @@ maps from each other.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from assetforge.ops.statistics import ordered, statistics_distance
+from assetforge.ops.exact import between, mix, whole
+from assetforge.ops.principal import random_basis
+from assetforge.ops.statistics import ordered, random_directions, statistics_distance
 from assetforge_multiply._axes import Axes
 from assetforge_multiply._closest import closest
 
@@ -30,6 +34,8 @@ _NEAREST_OF = 2**11
 """Pixels of the exemplar that are looked at."""
 _BAND = 2**14
 """Values of a row that are moved at a time: more would not stay in caches."""
+_UNIT, _MOST = 1 / 256, 2048
+"""Steps, in deviations, to which pixels are rounded where patches are projected, and how many of them at most."""
 
 
 def polish(result: Tensor, exemplar: Tensor, seed: int, steps: int = STEPS, usable: Tensor | None = None) -> Tensor:
@@ -47,9 +53,8 @@ def polish(result: Tensor, exemplar: Tensor, seed: int, steps: int = STEPS, usab
     for number in range(steps):
         if number >= steps - _DRAWING:
             pixels = _drawn(pixels, wanted, generator)
-        for directions in (_patch_directions, _pixel_directions):
-            kernels = directions(len(pixels), generator).to(pixels.device)
-            pixels += _move(pixels, wanted, examples, kernels, generator)
+        pixels += _patches_moved(pixels, wanted, examples, generator)
+        pixels += _pixels_moved(pixels, wanted, examples, generator)
     lowest, highest = exemplar.amin((1, 2), keepdim=True), exemplar.amax((1, 2), keepdim=True)
     return _as_far_as_it_helps(result, axes.back(pixels).clamp(lowest, highest), exemplar)
 
@@ -58,7 +63,7 @@ def _as_far_as_it_helps(before: Tensor, after: Tensor, exemplar: Tensor) -> Tens
     """Return what lies between two textures nearest to the exemplar: where pieces fit, hardly anything was lost."""
     best, least = after, statistics_distance(after, exemplar)
     for share in (0.5, 0.25, 0.0):
-        less = torch.lerp(before, after, share)
+        less = between(before, after, share)
         distance = statistics_distance(less, exemplar)
         if distance >= least:
             break
@@ -74,7 +79,7 @@ def _drawn(pixels: Tensor, wanted: Tensor, generator: torch.Generator) -> Tensor
     """
     some = wanted.flatten(1)[:, torch.randint(wanted[0].numel(), (_NEAREST_OF,), generator=generator)]
     found = some[:, closest(pixels.flatten(1).T, some.T)]
-    return torch.lerp(pixels, found.reshape(pixels.shape), _DRAWN)
+    return between(pixels, found.reshape(pixels.shape), _DRAWN)
 
 
 def _examples(exemplar: Tensor, usable: Tensor | None) -> Tensor:
@@ -85,41 +90,50 @@ def _examples(exemplar: Tensor, usable: Tensor | None) -> Tensor:
     return (outside == 0).nonzero().flatten()
 
 
-def _patch_directions(channels: int, generator: torch.Generator) -> Tensor:
-    """Return random directions of patches: (directions, C, side, side), of unit length."""
-    kernels = torch.randn(_PROJECTIONS, channels, _SIDE, _SIDE, generator=generator)
-    lengths: Tensor = torch.linalg.vector_norm(kernels, dim=(1, 2, 3), keepdim=True)
-    return kernels / lengths
+def _some(examples: Tensor, generator: torch.Generator) -> Tensor:
+    return examples[torch.randint(len(examples), (_SAMPLES,), generator=generator)]
 
 
-def _pixel_directions(channels: int, generator: torch.Generator) -> Tensor:
-    """Return a random orthonormal basis of a pixel's channels: what maps tell of each other shows in single pixels."""
-    basis: Tensor = torch.linalg.qr(torch.randn(channels, channels, generator=generator)).Q
-    return basis[:, :, None, None]
-
-
-def _move(result: Tensor, exemplar: Tensor, examples: Tensor, kernels: Tensor, generator: torch.Generator) -> Tensor:
-    """Return what brings the patches of a result nearer to those of the exemplar, along directions.
+def _patches_moved(result: Tensor, exemplar: Tensor, examples: Tensor, generator: torch.Generator) -> Tensor:
+    """Return what brings the patches of a result nearer to those of the exemplar, along random directions.
 
     With all directions of an orthonormal basis, this would be the whole way: each pixel is a part of side² patches.
+    All is in whole steps, of which no sum is rounded.
     """
+    kernels = random_directions(_PROJECTIONS, len(result), _SIDE, generator).to(result.device)
     count, channels, side, _ = kernels.shape
-    wrapped = functional.pad(result[None], (0, side - 1, 0, side - 1), mode="circular")
+    wrapped = functional.pad(whole(result, _UNIT, _MOST)[None], (0, side - 1, 0, side - 1), mode="circular")
     projected = functional.conv2d(wrapped, kernels)[0]
-    some = examples[torch.randint(len(examples), (_SAMPLES,), generator=generator)]
-    wanted = _projected(exemplar, some, kernels)
+    wanted = _projected(exemplar, _some(examples, generator), kernels)
     off = _transported(projected.flatten(1), wanted, generator).reshape(projected.shape).sub_(projected)
+    squares = kernels.double().square().sum((1, 2, 3))
+    length = math.sqrt(sum(squares.tolist()) / count)
+    off = whole(off * (length / squares).float()[:, None, None], 1.0, _MOST)
     before = functional.pad(off[None], (side - 1, 0, side - 1, 0), mode="circular")
-    return functional.conv2d(before, kernels.flip(2, 3).transpose(0, 1))[0] * min(1.0, channels / count)
+    moved = functional.conv2d(before, kernels.flip(2, 3).transpose(0, 1))[0]
+    return moved.mul_(_UNIT / length * min(1.0, channels / count))
 
 
 def _projected(exemplar: Tensor, examples: Tensor, kernels: Tensor) -> Tensor:
     """Return the patches of an exemplar that have these numbers, along directions: (directions, examples)."""
-    side = kernels.shape[2]
     width = exemplar.shape[2] - _SIDE + 1
-    windows = exemplar.unfold(1, side, 1).unfold(2, side, 1)
+    windows = whole(exemplar, _UNIT, _MOST).unfold(1, _SIDE, 1).unfold(2, _SIDE, 1)
     patches = windows[:, examples // width, examples % width].transpose(0, 1).flatten(1)
     return kernels.flatten(1) @ patches.T
+
+
+def _pixels_moved(result: Tensor, exemplar: Tensor, examples: Tensor, generator: torch.Generator) -> Tensor:
+    """Return what brings pixels nearer to those of the exemplar: what maps tell of each other shows in single pixels.
+
+    All directions of a random orthonormal basis are gone along, all the way.
+    """
+    basis = random_basis(len(result), generator).to(result)
+    some = _some(examples, generator)
+    width = exemplar.shape[2] - _SIDE + 1
+    wanted = mix(basis, exemplar[:, some // width, some % width])
+    projected = mix(basis, result)
+    moved = _transported(projected.flatten(1), wanted, generator).reshape(projected.shape)
+    return mix(basis.T, moved.sub_(projected))
 
 
 def _transported(values: Tensor, wanted: Tensor, generator: torch.Generator) -> Tensor:
@@ -127,17 +141,28 @@ def _transported(values: Tensor, wanted: Tensor, generator: torch.Generator) -> 
     ours = ordered(values[:, torch.randint(values.shape[1], (_SAMPLES,), generator=generator)])
     theirs = ordered(wanted)
     # A table, read linearly, is much faster than a search for each value. Its marks are dense where the values are: in
-    # the middle half they are evenly apart, and beyond it by ever more.
+    # the middle half they are all but evenly apart, and beyond it by ever more.
     quarter = _SAMPLES // 4
     center, spread = ours[:, 2 * quarter, None], ours[:, 3 * quarter, None] - ours[:, quarter, None]
     spread = torch.maximum(spread, (ours[:, -1:] - ours[:, :1]) * _NARROWEST).clamp_min_(1e-9)
-    first, last = (torch.asinh((ours[:, at, None] - center) / spread) for at in (0, -1))
-    marks = torch.sinh(torch.lerp(first, last, torch.linspace(0, 1, _MARKS, device=values.device))) * spread + center
+    first, last = (_bent((ours[:, at, None] - center) / spread) for at in (0, -1))
+    steps = torch.arange(_MARKS, device=values.device) / (_MARKS - 1)
+    marks = _straightened(first + (last - first) * steps) * spread + center
     table = theirs.gather(1, torch.searchsorted(ours, marks).clamp_(0, _SAMPLES - 1))
     result = torch.empty_like(values)
     for some, found in zip(torch.split(values, _BAND, 1), torch.split(result, _BAND, 1), strict=True):
-        place = ((some - center) / spread).asinh_().sub_(first).div_((last - first).clamp_min(1e-9))
+        place = _bent((some - center) / spread).sub_(first).div_((last - first).clamp_min(1e-9))
         place = place.clamp_(0, 1).mul_(_MARKS - 1)
         below = place.long().clamp_(max=_MARKS - 2)
-        torch.lerp(table.gather(1, below), table.gather(1, below + 1), place.sub_(below), out=found)
+        found[:] = between(table.gather(1, below), table.gather(1, below + 1), place.sub_(below))
     return result
+
+
+def _bent(values: Tensor) -> Tensor:
+    """Bring all values to between -1 and 1, those about 0 hardly changed."""
+    return values / (1 + values.abs())
+
+
+def _straightened(values: Tensor) -> Tensor:
+    """Undo `_bent`."""
+    return values / (1 - values.abs())

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import assetforge as af
+from assetforge.ops.exact import norm
 from assetforge.ops.normals import curl
 from assetforge.ops.seams import TILEABLE_BELOW, seam_score
 from assetforge.ops.statistics import autocorrelation, diversity, mutual_information, statistics_distance
@@ -60,7 +61,7 @@ def judge(
     }
     if "normal" in result:
         normal = result["normal"].data
-        notes["normal_length_error"] = (normal.norm(dim=0) - 1).abs().max().item()
+        notes["normal_length_error"] = (norm(normal) - 1).abs().max().item()
         notes["normal_curl"] = {"exemplar": round(curl(exemplar["normal"].data), 4), "result": round(curl(normal), 4)}
     if field is not None:
         notes["largest_copy"] = round(largest_copy(field), 4)
@@ -125,7 +126,7 @@ def _pairs(*materials: af.Material) -> list[tuple[str, tuple[Tensor, Tensor], tu
 
 def _size_of(data: Tensor) -> Tensor:
     """Return numbers (H, W) as they are, and of vectors the part across."""
-    return data[0] if data.shape[0] == 1 else data[:2].norm(dim=0)
+    return data[0] if data.shape[0] == 1 else norm(data[:2])[0]
 
 
 def _repetition(result: Tensor, exemplar: Tensor) -> float:

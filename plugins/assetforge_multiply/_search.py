@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from assetforge.ops.exact import row_sums
 from assetforge_multiply._copies import Limits
 from assetforge_multiply._patches import Field, Patches
 
@@ -113,7 +114,7 @@ class Search:
     def _cost(self, y: Tensor, x: Tensor) -> Tensor:
         index = (y * self.patches.width + x).flatten()
         away = torch.index_select(self.patches.points, 0, index).sub_(self.wanted)
-        cost = (away.square_().sum(1) + self.penalty[index]).reshape(y.shape)
+        cost = (row_sums(away.square_()) + self.penalty[index]).reshape(y.shape)
         if self.phase is not None:
             cost += self.phase.penalty(y, x, self.field.stride)
         if self.limits is not None:
@@ -123,12 +124,12 @@ class Search:
     def distance(self) -> Tensor:
         """Return the squared distance of each match, penalties left out: (h, w)."""
         index = (self.field.y * self.patches.width + self.field.x).flatten()
-        return (self.patches.points[index] - self.wanted).square().sum(1).reshape(self.field.y.shape)
+        return row_sums((self.patches.points[index] - self.wanted).square_()).reshape(self.field.y.shape)
 
 
 def occurrences(y: Tensor, x: Tensor, patches: Patches, radius: int) -> Tensor:
     """Return how often patches near each one are used, 1 on average: (height · width,)."""
     used = torch.bincount((y * patches.width + x).flatten(), minlength=patches.height * patches.width).float()
-    image = used.reshape(1, 1, patches.height, patches.width) * (used.numel() / y.numel())
+    image = used.reshape(1, 1, patches.height, patches.width)  # whole numbers, whose sums are not rounded
     mean = torch.nn.functional.avg_pool2d(image, 2 * radius + 1, 1, radius, count_include_pad=False)
-    return mean.flatten()
+    return mean.flatten() * (used.numel() / y.numel())

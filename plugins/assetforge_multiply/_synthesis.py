@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from assetforge.ops.exact import decay
 from assetforge.ops.resample import resample
-from assetforge.ops.threads import one_thread
 from assetforge_multiply._canvas import Canvas, Pyramid
 from assetforge_multiply._copies import Limits, Piece, too_large
 from assetforge_multiply._lattice import Lattice
@@ -31,6 +31,9 @@ _ROUNDS = (20, 16, 12, 10, 8, 6, 5, 4, 3)
 """Alternations at each level; the last number holds for all finer ones."""
 _UNIFORMITY = 0.7
 """What one more use than average costs, in mean distances."""
+_WEIGHTS = 65535.0
+"""Steps of the weights of patches, which are those of a file of 16 bits; no patch counts nothing."""
+_FINE = 2**20
 _REFINE_ROUNDS, _REFINE_REACH = 2, 4
 _SLACK = 8.0
 """Pixels beyond one that a piece of a pattern may be off its place in the cell, if no two cells were alike."""
@@ -136,21 +139,24 @@ def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> St
         penalty = (
             _UNIFORMITY * state.energy * occurrences(state.field.y, state.field.x, canvas.patches, PATCH) + forbidden
         )
-        with one_thread():
-            wanted = canvas.patches.describe(image, canvas.stride)
+        wanted = canvas.patches.describe(image, canvas.stride)
         limits = Limits.of(state.cut, state.field)
         search = Search(canvas.patches, wanted, penalty, state.field, generator, phase, limits)
         search.run(2 if number == 0 and not refine else 1, reach)
-        with one_thread():
-            distance = search.distance()
-            state.energy = distance.mean().item() + 1e-9
-            sharp = 0.5 if level.scale == 1.0 else 1.0
-            weight = torch.exp(-distance / (2 * state.energy * sharp)) + 1e-4
+        distance = search.distance()
+        state.energy = _mean(distance) + 1e-9
+        sharp = 0.5 if level.scale == 1.0 else 1.0
+        weight = decay(distance / (2 * state.energy * sharp)).mul_(_WEIGHTS).round_().clamp_min_(1) / _WEIGHTS
         state.field = fixed.put_back(replace(search.field, weight=weight))
         image = fixed.voted(state.field)
         if number in (0, rounds // 2) and task.variation == 1 and _CUT_FROM <= min(level.result) <= _CUT_TO:
             state.cut += tuple(too_large(state.field))
     return state
+
+
+def _mean(distance: Tensor) -> float:
+    """Return the mean of squared distances, of whole steps of them: no sum of those is rounded."""
+    return (distance.double() * _FINE).round_().long().sum().item() / _FINE / distance.numel()
 
 
 def _begin(task: Task, canvas: Canvas, phase: Phase | None, before: State | None, generator: torch.Generator) -> Field:
