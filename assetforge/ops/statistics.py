@@ -26,7 +26,8 @@ def statistics_distance(result: Tensor, exemplar: Tensor, *, repeat: bool = True
 
     The sliced Wasserstein distance of 7×7 patches, over 4 octaves, of channels divided by their deviation in the
     exemplar (Elnekave and Weiss, "Generating natural images with direct patch distributions matching", 2022). The
-    projections are always the same. `repeat` says whether the texture continues at its opposite edge.
+    projections are always the same. `repeat` says whether the texture continues at its opposite edge. Both must be
+    14 pixels wide and high at least, or ValueError is raised.
     """
     mean, covariance = moments(exemplar)
     deviations = covariance.diagonal().clamp_min(0).sqrt().clamp_min(_SMALLEST_DEVIATION)
@@ -44,6 +45,8 @@ def statistics_distance(result: Tensor, exemplar: Tensor, *, repeat: bool = True
         first, second = (_quantiles(one, kernels) for one in (small_result, small_exemplar))
         away = (first - second).abs().double().sum(1) / kernels.double().square().sum((1, 2, 3)).sqrt()
         distances.append(sum(away.tolist()) * _UNIT / first.numel())
+    if not distances:
+        raise ValueError(f"textures of less than {2 * _SIDE} pixels cannot be compared")
     return math.fsum(distances) / len(distances)
 
 

@@ -77,7 +77,8 @@ class Params(af.Params):
     guide: Guide | None = None
     """Pictures that say what goes where."""
     edges: Annotated[int, Field(ge=0)] | None = None
-    """Results of the same material and the same number here tile with one another, whatever their seeds."""
+    """Results of the same material and the same number here tile with one another, whatever their seeds. They share
+    their edges: an eighth of the side at each, from 8 to 32 pixels."""
     reroll: Reroll | None = None
     """A part that is to be made anew."""
     candidates: Annotated[int, Field(ge=1, le=32)] = 8
@@ -100,7 +101,9 @@ class Params(af.Params):
     """How often another seed is tried where a check of a result of `patches` fails; what still fails is flagged."""
     save_map: bool = False
     """Also write the map `coordinates`, by which `apply_map` makes the same of other or larger maps. It wants 16 bits:
-    `outputs: {format: {coordinates: png16}}`."""
+    `outputs: {format: {coordinates: png16}}`. Of the same maps, it makes the same to the bit; not so with `keep`,
+    `variation` 0, `edges`, `reroll` and `ignore`, which leave pixels as they were or hide some from `polish`, nor with
+    `polish_by: neural`."""
     report: bool = False
     """Also write the picture `multiply_report`: exemplar, result tiled twice, and where its pieces come from."""
 
@@ -158,11 +161,23 @@ class ApplyParams(af.Params):
     """How much larger the maps are than the exemplar that `coordinates` was made with; by default it is found out."""
     turn: Literal["no", "mirror", "quarter", "all"] = "no"
     """What `multiply` was told of the same name."""
+    tileable: Literal["xy", "x", "y", "none"] = "xy"
+    """What `multiply` was told of the same name."""
+    flatten: af.Fraction = 0.0
+    """What `multiply` was told of the same name."""
+    polish: af.Fraction = 1.0
+    """What `multiply` was told of the same name; 0 where it had a `guide` or `others`. Maps of another scale are put
+    together without."""
+    repair_normals: bool = False
+    """What `multiply` was told of the same name."""
 
 
 @af.step("apply_map", ApplyParams, reads="every map", writes="every map", resources=af.Resources(memory=2 * 2**30))
 def apply_map(material: af.Material, params: ApplyParams, context: af.Context) -> af.Material:
-    """Put maps together as `multiply` did, by the map `coordinates` that it saved; they may be other or larger ones."""
+    """Put maps together as `multiply` did, by the map `coordinates` that it saved; they may be other or larger ones.
+
+    Of the same maps and parameters, it makes the same to the bit.
+    """
     from assetforge_multiply._apply import apply_coordinates
 
     return apply_coordinates(material, params, context)
@@ -170,11 +185,11 @@ def apply_map(material: af.Material, params: ApplyParams, context: af.Context) -
 
 COORDINATES = af.MapSpec(
     "coordinates",
-    3,
+    4,
     "data",
     (0.0, 1.0),
-    (0.0, 0.0, 0.0),
-    "Where in the exemplar each pixel comes from: right, down, and 1/256 for each exemplar before it.",
+    (0.0, 0.0, 0.0, 1.0),
+    "Which piece lies where: right and down in the exemplar, 1/256 for each exemplar before it, and its weight.",
 )
 REPORT = af.MapSpec(
     "multiply_report",

@@ -1,57 +1,73 @@
 """Make of maps what `multiply` made of others, by the coordinates that it saved.
 
-The maps may be larger than those that the coordinates were found with: a layout that was found at 1K makes 4K maps.
+Of the same maps, it makes the same, to the bit. The maps may be larger than those that the coordinates were found with:
+a layout that was found at 1K makes 4K maps.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 import assetforge as af
-from assetforge.ops.resample import matched
+from assetforge.ops.resample import matched, resample
 from assetforge_multiply import ApplyParams
+from assetforge_multiply._canvas import below_each_other
 from assetforge_multiply._channels import Stack
-from assetforge_multiply._coordinates import NUMBERS
-from assetforge_multiply._exemplars import TURNS, turned_alike
+from assetforge_multiply._compose import composed, polished
+from assetforge_multiply._coordinates import NUMBERS, field_of
+from assetforge_multiply._exemplars import TURNS, flattened, turned_alike
+from assetforge_multiply._finish import cut_from, finished
+from assetforge_multiply._patches import FALL, PATCH, Field
 
-_NEAR = range(-2, 3)
-"""Pixels of the coordinates over which pieces turn into one another."""
 _BAND = 128
 """Rows that are made at a time."""
 _BYTE = 255
-_FINE = 64
-"""Fractions of a pixel to which a scale is told."""
+_FINE = 4
+"""Fractions of 1 to which a scale is told."""
 
 
 def apply_coordinates(material: af.Material, params: ApplyParams, context: af.Context) -> af.Material:
     """Apply the map `coordinates` of a material to all of its other maps, which are brought to one size first."""
-    if "coordinates" not in material:
-        raise af.StepError("apply_map", f"the map 'coordinates' is missing; there are: {', '.join(material)}")
-    where = material["coordinates"]
-    turns = TURNS[params.turn]
-    if round(where.data[2].max().item() * NUMBERS) >= len(turns):
-        what = f"the coordinates are of more exemplars than {params.turn!r} gives"
-        raise af.StepError("turn", what, "write the `turn` that `multiply` had; `others` cannot be applied")
-    if _is_coarse(where.data):
-        instead = "write them as png16 or exr32 (`outputs: {format: {coordinates: png16}}`)"
-        raise af.StepError("coordinates", "come from a file of 8 bits, which cannot tell pixels apart", instead)
+    field = _field(material, params)
     others = af.Material(material.name, {name: one for name, one in material.items() if name != "coordinates"})
     if not others.maps:
         raise af.StepError("apply_map", "there is no map to apply the coordinates to", "add one to the inputs")
-    exemplar = matched(others, max(texture.size for texture in others.values()))
-    stack = Stack.of(turned_alike([exemplar], turns, context.specs), context.specs)
-    atlas = torch.cat(list(stack.channels), 1)
-    scale = params.scale or _scale(where.data, (stack.channels.shape[2], stack.channels.shape[3]))
-    averaged = stack.averaged()
-    size = (round(where.size[0] * scale), round(where.size[1] * scale))
-    result = torch.empty(stack.channels.shape[1], *size)
-    for top in range(0, size[0], _BAND):
-        rows = torch.arange(top, min(top + _BAND, size[0]))
-        result[:, rows] = _band(atlas, where.data, rows, size, averaged, len(turns))
-        context.progress(top / size[0])
-    made = stack.restore(result, where.wrap)
-    return made.replace(coordinates=where)
+    exemplar = flattened(
+        matched(others, max(texture.size for texture in others.values())), params.flatten, context.specs
+    )
+    stack = Stack.of(turned_alike([exemplar], TURNS[params.turn], context.specs), context.specs)
+    scale = params.scale or _scale(field.exemplar, (stack.channels.shape[2], stack.channels.shape[3]))
+    size = round(field.exemplar[0] * scale), round(field.exemplar[1] * scale)
+    channels = torch.stack([resample(one, size) for one in stack.channels])
+    atlas = below_each_other(channels, size)
+    if scale == 1:
+        result = polished(composed(stack, atlas, field), stack, atlas, field, params.polish)
+    else:
+        result = _scaled(stack, atlas, field, scale, size[0], context)
+    height, width = cut_from((result.shape[1], result.shape[2]), params.tileable, scale)
+    made = finished(stack, result[:, :height, :width], params, context.specs)
+    return made.replace(coordinates=material["coordinates"])
+
+
+def _field(material: af.Material, params: ApplyParams) -> Field:
+    """Return the field of a material's map `coordinates`. Raise StepError where it cannot be applied."""
+    if "coordinates" not in material:
+        raise af.StepError("apply_map", f"the map 'coordinates' is missing; there are: {', '.join(material)}")
+    where = material["coordinates"].data
+    if round(where[2].max().item() * NUMBERS) >= len(TURNS[params.turn]):
+        what = f"the coordinates are of more exemplars than {params.turn!r} gives"
+        raise af.StepError("turn", what, "write the `turn` that `multiply` had; `others` cannot be applied")
+    if _is_coarse(where):
+        instead = "write them as png16 or exr32 (`outputs: {format: {coordinates: png16}}`)"
+        raise af.StepError("coordinates", "come from a file of 8 bits, which cannot tell pixels apart", instead)
+    try:
+        return field_of(where)
+    except ValueError as error:
+        raise af.StepError("coordinates", str(error), "write those that `multiply` saved, at their size") from error
 
 
 def _is_coarse(where: Tensor) -> bool:
@@ -60,37 +76,56 @@ def _is_coarse(where: Tensor) -> bool:
     return bool((places - places.round()).abs().max() < 1e-3)
 
 
-def _scale(where: Tensor, size: tuple[int, int]) -> float:
-    """Return how much larger maps are than the exemplar was: one pixel on, most pixels come from one pixel on."""
-    step = (where[0, :, 1:] - where[0, :, :-1]).flatten()
-    found = step[step > 0].median() if (step > 0).any() else torch.tensor(1 / size[1])
-    return float(max(1, round(size[1] * found.item() * _FINE)) / _FINE)
+def _scale(old: tuple[int, int], new: tuple[int, int]) -> float:
+    """Return how much larger maps are than the exemplar was.
+
+    An exemplar that repeats itself was stretched a little along one axis or both: then it is a power of two.
+    """
+    told = max(1, round(new[0] / old[0] * _FINE)) / _FINE
+    if all(round(before * told) == after for after, before in zip(new, old, strict=True)):
+        return told
+    return 2.0 ** round(math.log2(new[0] / old[0] * new[1] / old[1]) / 2)
 
 
-def _band(atlas: Tensor, where: Tensor, rows: Tensor, size: tuple[int, int], averaged: Tensor, count: int) -> Tensor:
-    """Make some rows: each pixel from where the coordinates around it lead, the nearest counting most."""
-    y, x = ((torch.arange(side) + 0.5) * old / side - 0.5 for side, old in zip(size, where.shape[1:], strict=True))
-    y = y[rows]
-    up = size[0] / where.shape[1], size[1] / where.shape[2]
-    total, weight = torch.zeros(atlas.shape[0], len(rows), size[1]), torch.zeros(len(rows), size[1])
-    nearest = total
-    for dy in _NEAR:
-        for dx in _NEAR:
-            near = y.round().long() + dy, x.round().long() + dx
-            rest = (y - near[0])[:, None], x - near[1]
-            place = where[:, near[0] % where.shape[1]][:, :, near[1] % where.shape[2]]
-            picked = _picked(atlas, place, (rest[0] * up[0], rest[1] * up[1]), count)
-            share = torch.exp(-(rest[0] ** 2 + rest[1] ** 2) / 2)
-            total += picked * share
-            weight += share
-            if dy == dx == 0:
-                nearest = picked
-    return torch.where(averaged[:, None, None], total / weight, nearest)
+def _scaled(stack: Stack, atlas: Tensor, field: Field, scale: float, height: int, context: af.Context) -> Tensor:
+    """Lay the patches of larger exemplars (C, S · height, W) over each other: (C, *field.size · scale)."""
+    averaged = stack.averaged()
+    rows, columns = (round(side * scale) for side in field.size)
+    result = torch.empty(atlas.shape[0], rows, columns)
+    for top in range(0, rows, _BAND):
+        band = torch.arange(top, min(top + _BAND, rows))
+        total, weight = torch.zeros(atlas.shape[0], len(band), columns), torch.zeros(len(band), columns)
+        best, chosen = torch.zeros(len(band), columns), torch.zeros_like(total)
+        for i, below, share in _covering(band, field.y.shape[0], field.stride, scale):
+            for j, beyond, part in _covering(torch.arange(columns), field.x.shape[1], field.stride, scale):
+                patch = (i[:, None], j)
+                counted = field.weight[patch] * share[:, None] * part
+                y, x = (place.round().long() for place in _places(field, patch, below[:, None], beyond, scale))
+                y += (field.y[patch] // field.exemplar[0]) * height
+                picked = atlas[:, y, x]
+                total += picked * counted
+                weight += counted
+                chosen = torch.where(counted > best, picked, chosen)
+                best = torch.maximum(best, counted)
+        result[:, band] = torch.where(averaged[:, None, None], total / weight, chosen)
+        context.progress(top / rows)
+    return result
 
 
-def _picked(atlas: Tensor, place: Tensor, beyond: tuple[Tensor, Tensor], count: int) -> Tensor:
-    """Look up `count` exemplars (C, count · H, W) at coordinates, and so many pixels beyond: down, right."""
-    height, width = atlas.shape[1] // count, atlas.shape[2]
-    y = (place[1] * height - 0.5 + beyond[0]).round().long().clamp(0, height - 1)
-    x = (place[0] * width - 0.5 + beyond[1]).round().long().clamp(0, width - 1)
-    return atlas[:, y + (place[2] * NUMBERS).round().long() * height, x]
+def _covering(places: Tensor, count: int, stride: int, scale: float) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield the patches that cover pixels along an axis: their numbers, how far into them that is, and their shares."""
+    last = ((places + 0.5) / (stride * scale)).floor().long()
+    for before in range(PATCH // stride):
+        inside = places - (last - before) * (stride * scale)
+        away = (inside.double() + 0.5) / scale - PATCH / 2
+        yield (last - before) % count, inside, torch.exp(-(away * away) / (2 * (PATCH * FALL) ** 2)).float()
+
+
+def _places(
+    field: Field, patch: tuple[Tensor, Tensor], below: Tensor, beyond: Tensor, scale: float
+) -> tuple[Tensor, Tensor]:
+    """Return row and column in a larger exemplar, so many pixels into patches."""
+    y = (field.y[patch] % field.exemplar[0]) * scale + below
+    x = field.x[patch] * scale + beyond
+    limits = (round(side * scale) - 1 for side in field.exemplar)
+    return tuple(one.clamp(0, most) for one, most in zip((y, x), limits, strict=True))  # type: ignore[return-value]

@@ -11,11 +11,7 @@ from torch.nn import functional
 from assetforge.ops.resample import resample
 from assetforge_multiply._lattice import Lattice, exchange_cells
 from assetforge_multiply._levels import Level
-from assetforge_multiply._patches import PATCH, Field, Patches
-
-_DENSE = 64
-"""Side up to which there is a patch at every pixel; beyond, at every second one."""
-
+from assetforge_multiply._patches import PATCH, Field, Patches, stride_of
 
 _KEPT = 256
 """Longest side of exemplars at levels whose canvas is kept."""
@@ -34,8 +30,7 @@ class Canvas:
     def at(level: Level, guidance: Tensor) -> Canvas:
         """Bring exemplars (S, C, H, W) to the resolution of a level."""
         exemplars = below_each_other(guidance, level.exemplar)
-        dense = max(level.result) <= _DENSE or level.result[0] % 2 or level.result[1] % 2
-        return Canvas(level, exemplars, Patches.of(exemplars), 1 if dense else 2)
+        return Canvas(level, exemplars, Patches.of(exemplars), stride_of(level.result))
 
     @property
     def shape(self) -> tuple[int, int]:

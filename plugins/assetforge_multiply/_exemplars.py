@@ -56,7 +56,7 @@ def gather(material: af.Material, params: Params, specs: Mapping[str, af.MapSpec
     if params.ignore is not None:
         ignore[0] |= read_mask(params.ignore, _size(given[0]))
     turns = TURNS[params.turn]
-    turned = turned_alike([_flattened(one, params.flatten, specs) for one in given], turns, specs)
+    turned = turned_alike([flattened(one, params.flatten, specs) for one in given], turns, specs)
     masks = [turn_pixels(mask, turn)[0] for mask in ignore for turn in turns]
     unusable = torch.stack([functional.pad(mask, _beyond(mask, _size(turned[0])), value=True) for mask in masks])
     return Exemplars(tuple(turned), turns, unusable if unusable.any() else None, len(given))
@@ -109,7 +109,7 @@ def _read_other(number: int, other: Other, material: af.Material, specs: Mapping
     return _same_size(af.Material(material.name, maps))
 
 
-def _flattened(material: af.Material, share: float, specs: Mapping[str, af.MapSpec]) -> af.Material:
+def flattened(material: af.Material, share: float, specs: Mapping[str, af.MapSpec]) -> af.Material:
     """Take large differences out of colors and heights; the means stay."""
     if share == 0:
         return material

@@ -13,15 +13,18 @@ import assetforge as af
 from assetforge.codecs.decode import Reading, decode
 from assetforge.material.map_spec import MAPS
 from assetforge.ops.color import srgb_encode
-from assetforge.ops.exact import deviation
+from assetforge.ops.exact import deviation, moments
 from assetforge.ops.resample import resample
 from assetforge.ops.turn import turn_pixels
 from assetforge_multiply import Guide, Params
 from assetforge_multiply._exemplars import Exemplars, brightness, read_gray
+from assetforge_multiply._pieces import places_in_pieces
 from assetforge_multiply._seeds import mixed
 
 _STRENGTH = 3.0
 """What a guide's channel counts, where those of maps count 1."""
+_PIECES = 1.5
+"""What each channel counts that tells where in its piece a pixel is."""
 _SPOTS = 6
 """Patches of each exemplar along the shorter side, where nobody says which goes where."""
 
@@ -40,6 +43,26 @@ def guide_channels(exemplars: Exemplars, size: tuple[int, int], params: Params, 
         own.append(_STRENGTH * kind.expand(-1, 1, *exemplars.size))
         wanted.append(_STRENGTH * _kinds(exemplars.kinds, size, params, seed))
     return torch.cat(own, 1), torch.cat(wanted)
+
+
+def piece_channels(exemplars: Exemplars, maps: Tensor) -> list[Tensor]:
+    """Return the channels of places in pieces, (S, 4, H, W), if exemplars are made of pieces.
+
+    maps: (S, C, H, W), whose device they are to be on.
+    """
+    found = [places_in_pieces(_reliefs(one)) for one in exemplars.materials]
+    if any(one is None for one in found):
+        return []
+    places = torch.stack([one for one in found if one is not None])
+    means, covariance = moments(places.transpose(0, 1))
+    strength = _PIECES / covariance.diagonal().sqrt().clamp_min(0.02)
+    centered = places - means.float()[:, None, None]
+    return [(centered * strength.float()[:, None, None]).to(maps)]
+
+
+def _reliefs(material: af.Material) -> list[Tensor]:
+    heights = [texture.data[0] for name, texture in material.items() if name == "height"]
+    return [*heights, brightness(material)[0]]
 
 
 def _looks(exemplars: Exemplars, size: tuple[int, int], guide: Guide) -> tuple[Tensor, Tensor]:

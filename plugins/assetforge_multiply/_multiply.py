@@ -10,35 +10,36 @@ from torch import Tensor
 from torch.nn import functional
 
 import assetforge as af
-from assetforge.material.texture import Wrap
+from assetforge.ops import exact
 from assetforge.ops.exact import between
-from assetforge.ops.normals import integrable
 from assetforge.ops.resample import resample
 from assetforge.ops.threads import one_thread
 from assetforge_multiply import Params
 from assetforge_multiply._blend import blend
 from assetforge_multiply._canvas import Pyramid, below_each_other
 from assetforge_multiply._channels import Stack
+from assetforge_multiply._compose import composed, polished
 from assetforge_multiply._coordinates import coordinates
 from assetforge_multiply._exemplars import Exemplars, gather, read_mask
-from assetforge_multiply._guides import guide_channels
+from assetforge_multiply._finish import finished, with_margin
+from assetforge_multiply._guides import guide_channels, piece_channels
 from assetforge_multiply._lattice import Lattice, find_lattice, whole_periods
 from assetforge_multiply._layout import lay_out
 from assetforge_multiply._neural import neural_settings, synthesize_neural
-from assetforge_multiply._patches import PATCH, Field, choose, vote
-from assetforge_multiply._polish import STEPS, polish
+from assetforge_multiply._patches import PATCH, Field
 from assetforge_multiply._quality import Quality, judge
 from assetforge_multiply._report import picture
 from assetforge_multiply._seeds import mixed
 from assetforge_multiply._synthesis import Task, synthesize
 from assetforge_multiply._unmixed import with_unmixed
 
-_MARGIN = 16
-"""Pixels that are made beyond an edge that is not to tile, and cut off."""
+SMALLEST = 2 * PATCH
+"""Least side of an exemplar in pixels."""
 _BORDER = 0.1
 """Part of the side at each edge that is made anew where only seams are to be removed."""
-_EDGE = 4 * PATCH
-"""Pixels at each edge that materials share which tile with one another."""
+_EDGE, _EDGE_PART = 4 * PATCH, 8
+"""Pixels at each edge that materials share which tile with one another, and at most which part of the side; where that
+is less than a patch, a patch."""
 _FADE = 6
 """Pixels over which what is made anew turns into what stays."""
 
@@ -66,6 +67,9 @@ def multiply_material(material: af.Material, params: Params, context: af.Context
     What fails a check is tried again with other seeds; the best result stays, and what is wrong with it is flagged.
     """
     exemplars = gather(material, params, context.specs)
+    if all(_is_flat(texture) for one in exemplars.materials for texture in one.values()) and len(params.others) == 0:
+        return _flat(exemplars.materials[0], _wanted(params, exemplars.size))
+    _check_size(exemplars.size)
     best: tuple[Quality, Made, af.Material] | None = None
     retries = params.retries if params.method == "patches" else 0  # the others give much the same with any seed
     for number in range(retries + 1):
@@ -86,8 +90,37 @@ def multiply_material(material: af.Material, params: Params, context: af.Context
     return result.replace(**_on_demand(made, result, exemplars, params))
 
 
+def _check_size(size: tuple[int, int]) -> None:
+    if min(size) < SMALLEST:
+        what = f"is {size[1]}×{size[0]} pixels, which is too small to take pieces from"
+        raise af.StepError("the exemplar", what, f"give one of at least {SMALLEST}×{SMALLEST}")
+
+
+def _is_flat(texture: af.Texture) -> bool:
+    pixels = texture.data if texture.alpha is None else torch.cat([texture.data, texture.alpha])
+    lowest, highest = torch.aminmax(pixels.flatten(1), dim=1)
+    return bool((highest == lowest).all())
+
+
+def _flat(material: af.Material, size: tuple[int, int]) -> af.Material:
+    """Return a material of one value everywhere at a size."""
+
+    def spread(pixels: Tensor) -> Tensor:
+        return pixels[:, :1, :1].expand(-1, *size).contiguous()
+
+    return af.Material(
+        material.name,
+        {
+            name: replace(
+                one, data=spread(one.data), alpha=None if one.alpha is None else spread(one.alpha), wrap="repeat"
+            )
+            for name, one in material.items()
+        },
+    )
+
+
 def _make(exemplars: Exemplars, params: Params, context: af.Context) -> Made:
-    size = _with_margin(_wanted(params, exemplars.size), params)
+    size = _torus(params, exemplars.size)
     with one_thread():
         stack = Stack.of(exemplars.materials, context.specs).to(context.device)
     seed = mixed(context.seed)
@@ -100,7 +133,7 @@ def _make(exemplars: Exemplars, params: Params, context: af.Context) -> Made:
             return synthesize_neural(channels, size, seed, settings, progress=context.progress)
 
         return Made(with_unmixed(stack.channels[0], stack.averaged(), draw, seed))
-    if params.variation == 0 or params.keep:
+    if _is_in_place(params):
         return _joined(stack, exemplars, params, context)
     return _from_patches(stack, exemplars, size, params, context)
 
@@ -108,25 +141,16 @@ def _make(exemplars: Exemplars, params: Params, context: af.Context) -> Made:
 def _finish(made: Made, exemplars: Exemplars, params: Params, context: af.Context) -> af.Material:
     """Cut a result to its size, and make a material of it."""
     height, width = _wanted(params, exemplars.size)
-    wrap: Wrap = "repeat" if params.tileable == "xy" else "clamp"
     stack = Stack.of(exemplars.materials[:1], context.specs)
-    result = stack.restore(made.channels[:, :height, :width], wrap)
-    if params.repair_normals:
-        repaired = {
-            name: texture.with_data(integrable(texture.data))
-            for name, texture in result.items()
-            if context.specs[name].kind == "vector"
-        }
-        result = result.replace(**repaired)
-    if params.method == "patches" and (params.variation == 0 or params.keep):
+    result = finished(stack, made.channels[:, :height, :width], params, context.specs)
+    if params.method == "patches" and _is_in_place(params):
         return _kept(result, exemplars.materials[0], _keep(params, exemplars.size))
     return result
 
 
 def _on_demand(made: Made, result: af.Material, exemplars: Exemplars, params: Params) -> dict[str, af.Texture]:
     maps = {}
-    size = _wanted(params, exemplars.size)
-    where = None if made.field is None else coordinates(made.field)[:, : size[0], : size[1]].contiguous()
+    where = None if made.field is None else coordinates(made.field)
     if params.save_map and where is not None:
         maps["coordinates"] = af.Texture(where, af.ColorSpace.NONE, "clamp")
     if params.report:
@@ -142,28 +166,38 @@ def _wanted(params: Params, exemplar: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def _with_margin(size: tuple[int, int], params: Params) -> tuple[int, int]:
-    """Return the size of the torus that the result is cut from: larger where an edge must not tile."""
-    if params.variation == 0 or params.keep:
-        return size
-    height, width = (side + (0 if axis in params.tileable else _MARGIN) for axis, side in zip("yx", size, strict=True))
-    return height, width
+def _torus(params: Params, exemplar: tuple[int, int]) -> tuple[int, int]:
+    """Return the size of the torus that the result is cut from."""
+    size = _wanted(params, exemplar)
+    return size if _is_in_place(params) else with_margin(size, params.tileable)
+
+
+def _is_in_place(params: Params) -> bool:
+    """Tell whether only a part of the exemplar is made anew."""
+    return params.variation == 0 or params.keep is not None
 
 
 def _keep(params: Params, size: tuple[int, int]) -> Tensor:
     """Return the pixels (H, W) that stay: those that a picture shows, or those far from edges that are to meet."""
-    return read_mask(params.keep, size) if params.keep else ~_near_edges(size, params.tileable, _BORDER)
+    return (
+        read_mask(params.keep, size)
+        if params.keep
+        else ~_near_edges(size, params.tileable, tuple(max(1, round(side * _BORDER)) for side in size))
+    )
 
 
-def _near_edges(size: tuple[int, int], axes: str, border: float) -> Tensor:
-    """Return which pixels (H, W) are near the edges across the axes; border: how near, as a part of the side."""
+def _near_edges(size: tuple[int, int], axes: str, border: tuple[int, ...]) -> Tensor:
+    """Return which pixels (H, W) are near the edges across the axes; border: how near, in pixels of each axis."""
     near = torch.zeros(size, dtype=torch.bool)
     for axis, name in enumerate("yx"):
         if name in axes:
-            width = max(1, round(size[axis] * border))
-            near.narrow(axis, 0, width).fill_(value=True)
-            near.narrow(axis, size[axis] - width, width).fill_(value=True)
+            near.narrow(axis, 0, border[axis]).fill_(value=True)
+            near.narrow(axis, size[axis] - border[axis], border[axis]).fill_(value=True)
     return near
+
+
+def _edge(side: int) -> int:
+    return max(PATCH, min(_EDGE, side // _EDGE_PART))
 
 
 def _joined(stack: Stack, exemplars: Exemplars, params: Params, context: af.Context) -> Made:
@@ -174,19 +208,11 @@ def _joined(stack: Stack, exemplars: Exemplars, params: Params, context: af.Cont
         pyramid = Pyramid(stack.guidance())
     task = Task(pyramid, exemplars.size, context.seed, variation=0.0, keep=keep, ignore=ignore)
     field = synthesize(task, progress=context.progress).field
-    return Made(_averaged(stack, stack.channels[0], field), field)
+    return Made(composed(stack, stack.channels[0], field), field)
 
 
 def _ignored(exemplars: Exemplars, stack: Stack) -> Tensor | None:
     return None if exemplars.ignore is None else exemplars.ignore.to(stack.channels.device)
-
-
-def _averaged(stack: Stack, atlas: Tensor, field: Field) -> Tensor:
-    """Lay the patches of (C, S · H, W) over each other; what cannot be averaged is chosen."""
-    averaged = stack.averaged()
-    result = vote(atlas, field)
-    result[~averaged] = choose(atlas[~averaged], field)
-    return result
 
 
 def _kept(result: af.Material, exemplar: af.Material, keep: Tensor) -> af.Material:
@@ -211,8 +237,9 @@ def _from_patches(
         made = _carried_out(task, stack, channels, params, context)
     else:
         base = _carried_out(replace(task, seed=mixed(params.edges)), stack, channels, params, context)
-        anew = ~_near_edges(size, params.tileable, _EDGE / min(size))
-        made = _renewed(base, anew, task, stack, channels, params, context)
+        shared = _near_edges(size, params.tileable, tuple(map(_edge, size)))
+        context.note("shared", round(exact.mean(shared.float()), 3))
+        made = _renewed(base, ~shared, task, stack, channels, params, context)
     if params.reroll is not None:
         wanted = _wanted(params, exemplars.size)
         region = read_mask(params.reroll.region, wanted)
@@ -224,13 +251,14 @@ def _from_patches(
 
 def _task(stack: Stack, exemplars: Exemplars, size: tuple[int, int], params: Params, seed: int) -> tuple[Task, Tensor]:
     """Return what is to be synthesized, and the channels (S, C, H, W) that it is made of."""
-    guidance, channels = stack.guidance(), stack.channels
+    maps, channels = stack.guidance(), stack.channels
+    guidance = torch.cat([maps, *piece_channels(exemplars, maps)], 1)
     guide = None
     if params.guide is not None or exemplars.kinds > 1:
         own, guide = guide_channels(exemplars, size, params, seed)
         guidance, guide = torch.cat([guidance, own.to(guidance.device)], 1), guide.to(guidance.device)
     alone = len(exemplars.materials) == 1 and guide is None
-    lattice = find_lattice(guidance[0].cpu()) if params.regular == "auto" and params.variation == 1 and alone else None
+    lattice = find_lattice(maps[0].cpu()) if params.regular == "auto" and params.variation == 1 and alone else None
     if lattice is not None:
         guidance, channels, lattice = _fitted(guidance, channels, lattice, size)
     return Task(Pyramid(guidance), size, seed, guide, lattice, params.variation, _ignored(exemplars, stack)), channels
@@ -279,20 +307,18 @@ def _faded(anew: Tensor) -> Tensor:
 def _healed(task: Task, stack: Stack, channels: Tensor, field: Field, params: Params, context: af.Context) -> Tensor:
     """Lay patches over each other, and bring contrast and grain back."""
     atlas = below_each_other(channels, (channels.shape[2], channels.shape[3]))
-    result = _averaged(stack, atlas, field)
-    if params.polish == 0 or task.guide is not None:  # with a guide, the result is not to have as much of everything
+    result = composed(stack, atlas, field)
+    if task.guide is not None:  # it is not to have as much of everything as the exemplar
         return result
-    before = result.clone()
-    averaged = stack.averaged()
-    if params.polish_by == "neural":
-        settings = neural_settings(stack, params, context)
-        drawn = synthesize_neural(channels[0][averaged], task.size, task.seed, settings, result[averaged])
-        result[averaged] = between(result[averaged], drawn, params.polish)
-    else:
+    if params.polish_by == "ranks":
         usable = None if task.ignore is None else _fitting(~task.ignore, channels).flatten(0, 1)
-        steps = round(STEPS * params.polish)
-        result[averaged] = polish(result[averaged], atlas[averaged], task.seed, steps, usable)
-    return stack.with_curl_as_before(before, result)
+        return polished(result, stack, atlas, field, params.polish, usable)
+    averaged = stack.averaged().to(result.device)
+    settings = neural_settings(stack, params, context)
+    drawn = synthesize_neural(channels[0][averaged], task.size, task.seed, settings, result[averaged])
+    after = result.clone()
+    after[averaged] = between(result[averaged], drawn, params.polish)
+    return stack.with_curl_as_before(result, after)
 
 
 def _fitting(masks: Tensor, channels: Tensor) -> Tensor:

@@ -17,8 +17,10 @@ PATCH = 8
 """Side of a patch in pixels, at every resolution."""
 DIMENSIONS = 24
 """Numbers that stand for a patch."""
+_DENSE = 64
+"""Side up to which there is a patch at every pixel; beyond, at every second one."""
 _SAMPLES = 8192
-_FALL = 0.35
+FALL = 0.35
 """Width of the bell by which a patch counts less towards its edges, in patches."""
 _UNIT, _MOST = 1 / 64, 512
 """Steps to which channels are rounded, and how many of them at most; `_WAVE` is the same of waves. They are so few that
@@ -125,7 +127,7 @@ class Field:
 def bell() -> Tensor:
     """Return how much each pixel of a patch counts: (PATCH, PATCH)."""
     away = torch.arange(PATCH, dtype=torch.float64) - (PATCH - 1) / 2
-    profile = torch.exp(-(away * away) / (2 * (PATCH * _FALL) ** 2))
+    profile = torch.exp(-(away * away) / (2 * (PATCH * FALL) ** 2))
     return (profile[:, None] * profile).float()
 
 
@@ -151,6 +153,11 @@ def choose(exemplar: Tensor, field: Field) -> Tensor:
     """Take each pixel of (C, H, W) from the patch that counts most there, and average nothing: (C, *field.size)."""
     y, x = pixel_coordinates(field)
     return exemplar[:, y, x]
+
+
+def stride_of(size: tuple[int, int]) -> int:
+    """Return the step between the patches of a result of a size: 1 or 2 pixels."""
+    return 1 if max(size) <= _DENSE or size[0] % 2 or size[1] % 2 else 2
 
 
 def pixel_coordinates(field: Field) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from assetforge_multiply._channels import Stack
 from assetforge_multiply._copies import largest_copy
 from assetforge_multiply._exemplars import Exemplars, brightness
 from assetforge_multiply._patches import Field, pixel_coordinates
+from assetforge_multiply._pieces import growth_of_pieces
 
 LARGEST_COPY = 0.1
 """Most of a result that may be copied from one place."""
@@ -26,6 +27,8 @@ LEAST_TOLD = 0.8
 """Part of what the exemplar's maps tell of each other that the result's must."""
 _TELLING = 0.05
 """Mutual information in nats from which on two maps tell of each other."""
+MOST_GROWN = 1.8
+"""How many times as large as the exemplar's the pieces between grooves may be."""
 MOST_REPEATED = 0.15
 """How much more alike a result may be to itself elsewhere than the exemplar is."""
 _FAR = 20
@@ -59,6 +62,8 @@ def judge(
         "repetition": round(_repetition(brightness(result), brightness(exemplar)), 3),
         "diversity_to_exemplar": round(_other_than(brightness(result), brightness(exemplar)), 3),
     }
+    if pieces := _pieces(result, exemplar):
+        notes["growth_of_pieces"] = {name: round(growth, 2) for name, growth in pieces.items()}
     if "normal" in result:
         normal = result["normal"].data
         notes["normal_length_error"] = (norm(normal) - 1).abs().max().item()
@@ -74,22 +79,34 @@ def judge(
 
 def _beyond(notes: Mapping[str, Any], params: Params, *, mixed: bool) -> list[tuple[str, float]]:
     """Return what is beyond what may be, each with how far."""
-    found = []
-    for name, score in notes["seam_score"].items():
-        if score > TILEABLE_BELOW:
-            found.append((f"{name}: the seam shows (score {score}, at most {TILEABLE_BELOW})", score / TILEABLE_BELOW))
-    if params.variation < 1 or params.keep or mixed:
-        return found
-    if (copied := notes.get("largest_copy", 0.0)) > LARGEST_COPY:
-        found.append((f"{copied:.0%} of it are one copy (at most {LARGEST_COPY:.0%})", copied / LARGEST_COPY))
+    limits = [
+        (f"{name}: the seam shows (score {score}, at most {TILEABLE_BELOW})", score / TILEABLE_BELOW)
+        for name, score in notes["seam_score"].items()
+    ]
+    if not (params.variation < 1 or params.keep or mixed):
+        limits += _of_structure(notes)
+    return [(text, share) for text, share in limits if share > 1]
+
+
+def _of_structure(notes: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Yield what is limited of how a result is made up, each as a part of what may be."""
+    copied, repeated = notes.get("largest_copy", 0.0), notes["repetition"]
+    yield f"{copied:.0%} of it are one copy (at most {LARGEST_COPY:.0%})", copied / LARGEST_COPY
     for pair, share in notes["coherence"].items():
-        if share < LEAST_TOLD:
-            text = f"{pair}: tell of each other {share} of what the exemplar's do (at least {LEAST_TOLD})"
-            found.append((text, LEAST_TOLD / max(share, 0.1)))
-    if (repeated := notes["repetition"]) > MOST_REPEATED:
-        text = f"it repeats itself (correlation {repeated} above the exemplar's, at most {MOST_REPEATED})"
-        found.append((text, repeated / MOST_REPEATED))
-    return found
+        text = f"{pair}: tell of each other {share} of what the exemplar's do (at least {LEAST_TOLD})"
+        yield text, LEAST_TOLD / max(share, 0.1)
+    for name, growth in notes.get("growth_of_pieces", {}).items():
+        text = f"{name}: pieces grew together ({growth} times as large as the exemplar's, at most {MOST_GROWN})"
+        yield text, growth / MOST_GROWN
+    text = f"it repeats itself (correlation {repeated} above the exemplar's, at most {MOST_REPEATED})"
+    yield text, repeated / MOST_REPEATED
+
+
+def _pieces(result: af.Material, exemplar: af.Material) -> dict[str, float]:
+    """Return how much larger pieces are than the exemplar's, by what they are seen in."""
+    seen = {"brightness": brightness} | ({"height": lambda one: one["height"].data} if "height" in exemplar else {})
+    grown = {name: growth_of_pieces(see(result)[0], see(exemplar)[0]) for name, see in seen.items()}
+    return {name: growth for name, growth in grown.items() if growth is not None}
 
 
 def coverage(field: Field, sources: int) -> float:
