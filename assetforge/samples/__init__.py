@@ -11,6 +11,7 @@ from assetforge.codecs.formats import Format
 from assetforge.errors import UsageError, did_you_mean
 from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material
+from assetforge.ops.threads import one_thread
 from assetforge.samples.brick import brick
 from assetforge.samples.fabric import fabric
 from assetforge.samples.metal import metal
@@ -32,7 +33,8 @@ def make_sample(name: str, size: int = 256) -> Material:
     """Make a sample, `size` pixels to a side; raise UsageError where there is none of that name."""
     if name not in SAMPLES:
         raise UsageError("samples", f"there is no sample {name!r}", did_you_mean(name, SAMPLES))
-    return SAMPLES[name](size)
+    with one_thread():
+        return SAMPLES[name](size)
 
 
 def write_sample(name: str, folder: Path, size: int = 256) -> list[Path]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from assetforge_multiply import COORDINATES, REPORT, Params
+from assetforge_multiply import COORDINATES, REPORT, ApplyParams, Params
+from assetforge_multiply._apply import apply_coordinates
 from assetforge_multiply._multiply import multiply_material
 
 import assetforge as af
@@ -49,6 +50,12 @@ def exemplar(name: str, side: int = 144) -> Material:
 @lru_cache
 def multiplied(name: str, seed: int = 0) -> Material:
     return multiply(exemplar(name), seed)
+
+
+def apply(material: Material, **params: object) -> Material:
+    """Apply the coordinates of a material to its other maps."""
+    context = af.Context(0, "float32", "cpu", lambda _: None, {}, SPECS)
+    return apply_coordinates(material, ApplyParams(**params), context)
 
 
 def luminance(material: Material) -> torch.Tensor:

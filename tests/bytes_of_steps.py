@@ -1,0 +1,68 @@
+"""Run shipped steps on samples, and print what of their results: a program, as libraries choose what they do at start.
+
+It prints, for each step, the digest of all maps and the largest difference to those that a file holds, if one is given;
+without one, it writes the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from multiply.conftest import apply, exemplar, multiply
+from upscale.test_upscale import upscale
+
+from assetforge.material.material import Material
+from assetforge.material.texture import Texture
+
+
+def material(name: str, side: int) -> Material:
+    return Material(name, {key: Texture(data, *rest) for key, (data, *rest) in EXEMPLARS[f"{name} {side}"].items()})
+
+
+STEPS = {
+    "patches": lambda: multiply(material("stone", 80), candidates=2, turn="mirror", edges=1),
+    "lattice": lambda: multiply(material("brick", 96), candidates=1, repair_normals=True, flatten=0.3),
+    "in place": lambda: multiply(material("stone", 80), candidates=1, variation=0.2),
+    "blend": lambda: multiply(material("brick", 96), method="blend"),
+    "apply_map": lambda: applied(material("stone", 64)),
+    "neural": lambda: multiply(material("stone", 64), method="neural", effort=0.05),
+    "upscale": lambda: upscale(material("stone", 64)),
+}
+EXEMPLARS: dict[str, dict[str, tuple[Any, ...]]] = {}
+"""The same in all processes: the first makes them."""
+
+
+def applied(given: Material) -> Material:
+    made = multiply(given, candidates=1, save_map=True)
+    return apply(given.replace(coordinates=made["coordinates"]), scale=2)
+
+
+def main(kept: Path) -> None:
+    if kept.exists():
+        before, exemplars = torch.load(kept, weights_only=False)
+    else:
+        sides = (("stone", 64), ("stone", 80), ("brick", 96))
+        made = {f"{name} {side}": exemplar(name, side) for name, side in sides}
+        before = None
+        exemplars = {key: {name: (t.data, t.color_space) for name, t in one.items()} for key, one in made.items()}
+    EXEMPLARS.update(exemplars)
+    results = {name: {key: texture.data for key, texture in make().items()} for name, make in STEPS.items()}
+    if before is None:
+        torch.save((results, exemplars), kept)
+    told = {}
+    for name, maps in results.items():
+        digest = hashlib.sha256()
+        for key in sorted(maps):
+            digest.update(maps[key].contiguous().numpy().tobytes())
+        away = 0.0 if before is None else max((maps[k] - before[name][k]).abs().max().item() for k in maps)
+        told[name] = [digest.hexdigest(), away]
+    sys.stdout.write(json.dumps(told) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,63 @@
+"""Arithmetic whose bits do not depend on the order of sums, and the axes that are made with it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from assetforge.ops.exact import between, decay, mean, mix, moments, norm, row_sums, whole
+from assetforge.ops.principal import principal_axes, random_basis
+
+
+def noise(*size: int) -> torch.Tensor:
+    return torch.rand(*size, generator=torch.Generator().manual_seed(1))
+
+
+def test_moments_are_those_of_the_values() -> None:
+    channels = torch.stack([noise(64, 64), noise(64, 64) ** 3 * 5 - 2, torch.full((64, 64), 0.3)])
+    means, covariance = moments(channels)
+    rows = channels.flatten(1).double()
+    assert torch.allclose(means, rows.mean(1), atol=1e-3)
+    assert torch.allclose(covariance, torch.cov(rows, correction=0), atol=2e-3)
+    assert mean(channels[0]) == pytest.approx(float(channels[0].mean()), abs=1e-4)
+
+
+def test_moments_do_not_depend_on_the_order_of_pixels() -> None:
+    rows = noise(4, 5000)
+    shuffled = rows[:, torch.randperm(5000, generator=torch.Generator().manual_seed(2))]
+    for one, other in zip(moments(rows), moments(shuffled), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 5, 24, 31])
+def test_row_sums_are_sums(columns: int) -> None:
+    rows = noise(100, columns)
+    assert torch.allclose(row_sums(rows), rows.sum(1))
+
+
+def test_small_functions_are_what_they_say() -> None:
+    values = noise(3, 10, 10)
+    matrix = noise(2, 3)
+    assert torch.allclose(mix(matrix, values), torch.einsum("dc,chw->dhw", matrix, values))
+    assert torch.equal(between(values, values * 2, 0.0), values)
+    assert torch.allclose(between(values, values * 2, 1.0), values * 2)
+    assert torch.allclose(norm(values), values.norm(dim=0, keepdim=True))
+    assert (decay(values * 5) - torch.exp(-values * 5)).abs().max() < 0.01
+    assert decay(torch.tensor([0.0, 1e9])).tolist() == [1, 0]
+    assert whole(torch.tensor([0.26, -9.0]), 0.25, 8).tolist() == [1, -8]
+
+
+def test_principal_axes_are_those_of_lapack() -> None:
+    values = noise(7, 500).double()
+    covariance = torch.cov(values * torch.arange(1, 8)[:, None])
+    variances, axes = principal_axes(covariance)
+    expected = torch.linalg.eigh(covariance)
+    assert torch.allclose(variances, expected.eigenvalues)
+    assert torch.allclose((axes.T @ expected.eigenvectors).abs(), torch.eye(7, dtype=torch.float64), atol=1e-6)
+
+
+def test_a_random_basis_is_orthonormal_and_another_each_time() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, second = random_basis(6, generator), random_basis(6, generator)
+    assert torch.allclose(first @ first.T, torch.eye(6), atol=1e-6)
+    assert not torch.allclose(first, second)

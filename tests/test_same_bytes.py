@@ -1,0 +1,75 @@
+"""One key, one result, whatever the machine: steps on few cores and many, with and without wide instructions."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+NARROW = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+    "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX",
+}
+EXACT = ("patches", "lattice", "in place", "blend", "apply_map")
+"""Steps that are the same to the bit on every processor; the others are so with any number of cores."""
+TOLERANCE = {"upscale": 1e-5}
+"""How far a network's convolutions may be apart on processors of other instructions."""
+
+
+@lru_cache
+def told(folder: Path, threads: int, cores: int, narrow: bool) -> dict[str, tuple[str, float]]:
+    """Run the steps on so many cores, with so many threads, and return digests and distances to the first run."""
+    settings = {"OMP_NUM_THREADS": str(threads), "MKL_DYNAMIC": "FALSE", **(NARROW if narrow else {})}
+    command = [sys.executable, str(TESTS / "bytes_of_steps.py"), str(folder / "first.pt")]
+    inherited = {name: value for name, value in os.environ.items() if name not in NARROW}
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(sorted(before)[:cores]))
+    try:
+        done = subprocess.run(command, env={**inherited, **settings}, capture_output=True, text=True, check=False)
+    finally:
+        os.sched_setaffinity(0, before)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, tuple[str, float]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first run is kept: one thread, one core."""
+    made = tmp_path_factory.mktemp("bytes")
+    told(made, 1, 1, narrow=False)
+    return made
+
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores"),
+    pytest.mark.xdist_group("same_bytes"),
+]
+
+
+@pytest.mark.parametrize(
+    "threads", [2, pytest.param(4, marks=pytest.mark.slow), pytest.param(16, marks=pytest.mark.slow)]
+)
+def test_no_step_depends_on_the_number_of_cores(folder: Path, threads: int) -> None:
+    first, here = told(folder, 1, 1, narrow=False), told(folder, threads, 2, narrow=False)
+    assert {name: digest for name, (digest, _) in here.items()} == {name: digest for name, (digest, _) in first.items()}
+
+
+def test_pieces_are_put_together_alike_by_every_processor(folder: Path) -> None:
+    first, here = told(folder, 1, 1, narrow=False), told(folder, 1, 2, narrow=True)
+    for name in EXACT:
+        assert here[name][0] == first[name][0], name
+
+
+def test_networks_agree_within_a_tolerance(folder: Path) -> None:
+    here = told(folder, 1, 2, narrow=True)
+    for name, most in TOLERANCE.items():
+        assert here[name][1] <= most, name
