@@ -64,5 +64,7 @@ def _says_alpha(file: BinaryIO, kind: Readable) -> bool:
         case "OpenEXR":
             names = exr_chunks.channel_names(file.read(_EXR_HEADERS))
             return any(name.rpartition(".")[2] == "A" for name in names)
-        case "JPEG" | "HDR":
+        case "HEIF":
+            return True  # its pixels tell
+        case "JPEG" | "HDR" | "DNG":
             return False
