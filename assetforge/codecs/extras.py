@@ -27,7 +27,7 @@ def read(content: bytes, kind: Literal["HEIF", "DNG"]) -> Raster:
 
 
 def _read_heif(content: bytes, library: Any) -> Raster:
-    """Read the primary picture, 8 bits, or 16 where there are more, turned as its own boxes say and not as EXIF does."""
+    """Read the primary picture, 8 or 16 bits, turned as its own boxes say and not as EXIF does."""
     try:
         picture = library.open_heif(io.BytesIO(content), convert_hdr_to_8bit=False)
         check_size(*picture.size)
@@ -41,7 +41,7 @@ def _read_heif(content: bytes, library: Any) -> Raster:
 
 
 def _read_dng(content: bytes, library: Any) -> Raster:
-    """Develop a raw photograph: linear light of sRGB's primaries, white balance as shot, no curve and no brightening."""
+    """Develop a raw photograph: linear light of sRGB's primaries, white balance as shot, no curve."""
     try:
         with library.imread(io.BytesIO(content)) as raw:
             check_size(raw.sizes.width, raw.sizes.height)
