@@ -13,13 +13,19 @@ from assetforge.ops.brdf import Surface
 
 DIELECTRIC = 0.04
 """Reflectance at normal incidence of what is no metal, in glTF 2.0."""
+SHOWN = frozenset({
+    "base_color", "metalness", "specular_color", "diffuse_albedo", "specular_albedo", "roughness", "glossiness",
+    "normal", "anisotropy", "anisotropy_direction", "ambient_occlusion",
+})  # fmt: skip
+"""The maps that say how a surface looks."""
 
 
 def surface_of(material: Mapping[str, Texture]) -> Surface:
     """Return how a material whose maps have one size reflects light; a map that is missing is neutral.
 
     With `diffuse_albedo` the maps of a two-shot capture are taken, else those of glTF: base color and metalness.
-    Strength and direction of anisotropy are those of KHR_materials_anisotropy.
+    The strength of anisotropy is that of KHR_materials_anisotropy; `anisotropy_direction`, (x, y, 0), is where
+    highlights are stretched to, to the right where there is none.
     """
     data = {name: texture.data for name, texture in material.items()}
     like = next(iter(data.values()))
@@ -28,7 +34,8 @@ def surface_of(material: Mapping[str, Texture]) -> Surface:
     alpha, tangent = roughness.square(), None
     if "anisotropy" in data:
         alpha = torch.cat([torch.lerp(alpha, torch.ones_like(alpha), data["anisotropy"].square()), alpha])
-        tangent = like.new_tensor([1.0, 0.0]).view(2, 1, 1).expand(2, *like.shape[1:])
+        right = like.new_tensor([1.0, 0.0]).view(2, 1, 1).expand(2, *like.shape[1:])
+        tangent = data["anisotropy_direction"][:2] if "anisotropy_direction" in data else right
     return Surface(diffuse, f0, _map("normal", data, like), alpha, tangent)
 
 
