@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 from assetforge.codecs.raster import ORIENTATION
 from assetforge.material.camera import Camera
 
 _EXIF_IFD = 0x8769
 _TAGS = {"exposure_time": (0x829A,), "aperture": (0x829D,), "iso": (0x8827, 0x8833), "focal_35mm": (0xA405,)}
+_WHOLE = ("iso", "focal_35mm")
+"""What EXIF has no fractions of."""
 _BELIEVED = {"exposure_time": (1e-6, 3600), "aperture": (0.5, 128), "iso": (1, 1e7), "focal_35mm": (4, 3000)}
 _NAMES = {
     "exposure_time": "exposure time is {} s",
@@ -64,6 +68,19 @@ def camera_of(shot: Shot) -> tuple[Camera | None, tuple[str, ...]]:
         else:
             flags.append(f"says that its {_NAMES[name].format(f'{value:g}')}, which is not believed")
     return (Camera(**known) if known else None), tuple(flags)
+
+
+def block_of(camera: Camera) -> bytes:
+    """Return a block of EXIF that says how a picture was taken."""
+    tags = Image.Exif()
+    inner = tags.get_ifd(_EXIF_IFD)
+    for name, known in _TAGS.items():
+        value = getattr(camera, name)
+        if value is not None:
+            fraction = Fraction(value).limit_denominator(10_000)
+            whole = name in _WHOLE
+            inner[known[0]] = round(value) if whole else IFDRational(fraction.numerator, fraction.denominator)
+    return tags.tobytes()
 
 
 def _number(value: Any) -> float:

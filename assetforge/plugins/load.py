@@ -15,7 +15,7 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import pluggy
 
@@ -33,6 +33,8 @@ from assetforge.steps import Context, Step
 
 if TYPE_CHECKING:
     from assetforge.material.material import Material
+
+K = TypeVar("K", Step[Any], Recipe[Any])
 
 GROUP = "assetforge"
 HEAVY = ("torch",)
@@ -288,8 +290,8 @@ def _offers(module: ModuleType, where: str) -> tuple[dict[str, Step[Any]], dict[
             manager.register(module)
             manager.check_pending()
             manager.hook.register_maps(register=lambda spec: _keep_map(spec, maps))
-            manager.hook.register_steps(register=lambda step: _keep_step(step, steps))
-            manager.hook.register_recipes(register=lambda recipe: _keep_recipe(recipe, recipes))
+            manager.hook.register_steps(register=lambda step: _keep(step, Step, steps))
+            manager.hook.register_recipes(register=lambda recipe: _keep(recipe, Recipe, recipes))
     except PluginError as error:
         if not isinstance(error.__cause__, pluggy.PluginValidationError):
             raise
@@ -298,20 +300,13 @@ def _offers(module: ModuleType, where: str) -> tuple[dict[str, Step[Any]], dict[
     return steps, maps, recipes
 
 
-def _keep_step(step: Step[Any], steps: dict[str, Step[Any]]) -> None:
-    if not isinstance(step, Step):
-        raise TypeError(f"register() got a {type(step).__name__}; decorate the function with @af.step")
-    if step.name in steps:
-        raise ValueError(f"step {step.name!r} is registered twice")
-    steps[step.name] = step
-
-
-def _keep_recipe(recipe: Recipe[Any], recipes: dict[str, Recipe[Any]]) -> None:
-    if not isinstance(recipe, Recipe):
-        raise TypeError(f"register() got a {type(recipe).__name__}; decorate the function with @af.recipe")
-    if recipe.name in recipes:
-        raise ValueError(f"recipe {recipe.name!r} is registered twice")
-    recipes[recipe.name] = recipe
+def _keep(offered: K, kind: type[K], kept: dict[str, K]) -> None:
+    word = kind.__name__.lower()
+    if not isinstance(offered, kind):
+        raise TypeError(f"register() got a {type(offered).__name__}; decorate the function with @af.{word}")
+    if offered.name in kept:
+        raise ValueError(f"{word} {offered.name!r} is registered twice")
+    kept[offered.name] = offered
 
 
 def _keep_map(spec: MapSpec, maps: dict[str, MapSpec]) -> None:

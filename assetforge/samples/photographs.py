@@ -13,15 +13,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from assetforge.codecs import exif, pillow_files
+from assetforge.material.camera import Camera
+from assetforge.material.camera import fov as fov_of
 from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
 from assetforge.ops import homography
+from assetforge.ops.color import srgb_encode
 from assetforge.ops.normals import normalize
 from assetforge.ops.render import PointLight, Sun, positions, render
 from assetforge.ops.surface import surface_of
 
 CAMERA = (0.0, 0.0, 1.0)
+FLASH = Camera(focal_35mm=31, exposure_time=1 / 60, aperture=1.8, iso=100)
+GUIDE = Camera(focal_35mm=31, exposure_time=1 / 125, aperture=1.8, iso=200)
+"""What the photographs say of themselves."""
+QUALITY = 92
+"""Of their JPEG files, about that of a telephone."""
 _SHOT_NOISE = 0.008
 """Deviation of the noise where the light is 1; it grows with the square root of the light."""
 _VIGNETTE = 0.1
@@ -50,22 +59,30 @@ def photographs(
     seed: int = 0,
     *,
     repeats: float = 1.5,
-    fov: float = 60.0,
+    fov: float | None = None,
     shift: float | None = None,
 ) -> Photographs:
     """Take two photographs (height, width) of a tileable material whose maps have one size.
 
     repeats: how often the material repeats along the longer side; shift: how many pixels the camera moves between the
-    two, 1 % of the longer side unless told; the corners move by up to half as much besides.
+    two, 1 % of the longer side unless told; the corners move by up to half as much besides. fov: in degrees, that of
+    `FLASH` unless told.
     """
     generator = torch.Generator().manual_seed(seed)
     shift = max(size) / 100 if shift is None else shift
+    fov = fov or fov_of(FLASH) or 60.0
     moved = _hand_held(size, shift, generator)
     grid = homography.grid(size)
     flash = _flash(*_seen(material, homography.apply(moved, grid), size, repeats, fov), generator)
     guide = _guide(*_seen(material, grid, size, repeats, fov), generator)
     flash, guide = (_exposed(light, size, generator) for light in (flash, guide))
     return Photographs(flash, guide, torch.linalg.inv(moved), fov)
+
+
+def as_jpeg(photo: Tensor, camera: Camera) -> bytes:
+    """Return a photograph, linear (3, H, W), as the JPEG file of a telephone, which tells how it was taken."""
+    codes = (srgb_encode(photo) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    return pillow_files.write(codes, "JPEG", quality=QUALITY, subsampling="4:2:0", exif=exif.block_of(camera))
 
 
 def _hand_held(size: tuple[int, int], shift: float, generator: torch.Generator) -> Tensor:
