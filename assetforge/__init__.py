@@ -12,6 +12,7 @@ from assetforge.errors import AssetForgeError as AssetForgeError
 from assetforge.errors import StepError as StepError
 from assetforge.hookspecs import Register as Register
 from assetforge.hookspecs import RegisterMap as RegisterMap
+from assetforge.hookspecs import RegisterRecipe as RegisterRecipe
 from assetforge.hookspecs import hookimpl as hookimpl
 from assetforge.material.color_space import ColorSpace as ColorSpace
 from assetforge.material.map_spec import MAPS as MAPS
@@ -19,6 +20,9 @@ from assetforge.material.map_spec import MapSpec as MapSpec
 from assetforge.params import File as File
 from assetforge.params import Fraction as Fraction
 from assetforge.params import Params as Params
+from assetforge.recipes import Recipe as Recipe
+from assetforge.recipes import Training as Training
+from assetforge.recipes import recipe as recipe
 from assetforge.steps import Context as Context
 from assetforge.steps import Resources as Resources
 from assetforge.steps import Step as Step

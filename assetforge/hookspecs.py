@@ -10,6 +10,7 @@ import pluggy
 from assetforge.events import Event
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params
+from assetforge.recipes import Recipe
 from assetforge.steps import Context, Step
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ hookimpl = pluggy.HookimplMarker("assetforge")
 
 Register = Callable[[Step[Any]], None]
 RegisterMap = Callable[[MapSpec], None]
+RegisterRecipe = Callable[[Recipe[Any]], None]
 
 
 @hookspec
@@ -30,6 +32,11 @@ def register_steps(register: Register) -> None:
 @hookspec
 def register_maps(register: RegisterMap) -> None:
     """Call `register` with each word that the plugin adds to the vocabulary of maps."""
+
+
+@hookspec
+def register_recipes(register: RegisterRecipe) -> None:
+    """Call `register` with each recipe by which `assetforge train` can train a network of the plugin."""
 
 
 @hookspec(firstresult=True)

@@ -16,7 +16,8 @@ from assetforge.cli.output import say
 def command(folder: Path, size: int, only: tuple[str, ...]) -> None:
     """Write procedural sample textures.
 
-    Each is a small tileable PBR set, DIR/NAME/NAME_MAP.png.
+    Each is a small tileable PBR set, DIR/NAME/NAME_MAP.png, and two photographs of it as a telephone takes them: by its
+    flash, NAME_flash.jpg, and in daylight, NAME_guide.jpg.
     """
     from assetforge.samples import SAMPLES, write_sample
 

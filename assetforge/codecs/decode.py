@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from assetforge.codecs import exif
 from assetforge.codecs.color import meaning_of, to_linear
 from assetforge.codecs.formats import Depth
 from assetforge.codecs.raster import FormatError, Pixels, Raster, depth_of
@@ -48,6 +49,8 @@ def decode(
     unit: without it, vectors have the length and alpha the range that the file gives them, so that writing the
     texture into a format of the same depth gives equal pixels; `for_steps` does the rest later.
 
+    Photographs: as color, with what the camera said of the shot.
+
     Raises SourceError that names the file and what is wrong with it, AccessError where it cannot be read just now.
     """
     with naming_source(name or str(path)):
@@ -76,9 +79,10 @@ def _decoded(raster: Raster, spec: MapSpec, reading: Reading) -> Decoded:
     data, flags = _data(pixels, raster, spec, reading)
     has_alpha = (spec.is_color or spec.kind == "vector") and reading.channel in (None, "rgb")
     alpha = raster.alpha if has_alpha and pixels.shape[2] != raster.pixels.shape[2] else None
-    texture = Texture(data, spec.color_space, reading.wrap, None if alpha is None else _numbers(alpha))
+    camera, lies = exif.camera_of(raster.shot) if spec.kind == "photo" else (None, ())
+    texture = Texture(data, spec.color_space, reading.wrap, None if alpha is None else _numbers(alpha), camera)
     clear = ("is clear everywhere: its alpha is 0",) if alpha is not None and not alpha.any() else ()
-    return Decoded(texture, depth_of(pixels), (*raster.flags, *flags, *clear))
+    return Decoded(texture, depth_of(pixels), (*raster.flags, *flags, *clear, *lies))
 
 
 def _check_finite(pixels: Pixels) -> None:

@@ -48,8 +48,8 @@ def read(content: bytes, layer: str | None = None) -> Raster:
     planes = [_checked(chosen.channels[name], chosen.header) for name in _names(chosen.channels, layer)]
     data, shown = _window(chosen.header, "dataWindow"), _window(chosen.header, "displayWindow")
     pixels = _displayed(np.stack([_as_float(plane) for plane in planes], 2), data, shown)
-    primaries = _primaries(chosen.header.get("chromaticities"))
-    return Raster(pixels, primaries=primaries, flags=(*_rounded(planes), *_apart(data, shown)))
+    header, flags = chosen.header, (*_rounded(planes), *_apart(data, shown))
+    return Raster(pixels, primaries=_primaries(header.get("chromaticities")), shot=_shot(header), flags=flags)
 
 
 def _layers(path: Path) -> dict[str, _Layer]:
@@ -142,6 +142,12 @@ def _as_float(plane: Pixels) -> Pixels:
 def _rounded(planes: list[Pixels]) -> tuple[str, ...]:
     most = max((int(plane.max()) for plane in planes if plane.dtype.kind == "u"), default=0)
     return (f"has whole numbers up to {most}, and those beyond {_WHOLE} are rounded",) if most > _WHOLE else ()
+
+
+def _shot(header: Mapping[str, Any]) -> dict[str, float]:
+    """Return what the standard attributes tell of how a picture was taken; none has the focal length in 35 mm film."""
+    attributes = {"exposure_time": "expTime", "aperture": "aperture", "iso": "isoSpeed"}
+    return {name: float(header[key]) for name, key in attributes.items() if isinstance(header.get(key), float | int)}
 
 
 def _primaries(chromaticities: Any) -> Primaries | None:

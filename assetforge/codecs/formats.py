@@ -11,10 +11,10 @@ from assetforge.material.map_spec import MapSpec
 Depth = Literal["8", "16", "half", "float"]
 DEPTHS: tuple[Depth, ...] = ("8", "16", "half", "float")
 Container = Literal["png", "jpg", "webp", "tga", "tiff", "hdr", "exr"]
-Readable = Literal["PNG", "JPEG", "WebP", "TGA", "BMP", "TIFF", "PSD", "HDR", "OpenEXR"]
+Readable = Literal["PNG", "JPEG", "WebP", "TGA", "BMP", "TIFF", "PSD", "HDR", "OpenEXR", "HEIF", "DNG"]
 
 READABLE: tuple[Readable, ...] = ("PNG", "JPEG", "WebP", "TGA", "BMP", "TIFF", "PSD", "HDR", "OpenEXR")
-"""The formats that sources are read from; a large PSD, PSB, is one too."""
+"""The formats that sources are read from; a large PSD, PSB, is one too. HEIF and DNG are read with extra packages."""
 
 HOLDS: dict[Container, tuple[Depth, ...]] = {
     "png": ("8", "16"),

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from PIL import Image, ImageFile, JpegImagePlugin, TgaImagePlugin, WebPImagePlugin
 
-from assetforge.codecs import icc
-from assetforge.codecs.raster import ORIENTATION, FormatError, Pixels, Raster, check_size, orient
+from assetforge.codecs import exif, icc
+from assetforge.codecs.raster import FormatError, Pixels, Raster, check_size, orient
 from assetforge.codecs.reading import ProfileUse
 
 Kind = Literal["JPEG", "WebP", "TGA"]
@@ -33,14 +33,14 @@ def read(content: bytes, kind: Kind, use: ProfileUse = "embedded") -> Raster:
     with opened(io.BytesIO(content), kind) as image:
         check_size(*image.size)
         image.load()
-        orientation = orientation_of(image)
+        orientation, shot = orientation_of(image), exif.shot_in(image.getexif())
         embedded = image.info.get("icc_profile") or None
         if image.mode == "CMYK":
             color, ignored = icc.inks_to_srgb(np.asarray(image), embedded, use)
-            return Raster(orient(color, orientation), flags=ignored)
+            return Raster(orient(color, orientation), shot=shot, flags=ignored)
         flags = ("is animated; its first frame is read",) if getattr(image, "n_frames", 1) > 1 else ()
         indices = orient(np.asarray(image)[:, :, None], orientation) if image.mode == "P" else None
-        return Raster(orient(_pixels(image), orientation), embedded, indices=indices, flags=flags)
+        return Raster(orient(_pixels(image), orientation), embedded, indices=indices, shot=shot, flags=flags)
 
 
 @contextmanager
@@ -66,8 +66,7 @@ def has_alpha(image: Image.Image) -> bool:
 
 def orientation_of(image: Image.Image) -> int:
     """Return the EXIF orientation; 1 where there is none that is valid."""
-    value = image.getexif().get(ORIENTATION, 1)
-    return value if isinstance(value, int) else 1
+    return exif.orientation_in(image.getexif())
 
 
 def _has_clear_palette(image: Image.Image) -> bool:

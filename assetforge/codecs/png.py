@@ -14,10 +14,9 @@ from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
-from PIL import Image
 
+from assetforge.codecs import exif
 from assetforge.codecs.raster import (
-    ORIENTATION,
     CutOffError,
     FormatError,
     Pixels,
@@ -75,13 +74,14 @@ def read(content: bytes) -> Raster:
         raise FormatError("is damaged: it has no pixels")
     found = {chunk.kind: bytes(chunk.body) for chunk in chunks if chunk.kind != b"IDAT"}
     profile = _profile(found[b"iCCP"]) if b"iCCP" in found else None
-    orientation, flags = _orientation(found.get(b"eXIf", b"")), _flags(found)
+    tags, flags = exif.load(found.get(b"eXIf", b"")), _flags(found)
+    orientation, shot = exif.orientation_in(tags), exif.shot_in(tags)
     if header.color_type == PALETTE:
         indices = orient(_indices(header, chunks), orientation)
         pixels, beyond = look_up(indices, _palette(found))
-        return Raster(pixels, profile, indices=indices, flags=(*flags, *beyond))
+        return Raster(pixels, profile, indices=indices, shot=shot, flags=(*flags, *beyond))
     pixels = orient(_decoded(header, chunks, (b"tRNS", b"IDAT", b"IEND")), orientation)
-    return Raster(pixels, profile, widened=header.depth < 8, flags=flags)
+    return Raster(pixels, profile, widened=header.depth < 8, shot=shot, flags=flags)
 
 
 def has_alpha(file: BinaryIO) -> bool:
@@ -172,15 +172,3 @@ def _profile(body: bytes) -> bytes:
         return zlib.decompressobj().decompress(packed[1:], MAX_PROFILE) or body
     except zlib.error:
         return body
-
-
-def _orientation(exif: bytes) -> int:
-    if not exif:
-        return 1
-    tags = Image.Exif()
-    try:
-        tags.load(exif)
-    except (SyntaxError, ValueError, KeyError, struct.error, OSError):
-        return 1  # what cannot be read turns nothing, as in every viewer
-    value = tags.get(ORIENTATION, 1)
-    return value if isinstance(value, int) else 1

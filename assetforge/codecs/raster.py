@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -55,6 +56,8 @@ class Raster:
     """Whether the file had fewer bits than 8, or between 8 and 16: the numbers are scaled, and no codes any more."""
     indices: Pixels | None = None
     """Of a file with a palette: the entry of each pixel, (H, W, 1), uint8 or uint16."""
+    shot: Mapping[str, float] = field(default_factory=dict)
+    """What a photograph says of how it was taken, by the names of a `Camera`'s fields; it may be nonsense."""
     flags: tuple[str, ...] = ()
     """What is doubtful about the file though it can be read; each goes on where its name ends, as errors do."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from assetforge.codecs import bmp, exr, hdr, pillow_files, png, psd, tiff
+from assetforge.codecs import bmp, exr, extras, hdr, pillow_files, png, psd, tiff
 from assetforge.codecs.ends import LFS_POINTER
 from assetforge.codecs.formats import READABLE, Readable
 from assetforge.codecs.raster import FormatError, Raster
@@ -34,6 +34,7 @@ _FOREIGN: dict[str, tuple[bytes, ...]] = {
     "ZIP archive": (b"PK\3\4",),
 }
 """Formats that are often met in place of one that is read."""
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _READERS: dict[Readable, Callable[[bytes], Raster]] = {
     "PNG": png.read,
     "BMP": bmp.read,
@@ -66,6 +67,8 @@ def _read(content: bytes, kind: Readable, layer: str | None, profile: ProfileUse
         return psd.read(content, profile)
     if kind in ("JPEG", "WebP", "TGA"):
         return pillow_files.read(content, kind, profile)
+    if kind in ("HEIF", "DNG"):
+        return extras.read(content, kind)
     return _READERS[kind](content)
 
 
@@ -86,6 +89,8 @@ def naming_source(shown: str) -> Iterator[None]:
 def kind_of(content: bytes, suffix: str) -> Readable:
     """Tell a format by how a file begins, and TGA by its footer or ending; raise FormatError where it is not read.
 
+    A TIFF file whose name ends in .dng is a raw photograph: what tells them apart may stand anywhere in it.
+
     content: the whole file, or its first 64 bytes and its last.
     """
     if not content:
@@ -94,7 +99,9 @@ def kind_of(content: bytes, suffix: str) -> Readable:
         raise FormatError("is a Git-LFS pointer and not the picture; run `git lfs pull`")
     for kind, starts in _STARTS.items():
         if content.startswith(starts) and (kind != "WebP" or content[8:12] == b"WEBP"):
-            return kind
+            return "DNG" if kind == "TIFF" and suffix.lower() == ".dng" else kind
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS and b"avif" not in content[16:64]:
+        return "HEIF"
     known = f"write {', '.join(READABLE[:-1])} or {READABLE[-1]}"
     foreign = _foreign(content)
     if foreign is not None:
@@ -107,5 +114,5 @@ def kind_of(content: bytes, suffix: str) -> Readable:
 
 def _foreign(content: bytes) -> str | None:
     if content[4:8] == b"ftyp":
-        return "picture or video of the family of MP4 (AVIF, HEIF)"
+        return "picture or video of the family of MP4 (AVIF)"
     return next((name for name, starts in _FOREIGN.items() if content.startswith(starts)), None)

@@ -13,6 +13,7 @@ import numpy as np
 import tifffile
 from PIL import TiffImagePlugin
 
+from assetforge.codecs import exif
 from assetforge.codecs.raster import (
     ORIENTATION,
     CutOffError,
@@ -50,8 +51,10 @@ def read(content: bytes) -> Raster:
             _check_kind(page)
             _check_ends(page, len(content))
             if page.compression in _BY_LIBTIFF:
-                return replace(_by_libtiff(content, page), flags=flags)
-            return _raster(_understood(_channels_last(page.asarray(), page)), page, flags)
+                raster = replace(_by_libtiff(content, page), flags=flags)
+            else:
+                raster = _raster(_understood(_channels_last(page.asarray(), page)), page, flags)
+            return replace(raster, shot=exif.shot_in(exif.load(content)))
     except (FormatError, MemoryError):
         raise
     except Exception as error:  # whatever the library raises of a file, in words that are its own

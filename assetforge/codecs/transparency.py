@@ -64,5 +64,5 @@ def _says_alpha(file: BinaryIO, kind: Readable) -> bool:
         case "OpenEXR":
             names = exr_chunks.channel_names(file.read(_EXR_HEADERS))
             return any(name.rpartition(".")[2] == "A" for name in names)
-        case "JPEG" | "HDR":
-            return False
+        case _:
+            return kind == "HEIF"  # whose pixels tell; JPEG, HDR and DNG have no alpha

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from assetforge.codecs.formats import Depth
+from assetforge.material.camera import Camera
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.texture import Texture, Wrap
 
@@ -24,7 +26,10 @@ def save_maps(path: Path, maps: Mapping[str, Texture], depth: Depth | None = Non
     """
     tensors = {name: texture.data for name, texture in maps.items()}
     tensors |= {f"{name}.alpha": texture.alpha for name, texture in maps.items() if texture.alpha is not None}
-    meaning = {name: [texture.color_space, texture.wrap] for name, texture in maps.items()}
+    meaning = {
+        name: [texture.color_space, texture.wrap, texture.camera and asdict(texture.camera)]
+        for name, texture in maps.items()
+    }
     header: dict[str, object] = {"__metadata__": {"maps": json.dumps(meaning), "depth": depth or ""}}
     end = 0
     for name, tensor in tensors.items():
@@ -46,8 +51,14 @@ def load_maps(path: Path) -> tuple[dict[str, Texture], Depth | None] | None:
             meaning = json.loads(metadata["maps"])
             tensors = {name: cast("torch.Tensor", file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
         maps = {
-            name: Texture(tensors[name], ColorSpace(space), cast("Wrap", wrap), tensors.get(f"{name}.alpha"))
-            for name, (space, wrap) in meaning.items()
+            name: Texture(
+                tensors[name],
+                ColorSpace(space),
+                cast("Wrap", wrap),
+                tensors.get(f"{name}.alpha"),
+                Camera(**camera) if camera else None,
+            )
+            for name, (space, wrap, camera) in meaning.items()
         }
         return maps, cast("Depth | None", metadata["depth"] or None)
     except (SafetensorError, OSError, KeyError, ValueError):

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from assetforge.material.camera import Camera
 from assetforge.material.color_space import ColorSpace
 
 Wrap = Literal["repeat", "clamp", "unknown"]
@@ -22,12 +23,14 @@ class Texture:
     data: float32 (C, H, W), row 0 on top.
     wrap: "repeat" tiles and every operation must keep it so; "clamp" does not; "unknown" is what a file says.
     alpha: float32 (1, H, W), 0 to 1, straight, never premultiplied at rest.
+    camera: how a photograph was taken; None for all that is none.
     """
 
     data: Tensor
     color_space: ColorSpace
     wrap: Wrap = "unknown"
     alpha: Tensor | None = None
+    camera: Camera | None = None
 
     def __post_init__(self) -> None:
         _check("data", self.data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -60,7 +61,7 @@ def resample_map(texture: Texture, spec: MapSpec, size: tuple[int, int]) -> Text
         data = nearest(texture.data, size)
     else:
         data = restore(resample(texture.data, size, repeat=repeat), spec, texture.data)
-    return Texture(data, texture.color_space, texture.wrap, alpha)
+    return replace(texture, data=data, alpha=alpha)
 
 
 def restore(pixels: Tensor, spec: MapSpec, source: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import pluggy
 
@@ -28,10 +28,13 @@ from assetforge.params import Params
 from assetforge.plugins import local
 from assetforge.plugins.code import code_digest, with_imported
 from assetforge.plugins.registry import Plugin, Registry
+from assetforge.recipes import Recipe
 from assetforge.steps import Context, Step
 
 if TYPE_CHECKING:
     from assetforge.material.material import Material
+
+K = TypeVar("K", Step[Any], Recipe[Any])
 
 GROUP = "assetforge"
 HEAVY = ("torch",)
@@ -99,6 +102,7 @@ class _Builder:
         self.manager.register(_Host, name="assetforge")
         self.steps: dict[str, Step[Any]] = {}
         self.maps: dict[str, MapSpec] = dict(MAPS)
+        self.recipes: dict[str, Recipe[Any]] = {}
         self.loaded: dict[str, _Loaded] = {}
         self.providers: dict[str, str] = {}
         self.broken: list[Problem] = []
@@ -119,16 +123,23 @@ class _Builder:
         began = time.perf_counter()
         with _contained():
             module = _import(found, where)
-            steps, maps = _offers(module, where)
+            steps, maps, recipes = _offers(module, where)
         seconds = time.perf_counter() - began
-        self._refuse_taken(steps, maps, where)
+        self._refuse_taken(steps, maps, recipes, where)
         self.manager.register(module, name=found.name)
         self.steps.update(steps)
         self.maps.update(maps)
+        self.recipes.update(recipes)
         self.providers.update(dict.fromkeys(steps, found.name))
         self.loaded[found.name] = _Loaded(found, module, tuple(steps), seconds)
 
-    def _refuse_taken(self, steps: Mapping[str, Step[Any]], maps: Mapping[str, MapSpec], where: str) -> None:
+    def _refuse_taken(
+        self,
+        steps: Mapping[str, Step[Any]],
+        maps: Mapping[str, MapSpec],
+        recipes: Mapping[str, Recipe[Any]],
+        where: str,
+    ) -> None:
         for name in steps:
             if name in self.steps:
                 other = self.providers[name]
@@ -136,6 +147,9 @@ class _Builder:
         for name, spec in maps.items():
             if self.maps.get(name, spec) != spec:
                 raise PluginError(where, f"map {name!r} already means something else", "choose another name")
+        for name in recipes:
+            if name in self.recipes:
+                raise PluginError(where, f"there is a recipe {name!r} already", "rename one")
 
     def registry(self) -> Registry:
         plugins = {name: _describe(loaded, self.project) for name, loaded in self.loaded.items()}
@@ -146,6 +160,7 @@ class _Builder:
             MappingProxyType(plugins),
             MappingProxyType(self.providers),
             MappingProxyType({name: plugins[name].code for name in sorted(hooked & plugins.keys())}),
+            MappingProxyType(self.recipes),
             tuple(self.broken),
             cast("Hooks", self.manager.hook),
         )
@@ -263,32 +278,35 @@ def _take_modules(files: Container[str]) -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in names}
 
 
-def _offers(module: ModuleType, where: str) -> tuple[dict[str, Step[Any]], dict[str, MapSpec]]:
-    """Ask one module for its steps and maps, in a manager of its own, so that a bad one leaves no trace."""
+def _offers(module: ModuleType, where: str) -> tuple[dict[str, Step[Any]], dict[str, MapSpec], dict[str, Recipe[Any]]]:
+    """Ask one module for its steps, maps and recipes, in a manager of its own, so that a bad one leaves no trace."""
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     steps: dict[str, Step[Any]] = {}
     maps: dict[str, MapSpec] = {}
+    recipes: dict[str, Recipe[Any]] = {}
     try:
         with blamed_on(where, "registration"):
             manager.register(module)
             manager.check_pending()
             manager.hook.register_maps(register=lambda spec: _keep_map(spec, maps))
-            manager.hook.register_steps(register=lambda step: _keep_step(step, steps))
+            manager.hook.register_steps(register=lambda step: _keep(step, Step, steps))
+            manager.hook.register_recipes(register=lambda recipe: _keep(recipe, Recipe, recipes))
     except PluginError as error:
         if not isinstance(error.__cause__, pluggy.PluginValidationError):
             raise
         name = _hook_name(error.__cause__)
         raise PluginError(where, _misspelt(error.__cause__, name), did_you_mean(name, _hook_names())) from error
-    return steps, maps
+    return steps, maps, recipes
 
 
-def _keep_step(step: Step[Any], steps: dict[str, Step[Any]]) -> None:
-    if not isinstance(step, Step):
-        raise TypeError(f"register() got a {type(step).__name__}; decorate the function with @af.step")
-    if step.name in steps:
-        raise ValueError(f"step {step.name!r} is registered twice")
-    steps[step.name] = step
+def _keep(offered: K, kind: type[K], kept: dict[str, K]) -> None:
+    word = kind.__name__.lower()
+    if not isinstance(offered, kind):
+        raise TypeError(f"register() got a {type(offered).__name__}; decorate the function with @af.{word}")
+    if offered.name in kept:
+        raise ValueError(f"{word} {offered.name!r} is registered twice")
+    kept[offered.name] = offered
 
 
 def _keep_map(spec: MapSpec, maps: dict[str, MapSpec]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from assetforge.errors import Problem
 from assetforge.hookspecs import Hooks
 from assetforge.material.map_spec import MapSpec
+from assetforge.recipes import Recipe
 from assetforge.steps import Step
 
 SLOW = 1.0
@@ -44,6 +45,8 @@ class Registry:
     """The plugin of each step."""
     wrappers: Mapping[str, str]
     """The digest of the code of each plugin that hooks `run_step`, as it may change what any step returns."""
+    recipes: Mapping[str, Recipe[Any]]
+    """How the plugins' networks are trained."""
     broken: tuple[Problem, ...]
     hooks: Hooks = field(repr=False, compare=False)
 

@@ -15,6 +15,7 @@ from assetforge.ops.threads import one_thread
 from assetforge.samples.brick import brick
 from assetforge.samples.fabric import fabric
 from assetforge.samples.metal import metal
+from assetforge.samples.photographs import FLASH, GUIDE, as_jpeg, photographs
 from assetforge.samples.stone import stone
 from assetforge.samples.wood import wood
 
@@ -38,11 +39,19 @@ def make_sample(name: str, size: int = 256) -> Material:
 
 
 def write_sample(name: str, folder: Path, size: int = 256) -> list[Path]:
-    """Write the maps of a sample as FOLDER/NAME/NAME_MAP.png and return the files."""
+    """Write the maps of a sample as FOLDER/NAME/NAME_MAP.png, and two photographs of it, and return the files.
+
+    The photographs, NAME_flash.jpg and NAME_guide.jpg, are as high as the maps and half as wide again.
+    """
     files = []
-    for map_name, texture in make_sample(name, size).items():
+    sample = make_sample(name, size)
+    for map_name, texture in sample.items():
         spec = MAPS[map_name]
         content = encode({map_name: (texture, spec)}, Format("png", "16" if map_name in DEEP else "8"))
         files.append(folder / name / f"{name}_{map_name}.png")
         write_atomically(files[-1], content)
+    taken = photographs(sample, (size, size * 3 // 2), sum(name.encode()))
+    for which, photo, camera in (("flash", taken.flash, FLASH), ("guide", taken.guide, GUIDE)):
+        files.append(folder / name / f"{name}_{which}.jpg")
+        write_atomically(files[-1], as_jpeg(photo, camera))
     return files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import assetforge as af
@@ -29,6 +30,27 @@ def upscale(material: af.Material, params: Params, context: af.Context) -> af.Ma
     from assetforge_upscale._upscale import upscale_material
 
     return upscale_material(material, params, context)
+
+
+class Training(af.Params):
+    """What the recipe `upscale` can be told."""
+
+    network: Literal["color_x4", "color_x2", "data_x4", "data_x2"] = "color_x4"
+    """Which of the shipped networks; all but the first start from another one of them."""
+
+
+@af.recipe("upscale", Training)
+def train_upscale(params: Training, data: Path, seed: int) -> af.Training:
+    """Trains one of the networks of the step `upscale` on game textures and dead leaves."""
+    from assetforge_upscale.training.recipe import training
+
+    return training(params.network, data, seed)
+
+
+@af.hookimpl
+def register_recipes(register: af.RegisterRecipe) -> None:
+    """Offer the recipe."""
+    register(train_upscale)
 
 
 @af.hookimpl

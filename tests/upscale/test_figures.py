@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from assetforge_upscale._upscale import load_network
 from assetforge_upscale.training import dataset
-from assetforge_upscale.training.__main__ import WEIGHTS
 from assetforge_upscale.training.evaluate import LEAST_CONTRAST, Score, score
+from assetforge_upscale.training.recipe import WEIGHTS
 
 
 def gain(scores: list[Score]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,18 +80,18 @@ def leaves(count: int, textures: list[Pixels], seed: int) -> list[Pixels]:
     return [dead_leaves(LEAVES_SIZE, textures, rng) for _ in range(count)]
 
 
-def batches(
-    real: list[Pair], drawn: list[Pair], channels: int, scale: int, seed: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield endless batches of (16, channels, 32, 32) crops in 0 to 1 and what they should become.
+def batch(
+    real: list[Pair], drawn: list[Pair], channels: int, scale: int, seed: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Return a batch of (16, channels, 32, 32) crops in 0 to 1 and what they should become.
 
-    Half of each batch comes from `drawn`. One-channel batches take a random channel of each crop.
+    Half of it comes from `drawn`. One-channel batches take a random channel of each crop. seed: that of the training,
+    and the step.
     """
     rng = np.random.default_rng(seed)
-    while True:
-        crops = [_crop(pool[rng.integers(len(pool))], scale, rng) for pool in (real, drawn) for _ in range(8)]
-        flipped = [_augment(crop, channels, rng) for crop in crops]
-        yield _stack([small for small, _ in flipped]), _stack([large for _, large in flipped])
+    crops = [_crop(pool[rng.integers(len(pool))], scale, rng) for pool in (real, drawn) for _ in range(8)]
+    flipped = [_augment(crop, channels, rng) for crop in crops]
+    return _stack([small for small, _ in flipped]), _stack([large for _, large in flipped])
 
 
 def _stack(crops: list[Pixels]) -> Tensor:

@@ -24,7 +24,7 @@ from assetforge.ops.metrics import psnr
 from assetforge_upscale._network import Compact
 from assetforge_upscale._upscale import load_network
 from assetforge_upscale.training import dataset
-from assetforge_upscale.training.__main__ import WEIGHTS
+from assetforge_upscale.training.recipe import WEIGHTS
 
 LEAST_CONTRAST = 0.5
 """Flat maps are left out: there is nothing to restore, and any PSNR is infinite."""

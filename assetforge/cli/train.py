@@ -1,0 +1,114 @@
+"""assetforge train."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from pydantic import ValidationError
+
+from assetforge.cli.options import warn_of_plugins
+from assetforge.cli.output import say
+from assetforge.cli.parameters import parameter_rows
+from assetforge.errors import UsageError, blamed_on, did_you_mean
+from assetforge.execute.devices import check_device, resolve_device
+from assetforge.params import Params
+from assetforge.plugins import Registry
+from assetforge.plugins import load as load_plugins
+from assetforge.recipes import Recipe, Training
+
+
+@click.command("train")
+@click.argument("name", required=False)
+@click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder of training data.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the results; train/NAME.")
+@click.option("-p", "parameters", metavar="KEY=VALUE", multiple=True, help="Set a parameter of the recipe.")
+@click.option("--steps", type=click.IntRange(1), help="Fewer or more optimizer steps than the recipe's.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop after this time; run again to go on.")
+@click.option("--seed", default=0, show_default=True, help="Another seed gives another network.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+def command(  # noqa: PLR0913  an option each
+    name: str | None,
+    data: Path | None,
+    out: Path | None,
+    parameters: tuple[str, ...],
+    steps: int | None,
+    minutes: float | None,
+    seed: int,
+    device: str,
+) -> None:
+    """Train a network by a plugin's recipe, or list the recipes.
+
+    Writes its weights, a checkpoint and a report into a folder. Training that was cut off goes on where it was: call it
+    again in the same way.
+    """
+    registry = load_plugins(Path.cwd())
+    warn_of_plugins(registry)
+    if name is None:
+        _list(registry)
+        return
+    recipe = _recipe(name, registry)
+    params = _params(recipe, parameters)
+    if data is None:
+        raise UsageError("--data", f"recipe {name!r} needs a folder of training data", "write --data DIR")
+    check_device(device)
+    training = _built(recipe, params, data, seed, steps)
+    identity = json.dumps([name, params.model_dump(mode="json"), seed, training.steps])
+    _train(training, out or Path("train") / name, device, seed, (minutes or math.inf) * 60, identity)
+
+
+def _list(registry: Registry) -> None:
+    for name, recipe in sorted(registry.recipes.items()):
+        say(f"{name}: {recipe.summary}")
+        for row in parameter_rows(recipe.params, nested=True):
+            say(f"    -p {row.name}={row.default}  {row.kind}: {row.meaning}")
+
+
+def _recipe(name: str, registry: Registry) -> Recipe[Any]:
+    if name not in registry.recipes:
+        raise UsageError("train", f"there is no recipe {name!r}", did_you_mean(name, registry.recipes))
+    return registry.recipes[name]
+
+
+def _params(recipe: Recipe[Any], given: tuple[str, ...]) -> Params:
+    """Return the recipe's parameters; raise UsageError where one does not fit."""
+    values: dict[str, Any] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError("-p", f"{text!r} has no value", "write -p KEY=VALUE")
+        if key not in recipe.params.model_fields:
+            raise UsageError("-p", f"unknown parameter {key!r}", did_you_mean(key, recipe.params.model_fields))
+        values[key] = yaml.safe_load(value)
+    try:
+        params: Params = recipe.params(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError("-p", f"{first['loc'][0]} {first['msg'].lower()}, not {first['input']!r}") from error
+    return params
+
+
+def _built(recipe: Recipe[Any], params: Params, data: Path, seed: int, steps: int | None) -> Training:
+    import torch
+
+    torch.manual_seed(seed)
+    with blamed_on(f"recipe {recipe.name!r}", "its function"):
+        training = recipe.build(params, data, seed)
+        if not isinstance(training, Training):
+            raise TypeError(f"it returned a {type(training).__name__}; it must return an af.Training")
+    return replace(training, steps=steps or training.steps)
+
+
+def _train(training: Training, out: Path, device: str, seed: int, seconds: float, identity: str) -> None:
+    from assetforge.train.trainer import train
+
+    there = resolve_device(device)
+    finished = train(training, out, device=there, seed=seed, seconds=seconds, identity=identity, tell=say)
+    say(f"{out / training.name}.safetensors, {out / 'report' / 'index.html'}")
+    if not finished:
+        say("the time is up before all steps are done; run again to go on")

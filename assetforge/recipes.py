@@ -1,0 +1,78 @@
+"""The contract of a recipe: what a plugin says of a network that it trains. How it is trained is the trainer's part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from assetforge.params import Params
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+P = TypeVar("P", bound=Params)
+
+
+def _no_pictures(_: nn.Module) -> Mapping[str, Tensor]:
+    return {}
+
+
+def _no_figures(_: nn.Module) -> Mapping[str, float]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Training:
+    """A network, what it learns from, and what it is told."""
+
+    name: str
+    """The name of its weights: a file NAME.safetensors is made."""
+    network: nn.Module
+    batch: Callable[[int], Any]
+    """Return the batch of a step: a tensor, or tuples, lists or mappings of them. It must depend on the step alone, so
+    that training that was cut off goes on as if it had not been."""
+    loss: Callable[[nn.Module, Any], Tensor]
+    """Return what is minimized, a scalar, of the network and a batch, both on the device."""
+    steps: int
+    rate: float = 1e-3
+    """The greatest learning rate of Adam; it rises over 100 steps and falls as a cosine to a hundredth."""
+    smoothing: float = 0.999
+    """Of the moving average of the weights, which is the result."""
+    clip: float = 1.0
+    """Greatest norm of the gradients."""
+    figures: Callable[[nn.Module], Mapping[str, float]] = _no_figures
+    """Measure the network so far on what it does not learn from."""
+    pictures: Callable[[nn.Module], Mapping[str, Tensor]] = _no_pictures
+    """Show what the network does: pictures by name, sRGB (3, H, W), 0 to 1."""
+
+
+BuildTraining = Callable[[P, Path, int], Training]
+"""Of the parameters, the folder of data and the seed."""
+
+
+@dataclass(frozen=True)
+class Recipe(Generic[P]):
+    """What `assetforge train NAME` does."""
+
+    name: str
+    params: type[P]
+    build: BuildTraining[P]
+    summary: str = ""
+
+
+def recipe(name: str, params: type[P]) -> Callable[[BuildTraining[P]], Recipe[P]]:
+    """Make a `Recipe` of the decorated function of (params, data, seed); its docstring says what it trains.
+
+    The function is called when training begins: import what is heavy inside it.
+    """
+    if not name.isidentifier():
+        raise ValueError(f"recipe {name!r}: not an identifier; write 'upscale', for instance")
+    if not (isinstance(params, type) and issubclass(params, Params)):
+        raise TypeError(f"recipe {name!r}: its parameters must be a class of their own, `class Training(af.Params):`")
+
+    def decorate(build: BuildTraining[P]) -> Recipe[P]:
+        return Recipe(name, params, build, (build.__doc__ or "").strip().split("\n")[0])
+
+    return decorate

@@ -1,0 +1,1 @@
+"""One trainer for the networks of all plugins, which hand it recipes."""

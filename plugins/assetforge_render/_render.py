@@ -1,0 +1,98 @@
+"""Pictures of a material, some rows at a time."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+import assetforge as af
+from assetforge.material.map_spec import MAPS
+from assetforge.material.material import Material
+from assetforge.material.texture import Texture
+from assetforge.ops.brdf import Surface
+from assetforge.ops.render import Light, PointLight, Sun, positions, render
+from assetforge.ops.resample import resample_map
+from assetforge.ops.surface import SHOWN, surface_of
+from assetforge_render import Light as LightParams
+from assetforge_render import Params
+
+CAMERA = (0.0, 0.0, 1.0)
+BAND = 128
+"""Rows that are rendered at a time: a picture needs some thirty numbers a pixel on the way."""
+
+
+def render_material(material: Material, params: Params, context: af.Context) -> Material:
+    """Add the map `render`: a sheet of `frames` pictures, linear, cut at 1."""
+    shown = {name: texture for name, texture in material.items() if name in SHOWN}
+    if not shown:
+        instead = f"give it maps such as {', '.join(sorted(SHOWN)[:4])}"
+        raise af.StepError("render", f"there is nothing to show in {', '.join(material)}", instead)
+    sized = _sized(shown, params.size)
+    surface = surface_of(sized)
+    occlusion = sized["ambient_occlusion"].data if "ambient_occlusion" in sized else None
+    pictures = []
+    for frame in range(params.frames):
+        lights = [_light(light, 360 * frame / params.frames) for light in params.lights]
+        pictures.append(_picture(surface, lights, occlusion, params))
+        context.progress((frame + 1) / params.frames)
+    sheet = _sheet(pictures)
+    return material.replace(render=Texture(sheet, af.ColorSpace.LIN_REC709, "clamp"))
+
+
+def _sized(shown: dict[str, Texture], side: int | None) -> dict[str, Texture]:
+    """Bring maps to one size, with so many pixels along the longer side."""
+    largest = max((texture.size for texture in shown.values()), key=max)
+    scale = 1.0 if side is None else side / max(largest)
+    size = max(1, round(largest[0] * scale)), max(1, round(largest[1] * scale))
+    return {name: resample_map(texture, MAPS.get(name, _DIRECTION), size) for name, texture in shown.items()}
+
+
+_DIRECTION = af.MapSpec("direction", 3, "vector", (-1.0, 1.0), (1.0, 0.0, 0.0), "Where highlights are stretched to.")
+
+
+def _light(light: LightParams, turned: float) -> Light:
+    """Return a light that has been turned around the camera's axis by so many degrees."""
+    azimuth, elevation = math.radians(light.azimuth + turned), math.radians(light.elevation)
+    level = math.cos(elevation)
+    x, y, z = level * math.cos(azimuth), level * math.sin(azimuth), math.sin(elevation)
+    if light.kind == "sun":
+        return Sun((x, y, z), math.pi * light.strength)
+    away = light.distance
+    return PointLight((x * away, y * away, z * away), math.pi * light.strength * away**2)
+
+
+def _picture(surface: Surface, lights: list[Light], occlusion: Tensor | None, params: Params) -> Tensor:
+    """Return a picture (3, H, W), 0 to 1."""
+    height, width = surface.normal.shape[1:]
+    points = positions((height, width), params.fov)
+    picture = torch.empty(3, height, width)
+    for top in range(0, height, BAND):
+        rows = slice(top, top + BAND)
+        part = _rows(surface, rows)
+        reflected = (part.diffuse + part.f0).clamp_max(1) * params.ambient
+        light = reflected if occlusion is None else reflected * occlusion[:, rows]
+        for one in lights:
+            light = light + render(part, points[:, rows], CAMERA, one)
+        picture[:, rows] = light.clamp(0, 1)
+    return picture
+
+
+def _rows(surface: Surface, rows: slice) -> Surface:
+    tangent = None if surface.tangent is None else surface.tangent[:, rows]
+    return Surface(
+        surface.diffuse[:, rows], surface.f0[:, rows], surface.normal[:, rows], surface.alpha[:, rows], tangent
+    )
+
+
+def _sheet(pictures: list[Tensor]) -> Tensor:
+    """Lay pictures out in rows, about as many to a row as there are rows; what is left over stays black."""
+    columns = math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    channels, height, width = pictures[0].shape
+    sheet = torch.zeros(channels, rows * height, columns * width)
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, columns)
+        sheet[:, row * height : (row + 1) * height, column * width : (column + 1) * width] = picture
+    return sheet

@@ -1,0 +1,119 @@
+"""The flash photograph comes to lie on the guide, and what is left is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+import pytest
+import torch
+from assetforge_svbrdf._align import MOST_RESIDUAL, Alignment, align, refuse, residual_picture
+from torch import Tensor
+
+from assetforge.errors import StepError
+from assetforge.ops import homography as plane
+from assetforge.ops.resample import resample
+from assetforge.samples import make_sample
+from assetforge.samples.photographs import Photographs, photographs
+
+
+@lru_cache
+def pair(name: str, size: tuple[int, int] = (256, 384), seed: int = 0) -> Photographs:
+    """Ten pixels apart, and the corners by up to five more."""
+    return photographs(make_sample(name, max(size)), size, seed, repeats=1.0, shift=10.0)
+
+
+@lru_cache
+def aligned(name: str) -> Alignment:
+    return align(pair(name).flash, pair(name).guide)
+
+
+def error(found: Tensor, radial: float, photos: Photographs) -> float:
+    """How far pixels are from where they belong, in the mean."""
+    size = photos.guide.shape[1:]
+    grid = plane.grid((size[0], size[1]))
+    got = plane.bend(plane.apply(found, grid), radial, (size[0], size[1]))
+    return torch.linalg.vector_norm(got - plane.apply(photos.homography, grid), dim=0).mean().item()
+
+
+@pytest.mark.parametrize("name", ["brick", "metal"])
+def test_a_pair_that_is_ten_pixels_apart_comes_together(name: str) -> None:
+    photos = pair(name)
+    assert error(torch.eye(3, dtype=torch.float64), 0.0, photos) > 8
+    found = aligned(name)
+    assert error(found.homography, found.radial, photos) <= 0.25
+    assert found.residual <= 0.35
+    refuse(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["brick", "fabric", "metal", "stone"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_sample_comes_together_at_the_size_of_photographs(name: str, seed: int) -> None:
+    photos = pair(name, (512, 768), seed)
+    found = align(photos.flash, photos.guide)
+    assert error(found.homography, found.radial, photos) <= 0.25
+    assert found.residual <= 0.5
+
+
+def test_the_flash_is_warped_and_says_what_it_does_not_show() -> None:
+    photos, found = pair("brick"), aligned("brick")
+    grid = plane.grid((256, 384))
+    truth = plane.sample(photos.flash, plane.apply(photos.homography, grid))
+    inner = found.mask & plane.inside(grid, (256, 384), 8)
+    assert (found.flash - truth)[:, inner].abs().mean() < 0.15 * (photos.flash - truth)[:, inner].abs().mean()
+    outside = ~plane.inside(plane.apply(photos.homography, grid), (256, 384))
+    assert outside.any()
+    assert (found.mask == ~outside).float().mean() > 0.995
+    assert found.flash.min() >= 0
+
+
+def test_photographs_of_two_places_are_refused() -> None:
+    found = align(pair("brick").flash, pair("metal").guide)
+    assert found.residual > MOST_RESIDUAL
+    with pytest.raises(StepError, match="pixels apart"):
+        refuse(found)
+
+
+def test_a_picture_shows_where_they_are_apart() -> None:
+    photos = pair("brick")
+    together, apart = aligned("brick"), replace(aligned("brick"), flash=photos.flash)
+    pictures = [residual_picture(one, photos.guide) for one in (together, apart)]
+    colored = [(picture[0] - picture[1]).abs()[20:-20, 20:-20].median() for picture in pictures]
+    assert pictures[0].shape == photos.guide.shape
+    assert colored[0] < 0.6 * colored[1]
+
+
+def test_a_flash_of_another_size_is_brought_to_the_guides() -> None:
+    photos = pair("metal")
+    larger = resample(photos.flash, (384, 576))
+    found = align(larger, photos.guide)
+    assert found.flash.shape == photos.guide.shape
+    assert error(found.homography, found.radial, photos) <= 0.3
+
+
+def test_photographs_of_other_proportions_are_an_error() -> None:
+    photos = pair("metal")
+    with pytest.raises(StepError, match="384×256 and the guide 256×384"):
+        align(photos.flash, photos.guide.transpose(1, 2))
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    photos = photographs(make_sample("stone", 160), (128, 160), 3, repeats=1.0)
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            results.append(align(photos.flash, photos.guide))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(results[0].flash, results[1].flash)
+    assert results[0].residual == results[1].residual
+
+
+def test_a_photograph_without_any_detail_stays_where_it_is() -> None:
+    gray = torch.full((3, 96, 128), 0.3)
+    found = align(gray, gray)
+    assert torch.allclose(found.homography, torch.eye(3, dtype=torch.float64), atol=1e-6)
+    assert found.residual > MOST_RESIDUAL  # nothing tells that they belong together
