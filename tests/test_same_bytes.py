@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from test_pipelines import PIPELINES, forge, redirected
 
 TESTS = Path(__file__).parent
 NARROW = {
@@ -20,6 +21,7 @@ NARROW = {
 }
 EXACT = ("patches", "lattice", "in place", "blend", "apply_map")
 """Steps that are the same to the bit on every processor; the others are so with any number of cores."""
+OF_SAMPLES = [file for file in PIPELINES if "sources: ../samples" in file.read_text(encoding="utf-8")]
 TOLERANCE = {"upscale": 1e-5}
 """How far a network's convolutions may be apart on processors of other instructions."""
 
@@ -73,3 +75,22 @@ def test_networks_agree_within_a_tolerance(folder: Path) -> None:
     here = told(folder, 1, 2, narrow=True)
     for name, most in TOLERANCE.items():
         assert here[name][1] <= most, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", OF_SAMPLES, ids=lambda file: file.stem)
+def test_shipped_pipelines_make_the_same_files_on_one_core_and_on_two(file: Path, tmp_path: Path) -> None:
+    forge("samples", str(tmp_path / "samples"), "--size", "96")
+    made = []
+    before = os.sched_getaffinity(0)
+    for cores in (1, 2):
+        folder = tmp_path / str(cores)
+        os.sched_setaffinity(0, set(sorted(before)[:cores]))
+        try:
+            forge("run", str(file), *redirected(folder, tmp_path / "samples"))
+        finally:
+            os.sched_setaffinity(0, before)
+        build = folder / "build"
+        made.append({path.relative_to(build): path.read_bytes() for path in build.rglob("*") if path.is_file()})
+    assert made[0]
+    assert made[0] == made[1]
