@@ -107,7 +107,9 @@ class Solution:
         return everywhere(self.unknowns, self.kind, data.descriptors, data.log_guide, size)
 
 
-def fit(data: Data, kinds: tuple[Kind, ...], steps: int, seed: int, progress: Progress) -> Solution:
+def fit(  # noqa: PLR0913
+    data: Data, kinds: tuple[Kind, ...], steps: int, seed: int, progress: Progress, *, brushed: bool = True
+) -> Solution:
     """Try each kind from each start, carry the best on for `steps`, and let it be brushed where that explains more."""
     generator = torch.Generator().manual_seed(seed)
     judged = data.batch(_JUDGED, torch.Generator().manual_seed(seed + 1))
@@ -122,9 +124,10 @@ def fit(data: Data, kinds: tuple[Kind, ...], steps: int, seed: int, progress: Pr
     kind = min(kinds, key=lambda one: losses[one] * (1 if one == kinds[0] else 1 + _METAL_GAIN))
     progress(0.25)
     found = _optimized(data, trials[kind][1], kind, steps, _BATCH, generator, lambda done: progress(0.25 + 0.6 * done))
-    kind, found, compared = _maybe_brushed(data, found, kind, judged, generator)
-    progress(1.0)
-    return Solution(found, kind, data.intensity * math.exp(found.exposure.item()), {**losses, **compared})
+    if brushed:
+        kind, found, compared = _maybe_brushed(data, found, kind, judged, generator)
+        losses |= compared
+    return Solution(found, kind, data.intensity * math.exp(found.exposure.item()), losses)
 
 
 def _maybe_brushed(
@@ -169,7 +172,7 @@ def _optimized(  # noqa: PLR0913
 ) -> Unknowns:
     """Run Adam; its rates rise at first, and fall to 0 over the second half."""
     unknowns = start.copied()
-    shared = [unknowns.level, unknowns.gloss] + [unknowns.stretch] * kind.brushed
+    shared = [unknowns.level, unknowns.gloss, unknowns.retro] + [unknowns.stretch] * kind.brushed
     shared += [] if data.calibrated else [unknowns.exposure]
     rates = (_RATE, _RATE_GLOBAL, _RATE_OFFSET)
     groups = [{"params": list(unknowns.layers)}, {"params": shared}, {"params": [unknowns.offset]}]

@@ -17,6 +17,7 @@ from assetforge_svbrdf._photos import CLIPPED
 F0 = 0.04
 """Reflectance at normal incidence of what is no metal."""
 _LEAST = 1e-3
+_GRAZING = 0.2
 _TOE = 1e-3
 _ROBUST = 0.02
 
@@ -26,7 +27,9 @@ class Texels:
     """Parameters of N pixels.
 
     diffuse, f0: (3, N) or broadcasting to it. slopes: (2, N), x/z and y/z of the normal. alpha: (N,), the GGX width.
-    stretch: (2, N) or None; the logarithm of the width is alpha's plus a symmetric matrix [[u, w], [w, −u]].
+    stretch: (2, N) or None; the logarithm of the width is alpha's plus a symmetric matrix [[u, w], [w, −u]]. retro: how
+    much more of the diffuse light returns to where it came from, as rough ground returns it (Oren and Nayar,
+    "Generalization of Lambert's Reflectance Model", 1994): a camera with a flash sees nothing but that direction.
     """
 
     diffuse: Tensor
@@ -34,6 +37,7 @@ class Texels:
     slopes: Tensor
     alpha: Tensor
     stretch: Tensor | None = None
+    retro: Tensor | float = 0.0
 
 
 def radiance(texels: Texels, points: Tensor, offset: Tensor, intensity: Tensor | float) -> Tensor:
@@ -52,7 +56,8 @@ def radiance(texels: Texels, points: Tensor, offset: Tensor, intensity: Tensor |
     else:
         across = half * shrink - slopes * (length * n_h)
         lobe, visible = _stretched(across, n_h, n_l, width, texels.stretch)
-    reflected = texels.diffuse * ((1 - texels.f0) / math.pi) + texels.f0 * (lobe * visible)
+    back = 1 + texels.retro * (1 - n_l.square()) / n_l.clamp_min(_GRAZING)
+    reflected = texels.diffuse * ((1 - texels.f0) / math.pi) * back + texels.f0 * (lobe * visible)
     return reflected * (n_l * intensity / square)
 
 

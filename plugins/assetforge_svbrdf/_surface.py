@@ -10,7 +10,6 @@ matches are not very good.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,6 +21,7 @@ from assetforge_svbrdf._light import F0, Texels
 _WIDTH = 64
 _SMOOTHEST = 0.05
 _DARKEST = 0.003
+_MOST_RETRO = 0.35
 _SCALES = (0.5, 0.5, 1.0, 0.5)
 """How large the parameters are that the network's outputs of size 1 stand for: albedo, slopes, roughness, stretch."""
 
@@ -45,7 +45,8 @@ class Unknowns:
 
     layers: weights and biases of the network. level: (3,), the logarithm of albedo over guide. gloss: (1,), the
     material's roughness, so that no prior pulls at it. stretch: (2,), its mean. offset: (2,), where the light is beside
-    the lens. exposure: (), the logarithm of the light's intensity over what was guessed.
+    the lens. exposure: (), the logarithm of the light's intensity over what was guessed. retro: (), what more returns to
+    the light, as a logit of its greatest.
     """
 
     layers: tuple[Tensor, ...]
@@ -54,15 +55,12 @@ class Unknowns:
     stretch: Tensor
     offset: Tensor
     exposure: Tensor
-
-    def tensors(self) -> Sequence[Tensor]:
-        """Return all of them."""
-        return (*self.layers, self.level, self.gloss, self.stretch, self.offset, self.exposure)
+    retro: Tensor
 
     def copied(self) -> Unknowns:
         """Return copies that can be optimized."""
         layers = tuple(one.detach().clone().requires_grad_() for one in self.layers)
-        names = ("level", "gloss", "stretch", "offset", "exposure")
+        names = ("level", "gloss", "stretch", "offset", "exposure", "retro")
         return Unknowns(layers, **{name: getattr(self, name).detach().clone().requires_grad_() for name in names})
 
 
@@ -73,7 +71,7 @@ def begin(inputs: int, level: Tensor, gloss: float, seed: int) -> Unknowns:
     layers: list[Tensor] = []
     for before, after, scale in sizes:
         layers += [torch.randn(after, before, generator=generator) * math.sqrt(2 / before) * scale, torch.zeros(after)]
-    start = Unknowns(tuple(layers), level, torch.tensor([gloss]), torch.zeros(2), torch.zeros(2), torch.zeros(()))
+    start = Unknowns(tuple(layers), level, torch.tensor([gloss]), torch.zeros(2), torch.zeros(2), torch.zeros(()), torch.tensor(-3.0))
     return start.copied()
 
 
@@ -88,7 +86,8 @@ def texels(unknowns: Unknowns, kind: Kind, descriptors: Tensor, log_guide: Tenso
     roughness = _SMOOTHEST + (1 - _SMOOTHEST) * torch.sigmoid(unknowns.gloss + _SCALES[2] * out[3])
     stretch = unknowns.stretch[:, None] + _SCALES[3] * out[4:6] if kind.brushed else None
     base, f0 = (color.new_zeros(1, 1), color) if kind.metal else (color, color.new_full((1, 1), F0))
-    return Texels(base, f0, slopes, roughness.square(), stretch), roughness
+    retro = _MOST_RETRO * torch.sigmoid(unknowns.retro)
+    return Texels(base, f0, slopes, roughness.square(), stretch, retro), roughness
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +102,7 @@ class Fitted:
     slopes: Tensor
     roughness: Tensor
     stretch: Tensor | None
+    retro: float = 0.0
 
     def with_slopes(self, slopes: Tensor) -> Fitted:
         """Return the same with other slopes."""
@@ -112,7 +112,7 @@ class Fitted:
         """Return all pixels in a row."""
         stretch = None if self.stretch is None else self.stretch.flatten(1)
         alpha = self.roughness.flatten().square()
-        return Texels(self.diffuse.flatten(1), self.f0.flatten(1), self.slopes.flatten(1), alpha, stretch)
+        return Texels(self.diffuse.flatten(1), self.f0.flatten(1), self.slopes.flatten(1), alpha, stretch, self.retro)
 
 
 def everywhere(
@@ -129,5 +129,6 @@ def everywhere(
             stretch = found.slopes * 0 if found.stretch is None else found.stretch
             parts = (found.diffuse.expand(3, width), found.f0.expand(3, width), found.slopes, roughness[None], stretch)
             whole.append(list(parts))
+    retro = _MOST_RETRO * torch.sigmoid(unknowns.retro).item()
     maps = [torch.cat(pieces, 1).reshape(-1, *size) for pieces in zip(*whole, strict=True)]
-    return Fitted(maps[0], maps[1], maps[2], maps[3], maps[4] if kind.brushed else None)
+    return Fitted(maps[0], maps[1], maps[2], maps[3], maps[4] if kind.brushed else None, retro)

@@ -65,9 +65,8 @@ def measure(maps: Maps, pair: Pair) -> Measures:
     points = positions((truth.albedo.shape[1], truth.albedo.shape[2]), pair.fov)
     errors, blocks = [], []
     for camera, light in novel_lights(pair.intensity):
-        made, true = (
-            srgb_encode(render(one, points, camera, light)).clamp_max(1) for one in (maps.surface, truth.surface)
-        )
+        shown = render(maps.surface, points, camera, light), pair.seen(points, camera, light)
+        made, true = (srgb_encode(one).clamp_max(1) for one in shown)
         square = (made - true).square().mean(0, keepdim=True)
         errors.append(square.mean().sqrt().item())
         blocks.append(torch.nn.functional.avg_pool2d(square, BLOCK).sqrt().flatten())

@@ -19,7 +19,7 @@ from torch import Tensor
 from assetforge.ops.brdf import Surface, dot, unit
 from assetforge.ops.color import srgb_decode, srgb_encode
 from assetforge.ops.normals import flip_green, normalize
-from assetforge.ops.render import PointLight, illumination, positions, render
+from assetforge.ops.render import Light, PointLight, Vector, illumination, positions, render
 from assetforge.samples import make_sample
 
 Model = Literal["ggx", "oren-nayar"]
@@ -77,6 +77,11 @@ class Pair:
     truth: Truth
     intensity: float
     fov: float
+    model: Model = "ggx"
+
+    def seen(self, points: Tensor, camera: Vector, light: Light) -> Tensor:
+        """Return what the truth looks like."""
+        return lit(self.truth, points, camera, light, self.model)
 
 
 def shared(folder: Path, name: str, size: Size, seed: int = 0, *, glossy: bool = False) -> Truth:
@@ -168,13 +173,13 @@ def photograph(truth: Truth, shot: Shot) -> Pair:
     away = 0.01 + 0.02 * _uniform(generator)
     turn = math.tau * _uniform(generator)
     lamp = PointLight((away * math.cos(turn), away * math.sin(turn), 1.0), intensity)
-    flash = _lit(truth, points, lamp, shot.model)
+    flash = lit(truth, points, CAMERA, lamp, shot.model)
     guide = _guide(truth, generator)
     guide = guide * (0.35 / guide.mean())
     if shot.shift:
         flash = _moved(flash, shot.shift * max(size) / 384, generator)
     flash, guide = (_camera(one, shot, generator) for one in (flash, guide))
-    return Pair(flash, guide, truth, intensity, shot.fov)
+    return Pair(flash, guide, truth, intensity, shot.fov, shot.model)
 
 
 def replace_roughness(truth: Truth, roughness: float = 0.6) -> Surface:
@@ -182,11 +187,12 @@ def replace_roughness(truth: Truth, roughness: float = 0.6) -> Surface:
     return replace(truth, roughness=torch.full_like(truth.roughness, roughness), anisotropy=None).surface
 
 
-def _lit(truth: Truth, points: Tensor, lamp: PointLight, model: Model) -> Tensor:
+def lit(truth: Truth, points: Tensor, camera: Vector, lamp: Light, model: Model) -> Tensor:
+    """Return the radiance (3, H, W) of a surface that reflects by a model."""
     if model == "ggx":
-        return render(truth.surface, points, CAMERA, lamp)
+        return render(truth.surface, points, camera, lamp)
     light, irradiance = illumination(lamp, points)
-    view = unit(torch.tensor(CAMERA)[:, None, None] - points)
+    view = unit(torch.tensor(camera)[:, None, None] - points)
     n_l, n_v = dot(truth.normal, light).clamp_min(1e-3), dot(truth.normal, view).clamp_min(1e-3)
     diffuse = truth.albedo / math.pi * _oren_nayar(n_l, n_v, dot(light, view))
     return (diffuse + truth.f0 * _beckmann(truth, light, view, n_l, n_v)) * n_l * irradiance
@@ -281,3 +287,27 @@ def _streaks(field: Tensor, along: float) -> Tensor:
 def maps_of(truth: Truth) -> Mapping[str, Tensor]:
     """Return the truth as the step names its maps."""
     return {"diffuse_albedo": truth.albedo, "normal": truth.normal, "roughness": truth.roughness}
+
+
+def spoiled(folder: Path, kind: str, size: Size, seed: int) -> Truth:
+    """Make a surface that is not the same everywhere: `gradient`, `logo`, `halves` or `patch`."""
+    names = ("Wall_Stone_022", "Ground054", "hterrain_grass", "Facade005", "plastered_stone_wall", "Rock020")
+    one = shared(folder, names[seed % len(names)], size, seed, glossy=True)
+    other = shared(folder, names[(seed + 1) % len(names)], size, seed, glossy=True)
+    y, x = torch.linspace(-1, 1, size[0])[:, None], torch.linspace(-1, 1, size[1])
+    if kind == "gradient":
+        slope = math.cos(seed) * x + math.sin(seed) * y
+        return replace(one, albedo=(one.albedo * torch.exp(0.9 * slope)).clamp(0.01, 0.9))
+    if kind == "logo":
+        inside = ((x - 0.3).square() * 2.2 + (y + 0.1).square() < 0.2) | ((x + 0.45).abs() < 0.12) & (y.abs() < 0.5)
+        red = torch.tensor([0.6, 0.05, 0.04])[:, None, None].expand(3, *size)
+        level = torch.tensor([0.0, 0.0, 1.0])[:, None, None].expand(3, *size)
+        paint = replace(one, albedo=red, normal=level, roughness=torch.full_like(one.roughness, 0.3))
+        return _where(inside, paint, one)
+    inside = (x < 0.1 * math.sin(seed)).expand(size) if kind == "halves" else (x.abs() < 0.45) & (y.abs() < 0.5)
+    return _where(inside, one, other)
+
+
+def _where(inside: Tensor, one: Truth, other: Truth) -> Truth:
+    names = ("albedo", "normal", "roughness", "occlusion")
+    return replace(one, **{name: torch.where(inside, getattr(one, name), getattr(other, name)) for name in names})
