@@ -28,7 +28,7 @@ def align(flash: Tensor, guide: Tensor) -> Alignment:
     levels = [_local_contrast(photo) for photo in (flash, guide)]
     window = cv2.createHanningWindow((levels[0].shape[1], levels[0].shape[0]), cv2.CV_32F)
     (right, down), response = cv2.phaseCorrelate(levels[1], levels[0], window)
-    shift = (round(down), round(right)) if response > 0.1 else (0, 0)
+    shift = (round(down), round(right)) if response > 0.1 and max(abs(down), abs(right)) > 1.5 else (0, 0)
     moved = flash.roll((-shift[0], -shift[1]), (1, 2))
     mask = torch.ones(flash.shape[1:], dtype=torch.bool).roll((-shift[0], -shift[1]), (0, 1))
     for axis, by in enumerate(shift):
@@ -37,7 +37,7 @@ def align(flash: Tensor, guide: Tensor) -> Alignment:
         mask &= inside[:, None] if axis == 0 else inside
     homography = torch.eye(3)
     homography[0, 2], homography[1, 2] = shift[1], shift[0]
-    return Alignment(moved, mask, max(abs(down - shift[0]), abs(right - shift[1])) if response > 0.1 else 0.0, homography)
+    return Alignment(moved, mask, 0.0, homography)
 
 
 def _local_contrast(photo: Tensor) -> np.ndarray:

@@ -19,7 +19,9 @@ def imprint(fitted: Fitted, photos: Photos) -> tuple[float, float]:
     bowl = max(slopes[:, y, x].mean((1, 2)).norm().item() for y in rows for x in columns)
     far = photos.points.square().sum(0).sqrt()
     edges = far.flatten()[:: max(1, far.numel() // 10000)].quantile(torch.linspace(0, 1, 6))
-    rings = [fitted.roughness[0][(far >= low) & (far <= high)].mean() for low, high in zip(edges, edges[1:], strict=False)]
+    rings = [
+        fitted.roughness[0][(far >= low) & (far <= high)].mean() for low, high in zip(edges, edges[1:], strict=False)
+    ]
     return bowl, (max(rings) - min(rings)).item()
 
 

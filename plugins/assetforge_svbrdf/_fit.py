@@ -26,6 +26,8 @@ _NEAR = 0.06
 _SHARE_NEAR = 0.3
 _BATCH, _TRIAL_BATCH = 8192, 4096
 _TRIAL_STEPS = 150
+_FULL = 350
+"""Steps of a fit from which on its trials are as long as that; those of a shorter one are shorter."""
 _JUDGED = 20000
 _RATE, _RATE_GLOBAL, _RATE_OFFSET = 4e-3, 2e-2, 1e-3
 _LEVEL_PRIOR = 0.003
@@ -107,16 +109,17 @@ class Solution:
         return everywhere(self.unknowns, self.kind, data.descriptors, data.log_guide, size)
 
 
-def fit(  # noqa: PLR0913
+def fit(
     data: Data, kinds: tuple[Kind, ...], steps: int, seed: int, progress: Progress, *, brushed: bool = True
 ) -> Solution:
     """Try each kind from each start, carry the best on for `steps`, and let it be brushed where that explains more."""
     generator = torch.Generator().manual_seed(seed)
     judged = data.batch(_JUDGED, torch.Generator().manual_seed(seed + 1))
+    short = max(1, round(_TRIAL_STEPS * min(1.0, steps / _FULL)))
     trials: dict[Kind, tuple[float, Unknowns]] = {}
     for kind, gloss in itertools.product(kinds, _STARTS):
         start = begin(data.descriptors.shape[1], data.level(), gloss, seed)
-        tried = _optimized(data, start, kind, _TRIAL_STEPS, _TRIAL_BATCH, generator)
+        tried = _optimized(data, start, kind, short, _TRIAL_BATCH, generator)
         loss = judge(data, tried, kind, judged)
         if kind not in trials or loss < trials[kind][0]:
             trials[kind] = loss, tried
@@ -125,22 +128,20 @@ def fit(  # noqa: PLR0913
     progress(0.25)
     found = _optimized(data, trials[kind][1], kind, steps, _BATCH, generator, lambda done: progress(0.25 + 0.6 * done))
     if brushed:
-        kind, found, compared = _maybe_brushed(data, found, kind, judged, generator)
+        kind, found, compared = _maybe_brushed(data, found, kind, judged, generator, short)
         losses |= compared
     return Solution(found, kind, data.intensity * math.exp(found.exposure.item()), losses)
 
 
 def _maybe_brushed(
-    data: Data, found: Unknowns, kind: Kind, judged: Tensor, generator: torch.Generator
+    data: Data, found: Unknowns, kind: Kind, judged: Tensor, generator: torch.Generator, steps: int
 ) -> tuple[Kind, Unknowns, dict[Kind, float]]:
     """Go on with and without stretched highlights, equally long, and keep them where they explain clearly more."""
     brushed = Kind(kind.metal, brushed=True)
-    tried = {
-        one: _optimized(data, found.copied(), one, _TRIAL_STEPS, _TRIAL_BATCH, generator) for one in (kind, brushed)
-    }
+    tried = {one: _optimized(data, found, one, steps, _TRIAL_BATCH, generator) for one in (kind, brushed)}
     losses = {one: judge(data, unknowns, one, judged) for one, unknowns in tried.items()}
     if losses[brushed] < losses[kind] * (1 - _BRUSHED_GAIN):
-        longer = _optimized(data, tried[brushed], brushed, 3 * _TRIAL_STEPS, _TRIAL_BATCH, generator)
+        longer = _optimized(data, tried[brushed], brushed, 3 * steps, _TRIAL_BATCH, generator)
         return brushed, longer, losses
     return kind, tried[kind] if losses[kind] < judge(data, found, kind, judged) else found, losses
 
@@ -161,7 +162,7 @@ def _loss(data: Data, unknowns: Unknowns, kind: Kind, pixels: Tensor) -> tuple[T
     return robust(misfit(made, data.flash[:, pixels])).mean(), prior
 
 
-def _optimized(  # noqa: PLR0913
+def _optimized(
     data: Data,
     start: Unknowns,
     kind: Kind,

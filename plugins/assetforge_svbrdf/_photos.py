@@ -18,7 +18,8 @@ from assetforge.ops.render import positions
 CLIPPED = 0.97
 """Linear value from which on a sensor is taken to be full."""
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
-_DARK = 0.004
+_DARK = 0.01
+"""What even the brightest part of a black photo is below."""
 _SMALLEST = 64
 _MOST_CLIPPED = 0.4
 _SLOW = 6.0
@@ -86,7 +87,7 @@ def check_photo(photo: Tensor, kind: str, name: str) -> list[str]:
     if min(photo.shape[1:]) < _SMALLEST:
         what = f"the {kind} photo is {photo.shape[2]}×{photo.shape[1]}"
         raise af.StepError(name, what, f"give one of at least {_SMALLEST} pixels to a side")
-    if _luminance(photo).median().item() < _DARK:
+    if _luminance(photo).flatten().kthvalue(round(0.98 * photo[0].numel())).values.item() < _DARK:
         raise af.StepError(name, f"the {kind} photo is black", "expose it longer, or check that the flash fired")
     full = (photo.amin(0) >= CLIPPED).float().mean().item()
     if full > _MOST_CLIPPED:

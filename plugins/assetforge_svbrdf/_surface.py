@@ -71,7 +71,9 @@ def begin(inputs: int, level: Tensor, gloss: float, seed: int) -> Unknowns:
     layers: list[Tensor] = []
     for before, after, scale in sizes:
         layers += [torch.randn(after, before, generator=generator) * math.sqrt(2 / before) * scale, torch.zeros(after)]
-    start = Unknowns(tuple(layers), level, torch.tensor([gloss]), torch.zeros(2), torch.zeros(2), torch.zeros(()), torch.tensor(-3.0))
+    start = Unknowns(
+        tuple(layers), level, torch.tensor([gloss]), torch.zeros(2), torch.zeros(2), torch.zeros(()), torch.tensor(-3.0)
+    )
     return start.copied()
 
 

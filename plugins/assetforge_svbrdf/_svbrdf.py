@@ -29,7 +29,7 @@ from assetforge_svbrdf._stationarity import Stationarity, examine
 from assetforge_svbrdf._surface import Fitted, Kind
 from assetforge_svbrdf._tileable import made_tileable
 
-STEPS = 1200
+STEPS = 700
 _FARTHEST = 1.0
 """Pixels of misalignment beyond which no material is made."""
 _USUAL_FOV = 60.0
@@ -88,7 +88,7 @@ def _captured(photographs: af.Material, params: Params, context: af.Context) -> 
     return _solved(photos, guide.data, params, context, flags, notes)
 
 
-def _solved(  # noqa: PLR0913
+def _solved(
     photos: Photos,
     guide: Tensor,
     params: Params,
@@ -150,7 +150,9 @@ def _window(tile: tuple[int, int, int] | None, size: torch.Size) -> tuple[slice,
     """Return the rows and columns of a square of half the photograph, about the master tile."""
     side = min(size) // 2
     y, x, small = tile or (size[0] // 2, size[1] // 2, 0)
-    starts = [min(max(0, first + small // 2 - side // 2), whole - side) for first, whole in zip((y, x), size, strict=True)]
+    starts = [
+        min(max(0, first + small // 2 - side // 2), whole - side) for first, whole in zip((y, x), size, strict=True)
+    ]
     return slice(starts[0], starts[0] + side), slice(starts[1], starts[1] + side)
 
 

@@ -6,14 +6,13 @@ import math
 
 import cv2
 import torch
+from svbrdf.measures import Maps, measure, tilted
+from svbrdf.synthetic import CAMERA, Pair
 from torch import Tensor
 
 from assetforge.ops.brdf import Surface, co_located, unit
 from assetforge.ops.color import srgb_encode
 from assetforge.ops.render import positions
-
-from svbrdf.measures import Maps, measure, tilted
-from svbrdf.synthetic import CAMERA, Pair
 
 
 def blur(pixels: Tensor, sigma: float) -> Tensor:
@@ -58,7 +57,7 @@ def naive(pair: Pair, strength: float = 24.0) -> Maps:
 
 def best_naive(pair: Pair) -> Maps:
     """Choose the strength that renders best: nobody can, without the truth."""
-    tries = [naive(pair, strength) for strength in (-24, -12, -6, -3, 1.5, 3, 6, 12, 24, 48)]
+    tries = [naive(pair, strength) for strength in (-24, -6, 3, 6, 12, 24)]
     return min(tries, key=lambda maps: measure(maps, pair).render)
 
 

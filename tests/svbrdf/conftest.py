@@ -6,13 +6,13 @@ import math
 
 from assetforge_svbrdf import DIRECTION, Params
 from assetforge_svbrdf._svbrdf import capture
+from svbrdf.measures import Maps
+from svbrdf.synthetic import Pair
 
 import assetforge as af
 from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
-from svbrdf.measures import Maps
-from svbrdf.synthetic import Pair
 
 SPECS = {**MAPS, "anisotropy_direction": DIRECTION}
 

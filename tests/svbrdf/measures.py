@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
+from svbrdf.synthetic import Pair
 from torch import Tensor
 
 from assetforge.ops.brdf import Surface, unit
 from assetforge.ops.color import srgb_encode
 from assetforge.ops.normals import normalize
 from assetforge.ops.render import PointLight, Sun, Vector, positions, render
-
-from svbrdf.synthetic import Pair
 
 BLOCK = 16
 
@@ -59,14 +59,21 @@ def novel_lights(intensity: float) -> list[tuple[Vector, PointLight | Sun]]:
     return near
 
 
+@lru_cache(maxsize=2)
+def _true_views(pair: Pair) -> list[Tensor]:
+    size = (pair.flash.shape[1], pair.flash.shape[2])
+    points = positions(size, pair.fov)
+    lights = novel_lights(pair.intensity)
+    return [srgb_encode(pair.seen(points, camera, light)).clamp_max(1) for camera, light in lights]
+
+
 def measure(maps: Maps, pair: Pair) -> Measures:
     """Compare with the truth."""
     truth = pair.truth
     points = positions((truth.albedo.shape[1], truth.albedo.shape[2]), pair.fov)
     errors, blocks = [], []
-    for camera, light in novel_lights(pair.intensity):
-        shown = render(maps.surface, points, camera, light), pair.seen(points, camera, light)
-        made, true = (srgb_encode(one).clamp_max(1) for one in shown)
+    for (camera, light), true in zip(novel_lights(pair.intensity), _true_views(pair), strict=True):
+        made = srgb_encode(render(maps.surface, points, camera, light)).clamp_max(1)
         square = (made - true).square().mean(0, keepdim=True)
         errors.append(square.mean().sqrt().item())
         blocks.append(torch.nn.functional.avg_pool2d(square, BLOCK).sqrt().flatten())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -282,11 +281,6 @@ def _streaks(field: Tensor, along: float) -> Tensor:
         kernel[np.clip(row, 0, length - 1), np.clip(column, 0, length - 1)] = 1
     streaks = torch.from_numpy(cv2.filter2D(field[0].numpy(), -1, kernel / kernel.sum()))[None]
     return streaks / streaks.std()
-
-
-def maps_of(truth: Truth) -> Mapping[str, Tensor]:
-    """Return the truth as the step names its maps."""
-    return {"diffuse_albedo": truth.albedo, "normal": truth.normal, "roughness": truth.roughness}
 
 
 def spoiled(folder: Path, kind: str, size: Size, seed: int) -> Truth:
