@@ -43,4 +43,5 @@ def align(flash: Tensor, guide: Tensor) -> Alignment:
 def _local_contrast(photo: Tensor) -> np.ndarray:
     level = photo.mean(0).clamp_min(0.01).log().numpy()
     high = level - cv2.GaussianBlur(level, (0, 0), 8)
-    return high / np.sqrt(cv2.GaussianBlur(high * high, (0, 0), 8) + 1e-3)
+    contrast: np.ndarray = high / np.sqrt(cv2.GaussianBlur(high * high, (0, 0), 8) + 1e-3)
+    return contrast

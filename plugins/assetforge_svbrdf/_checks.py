@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 
 from assetforge_svbrdf._photos import Photos
@@ -19,9 +21,8 @@ def imprint(fitted: Fitted, photos: Photos) -> tuple[float, float]:
     bowl = max(slopes[:, y, x].mean((1, 2)).norm().item() for y in rows for x in columns)
     far = photos.points.square().sum(0).sqrt()
     edges = far.flatten()[:: max(1, far.numel() // 10000)].quantile(torch.linspace(0, 1, 6))
-    rings = [
-        fitted.roughness[0][(far >= low) & (far <= high)].mean() for low, high in zip(edges, edges[1:], strict=False)
-    ]
+    rough = fitted.roughness[0]
+    rings = [rough[(far >= low) & (far <= high)].mean() for low, high in itertools.pairwise(edges)]
     return bowl, (max(rings) - min(rings)).item()
 
 

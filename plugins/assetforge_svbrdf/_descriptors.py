@@ -16,7 +16,7 @@ from assetforge_svbrdf._photos import blurred
 RADIUS = 3
 SCALES: tuple[tuple[int, int], ...] = ((1, 24), (2, 20), (4, 16), (8, 12))
 """Distance of a patch's pixels, and how many components are kept of it."""
-_SAMPLES = 6000
+_SAMPLES = 4000
 _CHROMA = 0.7
 _SLOW = 12.0
 

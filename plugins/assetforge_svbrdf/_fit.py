@@ -25,6 +25,7 @@ _NEAR = 0.06
 """Squared distance from the middle within which smooth surfaces show their highlights: half angles below 14°."""
 _SHARE_NEAR = 0.3
 _BATCH, _TRIAL_BATCH = 8192, 4096
+_LEAST_BATCH = 1024
 _TRIAL_STEPS = 150
 _FULL = 350
 """Steps of a fit from which on its trials are as long as that; those of a shorter one are shorter."""
@@ -80,6 +81,7 @@ class Data:
 
     def batch(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw pixels, with more of those near the middle: few show what is smooth."""
+        count = min(count, max(_LEAST_BATCH, self.log_guide.shape[1] // 8))
         close = int(count * _SHARE_NEAR)
         drawn = [(self.usable, count - close), (self.near, close)]
         return torch.cat([pool[torch.randint(len(pool), (many,), generator=generator)] for pool, many in drawn])

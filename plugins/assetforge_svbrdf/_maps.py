@@ -30,8 +30,8 @@ class Layout:
 def maps_of(fitted: Fitted, *, metal: bool) -> dict[str, Tensor]:
     """Return all maps but the height, (C, H, W) each.
 
-    Anisotropy is as in KHR_materials_anisotropy: roughness is that across the stretch of the highlight, strength² is how
-    far the width along it is toward 1, and the direction is that of the stretch.
+    Anisotropy is as in KHR_materials_anisotropy: roughness is that across the stretch of the highlight, strength² is
+    how far the width along it is toward 1, and the direction is that of the stretch.
     """
     alpha = fitted.roughness.square()
     strength, direction = torch.zeros_like(alpha), _flat_direction(alpha)
@@ -86,14 +86,14 @@ def integrated(slopes: Tensor, *, repeat: bool) -> Tensor:
     return found[None, :height, :width].contiguous()
 
 
-def material(name: str, maps: Mapping[str, Tensor], wrap: Wrap) -> dict[str, af.Texture]:
-    """Return textures of maps; `name` is of the vocabulary's."""
-    textures = {}
+def textures(maps: Mapping[str, Tensor], wrap: Wrap) -> dict[str, af.Texture]:
+    """Return textures of maps by their names."""
+    made = {}
     for key, pixels in maps.items():
         space = af.ColorSpace.LIN_REC709 if key in _COLORS else af.ColorSpace.NONE
         data = normalize(pixels) if key in ("normal", "anisotropy_direction") else pixels
-        textures[key] = af.Texture(data.float().contiguous(), space, wrap)
-    return textures
+        made[key] = af.Texture(data.float().contiguous(), space, wrap)
+    return made
 
 
 def _flat_direction(like: Tensor) -> Tensor:

@@ -2,9 +2,9 @@
 
 The function of descriptors knows no more than the guide shows. What is left between its rendering and the flash photo
 is explained by slopes that it got wrong: the likeliest ones, given that they are those of a relief, that the error of
-slopes is about so large, and that the photograph is noisy. A light from one side tells only of the slope toward it; that
-the correction is a relief's carries it to the other direction. Albedo and roughness stay, so that no highlight can be
-imprinted on them.
+slopes is about so large, and that the photograph is noisy. A light from one side tells only of the slope toward it;
+that the correction is a relief's carries it to the other direction. Albedo and roughness stay, so that no highlight can
+be imprinted on them.
 """
 
 from __future__ import annotations

@@ -110,4 +110,5 @@ def _distances(descriptors: Tensor, corners: list[tuple[int, int]], side: int) -
 
 
 def _by_chance(descriptors: Tensor) -> Tensor:
-    return 2 * descriptors.flatten(1).var(1).sum()
+    chance: Tensor = 2 * descriptors.flatten(1).var(1).sum()
+    return chance

@@ -45,8 +45,8 @@ class Unknowns:
 
     layers: weights and biases of the network. level: (3,), the logarithm of albedo over guide. gloss: (1,), the
     material's roughness, so that no prior pulls at it. stretch: (2,), its mean. offset: (2,), where the light is beside
-    the lens. exposure: (), the logarithm of the light's intensity over what was guessed. retro: (), what more returns to
-    the light, as a logit of its greatest.
+    the lens. exposure: (), the logarithm of the light's intensity over what was guessed. retro: (), what more returns
+    to the light, as a logit of its greatest.
     """
 
     layers: tuple[Tensor, ...]
@@ -71,10 +71,8 @@ def begin(inputs: int, level: Tensor, gloss: float, seed: int) -> Unknowns:
     layers: list[Tensor] = []
     for before, after, scale in sizes:
         layers += [torch.randn(after, before, generator=generator) * math.sqrt(2 / before) * scale, torch.zeros(after)]
-    start = Unknowns(
-        tuple(layers), level, torch.tensor([gloss]), torch.zeros(2), torch.zeros(2), torch.zeros(()), torch.tensor(-3.0)
-    )
-    return start.copied()
+    none, pair = torch.zeros(()), torch.zeros(2)
+    return Unknowns(tuple(layers), level, torch.tensor([gloss]), pair, pair, none, none - 3).copied()
 
 
 def texels(unknowns: Unknowns, kind: Kind, descriptors: Tensor, log_guide: Tensor) -> tuple[Texels, Tensor]:

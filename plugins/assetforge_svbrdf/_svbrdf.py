@@ -21,7 +21,7 @@ from assetforge_svbrdf._align import align
 from assetforge_svbrdf._checks import imprint_doubts
 from assetforge_svbrdf._descriptors import describe
 from assetforge_svbrdf._fit import Data, Solution, fit
-from assetforge_svbrdf._maps import maps_of, material, with_height
+from assetforge_svbrdf._maps import maps_of, textures, with_height
 from assetforge_svbrdf._naive import naive
 from assetforge_svbrdf._photos import Photos, alone, check_pair, check_photo, flattened, prepared
 from assetforge_svbrdf._refine import refine, residual
@@ -59,7 +59,7 @@ def capture(photographs: af.Material, params: Params, context: af.Context) -> af
     for flag in captured.flags:
         context.flag(flag)
     context.progress(1.0)
-    return photographs.replace(**material(photographs.name, result, "repeat" if params.tileable else "clamp"))
+    return photographs.replace(**textures(result, "repeat" if params.tileable else "clamp"))
 
 
 def _captured(photographs: af.Material, params: Params, context: af.Context) -> Captured:

@@ -1,4 +1,4 @@
-"""Pairs of photographs with known truth: materials rendered under a flash and under ambient light, as phones see them."""
+"""Pairs of photographs with known truth: materials rendered under a flash and under ambient light, as phones take."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_light_from_one_side_corrects_the_slope_to_the_other_as_well() -> None:
 def test_flattening_takes_a_gradient_out_and_leaves_the_rest() -> None:
     detail = (0.1 * noise(3, (60, 90))).exp() * 0.3
     uneven = detail * torch.linspace(0.85, 1.15, 90)
-    assert (flattened(uneven) - flattened(detail)).abs().mean() < 0.1 * (uneven - detail).abs().mean()
+    assert (flattened(uneven) - flattened(detail)).abs().mean() < 0.15 * (uneven - detail).abs().mean()
 
 
 def test_stretch_becomes_strength_and_direction() -> None:
