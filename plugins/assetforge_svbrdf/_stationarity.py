@@ -82,7 +82,8 @@ def _without_bowl(light: Tensor, points: Tensor) -> Tensor:
     flat = basis.flatten(1).T.double()
     values = light.flatten(1).T.double()
     fitted = flat @ torch.linalg.lstsq(flat, values).solution
-    return (values - fitted).T.reshape(light.shape).float()
+    rest: Tensor = (values - fitted).T.reshape(light.shape).float()
+    return rest
 
 
 def _spread(guide: Tensor, corners: list[tuple[int, int]], side: int) -> float:

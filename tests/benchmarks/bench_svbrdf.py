@@ -5,9 +5,10 @@
 For each material, rows for flat maps, height from brightness with the strength that renders best, a fit of each pixel
 to its own two values, and the step. Columns: render, the error under twelve lights that were not there (sRGB, RMSE);
 block, the 99th percentile of its blocks of 16×16; angle, of normals, in degrees; slope, the correlation of slopes;
-rough and r, the RMSE and correlation of roughness; albedo, RMSE in sRGB. Every fourth material reflects by Oren-Nayar and
-Beckmann. Roughness is each file's own, stretched to 0.22 to 0.85, as most of them hold nearly one value. Then:
-stretched highlights of brushed metal, and what is flagged of surfaces that are not the same everywhere.
+rough and r, the RMSE and correlation of roughness; albedo, RMSE in sRGB. Every fourth material reflects by Oren-Nayar
+and Beckmann. Roughness is each file's own, stretched to 0.22 to 0.85, as most of them hold nearly one value.
+
+Then: stretched highlights of brushed metal, and what is flagged of surfaces that are not the same everywhere.
 """
 
 # ruff: noqa: T201
