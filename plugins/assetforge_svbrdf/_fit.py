@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from assetforge_svbrdf._light import misfit, radiance, robust
-from assetforge_svbrdf._photos import Photos
+from assetforge_svbrdf._photos import LUMINANCE, Photos
 from assetforge_svbrdf._surface import Fitted, Kind, Unknowns, begin, everywhere, texels
 
 _STARTS = (-1.5, 0.5)
@@ -31,7 +31,7 @@ _FULL = 350
 """Steps of a fit from which on its trials are as long as that; those of a shorter one are shorter."""
 _JUDGED = 20000
 _RATE, _RATE_GLOBAL, _RATE_OFFSET = 4e-3, 2e-2, 1e-3
-_LEVEL_PRIOR = 0.003
+_LEVEL_PRIOR = 0.01
 _SLOPE_PRIOR = 0.01
 _TYPICAL = 0.22
 """Median albedo of what people photograph, where nothing tells how bright the light was."""
@@ -60,7 +60,8 @@ class Data:
         seen = photos.seen.flatten()
         flash, points = photos.flash.flatten(1), photos.points.flatten(1)
         near = seen & (points.square().sum(0) < _NEAR)
-        guessed = _matte_level(flash[:, seen], points[:, seen]).mean().item() / _TYPICAL
+        matte = _matte_level(flash[:, seen], points[:, seen])
+        guessed = (matte * matte.new_tensor(LUMINANCE)).sum().item() / _TYPICAL
         usable = seen.nonzero()[:, 0]
         return cls(
             descriptors.flatten(1).T.contiguous(),
@@ -160,7 +161,8 @@ def _loss(data: Data, unknowns: Unknowns, kind: Kind, pixels: Tensor) -> tuple[T
     made = radiance(found, data.points[:, pixels], unknowns.offset, data.intensity * unknowns.exposure.exp())
     prior = _SLOPE_PRIOR * found.slopes.square().mean() + 0.5 * found.slopes.mean(1).square().sum()
     if not data.calibrated and not kind.metal:
-        prior = prior + _LEVEL_PRIOR * (found.diffuse.log().mean() - math.log(_TYPICAL)).square()
+        level = (found.diffuse * found.diffuse.new_tensor(LUMINANCE)[:, None]).sum(0)
+        prior = prior + _LEVEL_PRIOR * (level.log().mean() - math.log(_TYPICAL)).square()
     return robust(misfit(made, data.flash[:, pixels])).mean(), prior
 
 

@@ -17,7 +17,7 @@ from assetforge.ops.render import positions
 
 CLIPPED = 0.97
 """Linear value from which on a sensor is taken to be full."""
-_LUMINANCE = (0.2126, 0.7152, 0.0722)
+LUMINANCE = (0.2126, 0.7152, 0.0722)
 _DARK = 0.01
 """What even the brightest part of a black photo is below."""
 _SMALLEST = 64
@@ -115,7 +115,7 @@ def blurred(pixels: Tensor, sigma: float) -> Tensor:
 
 
 def _luminance(photo: Tensor) -> Tensor:
-    return (photo * photo.new_tensor(_LUMINANCE)[:, None, None]).sum(0)
+    return (photo * photo.new_tensor(LUMINANCE)[:, None, None]).sum(0)
 
 
 def _falls_off(luminance: Tensor) -> float:

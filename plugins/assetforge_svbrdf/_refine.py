@@ -18,7 +18,7 @@ from torch import Tensor
 
 from assetforge.ops.normals import gradients
 from assetforge_svbrdf._light import Texels, radiance, tone
-from assetforge_svbrdf._photos import Photos
+from assetforge_svbrdf._photos import Photos, blurred
 from assetforge_svbrdf._surface import Fitted
 
 _SLOPE_ERROR = 0.12
@@ -27,6 +27,10 @@ _NOISE = 0.015
 """Deviation of a tone: the sensor's noise, and what JPEG leaves."""
 _ALBEDO_ERROR, _ROUGHNESS_ERROR = 0.05, 0.05
 _ROUNDS, _ITERATIONS = 2, 20
+_LOCAL = 16.0
+"""Part of the longer side over which a misfit is taken for the flash's beam, which is uneven, and not for a bowl."""
+_DEGREE = 4
+"""Of polynomials in the place that a stationary surface's parameters have nothing of: bowls, tilts and rings."""
 _STEEPEST = 0.8
 _TRUSTED = 3.0
 """Deviations beyond which a misfit has another cause, and counts less."""
@@ -39,7 +43,18 @@ def refine(fitted: Fitted, photos: Photos, offset: Tensor, intensity: float) -> 
     correction = torch.zeros_like(fitted.slopes)
     for _ in range(_ROUNDS):
         correction = _corrected(even, correction, photos, offset, intensity)
-    return even.with_slopes(even.slopes + correction)
+    low, high = torch.aminmax(even.roughness)
+    roughness = level(even.roughness, photos.points).clamp(low, high)
+    return replace(even, slopes=level(even.slopes + correction, photos.points), roughness=roughness)
+
+
+def level(pixels: Tensor, points: Tensor) -> Tensor:
+    """Take out of (C, H, W) what a polynomial in the place (2, H, W) explains, but for the mean."""
+    x, y = (points / points.abs().max()).double().flatten(1)
+    terms = [x.pow(i) * y.pow(j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)]
+    basis, values = torch.stack(terms, 1), pixels.double().flatten(1).T
+    slow = basis @ torch.linalg.solve(basis.T @ basis, basis.T @ values)
+    return (values - slow + slow.mean(0)).T.reshape(pixels.shape).float()
 
 
 def residual(fitted: Fitted, photos: Photos, offset: Tensor, intensity: float) -> Tensor:
@@ -77,6 +92,7 @@ def _corrected(fitted: Fitted, before: Tensor, photos: Photos, offset: Tensor, i
     """Return the next correction of the slopes, (2, H, W), linearized at the one before."""
     here = fitted.with_slopes(fitted.slopes + before)
     off = residual(here, photos, offset, intensity).clamp(-0.3, 0.3)
+    off = off - blurred(off[None], max(photos.size) / _LOCAL)[0]
     by_slope, by_albedo, by_gloss = _sensitivities(here, photos, offset, intensity)
     variance = _NOISE**2 + (_ALBEDO_ERROR * by_albedo).square() + (_ROUGHNESS_ERROR * by_gloss).square()
     weight = photos.seen / (variance + (off / _TRUSTED).square())
