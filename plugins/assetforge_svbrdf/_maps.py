@@ -16,6 +16,7 @@ from assetforge_svbrdf._surface import Fitted
 
 _COLORS = ("diffuse_albedo", "specular_albedo", "base_color")
 _LEAST_STRETCH = 0.02
+_SLOW = 1 / 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,8 @@ def integrated(slopes: Tensor, *, repeat: bool) -> Tensor:
     """Return the height (1, H, W), in pixels, whose normals have slopes x/z and y/z (2, H, W) nearest.
 
     Frankot and Chellappa, "A Method for Enforcing Integrability in Shape from Shading Algorithms", 1988; what does not
-    tile is mirrored at its edges.
+    tile is mirrored at its edges. Slow waves are left out: small errors of slopes add up to hills, which would take the
+    range from what repeats.
     """
     height, width = slopes.shape[1:]
     x, y = slopes
@@ -81,7 +83,8 @@ def integrated(slopes: Tensor, *, repeat: bool) -> Tensor:
     u = torch.fft.rfftfreq(x.shape[1]) * math.tau
     falls = 1j * (u * torch.fft.rfft2(x) - v * torch.fft.rfft2(y))
     spectrum = falls / (u.square() + v.square()).clamp_min(1e-12)
-    spectrum[0, 0] = 0
+    sigma = max(height, width) * _SLOW
+    spectrum = spectrum * (1 - torch.exp(-(u.square() + v.square()) * (sigma**2 / 2)))
     found: Tensor = torch.fft.irfft2(spectrum, s=x.shape)
     return found[None, :height, :width].contiguous()
 

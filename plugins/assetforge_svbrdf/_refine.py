@@ -29,7 +29,7 @@ _ALBEDO_ERROR, _ROUGHNESS_ERROR = 0.05, 0.05
 _ROUNDS, _ITERATIONS = 2, 20
 _LOCAL = 16.0
 """Part of the longer side over which a misfit is taken for the flash's beam, which is uneven, and not for a bowl."""
-_DEGREE = 4
+_DEGREE = 2
 """Of polynomials in the place that a stationary surface's parameters have nothing of: bowls, tilts and rings."""
 _STEEPEST = 0.8
 _TRUSTED = 3.0
@@ -54,7 +54,8 @@ def level(pixels: Tensor, points: Tensor) -> Tensor:
     terms = [x.pow(i) * y.pow(j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)]
     basis, values = torch.stack(terms, 1), pixels.double().flatten(1).T
     slow = basis @ torch.linalg.solve(basis.T @ basis, basis.T @ values)
-    return (values - slow + slow.mean(0)).T.reshape(pixels.shape).float()
+    even: Tensor = (values - slow + slow.mean(0)).T.reshape(pixels.shape).float()
+    return even
 
 
 def residual(fitted: Fitted, photos: Photos, offset: Tensor, intensity: float) -> Tensor:

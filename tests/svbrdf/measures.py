@@ -67,12 +67,12 @@ def _true_views(pair: Pair) -> list[Tensor]:
     return [srgb_encode(pair.seen(points, camera, light)).clamp_max(1) for camera, light in lights]
 
 
-def measure(maps: Maps, pair: Pair) -> Measures:
-    """Compare with the truth."""
+def measure(maps: Maps, pair: Pair, every: int = 1) -> Measures:
+    """Compare with the truth, under all lights or every n-th."""
     truth = pair.truth
     points = positions((truth.albedo.shape[1], truth.albedo.shape[2]), pair.fov)
     errors, blocks = [], []
-    for (camera, light), true in zip(novel_lights(pair.intensity), _true_views(pair), strict=True):
+    for (camera, light), true in list(zip(novel_lights(pair.intensity), _true_views(pair), strict=True))[::every]:
         made = srgb_encode(render(maps.surface, points, camera, light)).clamp_max(1)
         square = (made - true).square().mean(0, keepdim=True)
         errors.append(square.mean().sqrt().item())

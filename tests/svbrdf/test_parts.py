@@ -69,13 +69,13 @@ def test_slopes_and_their_transpose_belong_together() -> None:
 
 
 def test_a_relief_is_its_own_relief_part_and_its_height_is_found_again() -> None:
-    y, x = torch.linspace(0, math.pi, 64)[:, None], torch.linspace(0, math.pi, 96)
-    height = 4 * torch.cos(2 * x) * torch.cos(y) + 2 * torch.cos(3 * x)
+    y, x = torch.linspace(0, math.pi, 128)[:, None], torch.linspace(0, math.pi, 192)
+    height = 4 * torch.cos(14 * x) * torch.cos(8 * y) + 2 * torch.cos(16 * x)
     slopes = _slopes(height)
     assert (relief_part(slopes) - slopes).abs().mean() < 0.03 * slopes.abs().mean()
     found = integrated(slopes, repeat=False)[0]
     away = (found - found.mean()) - (height - height.mean())
-    assert away.abs().max() < 0.05 * (height.max() - height.min())
+    assert away.abs().max() < 0.1 * (height.max() - height.min())
 
 
 def test_light_from_one_side_corrects_the_slope_to_the_other_as_well() -> None:
