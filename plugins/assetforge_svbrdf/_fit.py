@@ -26,7 +26,7 @@ _NEAR = 0.06
 _SHARE_NEAR = 0.3
 _BATCH, _TRIAL_BATCH = 8192, 4096
 _LEAST_BATCH = 1024
-_TRIAL_STEPS = 150
+_TRIAL_STEPS, _LEAST_TRIAL = 150, 60
 _FULL = 350
 """Steps of a fit from which on its trials are as long as that; those of a shorter one are shorter."""
 _JUDGED = 20000
@@ -118,7 +118,7 @@ def fit(
     """Try each kind from each start, carry the best on for `steps`, and let it be brushed where that explains more."""
     generator = torch.Generator().manual_seed(seed)
     judged = data.batch(_JUDGED, torch.Generator().manual_seed(seed + 1))
-    short = max(1, round(_TRIAL_STEPS * min(1.0, steps / _FULL)))
+    short = max(_LEAST_TRIAL, round(_TRIAL_STEPS * min(1.0, steps / _FULL)))
     trials: dict[Kind, tuple[float, Unknowns]] = {}
     for kind, gloss in itertools.product(kinds, _STARTS):
         start = begin(data.descriptors.shape[1], data.level(), gloss, seed)
@@ -186,9 +186,10 @@ def _optimized(
         pace = min(1.0, (step + 1) / 30, 2 * (1 - step / steps))
         for group, rate in zip(adam.param_groups, rates, strict=True):
             group["lr"] = rate * pace
-        fits, prior = _loss(data, unknowns, kind, data.batch(batch, generator))
         adam.zero_grad()
-        (fits + prior).backward()  # type: ignore[no-untyped-call]
+        with torch.enable_grad():  # steps run without
+            fits, prior = _loss(data, unknowns, kind, data.batch(batch, generator))
+            (fits + prior).backward()  # type: ignore[no-untyped-call]
         adam.step()
         if step % 50 == 0:
             progress(step / steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from assetforge_svbrdf import DIRECTION, Params
 from assetforge_svbrdf._svbrdf import capture
 from svbrdf.measures import Maps
@@ -34,7 +35,8 @@ def captured(material: Material, seed: int = 0, **params: object) -> tuple[Mater
     notes: dict[str, object] = {}
     flags: list[str] = []
     context = af.Context(seed, "float32", "cpu", lambda _: None, {}, SPECS, note=notes.__setitem__, flag=flags.append)
-    return capture(material, Params(**params), context), notes, flags
+    with torch.no_grad():  # as executors run steps
+        return capture(material, Params(**params), context), notes, flags
 
 
 def maps_of(material: Material) -> Maps:
