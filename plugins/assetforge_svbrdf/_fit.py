@@ -19,8 +19,8 @@ from assetforge_svbrdf._light import misfit, radiance, robust
 from assetforge_svbrdf._photos import LUMINANCE, Photos
 from assetforge_svbrdf._surface import Fitted, Kind, Unknowns, begin, everywhere, texels
 
-_STARTS = (-1.5, 0.5)
-"""Of roughness, as logits: 0.22 and 0.64."""
+_STARTS = (-2.0, -0.5, 0.5)
+"""Of roughness, as logits: 0.16, 0.41 and 0.64."""
 _NEAR = 0.06
 """Squared distance from the middle within which smooth surfaces show their highlights: half angles below 14°."""
 _SHARE_NEAR = 0.3
