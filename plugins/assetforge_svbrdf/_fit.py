@@ -33,6 +33,7 @@ _JUDGED = 20000
 _RATE, _RATE_GLOBAL, _RATE_OFFSET = 4e-3, 2e-2, 1e-3
 _LEVEL_PRIOR = 0.01
 _SLOPE_PRIOR = 0.01
+_ROUGHNESS_PRIOR = 0.02
 _TYPICAL = 0.22
 """Median albedo of what people photograph, where nothing tells how bright the light was."""
 _METAL_GAIN, _BRUSHED_GAIN = 0.15, 0.05
@@ -157,9 +158,10 @@ def judge(data: Data, unknowns: Unknowns, kind: Kind, pixels: Tensor) -> float:
 
 def _loss(data: Data, unknowns: Unknowns, kind: Kind, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Return the misfit, and the priors: slopes are small and level on average, albedo is as albedo is."""
-    found, _ = texels(unknowns, kind, data.descriptors[pixels], data.log_guide[:, pixels])
+    found, roughness = texels(unknowns, kind, data.descriptors[pixels], data.log_guide[:, pixels])
     made = radiance(found, data.points[:, pixels], unknowns.offset, data.intensity * unknowns.exposure.exp())
     prior = _SLOPE_PRIOR * found.slopes.square().mean() + 0.5 * found.slopes.mean(1).square().sum()
+    prior = prior + _ROUGHNESS_PRIOR * roughness.var()
     if not data.calibrated and not kind.metal:
         level = (found.diffuse * found.diffuse.new_tensor(LUMINANCE)[:, None]).sum(0)
         prior = prior + _LEVEL_PRIOR * (level.log().mean() - math.log(_TYPICAL)).square()
