@@ -33,6 +33,8 @@ STEPS = 700
 _FARTHEST = 1.0
 """Pixels of misalignment beyond which no material is made."""
 _USUAL_FOV = 60.0
+_SHORTEST, _LONGEST = 8.0, 400.0
+"""Focal lengths that lenses have, in millimeters of a film camera; others are not believed."""
 _GRAY = 0.18
 _POOR_FIT = 0.08
 """Mean difference of tones between the photograph and its rendering from which on it is said to be poor."""
@@ -161,7 +163,7 @@ def _fov(photo: af.Texture, params: Params) -> tuple[float, bool]:
     if params.fov is not None:
         return params.fov, True
     focal = getattr(getattr(photo, "camera", None), "focal_35mm", None)
-    if focal:
+    if focal and _SHORTEST <= focal <= _LONGEST:
         return math.degrees(2 * math.atan(18 / focal)), True
     return _USUAL_FOV, False
 
