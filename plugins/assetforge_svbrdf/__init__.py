@@ -1,0 +1,75 @@
+"""Photo to material: two photographs of a surface, one with the flash and one without, become its maps."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+import assetforge as af
+
+Light = Annotated[float, Field(gt=0, le=4)]
+
+WRITES = frozenset({
+    "diffuse_albedo", "specular_albedo", "normal", "glossiness", "roughness", "anisotropy", "anisotropy_direction",
+    "height", "base_color", "metalness",
+})  # fmt: skip
+
+
+class Params(af.Params):
+    """What `svbrdf` can be told."""
+
+    fov: Annotated[float, Field(gt=5, lt=150)] | None = None
+    """Degrees that the camera sees along the longer side of the photographs; by default as the file says, and 60 where
+    it says nothing."""
+    gray_card: Light | tuple[Light, Light, Light] | None = None
+    """Linear value, or red, green and blue, of a gray card of 18 % in the middle of the flash photo. It says how bright
+    the flash is, and of what color; by default the highlight and a typical albedo say about how bright."""
+    metal: Literal["auto", "yes", "no"] = "auto"
+    """Whether the surface is bare metal, which reflects with its color; `auto` takes it for metal only where that
+    explains the photographs clearly better."""
+    anisotropy: Literal["auto", "no"] = "auto"
+    """`auto` looks for stretched highlights, as brushed metal has, and keeps them only where they explain clearly
+    more."""
+    output: Literal["photo", "tile"] = "photo"
+    """Maps of all that the guide shows, or of the part that stands for the rest best."""
+    tileable: bool = False
+    """Cut the maps, all by the same cut, so that they continue at their opposite edges; they become smaller."""
+    effort: Annotated[float, Field(gt=0, le=10)] = 1.0
+    """Multiplies the number of steps of the fit."""
+
+
+@af.step(
+    "svbrdf",
+    Params,
+    reads="every color map",
+    writes=WRITES,
+    resources=af.Resources(device="cpu", memory=3 * 2**30),  # a fit rounds its way elsewhere on another device
+)
+def svbrdf(material: af.Material, params: Params, context: af.Context) -> af.Material:
+    """Make a material of the photographs `flash` and `guide`; one of them alone gives a less certain one."""
+    from assetforge_svbrdf._svbrdf import capture
+
+    return capture(material, params, context)
+
+
+DIRECTION = af.MapSpec(
+    "anisotropy_direction",
+    3,
+    "vector",
+    (-1.0, 1.0),
+    (1.0, 0.0, 0.0),
+    "Where highlights are stretched to, in the plane: right, up, 0.",
+)
+
+
+@af.hookimpl
+def register_maps(register: af.RegisterMap) -> None:
+    """Offer the direction of anisotropy."""
+    register(DIRECTION)
+
+
+@af.hookimpl
+def register_steps(register: af.Register) -> None:
+    """Offer the step."""
+    register(svbrdf)

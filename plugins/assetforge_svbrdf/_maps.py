@@ -1,0 +1,103 @@
+"""From fitted parameters to the maps of a material."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+import assetforge as af
+from assetforge.material.texture import Wrap
+from assetforge.ops.normals import normalize, of_slopes
+from assetforge_svbrdf._surface import Fitted
+
+_COLORS = ("diffuse_albedo", "specular_albedo", "base_color")
+_LEAST_STRETCH = 0.02
+_SLOW = 1 / 8
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How the maps are cut: which pixels of the photograph, and whether they tile."""
+
+    rows: slice
+    columns: slice
+    wrap: Wrap
+
+
+def maps_of(fitted: Fitted, *, metal: bool) -> dict[str, Tensor]:
+    """Return all maps but the height, (C, H, W) each.
+
+    Anisotropy is as in KHR_materials_anisotropy: roughness is that across the stretch of the highlight, strength² is
+    how far the width along it is toward 1, and the direction is that of the stretch.
+    """
+    alpha = fitted.roughness.square()
+    strength, direction = torch.zeros_like(alpha), _flat_direction(alpha)
+    if fitted.stretch is not None:
+        size = fitted.stretch.square().sum(0, keepdim=True).sqrt()
+        along, alpha = (alpha * size.exp()).clamp(0, 1), (alpha * (-size).exp()).clamp(0, 1)
+        strength = ((along - alpha) / (1 - alpha).clamp_min(1e-3)).clamp(0, 1).sqrt()
+        angle = torch.atan2(fitted.stretch[1], fitted.stretch[0]) / 2
+        told = (size[0] > _LEAST_STRETCH)[None]
+        turned = torch.stack([torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)])
+        direction = torch.where(told, turned, direction)
+    rough = alpha.sqrt()
+    return {
+        "diffuse_albedo": fitted.diffuse,
+        "specular_albedo": fitted.f0.clamp(0, 1),
+        "base_color": (fitted.f0 if metal else fitted.diffuse).clamp(0, 1),
+        "metalness": torch.full_like(rough, float(metal)),
+        "normal": of_slopes(fitted.slopes),
+        "roughness": rough,
+        "glossiness": 1 - rough,
+        "anisotropy": strength,
+        "anisotropy_direction": direction,
+    }
+
+
+def with_height(maps: Mapping[str, Tensor], *, repeat: bool) -> tuple[dict[str, Tensor], float]:
+    """Return maps with the height that their normals have, 0 to 1, and its range in pixels."""
+    normal = maps["normal"]
+    height = integrated(normal[:2] / normal[2:].clamp_min(0.1), repeat=repeat)
+    lowest, highest = torch.aminmax(height)
+    scale = (highest - lowest).clamp_min(1e-6)
+    return {**maps, "height": (height - lowest) / scale}, scale.item()
+
+
+def integrated(slopes: Tensor, *, repeat: bool) -> Tensor:
+    """Return the height (1, H, W), in pixels, whose normals have slopes x/z and y/z (2, H, W) nearest.
+
+    Frankot and Chellappa, "A Method for Enforcing Integrability in Shape from Shading Algorithms", 1988; what does not
+    tile is mirrored at its edges. Slow waves are left out: small errors of slopes add up to hills, which would take the
+    range from what repeats.
+    """
+    height, width = slopes.shape[1:]
+    x, y = slopes
+    if not repeat:
+        x = torch.cat([torch.cat([x, -x.flip(1)], 1), torch.cat([x.flip(0), -x.flip((0, 1))], 1)])
+        y = torch.cat([torch.cat([y, y.flip(1)], 1), -torch.cat([y.flip(0), y.flip((0, 1))], 1)])
+    v = torch.fft.fftfreq(x.shape[0])[:, None] * math.tau
+    u = torch.fft.rfftfreq(x.shape[1]) * math.tau
+    falls = 1j * (u * torch.fft.rfft2(x) - v * torch.fft.rfft2(y))
+    spectrum = falls / (u.square() + v.square()).clamp_min(1e-12)
+    sigma = max(height, width) * _SLOW
+    spectrum = spectrum * (1 - torch.exp(-(u.square() + v.square()) * (sigma**2 / 2)))
+    found: Tensor = torch.fft.irfft2(spectrum, s=x.shape)
+    return found[None, :height, :width].contiguous()
+
+
+def textures(maps: Mapping[str, Tensor], wrap: Wrap) -> dict[str, af.Texture]:
+    """Return textures of maps by their names."""
+    made = {}
+    for key, pixels in maps.items():
+        space = af.ColorSpace.LIN_REC709 if key in _COLORS else af.ColorSpace.NONE
+        data = normalize(pixels) if key in ("normal", "anisotropy_direction") else pixels
+        made[key] = af.Texture(data.float().contiguous(), space, wrap)
+    return made
+
+
+def _flat_direction(like: Tensor) -> Tensor:
+    return torch.cat([torch.ones_like(like), torch.zeros_like(like), torch.zeros_like(like)])

@@ -1,0 +1,127 @@
+"""The two photographs as the solver wants them: linear, registered, evenly lit, and refused where they cannot be used.
+
+Lengths are in units of the camera's distance, as in `assetforge.ops.render`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import cv2
+import torch
+from torch import Tensor
+
+import assetforge as af
+from assetforge.ops.render import positions
+
+CLIPPED = 0.97
+"""Linear value from which on a sensor is taken to be full."""
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+_DARK = 0.01
+"""What even the brightest part of a black photo is below."""
+_SMALLEST = 64
+_MOST_CLIPPED = 0.4
+_SLOW = 6.0
+"""Part of the longer side over which the light on the guide changes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Photos:
+    """What the solver sees.
+
+    flash, guide: (3, H, W), linear; the guide is flattened, its mean is kept. seen: (H, W), False where the flash photo
+    has nothing. points: (2, H, W), where in the plane each pixel lies. fov: degrees along the longer side.
+    """
+
+    flash: Tensor
+    guide: Tensor
+    seen: Tensor
+    points: Tensor
+    fov: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.flash.shape[1], self.flash.shape[2]
+
+    @property
+    def clipped(self) -> Tensor:
+        """Where the flash photo is full: (H, W)."""
+        return self.flash.amax(0) >= CLIPPED
+
+
+def prepared(flash: Tensor, guide: Tensor, seen: Tensor, fov: float) -> Photos:
+    """Make `Photos` of registered linear pictures (3, H, W)."""
+    points = positions((flash.shape[1], flash.shape[2]), fov)[:2]
+    return Photos(flash.contiguous(), flattened(guide), seen, points, fov)
+
+
+def alone(photos: Photos) -> Photos:
+    """Return photographs whose guide is the flash photo itself, with the fall-off of the light taken out."""
+    fall_off = (1 + photos.points.square().sum(0)).pow(1.5)
+    return replace(photos, guide=flattened((photos.flash * fall_off).clamp(0, 1.5)))
+
+
+def check_pair(flash: Tensor, guide: Tensor, name: str) -> list[str]:
+    """Raise StepError where no material can be made of a pair; return doubts of one that is used."""
+    if flash.shape != guide.shape:
+        sizes = " and ".join(f"{one.shape[2]}×{one.shape[1]}" for one in (flash, guide))
+        raise af.StepError(name, f"the flash and the guide photo differ in size: {sizes}", "take both with one camera")
+    check_photo(guide, "guide", name)
+    doubts = check_photo(flash, "flash", name)
+    first, second = (_luminance(one) for one in (flash, guide))
+    ratio = (first + 1e-3) / (second + 1e-3)
+    if (ratio.log() - ratio.log().mean()).std().item() < _SAME:
+        what = "the flash and the guide photo are the same picture, but for its brightness"
+        raise af.StepError(name, what, "take one with the flash, and one without")
+    inward = [_falls_off(one) for one in (first, second)]
+    if inward[1] > 0.12 and inward[1] > inward[0] + 0.1:
+        what = "the guide is lit from the middle and the flash photo is not: they seem to be swapped"
+        raise af.StepError(name, what, "exchange their names")
+    return doubts
+
+
+def check_photo(photo: Tensor, kind: str, name: str) -> list[str]:
+    """Raise StepError where a photograph shows nothing; return doubts."""
+    if min(photo.shape[1:]) < _SMALLEST:
+        what = f"the {kind} photo is {photo.shape[2]}×{photo.shape[1]}"
+        raise af.StepError(name, what, f"give one of at least {_SMALLEST} pixels to a side")
+    if _luminance(photo).flatten().kthvalue(round(0.98 * photo[0].numel())).values.item() < _DARK:
+        raise af.StepError(name, f"the {kind} photo is black", "expose it longer, or check that the flash fired")
+    full = (photo.amin(0) >= CLIPPED).float().mean().item()
+    if full > _MOST_CLIPPED:
+        what = f"{full:.0%} of the {kind} photo are overexposed"
+        raise af.StepError(name, what, "expose it shorter, or hold the camera farther away")
+    share = (photo.amax(0) >= CLIPPED).float().mean().item()
+    return [f"{share:.0%} of the {kind} photo are overexposed; what is there is guessed"] if share > 0.1 else []
+
+
+_SAME = 0.03
+"""Least deviation of the logarithm of the photos' ratio: noise alone has less."""
+
+
+def flattened(guide: Tensor) -> Tensor:
+    """Take slow changes of light and color out of a picture (3, H, W), and keep the mean of each channel."""
+    slow = blurred(guide.clamp_min(0.01).log(), max(guide.shape[1:]) / _SLOW).exp()
+    even = guide.clamp_min(1e-3) / slow
+    return even * (guide.mean((1, 2), keepdim=True) / even.mean((1, 2), keepdim=True))
+
+
+def blurred(pixels: Tensor, sigma: float) -> Tensor:
+    """Blur (C, H, W) by a Gaussian; what is beyond an edge is mirrored."""
+    planes = [cv2.GaussianBlur(plane.numpy(), (0, 0), sigma, borderType=cv2.BORDER_REFLECT) for plane in pixels]
+    return torch.stack([torch.from_numpy(plane) for plane in planes])
+
+
+def _luminance(photo: Tensor) -> Tensor:
+    return (photo * photo.new_tensor(LUMINANCE)[:, None, None]).sum(0)
+
+
+def _falls_off(luminance: Tensor) -> float:
+    """Return how far the brightness of a picture falls from its middle to its edge, in powers of e."""
+    height, width = luminance.shape
+    y, x = torch.linspace(-1, 1, height)[:, None] * height, torch.linspace(-1, 1, width) * width
+    far = (y.square() + x.square()).sqrt() / math.hypot(height, width)
+    level = (luminance + 1e-3).log()
+    return (level[far < 0.3].mean() - level[far > 0.7].mean()).item()

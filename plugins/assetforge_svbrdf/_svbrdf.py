@@ -1,0 +1,184 @@
+"""From photographs to a material, in order: register, examine, fit, refine, cut, and say what is doubtful.
+
+After Aittala, Weyrich and Lehtinen, "Two-Shot SVBRDF Capture for Stationary Materials", 2015, with a function of the
+guide's descriptors where they have stacks of matched pixels (see `_surface`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import assetforge as af
+from assetforge.ops.threads import one_thread
+from assetforge_svbrdf import Params
+from assetforge_svbrdf._align import align
+from assetforge_svbrdf._checks import imprint_doubts
+from assetforge_svbrdf._descriptors import describe
+from assetforge_svbrdf._fit import Data, Solution, fit
+from assetforge_svbrdf._maps import maps_of, textures, with_height
+from assetforge_svbrdf._naive import naive
+from assetforge_svbrdf._photos import Photos, alone, check_pair, check_photo, flattened, prepared
+from assetforge_svbrdf._refine import refine, residual
+from assetforge_svbrdf._stationarity import Stationarity, examine
+from assetforge_svbrdf._surface import Fitted, Kind
+from assetforge_svbrdf._tileable import made_tileable
+
+STEPS = 700
+_FARTHEST = 1.0
+"""Pixels of misalignment beyond which no material is made."""
+_USUAL_FOV = 60.0
+_SHORTEST, _LONGEST = 8.0, 400.0
+"""Focal lengths that lenses have, in millimeters of a film camera; others are not believed."""
+_GRAY = 0.18
+_POOR_FIT = 0.08
+"""Mean difference of tones between the photograph and its rendering from which on it is said to be poor."""
+
+
+@dataclass(frozen=True, eq=False)
+class Captured:
+    """Maps in the frame of the photograph, and what is known of them."""
+
+    fitted: Fitted
+    metal: bool
+    notes: Mapping[str, Any]
+    flags: tuple[str, ...]
+    tile: tuple[int, int, int] | None = None
+
+
+def capture(photographs: af.Material, params: Params, context: af.Context) -> af.Material:
+    """Make the material; raise StepError where the photographs cannot be used."""
+    with one_thread():
+        captured = _captured(photographs, params, context)
+        result, notes = _cut(captured, params)
+    for name, value in {**captured.notes, **notes}.items():
+        context.note(name, value)
+    for flag in captured.flags:
+        context.flag(flag)
+    context.progress(1.0)
+    return photographs.replace(**textures(result, "repeat" if params.tileable else "clamp"))
+
+
+def _captured(photographs: af.Material, params: Params, context: af.Context) -> Captured:
+    name = photographs.name
+    flash, guide = photographs.get("flash"), photographs.get("guide")
+    if flash is None and guide is None:
+        raise af.StepError(name, "there is neither a flash nor a guide photo", "name the inputs 'flash' and 'guide'")
+    if flash is None and guide is not None:
+        return _from_guide(guide.data, name)
+    assert flash is not None  # noqa: S101
+    fov, told = _fov(flash, params)
+    light, cast = _balanced(flash.data, params.gray_card)
+    flags = [] if told else [f"the photographs do not say what the camera saw; {_USUAL_FOV:.0f}° is a guess"]
+    if guide is None:
+        flags += check_photo(light, "flash", name)
+        flags.append("made of the flash photo alone: relief and gloss are less certain than with a guide")
+        photos = alone(prepared(light, light, torch.ones(light.shape[1:], dtype=torch.bool), fov))
+        return _solved(photos, photos.guide, params, context, flags, {})
+    flags += check_pair(light, guide.data, name)
+    aligned = align(light, guide.data)
+    if aligned.residual > _FARTHEST:
+        what = f"the photographs cannot be brought to match: they are {aligned.residual:.1f} pixels off"
+        raise af.StepError(name, what, "take them from the same place, of a flat surface")
+    photos = prepared(aligned.flash, guide.data, aligned.mask, fov)
+    notes = {"alignment_residual": round(aligned.residual, 3), "gray_card_cast": cast}
+    return _solved(photos, guide.data, params, context, flags, notes)
+
+
+def _solved(
+    photos: Photos,
+    guide: Tensor,
+    params: Params,
+    context: af.Context,
+    flags: list[str],
+    notes: Mapping[str, Any],
+) -> Captured:
+    descriptors = describe(photos.guide)
+    found = examine(photos, guide, descriptors)
+    flags = flags + [f"the surface is not the same everywhere: {doubt}" for doubt in found.doubts()]
+    data = Data.of(photos, descriptors, _intensity(params.gray_card))
+    kinds = {"auto": (Kind(), Kind(metal=True)), "yes": (Kind(metal=True),), "no": (Kind(),)}[params.metal]
+    steps = max(1, round(STEPS * params.effort))
+    brushed = params.anisotropy == "auto"
+    solution = fit(data, kinds, steps, context.seed, context.progress, brushed=brushed)
+    fitted = refine(solution.maps(data, photos.size), photos, solution.offset, solution.intensity)
+    off = residual(fitted, photos, solution.offset, solution.intensity).abs().mean().item()
+    if off > _POOR_FIT:
+        flags.append(f"the material does not look as the flash photo does: its rendering is {off:.0%} off")
+    flags += imprint_doubts(fitted, photos)
+    notes = {**notes, **_notes(photos, params, solution, found), "residual": round(off, 4)}
+    return Captured(fitted, solution.kind.metal, notes, tuple(flags), found.tile)
+
+
+def _notes(photos: Photos, params: Params, solution: Solution, found: Stationarity) -> dict[str, Any]:
+    anchor = "highlight and a typical albedo" if params.gray_card is None else "gray card"
+    return {
+        "fov": round(photos.fov, 2),
+        "light_offset": [round(value, 4) for value in solution.offset.tolist()],
+        "light_intensity": round(solution.intensity, 4),
+        "exposure_anchor": anchor,
+        "match_quality": round(found.quality, 3),
+        "slow_change": round(found.slow, 3),
+        "spread": round(found.spread, 3),
+        "master_tile": list(found.tile),
+        "surface": ("metal" if solution.kind.metal else "dielectric") + ", brushed" * solution.kind.brushed,
+    }
+
+
+def _from_guide(guide: Tensor, name: str) -> Captured:
+    flags = check_photo(guide, "guide", name)
+    flags.append("made of the guide alone: nothing of relief and gloss is measured")
+    return Captured(naive(flattened(guide)), metal=False, notes={}, flags=tuple(flags))
+
+
+def _cut(captured: Captured, params: Params) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the maps as they are wanted."""
+    maps = maps_of(captured.fitted, metal=captured.metal)
+    if params.output == "tile":
+        rows, columns = _window(captured.tile, captured.fitted.slopes.shape[1:])
+        maps = {name: pixels[:, rows, columns] for name, pixels in maps.items()}
+    if params.tileable:
+        maps = made_tileable(maps)
+    maps, scale = with_height(maps, repeat=params.tileable)
+    return maps, {"height_in_pixels": round(scale, 3)}
+
+
+def _window(tile: tuple[int, int, int] | None, size: torch.Size) -> tuple[slice, slice]:
+    """Return the rows and columns of a square of half the photograph, about the master tile."""
+    side = min(size) // 2
+    y, x, small = tile or (size[0] // 2, size[1] // 2, 0)
+    starts = [
+        min(max(0, first + small // 2 - side // 2), whole - side) for first, whole in zip((y, x), size, strict=True)
+    ]
+    return slice(starts[0], starts[0] + side), slice(starts[1], starts[1] + side)
+
+
+def _fov(photo: af.Texture, params: Params) -> tuple[float, bool]:
+    """Return degrees along the longer side, and whether anybody said so; a film frame's longer side is 36 mm."""
+    if params.fov is not None:
+        return params.fov, True
+    focal = getattr(getattr(photo, "camera", None), "focal_35mm", None)
+    if focal and _SHORTEST <= focal <= _LONGEST:
+        return math.degrees(2 * math.atan(18 / focal)), True
+    return _USUAL_FOV, False
+
+
+def _intensity(gray: float | tuple[float, float, float] | None) -> float | None:
+    """Return the light's intensity at the distance of the camera, from what 18 % of it look like."""
+    if gray is None:
+        return None
+    return (gray if isinstance(gray, float) else sum(gray) / 3) / _GRAY * math.pi
+
+
+def _balanced(flash: Tensor, gray: float | tuple[float, float, float] | None) -> tuple[Tensor, list[float] | None]:
+    """Take out of the flash photo the color that a gray card has in it."""
+    if gray is None or isinstance(gray, float):
+        return flash, None
+    mean = sum(gray) / 3
+    cast = [value / mean for value in gray]
+    return flash / flash.new_tensor(cast)[:, None, None], [round(value, 4) for value in cast]
