@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from assetforge.errors import blamed_on
-from assetforge.material.map_spec import MapSpec
+from assetforge.material.map_spec import MapKind, MapSpec
 from assetforge.params import Params
 
 if TYPE_CHECKING:
@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=Params)
 
 Precision = Literal["float32", "bfloat16", "float16"]
-MapRule = Literal["every map", "every color map"]
+MapRule = Literal["every map", "every color map", "every photo"]
 MapNames = frozenset[str] | MapRule
 RunFunction = Callable[["Material", P, "Context"], "Material"]
 
-RULES: tuple[MapRule, ...] = ("every map", "every color map")
+_KINDS: Mapping[MapRule, frozenset[MapKind]] = {
+    "every map": frozenset({"color", "data", "vector", "id"}),
+    "every color map": frozenset({"color"}),
+    "every photo": frozenset({"photo"}),
+}
+RULES: tuple[MapRule, ...] = tuple(_KINDS)
 JSON = Any
 """Whatever JSON can hold: numbers that are finite, words, lists and mappings."""
 
@@ -121,8 +126,9 @@ def step(  # noqa: PLR0913  as many as a step has sides
 ) -> Callable[[RunFunction[P]], Step[P]]:
     """Make a `Step` of the decorated function.
 
-    reads, writes: map names, or "every map" or "every color map" of the material. The function is given the maps that
-    it reads and no other; those that it does not write pass by untouched.
+    reads, writes: map names, or "every map", "every color map" or "every photo" of the material. The function is given
+    the maps that it reads and no other; those that it does not write pass by untouched. Photographs that a material is
+    made of are no maps of it: only "every photo" and their names mean them.
     on_demand: a function of the parameters that returns the names of further maps, which only these have it write.
     weights: names of files in the plugin's `weights` folder, or a function of the parameters that returns them.
     resources: what the step needs of the machine; a pipeline may say it otherwise.
@@ -165,8 +171,7 @@ def _names(maps: Iterable[str] | MapRule) -> MapNames:
 
 def select(names: MapNames, available: Mapping[str, MapSpec]) -> frozenset[str]:
     """Return the map names that a rule stands for, given the material's maps."""
-    if names == "every map":
-        return frozenset(available)
-    if names == "every color map":
-        return frozenset(name for name, spec in available.items() if spec.is_color)
-    return names
+    if not isinstance(names, str):
+        return names
+    kinds = _KINDS[names]
+    return frozenset(name for name, spec in available.items() if spec.kind in kinds)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from assetforge.errors import PluginError
+from assetforge.material.map_spec import MAPS
 from assetforge.plugins import anew, load
+from assetforge.steps import select
 
 STEP = """\
 from __future__ import annotations
@@ -259,3 +261,10 @@ def test_a_function_of_a_step_that_gives_no_names_is_blamed(role: str, gives: st
     step = registry.steps["s"]
     with pytest.raises(PluginError, match=rf"^step 's': its function `{role}` failed: \w+"):
         step.weights_of(step.params()) if role == "weights" else step.writes_with(step.params(), {})
+
+
+def test_photographs_are_no_maps_of_the_material_that_is_made_of_them() -> None:
+    there = {name: MAPS[name] for name in ("flash", "guide", "base_color", "normal", "id")}
+    assert select("every map", there) == {"base_color", "normal", "id"}
+    assert select("every color map", there) == {"base_color"}
+    assert select("every photo", there) == {"flash", "guide"}

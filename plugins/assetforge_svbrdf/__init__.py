@@ -42,7 +42,7 @@ class Params(af.Params):
 @af.step(
     "svbrdf",
     Params,
-    reads="every color map",
+    reads="every photo",
     writes=WRITES,
     resources=af.Resources(device="cpu", memory=3 * 2**30),  # a fit rounds its way elsewhere on another device
 )

@@ -3,8 +3,8 @@
 Aittala et al. look for the pixels that are like one of a master tile, and fit its parameters to what the flash shows of
 them all. A small network that maps the descriptor of a pixel to its parameters does the same in one go: pixels that
 look alike get parameters that are alike, and the flash, which comes from another side at each of them, corrects them
-together. Measured beside stacks of matched pixels, it was much better on materials without exact repeats, whose best
-matches are not very good.
+together. Where nothing repeats exactly, the best match of a pixel is not very like it, and a stack of matches is as far
+off; a function has no such floor.
 """
 
 from __future__ import annotations

@@ -94,6 +94,6 @@ def rounding(data: Tensor, spec: MapSpec, output: Format) -> Tensor:
         return brightest * relative * 1.001 + (1e-7 if relative else 0)
     code = 1 / (255 if output.depth == "8" else 65535)
     if not spec.is_color:
-        return torch.full_like(data, code * (1.001 if spec.kind == "vector" else 0.501))
+        return torch.full_like(data, code * (1.01 if spec.kind == "vector" else 0.501))
     slope = torch.where(data > 0.0031, 2.4 / 1.055 * data.abs().clamp(1e-3, 1.2).pow(1.4 / 2.4), 1 / 12.92)
     return slope * code * 0.51 + 1e-6
