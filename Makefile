@@ -4,9 +4,10 @@ INSTALLED := .venv/.installed
 
 .PHONY: demo test test-all check bench docs clean
 
-demo: $(INSTALLED)  ## make samples, upscale them, say where the results are
+demo: $(INSTALLED)  ## make samples, upscale them, make a material of two photographs, say where the results are
 	$(BIN)/assetforge samples samples
 	$(BIN)/assetforge run pipelines/quickstart.yaml
+	$(BIN)/assetforge run pipelines/photo_to_material.yaml --only brick
 
 test: check  ## everything that CI runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report=term
