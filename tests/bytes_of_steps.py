@@ -25,9 +25,9 @@ def material(name: str, side: int) -> Material:
 
 
 STEPS = {
-    "patches": lambda: multiply(material("stone", 80), candidates=2, turn="mirror", edges=1),
+    "patches": lambda: multiply(material("stone", 64), candidates=1, turn="mirror", edges=1),
     "lattice": lambda: multiply(material("brick", 96), candidates=1, repair_normals=True, flatten=0.3),
-    "in place": lambda: multiply(material("stone", 80), candidates=1, variation=0.2),
+    "in place": lambda: multiply(material("stone", 64), candidates=1, variation=0.2),
     "blend": lambda: multiply(material("brick", 96), method="blend"),
     "apply_map": lambda: applied(material("stone", 64)),
     "neural": lambda: multiply(material("stone", 64), method="neural", effort=0.05),
@@ -46,7 +46,7 @@ def main(kept: Path) -> None:
     if kept.exists():
         before, exemplars = torch.load(kept, weights_only=False)
     else:
-        sides = (("stone", 64), ("stone", 80), ("brick", 96))
+        sides = (("stone", 64), ("brick", 96))
         made = {f"{name} {side}": exemplar(name, side) for name, side in sides}
         before = None
         exemplars = {key: {name: (t.data, t.color_space) for name, t in one.items()} for key, one in made.items()}

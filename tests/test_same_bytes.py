@@ -51,30 +51,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores"),
-    pytest.mark.xdist_group("same_bytes"),
-]
-
-
-@pytest.mark.parametrize(
-    "threads", [2, pytest.param(4, marks=pytest.mark.slow), pytest.param(16, marks=pytest.mark.slow)]
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores"
 )
+
+
+def test_steps_are_alike_on_every_processor_and_on_any_number_of_cores(folder: Path) -> None:
+    first, here = told(folder, 1, 1, narrow=False), told(folder, 2, 2, narrow=True)
+    for name in EXACT:
+        assert here[name][0] == first[name][0], name
+    for name, most in TOLERANCE.items():
+        assert here[name][1] <= most, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [2, 4, 16])
 def test_no_step_depends_on_the_number_of_cores(folder: Path, threads: int) -> None:
     first, here = told(folder, 1, 1, narrow=False), told(folder, threads, 2, narrow=False)
     assert {name: digest for name, (digest, _) in here.items()} == {name: digest for name, (digest, _) in first.items()}
-
-
-def test_pieces_are_put_together_alike_by_every_processor(folder: Path) -> None:
-    first, here = told(folder, 1, 1, narrow=False), told(folder, 1, 2, narrow=True)
-    for name in EXACT:
-        assert here[name][0] == first[name][0], name
-
-
-def test_networks_agree_within_a_tolerance(folder: Path) -> None:
-    here = told(folder, 1, 2, narrow=True)
-    for name, most in TOLERANCE.items():
-        assert here[name][1] <= most, name
 
 
 @pytest.mark.slow

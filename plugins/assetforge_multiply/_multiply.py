@@ -251,16 +251,17 @@ def _from_patches(
 
 def _task(stack: Stack, exemplars: Exemplars, size: tuple[int, int], params: Params, seed: int) -> tuple[Task, Tensor]:
     """Return what is to be synthesized, and the channels (S, C, H, W) that it is made of."""
-    maps, channels = stack.guidance(), stack.channels
-    guidance = torch.cat([maps, *piece_channels(exemplars, maps)], 1)
+    guidance, channels = stack.guidance(), stack.channels
     guide = None
     if params.guide is not None or exemplars.kinds > 1:
         own, guide = guide_channels(exemplars, size, params, seed)
         guidance, guide = torch.cat([guidance, own.to(guidance.device)], 1), guide.to(guidance.device)
     alone = len(exemplars.materials) == 1 and guide is None
-    lattice = find_lattice(maps[0].cpu()) if params.regular == "auto" and params.variation == 1 and alone else None
-    if lattice is not None:
+    lattice = find_lattice(guidance[0].cpu()) if params.regular == "auto" and params.variation == 1 and alone else None
+    if lattice is not None:  # its cells stay apart of themselves
         guidance, channels, lattice = _fitted(guidance, channels, lattice, size)
+    else:
+        guidance = torch.cat([*piece_channels(exemplars, guidance), guidance], 1)
     return Task(Pyramid(guidance), size, seed, guide, lattice, params.variation, _ignored(exemplars, stack)), channels
 
 

@@ -57,6 +57,8 @@ _BLOCK_NOISE = 0.5
 _LEAST_DETAIL, _LEAST_FACTOR = 1e-3, 0.05
 _UNLIKE = 0.3
 """Pixels by which features that do not correlate at all may mislead."""
+_BENDABLE = 256
+"""Pixels of the shorter side from which on a lens bends a picture by more than shading seems to."""
 _HELPS = 0.02
 """By which share of what does not correlate the radial term must lower it to be kept."""
 
@@ -278,9 +280,10 @@ def _measured(levels: Sequence[_Level], start: _Warp, channels: slice) -> _Found
     finest, coarser = levels[-1], levels[max(len(levels) - 2, 0)]
     warp = _refined(finest, start, channels)
     correlation, radial = _correlation(finest, warp, channels), False
-    bent = _refined(finest, warp, channels, radial=True)
-    if _correlation(finest, bent, channels) - correlation > _HELPS * (1 - correlation):
-        warp, radial = bent, True
+    if min(finest.size) >= _BENDABLE:
+        bent = _refined(finest, warp, channels, radial=True)
+        if _correlation(finest, bent, channels) - correlation > _HELPS * (1 - correlation):
+            warp, radial = bent, True
     coarse = _refined(coarser, warp.at(coarser.size), channels, radial=radial).at(finest.size)
     offsets = 2 * _corners(warp) - _corners(coarse)
     ahead = _Warp(plane.of_corners(offsets, finest.size), 2 * warp.radial - coarse.radial, finest.size)

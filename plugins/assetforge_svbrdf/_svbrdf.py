@@ -17,7 +17,7 @@ from torch import Tensor
 import assetforge as af
 from assetforge.ops.threads import one_thread
 from assetforge_svbrdf import Params
-from assetforge_svbrdf._align import align
+from assetforge_svbrdf._align import align, refuse
 from assetforge_svbrdf._checks import imprint_doubts
 from assetforge_svbrdf._descriptors import describe
 from assetforge_svbrdf._fit import Data, Solution, fit
@@ -30,8 +30,6 @@ from assetforge_svbrdf._surface import Fitted, Kind
 from assetforge_svbrdf._tileable import made_tileable
 
 STEPS = 700
-_FARTHEST = 1.0
-"""Pixels of misalignment beyond which no material is made."""
 _USUAL_FOV = 60.0
 _SHORTEST, _LONGEST = 8.0, 400.0
 """Focal lengths that lenses have, in millimeters of a film camera; others are not believed."""
@@ -82,9 +80,7 @@ def _captured(photographs: af.Material, params: Params, context: af.Context) -> 
         return _solved(photos, photos.guide, params, context, flags, {})
     flags += check_pair(light, guide.data, name)
     aligned = align(light, guide.data)
-    if aligned.residual > _FARTHEST:
-        what = f"the photographs cannot be brought to match: they are {aligned.residual:.1f} pixels off"
-        raise af.StepError(name, what, "take them from the same place, of a flat surface")
+    refuse(aligned)
     photos = prepared(aligned.flash, guide.data, aligned.mask, fov)
     notes = {"alignment_residual": round(aligned.residual, 3), "gray_card_cast": cast}
     return _solved(photos, guide.data, params, context, flags, notes)

@@ -19,7 +19,7 @@ SIDE = 40
     ("name", "params"),
     [
         ("stone", {"turn": "mirror", "tileable": "x", "polish_by": "neural", "effort": 0.05}),
-        ("brick", {"repair_normals": True, "save_map": True}),
+        pytest.param("brick", {"repair_normals": True, "save_map": True}, marks=pytest.mark.slow),
         ("stone", {"method": "blend"}),
         ("stone", {"method": "neural", "effort": 0.02}),
         ("stone", {"method": "neural", "effort": 0.02, "loss": "sliced"}),
@@ -37,6 +37,7 @@ def check(material: Material, params: dict[str, object]) -> None:
     assert all(torch.equal(there[key].data, texture.data) for key, texture in here.items())
 
 
+@pytest.mark.slow
 def test_no_mask_or_guide_is_left_behind(tmp_path: Path) -> None:
     region = torch.zeros(SIDE, SIDE, dtype=torch.bool)
     region[10:30, 8:28] = True

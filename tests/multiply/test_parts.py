@@ -35,12 +35,12 @@ def test_only_the_region_is_made_anew_and_its_rim_does_not_show(tmp_path: Path) 
 
 
 def test_results_with_the_same_edges_tile_with_one_another() -> None:
-    variants = [multiply(exemplar("stone"), seed, edges=7, candidates=1) for seed in range(3)]
+    variants = [multiply(exemplar("stone", 96), seed, edges=7, candidates=1) for seed in range(3)]
     for name in variants[0]:
         tiles = [one[name].data for one in variants]
         assert diversity(tiles[0], tiles[1]) > 0.1
         off = tiles[0] - tiles[1]
-        assert all(edge.abs().max() == 0 for edge in (off[:, :18], off[:, -18:], off[:, :, :18], off[:, :, -18:]))
+        assert all(edge.abs().max() == 0 for edge in (off[:, :12], off[:, -12:], off[:, :, :12], off[:, :, -12:]))
         layout = [[tiles[(row * 2 + column) % 3] for column in range(4)] for row in range(4)]
         for row in layout:
             for left, right in pairwise(row):
@@ -51,7 +51,7 @@ def test_results_with_the_same_edges_tile_with_one_another() -> None:
             assert seam_score(pair, "y") <= 1.2
 
 
-@pytest.mark.parametrize("side", [64, 96])
+@pytest.mark.parametrize("side", [64, pytest.param(96, marks=pytest.mark.slow)])
 def test_small_results_share_no_more_than_their_edges(side: int) -> None:
     first, second = (multiply_and_tell(exemplar("stone", side), seed, edges=1, candidates=1) for seed in (0, 1))
     same = (first[0]["height"].data == second[0]["height"].data).float().mean().item()
@@ -145,6 +145,7 @@ def test_what_is_beyond_a_limit_is_flagged() -> None:
     assert lost == [flag.split(":")[0] for flag in flags if "tell of each other" in flag]
 
 
+@pytest.mark.slow
 def test_another_try_is_never_worse() -> None:
     # So small an exemplar leaves no choice but large copies.
     once, often = (multiply_and_tell(exemplar("stone", 56), retries=retries, candidates=1) for retries in (0, 3))
