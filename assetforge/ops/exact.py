@@ -1,4 +1,4 @@
-"""Arithmetic that gives the same bits on every processor, with any number of threads.
+"""Deterministic arithmetic: the same bits on every processor, with any number of threads.
 
 Libraries add in whatever order suits the processor and how many threads there are, and each order rounds otherwise.
 Where a search compares sums, one that is rounded otherwise may lead somewhere else altogether. What is here has no

@@ -23,6 +23,7 @@ from torch import Tensor
 import assetforge as af
 from assetforge.ops.exact import mix
 from assetforge.ops.resample import resample
+from assetforge.ops.threads import one_thread
 from assetforge.weights.distances import MEASURES, Loss
 from assetforge.weights.features import Border, Features, RandomFeatures, Vgg19, random_features
 from assetforge_multiply import Params
@@ -76,6 +77,7 @@ def neural_settings(stack: Stack, params: Params, context: af.Context) -> Settin
     return Settings(network, params.loss, stack.first_color(), params.effort)
 
 
+@one_thread()  # a sum that is rounded otherwise leads to another picture in the end
 def synthesize_neural(
     exemplar: Tensor,
     size: tuple[int, int],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,15 +16,6 @@ from assetforge_svbrdf._surface import Fitted
 _COLORS = ("diffuse_albedo", "specular_albedo", "base_color")
 _LEAST_STRETCH = 0.02
 _SLOW = 1 / 8
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """How the maps are cut: which pixels of the photograph, and whether they tile."""
-
-    rows: slice
-    columns: slice
-    wrap: Wrap
 
 
 def maps_of(fitted: Fitted, *, metal: bool) -> dict[str, Tensor]:

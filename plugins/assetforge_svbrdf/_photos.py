@@ -20,6 +20,8 @@ CLIPPED = 0.97
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 _DARK = 0.01
 """What even the brightest part of a black photo is below."""
+_SAME = 0.03
+"""Least deviation of the logarithm of the photos' ratio: noise alone has less."""
 _SMALLEST = 64
 _MOST_CLIPPED = 0.4
 _SLOW = 6.0
@@ -95,10 +97,6 @@ def check_photo(photo: Tensor, kind: str, name: str) -> list[str]:
         raise af.StepError(name, what, "expose it shorter, or hold the camera farther away")
     share = (photo.amax(0) >= CLIPPED).float().mean().item()
     return [f"{share:.0%} of the {kind} photo are overexposed; what is there is guessed"] if share > 0.1 else []
-
-
-_SAME = 0.03
-"""Least deviation of the logarithm of the photos' ratio: noise alone has less."""
 
 
 def flattened(guide: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 import assetforge as af
+from assetforge.material.camera import fov
 from assetforge.ops.threads import one_thread
 from assetforge_svbrdf import Params
 from assetforge_svbrdf._align import align, refuse
@@ -31,8 +32,8 @@ from assetforge_svbrdf._tileable import made_tileable
 
 STEPS = 700
 _USUAL_FOV = 60.0
-_SHORTEST, _LONGEST = 8.0, 400.0
-"""Focal lengths that lenses have, in millimeters of a film camera; others are not believed."""
+_NARROWEST, _WIDEST = 5.0, 135.0
+"""Angles that lenses see; others are not believed."""
 _GRAY = 0.18
 _POOR_FIT = 0.08
 """Mean difference of tones between the photograph and its rendering from which on it is said to be poor."""
@@ -70,18 +71,18 @@ def _captured(photographs: af.Material, params: Params, context: af.Context) -> 
     if flash is None and guide is not None:
         return _from_guide(guide.data, name)
     assert flash is not None  # noqa: S101
-    fov, told = _fov(flash, params)
+    angle, told = _angle(flash, params)
     light, cast = _balanced(flash.data, params.gray_card)
     flags = [] if told else [f"the photographs do not say what the camera saw; {_USUAL_FOV:.0f}° is a guess"]
     if guide is None:
         flags += check_photo(light, "flash", name)
         flags.append("made of the flash photo alone: relief and gloss are less certain than with a guide")
-        photos = alone(prepared(light, light, torch.ones(light.shape[1:], dtype=torch.bool), fov))
+        photos = alone(prepared(light, light, torch.ones(light.shape[1:], dtype=torch.bool), angle))
         return _solved(photos, photos.guide, params, context, flags, {})
     flags += check_pair(light, guide.data, name)
     aligned = align(light, guide.data)
     refuse(aligned)
-    photos = prepared(aligned.flash, guide.data, aligned.mask, fov)
+    photos = prepared(aligned.flash, guide.data, aligned.mask, angle)
     notes = {"alignment_residual": round(aligned.residual, 3), "gray_card_cast": cast}
     return _solved(photos, guide.data, params, context, flags, notes)
 
@@ -154,13 +155,13 @@ def _window(tile: tuple[int, int, int] | None, size: torch.Size) -> tuple[slice,
     return slice(starts[0], starts[0] + side), slice(starts[1], starts[1] + side)
 
 
-def _fov(photo: af.Texture, params: Params) -> tuple[float, bool]:
-    """Return degrees along the longer side, and whether anybody said so; a film frame's longer side is 36 mm."""
+def _angle(photo: af.Texture, params: Params) -> tuple[float, bool]:
+    """Return degrees along the longer side, and whether anybody said so."""
     if params.fov is not None:
         return params.fov, True
-    focal = getattr(getattr(photo, "camera", None), "focal_35mm", None)
-    if focal and _SHORTEST <= focal <= _LONGEST:
-        return math.degrees(2 * math.atan(18 / focal)), True
+    seen = fov(photo.camera)
+    if seen is not None and _NARROWEST < seen < _WIDEST:
+        return seen, True
     return _USUAL_FOV, False
 
 

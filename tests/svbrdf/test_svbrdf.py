@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 from assetforge_svbrdf import WRITES, Params
 from assetforge_svbrdf._maps import with_height
-from assetforge_svbrdf._svbrdf import _fov
+from assetforge_svbrdf._svbrdf import _angle
 from assetforge_svbrdf._tileable import made_tileable
 from svbrdf.baselines import best_naive, flat, plain
 from svbrdf.conftest import SPECS, captured, gray_of, maps_of, photographs
@@ -18,6 +17,7 @@ from svbrdf.measures import measure
 from svbrdf.synthetic import Pair, Shot, brushed, photograph, sample, shared, spoiled
 
 import assetforge as af
+from assetforge.material.camera import Camera
 from assetforge.material.material import Material, check_map
 from assetforge.material.texture import Texture
 from assetforge.ops.seams import seam_score
@@ -104,10 +104,12 @@ def test_one_photograph_gives_a_material_that_is_said_to_be_doubtful(name: str) 
 
 
 def test_the_angle_of_view_follows_from_the_focal_length() -> None:
-    photo = SimpleNamespace(camera=SimpleNamespace(focal_35mm=28.0))
-    assert _fov(photo, Params()) == (pytest.approx(65.5, abs=0.1), True)
-    assert _fov(photo, Params(fov=50.0)) == (50.0, True)
-    assert _fov(SimpleNamespace(camera=SimpleNamespace(focal_35mm=0.3)), Params()) == (60.0, False)
+    def photo(focal: float | None) -> Texture:
+        return Texture(torch.zeros(3, 8, 8), af.ColorSpace.LIN_REC709, camera=Camera(focal))
+
+    assert _angle(photo(28.0), Params()) == (pytest.approx(65.5, abs=0.1), True)
+    assert _angle(photo(28.0), Params(fov=50.0)) == (50.0, True)
+    assert _angle(photo(0.3), Params()) == _angle(photo(None), Params()) == (60.0, False)
 
 
 def _pair(flash: torch.Tensor, guide: torch.Tensor) -> Material:
