@@ -8,6 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Marks that turn the direction of text, so that it is not read as it stands."""
@@ -58,6 +62,10 @@ class Problem:
         text = f"{self.where}: {self.what}" if self.where else self.what
         return f"{text}; {self.instead}" if self.instead else text
 
+    def shown_by(self, picture: str) -> Problem:
+        """Return this problem, telling of a file that shows it."""
+        return Problem(self.where, self.what, "; ".join(filter(None, [self.instead, f"see {picture}"])))
+
 
 class AssetForgeError(Exception):
     """Base of all errors that are shown to a user as text and not as a traceback."""
@@ -103,10 +111,18 @@ class OutputError(AssetForgeError):
 
 
 class StepError(AssetForgeError):
-    """A step failed on an asset, or returned something that is not a valid material."""
+    """A step failed on an asset, or returned something that is not a valid material.
+
+    picture: what shows better than words what is wrong: sRGB (3, H, W), or gray (1, H, W), 0 to 1. It is kept as a PNG
+    beside the asset's log until the asset is built or fails anew, and the error that is reported names the file.
+    """
 
     retry = True
     quarantine = True
+
+    def __init__(self, where: str, what: str, instead: str = "", *, picture: Tensor | None = None) -> None:
+        super().__init__(where, what, instead)
+        self.picture = picture
 
 
 class StoreError(AssetForgeError):

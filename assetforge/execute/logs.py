@@ -1,4 +1,4 @@
-"""What the jobs of a pipeline printed, a file each, beside its state."""
+"""What the jobs of a pipeline printed, a file each, and drew of their failures, beside its state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ FOLDER = "logs"
 
 @dataclass(frozen=True)
 class Logs:
-    """The logs of a pipeline: one for each asset that printed something when it was last built."""
+    """The logs of a pipeline: one for each asset that printed something when it was last built.
+
+    Beside it is a picture, where the asset's last step failed and drew one.
+    """
 
     folder: Path
 
@@ -31,20 +34,33 @@ class Logs:
 
     def keep(self, asset: str, text: str) -> str:
         """Keep what an asset's job printed in place of what it printed before; return where, or nothing."""
-        path = self.path(asset)
-        try:
-            if text.strip():
-                write_atomically(path, text.encode(errors="backslashreplace"))
-                return str(path)
-            path.unlink(missing_ok=True)
-        except (OSError, OutputError):  # how the job ended is what matters
-            pass
-        return ""
+        return _keep(self.path(asset), text.encode(errors="backslashreplace") if text.strip() else b"")
+
+    def keep_picture(self, asset: str, png: bytes) -> str:
+        """Keep the picture of an asset's failure in place of that of an earlier one; return where, or nothing."""
+        return _keep(self._picture(asset), png)
 
     def prune(self, assets: Iterable[str]) -> None:
-        """Remove the logs of all other assets than these."""
-        kept = {self.path(asset) for asset in assets} if self.folder.is_dir() else set()
-        for path in self.folder.glob("*.log"):
+        """Remove the logs and pictures of all other assets than these."""
+        if not self.folder.is_dir():
+            return
+        kept = {path for asset in assets for path in (self.path(asset), self._picture(asset))}
+        for path in (*self.folder.glob("*.log"), *self.folder.glob("*.png")):
             if path not in kept:
                 with suppress(OSError):
                     path.unlink()
+
+    def _picture(self, asset: str) -> Path:
+        return self.folder / f"{file_name(asset)}.png"
+
+
+def _keep(path: Path, content: bytes) -> str:
+    """Let a file hold this, or let there be none; return where it is, or nothing."""
+    try:
+        if content:
+            write_atomically(path, content)
+            return str(path)
+        path.unlink(missing_ok=True)
+    except (OSError, OutputError):  # how the job ended is what matters
+        pass
+    return ""

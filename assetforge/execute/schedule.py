@@ -81,6 +81,8 @@ class Ending:
     quarantine: bool = False
     stale: bool = False
     """Whether it was planned with something that is not so any more."""
+    picture: bytes = b""
+    """A PNG that shows what is wrong, where the step drew one."""
 
 
 class Books(Protocol):
@@ -333,7 +335,7 @@ class Schedule:
         shutil.rmtree(attempt.scratch, ignore_errors=True)
         if failed is None:
             return Ending(attempt)
-        return Ending(attempt, failed.problem, failed.quarantine, failed.stale)
+        return Ending(attempt, failed.problem, failed.quarantine, failed.stale, failed.picture)
 
 
 def _startup_error(failed: Failed) -> AssetForgeError:

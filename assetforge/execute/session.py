@@ -245,20 +245,29 @@ class _SessionBooks(Books):
     def ended(self, ending: Ending) -> None:
         """Note how a job ended."""
         attempt, job, state = ending.attempt, ending.attempt.job, self.office.state
-        log = self.logs.keep(job.asset, attempt.log)
+        problem, log = self._kept(ending)
         self.started.discard(job.asset)
-        if ending.problem is None:
+        if problem is None:
             noted = notes.gather(self.office.store, _noted_by(job), (output.key for output in job.outputs))
             state.remember(job.asset, job.signature, job.sources, job.facts, attempt.published, noted.flags)
             for one in attempt.published:
                 self.office.emit(OutputWritten(job.asset, str(self.office.pipeline.folder / one.name)))
             self.ledger.done(job, attempt.seconds, noted, log)
         elif ending.stale and self.manner.keep_up:
-            self.office.emit(AttemptFailed(job.asset, str(ending.problem)))
+            self.office.emit(AttemptFailed(job.asset, str(problem)))
             self.ledger.untouched(job, "not run")
         else:
-            error = str(ending.problem)
+            error = str(problem)
             if ending.quarantine:
                 state.journal.quarantine(job.asset, job.signature, attempt.failures, error, log)
             self.ledger.finish(job, "failed", attempt.seconds, error, log, quarantined=ending.quarantine)
         state.journal.unclaim(job.asset, self.run)
+
+    def _kept(self, ending: Ending) -> tuple[Problem | None, str]:
+        """Keep what a job printed and drew; return its problem, which tells of the picture, and where its log is."""
+        asset, printed, problem = ending.attempt.job.asset, ending.attempt.log, ending.problem
+        picture = self.logs.keep_picture(asset, ending.picture)
+        if problem is not None and picture:
+            problem = problem.shown_by(picture)
+            printed += f"{problem}\n"  # so that whoever finds either finds the other
+        return problem, self.logs.keep(asset, printed)

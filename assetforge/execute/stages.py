@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from assetforge.errors import AssetForgeError, Problem
+from assetforge.errors import AssetForgeError, Problem, StepError
 from assetforge.events import Event
 from assetforge.plan.jobs import Job, MapOrigin, Output, SourceMap, Task
 from assetforge.plan.keys import written_key
@@ -107,11 +107,21 @@ class Failed:
     quarantine: bool = False
     exit_code: int = AssetForgeError.exit_code
     stale: bool = False
+    picture: bytes = b""
+    """A PNG that shows what is wrong, where the step drew one."""
 
 
 def failure(error: AssetForgeError) -> Failed:
     """Spell an error as an answer."""
-    return Failed(error.problem, error.retry, error.quarantine, error.exit_code, error.stale)
+    return Failed(error.problem, error.retry, error.quarantine, error.exit_code, error.stale, _drawn(error))
+
+
+def _drawn(error: AssetForgeError) -> bytes:
+    if not isinstance(error, StepError) or error.picture is None:
+        return b""
+    from assetforge.execute.pictures import as_png  # needs torch, which whoever has drawn has loaded
+
+    return as_png(error.picture)
 
 
 @dataclass(frozen=True)

@@ -132,12 +132,12 @@ def align(flash: Tensor, guide: Tensor) -> Alignment:
     return Alignment(warped, plane.inside(points, warp.size), residual, warp.homography, warp.radial, shifts)
 
 
-def refuse(alignment: Alignment) -> None:
-    """Raise StepError where two photographs were not brought together."""
+def refuse(alignment: Alignment, guide: Tensor) -> None:
+    """Raise StepError where two photographs were not brought together, with a picture of where they are apart."""
     if alignment.residual > MOST_RESIDUAL:
         what = f"and guide stay {alignment.residual:.1f} pixels apart, however they are laid"
         instead = "take both of one place, from one spot, the surface flat and sharp"
-        raise af.StepError("flash", what, instead)
+        raise af.StepError("flash", what, instead, picture=residual_picture(alignment, guide))
 
 
 def residual_picture(alignment: Alignment, guide: Tensor) -> Tensor:

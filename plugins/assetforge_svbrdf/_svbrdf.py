@@ -81,7 +81,7 @@ def _captured(photographs: af.Material, params: Params, context: af.Context) -> 
         return _solved(photos, photos.guide, params, context, flags, {})
     flags += check_pair(light, guide.data, name)
     aligned = align(light, guide.data)
-    refuse(aligned)
+    refuse(aligned, guide.data)
     photos = prepared(aligned.flash, guide.data, aligned.mask, angle)
     notes = {"alignment_residual": round(aligned.residual, 3), "gray_card_cast": cast}
     return _solved(photos, guide.data, params, context, flags, notes)

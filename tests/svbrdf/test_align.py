@@ -43,7 +43,7 @@ def test_a_pair_that_is_ten_pixels_apart_comes_together(name: str) -> None:
     found = aligned(name)
     assert error(found.homography, found.radial, photos) <= 0.25
     assert found.residual <= 0.35
-    refuse(found)
+    refuse(found, photos.guide)
 
 
 @pytest.mark.slow
@@ -71,8 +71,10 @@ def test_the_flash_is_warped_and_says_what_it_does_not_show() -> None:
 def test_photographs_of_two_places_are_refused() -> None:
     found = align(pair("brick").flash, pair("metal").guide)
     assert found.residual > MOST_RESIDUAL
-    with pytest.raises(StepError, match="pixels apart"):
-        refuse(found)
+    with pytest.raises(StepError, match="pixels apart") as caught:
+        refuse(found, pair("metal").guide)
+    assert caught.value.picture is not None
+    assert caught.value.picture.shape == pair("metal").guide.shape
 
 
 def test_a_picture_shows_where_they_are_apart() -> None:
