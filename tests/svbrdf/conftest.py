@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from assetforge_svbrdf import DIRECTION, Params
@@ -14,6 +15,9 @@ import assetforge as af
 from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
+from assetforge.samples import make_sample
+from assetforge.samples.photographs import FLASH, GUIDE, Photographs, as_jpeg
+from assetforge.samples.photographs import photographs as take
 
 SPECS = {**MAPS, "anisotropy_direction": DIRECTION}
 
@@ -43,3 +47,14 @@ def maps_of(material: Material) -> Maps:
     """Take from a material what is measured."""
     names = ("diffuse_albedo", "normal", "roughness", "specular_albedo")
     return Maps(*(material[name].data for name in names))
+
+
+@lru_cache
+def shot(name: str, size: tuple[int, int] = (128, 192), seed: int = 1) -> Photographs:
+    """Photograph a sample; the camera hardly moves between the shots."""
+    return take(make_sample(name, max(size)), size, seed, repeats=1.0, shift=1.0)
+
+
+def files_of(pair: Photographs) -> dict[str, bytes]:
+    """Return both photographs as the files of a telephone."""
+    return {"flash": as_jpeg(pair.flash, FLASH), "guide": as_jpeg(pair.guide, GUIDE)}

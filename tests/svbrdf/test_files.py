@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
 from conftest import Forge
-
-from assetforge.samples import make_sample
-from assetforge.samples.photographs import FLASH, GUIDE, Photographs, as_jpeg, photographs
+from svbrdf.conftest import files_of, shot
 
 SIZE = (128, 192)
 PIPELINE = """\
@@ -24,11 +21,6 @@ steps:
     with: {effort: 0.01, metal: "no", anisotropy: "no"}
 outputs: {dir: build, maps: [base_color, normal]}
 """
-
-
-@lru_cache
-def shot(name: str, size: tuple[int, int] = SIZE) -> Photographs:
-    return photographs(make_sample(name, max(size)), size, 1, repeats=1.0, shift=1.0)
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,7 @@ def run(project: Path, forge: Forge, flash: bytes, guide: bytes) -> Ran:
 def test_a_pair_that_does_not_belong_together_leaves_a_picture_of_where_it_is_apart(
     tmp_path: Path, forge: Forge
 ) -> None:
-    ran = run(tmp_path, forge, as_jpeg(shot("brick").flash, FLASH), as_jpeg(shot("metal").guide, GUIDE))
+    ran = run(tmp_path, forge, files_of(shot("brick"))["flash"], files_of(shot("metal"))["guide"])
     assert "pixels apart" in ran.error
     picture = Path(ran.log).with_suffix(".png")
     assert f"see {picture}" in ran.error
