@@ -18,7 +18,8 @@ class MapSpec:
     """One word of the vocabulary.
 
     `kind` rules the treatment: color and photo are decoded to linear light, data is taken as it is, a vector is
-    renormalized after resampling, an id is never averaged.
+    renormalized after resampling, an id is never averaged. A vector whose `neutral` has no height is a direction in
+    the plane of the surface, and stays in it.
     """
 
     name: str
@@ -42,6 +43,11 @@ class MapSpec:
     def is_color(self) -> bool:
         """Whether the map holds light, so that its files are decoded to linear Rec.709."""
         return self.kind in ("color", "photo")
+
+    @property
+    def is_in_plane(self) -> bool:
+        """Whether the map holds directions along the surface, (x, y, 0), and not normals, which stand on it."""
+        return self.kind == "vector" and self.neutral[2:] == (0.0,)
 
     @property
     def color_space(self) -> ColorSpace:

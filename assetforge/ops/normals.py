@@ -22,6 +22,15 @@ def normalize(vectors: Tensor) -> Tensor:
     return torch.where(length > SHORTEST, vectors / length.clamp_min(SHORTEST), flat)
 
 
+def in_plane(vectors: Tensor) -> Tensor:
+    """Return directions along the surface, (3, H, W), from their x and y; to the right where these have no length."""
+    across = vectors[:2]
+    length = norm(across)
+    right = vectors.new_tensor([1.0, 0.0]).view(2, 1, 1)
+    unit = torch.where(length > SHORTEST, across / length.clamp_min(SHORTEST), right)
+    return torch.cat([unit, torch.zeros_like(length)])
+
+
 def flip_green(vectors: Tensor) -> Tensor:
     """Turn +Y up (OpenGL) into +Y down (DirectX), and back. (3, H, W)."""
     return vectors * vectors.new_tensor([1.0, -1.0, 1.0]).view(3, 1, 1)

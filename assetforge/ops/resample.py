@@ -12,7 +12,7 @@ from torch import Tensor
 from assetforge.material.map_spec import MAPS, MapSpec
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
-from assetforge.ops.normals import normalize
+from assetforge.ops.normals import in_plane, normalize
 
 Kernel = tuple[Callable[[Tensor], Tensor], float]
 """A function of the distance in source pixels, and the distance from which it is 0."""
@@ -66,7 +66,9 @@ def resample_map(texture: Texture, spec: MapSpec, size: tuple[int, int]) -> Text
 
 def restore(pixels: Tensor, spec: MapSpec, source: Tensor) -> Tensor:
     """Bring resampled or filtered pixels (C, H, W) back to what the map may hold: unit length, or `held_range`."""
-    return normalize(pixels) if spec.kind == "vector" else pixels.clamp(*held_range(spec, source))
+    if spec.kind == "vector":
+        return in_plane(pixels) if spec.is_in_plane else normalize(pixels)
+    return pixels.clamp(*held_range(spec, source))
 
 
 def held_range(spec: MapSpec, *sources: Tensor) -> tuple[float, float]:

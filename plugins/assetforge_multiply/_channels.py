@@ -12,7 +12,7 @@ from torch import Tensor
 import assetforge as af
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.exact import between, moments, norm
-from assetforge.ops.normals import curl, gradients, normalize, of_slopes, slopes_of
+from assetforge.ops.normals import curl, gradients, in_plane, normalize, of_slopes, slopes_of
 from assetforge.ops.resample import restore
 from assetforge.ops.statistics import statistics_distance
 
@@ -28,7 +28,7 @@ _WORSE, _LOST = 1.5, 0.25
 """For the sake of their curl, normals may be so many times farther from the exemplar's statistics, or lose such a part
 of what they gained by a change."""
 _ACROSS = 2
-"""Channels of a vector that is upright and of unit length: the third follows."""
+"""Channels of a vector of unit length that is upright or lies in the plane: the third follows."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ class Stack:
         at = 0
         for name, piece in self._pieces(self.channels):
             count = piece.shape[1]
-            if self.specs[name].kind == "vector" and count == _ACROSS:
+            spec = self.specs[name]
+            if spec.kind == "vector" and not spec.is_in_plane and count == _ACROSS:
                 old, new = (_upright(one[at : at + count]) for one in (voted, changed))
                 channels[at : at + count] = _with_curl(old, new, _upright(piece[0]))[:_ACROSS]
             at += count
@@ -140,7 +141,7 @@ def _encode(data: Tensor, spec: af.MapSpec) -> Tensor:
 
 def _decode(data: Tensor, spec: af.MapSpec, source: Tensor) -> Tensor:
     if spec.kind == "vector":
-        return _upright(data)
+        return in_plane(data) if spec.is_in_plane else _upright(data)
     return restore(hdr_decode(data) if spec.is_color else data, spec, source)
 
 

@@ -37,5 +37,10 @@ def finished(
     result = stack.restore(channels, wrap)
     if not params.repair_normals:
         return result
-    vectors = {name: texture for name, texture in result.items() if specs[name].kind == "vector"}
-    return result.replace(**{name: one.with_data(integrable(one.data)) for name, one in vectors.items()})
+    normals = {name: texture for name, texture in result.items() if _is_upright(specs[name])}
+    return result.replace(**{name: one.with_data(integrable(one.data)) for name, one in normals.items()})
+
+
+def _is_upright(spec: af.MapSpec) -> bool:
+    """Tell whether a map holds normals; directions along the surface are no slopes of a height."""
+    return spec.kind == "vector" and not spec.is_in_plane

@@ -22,7 +22,8 @@ def maps_of(fitted: Fitted, *, metal: bool) -> dict[str, Tensor]:
     """Return all maps but the height, (C, H, W) each.
 
     Anisotropy is as in KHR_materials_anisotropy: roughness is that across the stretch of the highlight, strength² is
-    how far the width along it is toward 1, and the direction is that of the stretch.
+    how far the width along it is toward 1, and the direction is that of the stretch. Of the two opposite ones that mean
+    the same, it is everywhere the one nearer to the whole surface's own, so that neighbors may be averaged.
     """
     alpha = fitted.roughness.square()
     strength, direction = torch.zeros_like(alpha), _flat_direction(alpha)
@@ -30,10 +31,10 @@ def maps_of(fitted: Fitted, *, metal: bool) -> dict[str, Tensor]:
         size = fitted.stretch.square().sum(0, keepdim=True).sqrt()
         along, alpha = (alpha * size.exp()).clamp(0, 1), (alpha * (-size).exp()).clamp(0, 1)
         strength = ((along - alpha) / (1 - alpha).clamp_min(1e-3)).clamp(0, 1).sqrt()
-        angle = torch.atan2(fitted.stretch[1], fitted.stretch[0]) / 2
-        told = (size[0] > _LEAST_STRETCH)[None]
-        turned = torch.stack([torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)])
-        direction = torch.where(told, turned, direction)
+        whole = _along(fitted.stretch.mean((1, 2), keepdim=True))
+        turned = _along(fitted.stretch)
+        turned = torch.where((turned * whole).sum(0, keepdim=True) < 0, -turned, turned)
+        direction = torch.where(size > _LEAST_STRETCH, turned, whole)
     rough = alpha.sqrt()
     return {
         "diffuse_albedo": fitted.diffuse,
@@ -87,6 +88,12 @@ def textures(maps: Mapping[str, Tensor], wrap: Wrap) -> dict[str, af.Texture]:
         data = normalize(pixels) if key in ("normal", "anisotropy_direction") else pixels
         made[key] = af.Texture(data.float().contiguous(), space, wrap)
     return made
+
+
+def _along(stretch: Tensor) -> Tensor:
+    """Return the direction (3, H, W) of a stretch (2, H, W), which has twice its angle."""
+    angle = torch.atan2(stretch[1], stretch[0]) / 2
+    return torch.stack([torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)])
 
 
 def _flat_direction(like: Tensor) -> Tensor:

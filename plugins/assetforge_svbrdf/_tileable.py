@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from assetforge.ops.normals import normalize
+from assetforge.ops.normals import in_plane, normalize
 from assetforge_svbrdf._photos import blurred
 
 _OVERLAP = 0.16
@@ -27,7 +27,8 @@ def made_tileable(maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
     tiled = _joined(dict(maps), closed=False)
     turned = _joined({name: pixels.transpose(1, 2) for name, pixels in tiled.items()}, closed=True)
     result = {name: pixels.transpose(1, 2).contiguous() for name, pixels in turned.items()}
-    return {**result, **{name: normalize(result[name]) for name in ("normal", "anisotropy_direction")}}
+    upright, flat = normalize(result["normal"]), in_plane(result["anisotropy_direction"])
+    return {**result, "normal": upright, "anisotropy_direction": flat}
 
 
 def _joined(maps: dict[str, Tensor], *, closed: bool) -> dict[str, Tensor]:

@@ -8,9 +8,10 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
-from assetforge_multiply import Reroll
+from assetforge_multiply import Params, Reroll
+from assetforge_multiply._multiply import multiply_material
 from conftest import Forge
-from multiply.conftest import apply, exemplar, multiply, multiply_and_tell, write_mask
+from multiply.conftest import SPECS, apply, exemplar, multiply, multiply_and_tell, write_mask
 
 import assetforge as af
 from assetforge.ops.resample import matched
@@ -32,6 +33,19 @@ def test_only_the_region_is_made_anew_and_its_rim_does_not_show(tmp_path: Path) 
     steps = (height[:, 1:] - height[:, :-1]).abs()
     at_the_rim = torch.cat([steps[40:100, 29], steps[40:100, 109]]).mean()
     assert at_the_rim <= steps.mean(0).quantile(0.995)
+
+
+def test_directions_along_the_surface_stay_in_it_and_with_their_colors() -> None:
+    spec = af.MapSpec("brushed", 3, "vector", (-1.0, 1.0), (1.0, 0.0, 0.0), "Along the brush.")
+    height = exemplar("stone", 64)["height"].data
+    brushed = torch.cat([height.cos(), height.sin(), 0 * height])
+    maps = {"height": af.Texture(height, af.ColorSpace.NONE), "brushed": af.Texture(brushed, af.ColorSpace.NONE)}
+    context = af.Context(0, "float32", "cpu", lambda _: None, {}, {**SPECS, "brushed": spec})
+    params = Params(candidates=1, retries=0, repair_normals=True)  # which are none
+    result = multiply_material(af.Material("stone", maps), params, context)
+    across = result["brushed"].data
+    assert across[2].eq(0).all()
+    assert (torch.atan2(across[1], across[0]) - result["height"].data[0]).abs().mean() < 0.02
 
 
 def test_results_with_the_same_edges_tile_with_one_another() -> None:

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assetforge.material.color_space import ColorSpace
-from assetforge.material.map_spec import MAPS
+from assetforge.material.map_spec import MAPS, MapSpec
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
 from assetforge.ops.alpha import bleed
 from assetforge.ops.color import hdr_decode, hdr_encode, luma, srgb_decode, srgb_encode
 from assetforge.ops.metrics import angular_error, psnr
-from assetforge.ops.normals import flip_green, from_height, normalize
+from assetforge.ops.normals import flip_green, from_height, in_plane, normalize
 from assetforge.ops.resample import BOX, matched, nearest, resample, resample_map
 from assetforge.ops.seams import is_tileable, seam_score
 from assetforge.ops.tile import Tiling, map_tiles
@@ -50,6 +50,18 @@ def test_hdr_encoding_is_srgb_up_to_1_and_has_an_inverse_for_any_light() -> None
 def test_luma_spans_studio_range() -> None:
     assert luma(torch.zeros(3, 1, 1)).item() == pytest.approx(16 / 255)
     assert luma(torch.ones(3, 1, 1)).item() == pytest.approx(235 / 255)
+
+
+def test_directions_stay_in_the_plane_when_they_are_resampled() -> None:
+    spec = MapSpec("brushed", 3, "vector", (-1.0, 1.0), (1.0, 0.0, 0.0), "Along the brush.")
+    assert spec.is_in_plane
+    assert not any(known.is_in_plane for known in MAPS.values())
+    turning = torch.linspace(0, math.pi, 8).expand(1, 8, 8)
+    directions = torch.cat([turning.cos(), turning.sin(), 0 * turning])
+    resampled = resample_map(Texture(directions, ColorSpace.NONE), spec, (5, 3)).data
+    assert torch.allclose(resampled[:2].square().sum(0), torch.ones(5, 3))
+    assert resampled[2].eq(0).all()
+    assert torch.equal(in_plane(torch.zeros(3, 1, 1)).flatten(), torch.tensor([1.0, 0.0, 0.0]))
 
 
 def test_normalize_makes_unit_vectors_and_flattens_zero() -> None:

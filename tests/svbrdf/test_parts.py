@@ -108,6 +108,17 @@ def test_stretch_becomes_strength_and_direction() -> None:
     assert maps_of(Fitted(one, one, level, one * 0.5, None), metal=True)["anisotropy"].max() == 0
 
 
+def test_directions_do_not_turn_back_between_neighbors() -> None:
+    angles = torch.linspace(70, 110, 9).deg2rad().expand(1, 4, 9)
+    stretch = 0.5 * torch.cat([(2 * angles).cos(), (2 * angles).sin()])
+    stretch[:, 0, 0] = 0  # what is not stretched there goes along
+    level, one = torch.zeros(2, 4, 9), torch.ones(1, 4, 9)
+    found = maps_of(Fitted(one.expand(3, 4, 9), one.expand(3, 4, 9), level, one * 0.5, stretch), metal=False)
+    directions = found["anisotropy_direction"]
+    assert (directions[:, :, 1:] * directions[:, :, :-1]).sum(0).min() > 0.9
+    assert (directions[0, 1] * angles[0, 1].sin() - directions[1, 1] * angles[0, 1].cos()).abs().max() < 1e-6
+
+
 def test_all_maps_are_cut_alike_and_tile() -> None:
     truth = sample("stone", (96, 144))
     maps = {
