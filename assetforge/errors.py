@@ -113,6 +113,7 @@ class OutputError(AssetForgeError):
 class StepError(AssetForgeError):
     """A step failed on an asset, or returned something that is not a valid material.
 
+    where: the map that is to blame, which the error that is reported replaces by the file, if it comes from one.
     picture: what shows better than words what is wrong: sRGB (3, H, W), or gray (1, H, W), 0 to 1. It is kept as a PNG
     beside the asset's log until the asset is built or fails anew, and the error that is reported names the file.
     """

@@ -167,6 +167,9 @@ def _run(task: Task, material: Material, asset: str, workplace: Workplace, book:
     try:
         with torch.no_grad():
             result = _with_smaller_tiles(task, material, context, workplace.hooks, book)
+    except StepError as error:
+        _name_file(error, task)
+        raise
     except AssetForgeError:
         raise
     except MemoryError as error:
@@ -178,6 +181,13 @@ def _run(task: Task, material: Material, asset: str, workplace: Workplace, book:
     if _versions(material) != before:
         raise StepError(f"step {step.name!r}", "changed its input in place", "compute into new tensors")
     return _checked(result, task)
+
+
+def _name_file(error: StepError, task: Task) -> None:
+    """Let an error that blames a map name the file that it came from, of which a step knows nothing."""
+    origin = task.reads.get(error.problem.where)
+    if isinstance(origin, SourceMap):
+        error.problem = replace(error.problem, where=str(origin.path))
 
 
 def _with_smaller_tiles(task: Task, material: Material, context: Context, hooks: Hooks, book: Notebook) -> object:

@@ -14,9 +14,10 @@ what does not is shading or noise.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -59,6 +60,10 @@ _UNLIKE = 0.3
 """Pixels by which features that do not correlate at all may mislead."""
 _BENDABLE = 256
 """Pixels of the shorter side from which on a lens bends a picture by more than shading seems to."""
+_ALIKE, _CLEARLY = 0.05, 0.6
+"""What does not correlate of photographs that surely lie as they should, and the part of it that is left by a turn
+which is right where they do not."""
+_QUARTERS = ("", "turned to the left", "upside down", "turned to the right")
 _HELPS = 0.02
 """By which share of what does not correlate the radial term must lower it to be kept."""
 
@@ -80,6 +85,9 @@ class Alignment:
     shifts: Tensor
     """(2, N, M) x and y: by how much each block of the picture is still off, in pixels; its size is the reach where
     a block finds no place of its own."""
+    turned: str = ""
+    """How the flash photograph must be turned to lie on the guide clearly better, if so: files lie about how they were
+    held, and what is regular lies on itself when it is turned, too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,13 +137,18 @@ def align(flash: Tensor, guide: Tensor) -> Alignment:
         shifts = block_shifts(levels[-1], points, best.channels)
         residual = math.hypot(spread, _misplaced(shifts))
         warped = plane.sample(flash, points).clamp_min(0)
-    return Alignment(warped, plane.inside(points, warp.size), residual, warp.homography, warp.radial, shifts)
+        turned = _turned(levels[0])
+    return Alignment(warped, plane.inside(points, warp.size), residual, warp.homography, warp.radial, shifts, turned)
 
 
 def refuse(alignment: Alignment, guide: Tensor) -> None:
     """Raise StepError where two photographs were not brought together, with a picture of where they are apart."""
+    if alignment.turned:
+        what = f"the flash photo lies on the guide when it is {alignment.turned}, and not as it is"
+        instead = "correct the orientation that one of the files names, or turn its picture"
+        raise af.StepError("flash", what, instead, picture=residual_picture(alignment, guide))
     if alignment.residual > MOST_RESIDUAL:
-        what = f"and guide stay {alignment.residual:.1f} pixels apart, however they are laid"
+        what = f"the flash and the guide photo stay {alignment.residual:.1f} pixels apart, however they are laid"
         instead = "take both of one place, from one spot, the surface flat and sharp"
         raise af.StepError("flash", what, instead, picture=residual_picture(alignment, guide))
 
@@ -164,7 +177,7 @@ def _fitted(flash: Tensor, size: torch.Size) -> Tensor:
     """Bring a photograph to the guide's size."""
     (height, width), (rows, columns) = flash.shape[1:], size
     if abs((width / height) / (columns / rows) - 1) > _ASPECT:
-        what = f"is {width}×{height} and the guide {columns}×{rows} pixels"
+        what = f"the flash photo is {width}×{height} and the guide {columns}×{rows} pixels"
         raise af.StepError("flash", what, "give two photographs of one camera, held the same way")
     return resample(flash, (rows, columns)).clamp_min(0)
 
@@ -220,6 +233,27 @@ def _started(levels: Sequence[_Level]) -> _Warp:
     for level in levels[1:]:
         warp = _refined(level, warp.at(level.size), kind)
     return warp
+
+
+def _turned(level: _Level) -> str:
+    """Name the turn of the flash photograph that lets it lie on the guide clearly better than as it is, or none."""
+    apart = _unlike(level)
+    if apart < _ALIKE:
+        return ""
+    turned = {}
+    for mirrored, quarters in itertools.product(("", "mirrored"), range(4)):
+        flash = torch.rot90(level.flash.flip(2) if mirrored else level.flash, quarters, (1, 2)).contiguous()
+        name = " and ".join(filter(None, [mirrored, _QUARTERS[quarters]]))
+        if name and flash.shape == level.flash.shape:
+            turned[name] = _unlike(replace(level, flash=flash))
+    best = min(turned, key=lambda name: turned[name])
+    return best if turned[best] < _CLEARLY * apart else ""
+
+
+def _unlike(level: _Level) -> float:
+    """Return how much of either kind of feature does not correlate, however the photographs are laid: the less."""
+    warp = _started([level])
+    return 1 - max(_correlation(level, warp, kind) for kind in (LUMINANCE, CHROMA))
 
 
 def _distance(warp: _Warp) -> float:

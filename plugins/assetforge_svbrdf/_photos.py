@@ -23,7 +23,10 @@ _DARK = 0.01
 _SAME = 0.03
 """Least deviation of the logarithm of the photos' ratio: noise alone has less."""
 _SMALLEST = 64
-_MOST_CLIPPED = 0.4
+_MOST_CLIPPED, _MUCH_CLIPPED = 0.4, 0.1
+"""Parts of a photo: all channels full, which it must not be; and any of them, which is flagged."""
+_GRAY = 1e-3
+"""Linear difference that the channels of a photo with any color have somewhere."""
 _SLOW = 6.0
 """Part of the longer side over which the light on the guide changes."""
 
@@ -65,38 +68,55 @@ def alone(photos: Photos) -> Photos:
     return replace(photos, guide=flattened((photos.flash * fall_off).clamp(0, 1.5)))
 
 
-def check_pair(flash: Tensor, guide: Tensor, name: str) -> list[str]:
+def check_pair(flash: Tensor, guide: Tensor) -> list[str]:
     """Raise StepError where no material can be made of a pair; return doubts of one that is used."""
     if flash.shape != guide.shape:
         sizes = " and ".join(f"{one.shape[2]}×{one.shape[1]}" for one in (flash, guide))
-        raise af.StepError(name, f"the flash and the guide photo differ in size: {sizes}", "take both with one camera")
-    check_photo(guide, "guide", name)
-    doubts = check_photo(flash, "flash", name)
+        what = f"the flash and the guide photo differ in size: {sizes}"
+        raise af.StepError("flash", what, "take both with one camera, held the same way")
+    doubts = check_photo(flash, "flash") + check_photo(guide, "guide")
     first, second = (_luminance(one) for one in (flash, guide))
     ratio = (first + 1e-3) / (second + 1e-3)
     if (ratio.log() - ratio.log().mean()).std().item() < _SAME:
         what = "the flash and the guide photo are the same picture, but for its brightness"
-        raise af.StepError(name, what, "take one with the flash, and one without")
+        raise af.StepError("flash", what, "take one with the flash, and one without")
     inward = [_falls_off(one) for one in (first, second)]
     if inward[1] > 0.12 and inward[1] > inward[0] + 0.1:
         what = "the guide is lit from the middle and the flash photo is not: they seem to be swapped"
-        raise af.StepError(name, what, "exchange their names")
+        full = _overexposed(flash)
+        if full > _MUCH_CLIPPED:  # which may be why it is not
+            what = f"{full:.0%} of the flash photo are overexposed, and it is not brightest in the middle"
+        raise af.StepError("flash", what, "exchange their names, or take the flash photo anew")
     return doubts
 
 
-def check_photo(photo: Tensor, kind: str, name: str) -> list[str]:
-    """Raise StepError where a photograph shows nothing; return doubts."""
+def check_photo(photo: Tensor, kind: str) -> list[str]:
+    """Raise StepError, which blames the map `kind`, where a photograph shows nothing; return doubts."""
     if min(photo.shape[1:]) < _SMALLEST:
         what = f"the {kind} photo is {photo.shape[2]}×{photo.shape[1]}"
-        raise af.StepError(name, what, f"give one of at least {_SMALLEST} pixels to a side")
+        raise af.StepError(kind, what, f"give one of at least {_SMALLEST} pixels to a side")
     if _luminance(photo).flatten().kthvalue(round(0.98 * photo[0].numel())).values.item() < _DARK:
-        raise af.StepError(name, f"the {kind} photo is black", "expose it longer, or check that the flash fired")
+        raise af.StepError(kind, f"the {kind} photo is black", "expose it longer, or check that the flash fired")
     full = (photo.amin(0) >= CLIPPED).float().mean().item()
     if full > _MOST_CLIPPED:
         what = f"{full:.0%} of the {kind} photo are overexposed"
-        raise af.StepError(name, what, "expose it shorter, or hold the camera farther away")
-    share = (photo.amax(0) >= CLIPPED).float().mean().item()
-    return [f"{share:.0%} of the {kind} photo are overexposed; what is there is guessed"] if share > 0.1 else []
+        raise af.StepError(kind, what, "expose it shorter, or hold the camera farther away")
+    doubts = []
+    if (share := _overexposed(photo)) > _MUCH_CLIPPED:
+        doubts.append(f"{share:.0%} of the {kind} photo are overexposed; what is there is guessed")
+    if (photo.amax(0) - photo.amin(0)).max().item() < _GRAY:
+        doubts.append(f"the {kind} photo is gray: it tells of no color")
+    return doubts
+
+
+def see_through(alpha: Tensor | None, kind: str) -> list[str]:
+    """Return a doubt where a photograph (its alpha (1, H, W)) is transparent, as no camera makes it."""
+    share = 0.0 if alpha is None else (alpha < 1).float().mean().item()
+    return [f"{share:.0%} of the {kind} photo are transparent; what lies there is taken as it is"] if share else []
+
+
+def _overexposed(photo: Tensor) -> float:
+    return (photo.amax(0) >= CLIPPED).float().mean().item()
 
 
 def flattened(guide: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ guide's descriptors where they have stacks of matched pixels (see `_surface`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from assetforge_svbrdf._descriptors import describe
 from assetforge_svbrdf._fit import Data, Solution, fit
 from assetforge_svbrdf._maps import maps_of, textures, with_height
 from assetforge_svbrdf._naive import naive
-from assetforge_svbrdf._photos import Photos, alone, check_pair, check_photo, flattened, prepared
+from assetforge_svbrdf._photos import Photos, alone, check_pair, check_photo, flattened, prepared, see_through
 from assetforge_svbrdf._refine import refine, residual
 from assetforge_svbrdf._stationarity import Stationarity, examine
 from assetforge_svbrdf._surface import Fitted, Kind
@@ -35,6 +35,8 @@ _USUAL_FOV = 60.0
 _NARROWEST, _WIDEST = 5.0, 135.0
 """Angles that lenses see; others are not believed."""
 _GRAY = 0.18
+_OTHER_LENS = 1.05
+"""By which factor focal lengths of two photographs differ that were not taken with one lens."""
 _POOR_FIT = 0.08
 """Mean difference of tones between the photograph and its rendering from which on it is said to be poor."""
 
@@ -69,17 +71,18 @@ def _captured(photographs: af.Material, params: Params, context: af.Context) -> 
     if flash is None and guide is None:
         raise af.StepError(name, "there is neither a flash nor a guide photo", "name the inputs 'flash' and 'guide'")
     if flash is None and guide is not None:
-        return _from_guide(guide.data, name)
+        return _from_guide(guide)
     assert flash is not None  # noqa: S101
-    angle, told = _angle(flash, params)
+    angle, told = _angle((flash, guide), params)
     light, cast = _balanced(flash.data, params.gray_card)
     flags = [] if told else [f"the photographs do not say what the camera saw; {_USUAL_FOV:.0f}° is a guess"]
+    flags += see_through(flash.alpha, "flash")
     if guide is None:
-        flags += check_photo(light, "flash", name)
+        flags += check_photo(light, "flash")
         flags.append("made of the flash photo alone: relief and gloss are less certain than with a guide")
         photos = alone(prepared(light, light, torch.ones(light.shape[1:], dtype=torch.bool), angle))
         return _solved(photos, photos.guide, params, context, flags, {})
-    flags += check_pair(light, guide.data, name)
+    flags += see_through(guide.alpha, "guide") + _other_lens(flash, guide) + check_pair(light, guide.data)
     aligned = align(light, guide.data)
     refuse(aligned, guide.data)
     photos = prepared(aligned.flash, guide.data, aligned.mask, angle)
@@ -127,10 +130,10 @@ def _notes(photos: Photos, params: Params, solution: Solution, found: Stationari
     }
 
 
-def _from_guide(guide: Tensor, name: str) -> Captured:
-    flags = check_photo(guide, "guide", name)
+def _from_guide(guide: af.Texture) -> Captured:
+    flags = see_through(guide.alpha, "guide") + check_photo(guide.data, "guide")
     flags.append("made of the guide alone: nothing of relief and gloss is measured")
-    return Captured(naive(flattened(guide)), metal=False, notes={}, flags=tuple(flags))
+    return Captured(naive(flattened(guide.data)), metal=False, notes={}, flags=tuple(flags))
 
 
 def _cut(captured: Captured, params: Params) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -155,14 +158,24 @@ def _window(tile: tuple[int, int, int] | None, size: torch.Size) -> tuple[slice,
     return slice(starts[0], starts[0] + side), slice(starts[1], starts[1] + side)
 
 
-def _angle(photo: af.Texture, params: Params) -> tuple[float, bool]:
-    """Return degrees along the longer side, and whether anybody said so."""
+def _angle(photos: Sequence[af.Texture | None], params: Params) -> tuple[float, bool]:
+    """Return degrees along the longer side, as the first photograph says that says so, and whether anybody did."""
     if params.fov is not None:
         return params.fov, True
-    seen = fov(photo.camera)
-    if seen is not None and _NARROWEST < seen < _WIDEST:
-        return seen, True
+    for photo in photos:
+        seen = None if photo is None else fov(photo.camera)
+        if seen is not None and _NARROWEST < seen < _WIDEST:
+            return seen, True
     return _USUAL_FOV, False
+
+
+def _other_lens(flash: af.Texture, guide: af.Texture) -> list[str]:
+    """Return a doubt where two photographs say that they were taken with different lenses: one of them lies."""
+    first, second = (photo.camera.focal_35mm if photo.camera else None for photo in (flash, guide))
+    if not first or not second or max(first, second) <= _OTHER_LENS * min(first, second):
+        return []
+    said = f"the flash photo says that its focal length is {first:g} mm, and the guide {second:g}"
+    return [f"{said}: one of them is wrong"]
 
 
 def _intensity(gray: float | tuple[float, float, float] | None) -> float | None:

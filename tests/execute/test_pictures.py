@@ -38,7 +38,7 @@ def test_a_picture_of_a_failure_is_kept_and_told_of(workers: str, tmp_path: Path
     assert ran.states == {"done": 3, "failed": 1}
     error, log, [picture] = failed(ran)
     assert picture == log.with_suffix(".png")
-    assert error == f"base_color: is odd; give an even one; see {picture}"
+    assert error == f"{tmp_path / 'textures' / 'a03_d.png'}: is odd; give an even one; see {picture}"
     assert error in ran.err
     assert log.read_text().endswith(f"{error}\n")
     assert cv2.imread(str(picture)).shape == (20, 30, 3)
@@ -87,7 +87,7 @@ def test_what_is_no_picture_is_logged(picture: object, capsys: pytest.CaptureFix
 
 def test_what_is_no_picture_hides_no_failure(tmp_path: Path, run: Run) -> None:
     error, log, pictures = failed(run(failing(tmp_path, "5")))
-    assert error == "base_color: is odd; give an even one"
+    assert error == f"{tmp_path / 'textures' / 'a03_d.png'}: is odd; give an even one"
     assert "the picture of a failure is none" in log.read_text()
     assert pictures == []
 
@@ -98,5 +98,5 @@ def test_a_picture_that_cannot_be_kept_hides_no_failure(tmp_path: Path, run: Run
     (tmp_path / ".assetforge" / "logs").touch()  # where a folder must be
     ran = run(tmp_path)
     [bad] = [job for job in ran.report["jobs"] if job["error"]]
-    assert bad["error"] == "base_color: is odd; give an even one"
+    assert bad["error"] == f"{tmp_path / 'textures' / 'a03_d.png'}: is odd; give an even one"
     assert bad["log"] == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -15,6 +16,8 @@ from assetforge.ops import homography as plane
 from assetforge.ops.resample import resample
 from assetforge.samples import make_sample
 from assetforge.samples.photographs import Photographs, photographs
+
+Turn = Callable[[Tensor], Tensor]
 
 
 @lru_cache
@@ -75,6 +78,18 @@ def test_photographs_of_two_places_are_refused() -> None:
         refuse(found, pair("metal").guide)
     assert caught.value.picture is not None
     assert caught.value.picture.shape == pair("metal").guide.shape
+
+
+@pytest.mark.parametrize(("turn", "name"), [
+    (lambda photo: photo.flip(2), "mirrored"), (lambda photo: photo.rot90(1, (1, 2)), "turned to the right"),
+])  # fmt: skip
+def test_a_photograph_that_is_turned_is_refused_though_what_is_regular_lies_on_itself(turn: Turn, name: str) -> None:
+    photos = pair("brick", (112, 112))
+    assert align(photos.flash, photos.guide).turned == ""
+    found = align(turn(photos.flash).contiguous(), photos.guide)
+    assert found.turned == name
+    with pytest.raises(StepError, match=f"when it is {name}, and not as it is"):
+        refuse(found, photos.guide)
 
 
 def test_a_picture_shows_where_they_are_apart() -> None:

@@ -9,7 +9,8 @@ import pytest
 import torch
 from assetforge_svbrdf import WRITES, Params
 from assetforge_svbrdf._maps import with_height
-from assetforge_svbrdf._svbrdf import _angle
+from assetforge_svbrdf._photos import check_photo, see_through
+from assetforge_svbrdf._svbrdf import _angle, _other_lens
 from assetforge_svbrdf._tileable import made_tileable
 from svbrdf.baselines import best_naive, flat, plain
 from svbrdf.conftest import SPECS, captured, gray_of, maps_of, photographs
@@ -107,9 +108,28 @@ def test_the_angle_of_view_follows_from_the_focal_length() -> None:
     def photo(focal: float | None) -> Texture:
         return Texture(torch.zeros(3, 8, 8), af.ColorSpace.LIN_REC709, camera=Camera(focal))
 
-    assert _angle(photo(28.0), Params()) == (pytest.approx(65.5, abs=0.1), True)
-    assert _angle(photo(28.0), Params(fov=50.0)) == (50.0, True)
-    assert _angle(photo(0.3), Params()) == _angle(photo(None), Params()) == (60.0, False)
+    assert _angle([photo(28.0), None], Params()) == (pytest.approx(65.5, abs=0.1), True)
+    assert _angle([photo(None), photo(28.0)], Params()) == (pytest.approx(65.5, abs=0.1), True)
+    assert _angle([photo(28.0)], Params(fov=50.0)) == (50.0, True)
+    assert _angle([photo(0.3)], Params()) == _angle([photo(None)], Params()) == (60.0, False)
+
+
+def test_photographs_of_two_lenses_are_doubtful() -> None:
+    def photo(focal: float | None) -> Texture:
+        return Texture(torch.zeros(3, 8, 8), af.ColorSpace.LIN_REC709, camera=Camera(focal))
+
+    assert _other_lens(photo(26.0), photo(26.5)) == _other_lens(photo(26.0), photo(None)) == []
+    [doubt] = _other_lens(photo(26.0), photo(77.0))
+    assert "26 mm, and the guide 77" in doubt
+
+
+def test_gray_and_transparent_photographs_are_doubtful() -> None:
+    [doubt] = check_photo(taken().flash.mean(0, keepdim=True).expand(3, -1, -1), "flash")
+    assert "the flash photo is gray" in doubt
+    alpha = torch.ones(1, 4, 8)
+    assert see_through(None, "guide") == see_through(alpha, "guide") == []
+    alpha[0, 0, :4] = 0.5
+    assert "12% of the guide photo are transparent" in see_through(alpha, "guide")[0]
 
 
 def _pair(flash: torch.Tensor, guide: torch.Tensor) -> Material:
