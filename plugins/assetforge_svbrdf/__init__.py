@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -44,6 +45,7 @@ class Params(af.Params):
     Params,
     reads="every photo",
     writes=WRITES,
+    weights=("features", "start"),
     resources=af.Resources(device="cpu", memory=3 * 2**30),  # a fit rounds its way elsewhere on another device
 )
 def svbrdf(material: af.Material, params: Params, context: af.Context) -> af.Material:
@@ -61,6 +63,27 @@ DIRECTION = af.MapSpec(
     (1.0, 0.0, 0.0),
     "Where highlights are stretched to, in the plane: right, up, 0.",
 )
+
+
+class Training(af.Params):
+    """What the recipe `svbrdf` can be told."""
+
+    network: Literal["features", "start"] = "features"
+    """Which of the shipped networks."""
+
+
+@af.recipe("svbrdf", Training)
+def train_svbrdf(params: Training, data: Path, seed: int) -> af.Training:
+    """Trains one of the networks of the step `svbrdf` on photographs rendered from known materials."""
+    from assetforge_svbrdf.training.recipe import training
+
+    return training(params.network, data, seed)
+
+
+@af.hookimpl
+def register_recipes(register: af.RegisterRecipe) -> None:
+    """Offer the recipe."""
+    register(train_svbrdf)
 
 
 @af.hookimpl

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from assetforge_svbrdf._network import Unet, contrasts
 from assetforge_svbrdf._photos import blurred
 
 RADIUS = 3
@@ -19,6 +20,7 @@ SCALES: tuple[tuple[int, int], ...] = ((1, 24), (2, 20), (4, 16), (8, 12))
 _SAMPLES = 4000
 _CHROMA = 0.7
 _SLOW = 12.0
+_LEARNED = 0.5
 
 
 def describe(guide: Tensor) -> Tensor:
@@ -26,6 +28,14 @@ def describe(guide: Tensor) -> Tensor:
     contrasts = _contrasts(guide)
     parts = [_components(contrasts, spacing, count) for spacing, count in SCALES]
     return torch.cat(parts)
+
+
+def learned(guide: Tensor, features: Unet) -> Tensor:
+    """Return what a network sees in a flattened guide, (D, H, W), of mean 0 and one deviation."""
+    with torch.no_grad():
+        found: Tensor = features(contrasts(guide)[None])[0]
+    found = found - found.mean((1, 2), keepdim=True)
+    return found * (_LEARNED / found.flatten(1).std(1).clamp_min(1e-3))[:, None, None]
 
 
 def _contrasts(guide: Tensor) -> Tensor:

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from assetforge_svbrdf._light import misfit, radiance, robust
-from assetforge_svbrdf._photos import LUMINANCE, Photos
-from assetforge_svbrdf._surface import Fitted, Kind, Unknowns, begin, everywhere, texels
+from assetforge_svbrdf._photos import LUMINANCE, Photos, moved
+from assetforge_svbrdf._surface import Fitted, Kind, Unknowns, begin, everywhere, motion, motion_at, texels
 
 _STARTS = (-2.0, -0.5, 0.5)
 """Of roughness, as logits: 0.16, 0.41 and 0.64."""
@@ -26,11 +27,14 @@ _NEAR = 0.06
 _SHARE_NEAR = 0.3
 _BATCH, _TRIAL_BATCH = 8192, 4096
 _LEAST_BATCH = 1024
-_TRIAL_STEPS, _LEAST_TRIAL = 150, 60
+_TRIAL_STEPS, _LEAST_TRIAL = 150, 20
 _FULL = 350
 """Steps of a fit from which on its trials are as long as that; those of a shorter one are shorter."""
 _JUDGED = 20000
-_RATE, _RATE_GLOBAL, _RATE_OFFSET = 4e-3, 2e-2, 1e-3
+_RATE, _RATE_GLOBAL, _RATE_OFFSET, _RATE_MOTION = 4e-3, 2e-2, 1e-3, 5e-3
+_STILL_PRIOR = 1e-5
+"""Of what moves the flash photo, in pixels at its edges: alignment has left a part of one."""
+_ROUNDS = 3
 _LEVEL_PRIOR = 0.01
 _SLOPE_PRIOR = 0.01
 _ROUGHNESS_PRIOR = 0.02
@@ -44,11 +48,15 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What the fit reads: pixels in rows, and those near the middle."""
+    """What the fit reads: pixels in rows, and those near the middle.
+
+    changes: (2, 3, N), by how much the flash photo changes a pixel to the right and a pixel up.
+    """
 
     descriptors: Tensor
     log_guide: Tensor
     flash: Tensor
+    changes: Tensor
     points: Tensor
     usable: Tensor
     near: Tensor
@@ -56,8 +64,8 @@ class Data:
     calibrated: bool
 
     @classmethod
-    def of(cls, photos: Photos, descriptors: Tensor, intensity: float | None) -> Data:
-        """Lay out photographs; intensity: of the light, where it is known."""
+    def of(cls, photos: Photos, descriptors: Tensor, intensity: float | None, *, still: bool = False) -> Data:
+        """Lay out photographs; intensity: of the light, where it is known; still: the guide is the flash photo."""
         seen = photos.seen.flatten()
         flash, points = photos.flash.flatten(1), photos.points.flatten(1)
         near = seen & (points.square().sum(0) < _NEAR)
@@ -68,6 +76,7 @@ class Data:
             descriptors.flatten(1).T.contiguous(),
             photos.guide.clamp_min(0.01).log().flatten(1),
             flash,
+            _changes(photos).flatten(2) * (not still),
             points,
             usable,
             near.nonzero()[:, 0] if near.any() else usable,
@@ -89,6 +98,13 @@ class Data:
         return torch.cat([pool[torch.randint(len(pool), (many,), generator=generator)] for pool, many in drawn])
 
 
+def _changes(photos: Photos) -> Tensor:
+    """Return the central differences of the flash photo, (2, 3, H, W); 0 where a sensor was full, or saw nothing."""
+    padded = F.pad(photos.flash[None], (1, 1, 1, 1), mode="replicate")[0]
+    right, up = padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2], padded[:, :-2, 1:-1] - padded[:, 2:, 1:-1]
+    return torch.stack([right, up]) / 2 * (photos.seen & ~photos.clipped)
+
+
 def _matte_level(flash: Tensor, points: Tensor) -> Tensor:
     """Return the median albedo (3,), times the intensity, of a matte surface that looks so."""
     return (flash * math.pi * (points.square().sum(0) + 1).pow(1.5)).median(1).values
@@ -96,58 +112,112 @@ def _matte_level(flash: Tensor, points: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """The best fit. losses: of each kind tried, by the same pixels."""
+    """The best fit."""
 
     unknowns: Unknowns
     kind: Kind
     intensity: float
-    losses: dict[Kind, float]
 
     @property
     def offset(self) -> Tensor:
         """Where the light is beside the lens, (2,)."""
         return self.unknowns.offset.detach()
 
+    def motion(self, points: Tensor) -> Tensor:
+        """Return by how many pixels, right and up, the flash photo is off at points: (2, H, W)."""
+        return motion_at(self.unknowns, points)
+
     def maps(self, data: Data, size: tuple[int, int]) -> Fitted:
         """Return the parameters of all pixels."""
         return everywhere(self.unknowns, self.kind, data.descriptors, data.log_guide, size)
 
 
-def fit(
-    data: Data, kinds: tuple[Kind, ...], steps: int, seed: int, progress: Progress, *, brushed: bool = True
-) -> Solution:
-    """Try each kind from each start, carry the best on for `steps`, and let it be brushed where that explains more."""
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A short fit of one kind of surface, and how well it explains the flash photo."""
+
+    kind: Kind
+    unknowns: Unknowns
+    loss: float
+
+
+def registered(
+    photos: Photos, known: Tensor, intensity: float | None, kinds: tuple[Kind, ...], steps: int, seed: int
+) -> tuple[Photos, Data, Trial]:
+    """Bring the flash photo to where renderings of short fits say that it belongs, and choose the kind of surface.
+
+    Alignment cannot tell a zoom from grooves that the flash lights from the middle; the highlight and the rest of the
+    photograph together can. But a fit that has once taken hollows for bumps stays with that: each round begins anew on
+    the photograph that the one before has moved. The one that explains most is returned.
+    """
+    data = Data.of(photos, known, intensity)
+    rounds = [(photos, data, tried(data, kinds, steps, seed))]
+    for number in range(1, _ROUNDS):
+        before, _, trial = rounds[-1]
+        there = moved(before, motion_at(trial.unknowns, before.points))
+        data = Data.of(there, known, intensity)
+        rounds.append((there, data, tried(data, (trial.kind,), steps, seed + number)))
+    return min(rounds, key=lambda one: one[2].loss)
+
+
+def tried(data: Data, kinds: tuple[Kind, ...], steps: int, seed: int) -> Trial:
+    """Fit each kind from each start for a while, and go on with the best one for as long again."""
+    generator = torch.Generator().manual_seed(seed)
+    judged = data.batch(_JUDGED, torch.Generator().manual_seed(1))
+    trials: dict[Kind, Trial] = {}
+    short = _short(steps)
+    for kind, start in itertools.product(kinds, _starts(data, seed)):
+        trial = _trial(data, start, kind, short, generator, judged)
+        if kind not in trials or trial.loss < trials[kind].loss:
+            trials[kind] = trial
+    kind = min(kinds, key=lambda one: trials[one].loss * (1 if one == kinds[0] else 1 + _METAL_GAIN))
+    return _trial(data, trials[kind].unknowns, kind, short, generator, judged)
+
+
+def _starts(data: Data, seed: int) -> list[Unknowns]:
+    level = data.level()
+    return [begin(data.descriptors.shape[1], level, gloss, seed) for gloss in _STARTS]
+
+
+def _trial(data: Data, start: Unknowns, kind: Kind, steps: int, generator: torch.Generator, judged: Tensor) -> Trial:
+    unknowns = _optimized(data, start, kind, steps, _TRIAL_BATCH, generator)
+    return Trial(kind, unknowns, judge(data, unknowns, kind, judged))
+
+
+def _short(steps: int) -> int:
+    """Return how many steps a trial has."""
+    return max(_LEAST_TRIAL, round(_TRIAL_STEPS * min(1.0, steps / _FULL)))
+
+
+def fit(data: Data, trial: Trial, steps: int, seed: int, progress: Progress, *, brushed: bool = True) -> Solution:
+    """Try the trial and each start for longer, carry the best on, and let it be brushed where that explains more.
+
+    Which start leads to the best fit shows late: rough ones are behind the others at first.
+    """
     generator = torch.Generator().manual_seed(seed)
     judged = data.batch(_JUDGED, torch.Generator().manual_seed(seed + 1))
-    short = max(_LEAST_TRIAL, round(_TRIAL_STEPS * min(1.0, steps / _FULL)))
-    trials: dict[Kind, tuple[float, Unknowns]] = {}
-    for kind, gloss in itertools.product(kinds, _STARTS):
-        start = begin(data.descriptors.shape[1], data.level(), gloss, seed)
-        tried = _optimized(data, start, kind, short, _TRIAL_BATCH, generator)
-        loss = judge(data, tried, kind, judged)
-        if kind not in trials or loss < trials[kind][0]:
-            trials[kind] = loss, tried
-    losses = {kind: loss for kind, (loss, _) in trials.items()}
-    kind = min(kinds, key=lambda one: losses[one] * (1 if one == kinds[0] else 1 + _METAL_GAIN))
-    progress(0.25)
-    found = _optimized(data, trials[kind][1], kind, steps, _BATCH, generator, lambda done: progress(0.25 + 0.6 * done))
+    starts = [trial.unknowns, *_starts(data, seed + _ROUNDS)]
+    tries = []
+    for number, start in enumerate(starts):
+        tries.append(_trial(data, start, trial.kind, steps // 2, generator, judged))
+        progress((number + 1) / (len(starts) + 3))
+    begun = min(tries, key=lambda one: one.loss).unknowns
+    found = _optimized(data, begun, trial.kind, steps, _BATCH, generator)
+    best = Trial(trial.kind, found, judge(data, found, trial.kind, judged))
+    progress((len(starts) + 2) / (len(starts) + 3))
     if brushed:
-        kind, found, compared = _maybe_brushed(data, found, kind, judged, generator, short)
-        losses |= compared
-    return Solution(found, kind, data.intensity * math.exp(found.exposure.item()), losses)
+        best = _maybe_brushed(data, best, judged, generator, _short(steps))
+    return Solution(best.unknowns, best.kind, data.intensity * math.exp(best.unknowns.exposure.item()))
 
 
-def _maybe_brushed(
-    data: Data, found: Unknowns, kind: Kind, judged: Tensor, generator: torch.Generator, steps: int
-) -> tuple[Kind, Unknowns, dict[Kind, float]]:
+def _maybe_brushed(data: Data, found: Trial, judged: Tensor, generator: torch.Generator, steps: int) -> Trial:
     """Go on with and without stretched highlights, equally long, and keep them where they explain clearly more."""
-    brushed = Kind(kind.metal, brushed=True)
-    tried = {one: _optimized(data, found, one, steps, _TRIAL_BATCH, generator) for one in (kind, brushed)}
-    losses = {one: judge(data, unknowns, one, judged) for one, unknowns in tried.items()}
-    if losses[brushed] < losses[kind] * (1 - _BRUSHED_GAIN):
-        longer = _optimized(data, tried[brushed], brushed, 3 * steps, _TRIAL_BATCH, generator)
-        return brushed, longer, losses
-    return kind, tried[kind] if losses[kind] < judge(data, found, kind, judged) else found, losses
+    kinds = found.kind, Kind(found.kind.metal, brushed=True)
+    plain, brushed = (_trial(data, found.unknowns, kind, steps, generator, judged) for kind in kinds)
+    if brushed.loss < plain.loss * (1 - _BRUSHED_GAIN):
+        longer = _optimized(data, brushed.unknowns, brushed.kind, 3 * steps, _TRIAL_BATCH, generator)
+        return Trial(brushed.kind, longer, brushed.loss)
+    return min(plain, found, key=lambda one: one.loss)
 
 
 def judge(data: Data, unknowns: Unknowns, kind: Kind, pixels: Tensor) -> float:
@@ -165,7 +235,10 @@ def _loss(data: Data, unknowns: Unknowns, kind: Kind, pixels: Tensor) -> tuple[T
     if not data.calibrated and not kind.metal:
         level = (found.diffuse * found.diffuse.new_tensor(LUMINANCE)[:, None]).sum(0)
         prior = prior + _LEVEL_PRIOR * (level.log().mean() - math.log(_TYPICAL)).square()
-    return robust(misfit(made, data.flash[:, pixels])).mean(), prior
+    prior = prior + _STILL_PRIOR * unknowns.motion.square().sum()
+    points = data.points[:, pixels]
+    shift = (data.changes[:, :, pixels] * motion(unknowns.motion, points)[:, None]).sum(0)
+    return robust(misfit(made, data.flash[:, pixels] + shift)).mean(), prior
 
 
 def _optimized(
@@ -175,14 +248,14 @@ def _optimized(
     steps: int,
     batch: int,
     generator: torch.Generator,
-    progress: Progress = lambda _: None,
 ) -> Unknowns:
     """Run Adam; its rates rise at first, and fall to 0 over the second half."""
     unknowns = start.copied()
     shared = [unknowns.level, unknowns.gloss, unknowns.retro] + [unknowns.stretch] * kind.brushed
     shared += [] if data.calibrated else [unknowns.exposure]
-    rates = (_RATE, _RATE_GLOBAL, _RATE_OFFSET)
-    groups = [{"params": list(unknowns.layers)}, {"params": shared}, {"params": [unknowns.offset]}]
+    rates = (_RATE, _RATE_GLOBAL, _RATE_OFFSET, _RATE_MOTION)
+    rest = [unknowns.offset, unknowns.motion]
+    groups = [{"params": list(unknowns.layers)}, {"params": shared}, *({"params": [one]} for one in rest)]
     adam = torch.optim.Adam(groups, betas=(0.9, 0.99))
     for step in range(steps):
         pace = min(1.0, (step + 1) / 30, 2 * (1 - step / steps))
@@ -193,6 +266,4 @@ def _optimized(
             fits, prior = _loss(data, unknowns, kind, data.batch(batch, generator))
             (fits + prior).backward()  # type: ignore[no-untyped-call]
         adam.step()
-        if step % 50 == 0:
-            progress(step / steps)
     return unknowns

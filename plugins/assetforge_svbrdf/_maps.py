@@ -11,7 +11,7 @@ from torch import Tensor
 import assetforge as af
 from assetforge.material.texture import Wrap
 from assetforge.ops.normals import normalize, of_slopes
-from assetforge_svbrdf._surface import Fitted
+from assetforge_svbrdf._surface import Fitted, mirrored
 
 _COLORS = ("diffuse_albedo", "specular_albedo", "base_color")
 _LEAST_STRETCH = 0.02
@@ -58,24 +58,24 @@ def with_height(maps: Mapping[str, Tensor], *, repeat: bool) -> tuple[dict[str, 
     return {**maps, "height": (height - lowest) / scale}, scale.item()
 
 
-def integrated(slopes: Tensor, *, repeat: bool) -> Tensor:
+def integrated(slopes: Tensor, *, repeat: bool, hills: bool = False) -> Tensor:
     """Return the height (1, H, W), in pixels, whose normals have slopes x/z and y/z (2, H, W) nearest.
 
     Frankot and Chellappa, "A Method for Enforcing Integrability in Shape from Shading Algorithms", 1988; what does not
-    tile is mirrored at its edges. Slow waves are left out: small errors of slopes add up to hills, which would take the
-    range from what repeats.
+    tile is mirrored at its edges. Slow waves are left out unless hills are wanted: small errors of slopes add up to
+    them, and they would take the range from what repeats.
     """
     height, width = slopes.shape[1:]
     x, y = slopes
     if not repeat:
-        x = torch.cat([torch.cat([x, -x.flip(1)], 1), torch.cat([x.flip(0), -x.flip((0, 1))], 1)])
-        y = torch.cat([torch.cat([y, y.flip(1)], 1), -torch.cat([y.flip(0), y.flip((0, 1))], 1)])
+        x, y = mirrored(slopes)
     v = torch.fft.fftfreq(x.shape[0])[:, None] * math.tau
     u = torch.fft.rfftfreq(x.shape[1]) * math.tau
     falls = 1j * (u * torch.fft.rfft2(x) - v * torch.fft.rfft2(y))
     spectrum = falls / (u.square() + v.square()).clamp_min(1e-12)
-    sigma = max(height, width) * _SLOW
-    spectrum = spectrum * (1 - torch.exp(-(u.square() + v.square()) * (sigma**2 / 2)))
+    if not hills:
+        sigma = max(height, width) * _SLOW
+        spectrum = spectrum * (1 - torch.exp(-(u.square() + v.square()) * (sigma**2 / 2)))
     found: Tensor = torch.fft.irfft2(spectrum, s=x.shape)
     return found[None, :height, :width].contiguous()
 

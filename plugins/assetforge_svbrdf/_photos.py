@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import assetforge as af
+from assetforge.ops import homography as plane
 from assetforge.ops.render import positions
 
 CLIPPED = 0.97
@@ -62,10 +63,17 @@ def prepared(flash: Tensor, guide: Tensor, seen: Tensor, fov: float) -> Photos:
     return Photos(flash.contiguous(), flattened(guide), seen, points, fov)
 
 
-def alone(photos: Photos) -> Photos:
+def from_flash(photos: Photos) -> Photos:
     """Return photographs whose guide is the flash photo itself, with the fall-off of the light taken out."""
     fall_off = (1 + photos.points.square().sum(0)).pow(1.5)
     return replace(photos, guide=flattened((photos.flash * fall_off).clamp(0, 1.5)))
+
+
+def moved(photos: Photos, motion: Tensor) -> Photos:
+    """Return photographs whose flash photo is taken from so many pixels to the right and up, (2, H, W)."""
+    points = plane.grid(photos.size) + motion * motion.new_tensor([1, -1])[:, None, None]
+    flash = plane.sample(photos.flash, points).clamp_min(0)
+    return replace(photos, flash=flash, seen=photos.seen & plane.inside(points, photos.size))
 
 
 def check_pair(flash: Tensor, guide: Tensor) -> list[str]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from assetforge.ops.normals import gradients
 from assetforge_svbrdf._light import Texels, radiance, tone
 from assetforge_svbrdf._photos import Photos, blurred
-from assetforge_svbrdf._surface import Fitted
+from assetforge_svbrdf._surface import Fitted, mirrored
 
 _SLOPE_ERROR = 0.12
 """Deviation of the slopes from what the function says."""
@@ -68,10 +68,7 @@ def residual(fitted: Fitted, photos: Photos, offset: Tensor, intensity: float) -
 
 def relief_part(slopes: Tensor) -> Tensor:
     """Return the nearest slopes (2, H, W) that a relief has which need not tile: it is mirrored at the edges."""
-    x, y = slopes
-    x = torch.cat([torch.cat([x, -x.flip(1)], 1), torch.cat([x.flip(0), -x.flip((0, 1))], 1)])
-    y = torch.cat([torch.cat([y, y.flip(1)], 1), -torch.cat([y.flip(0), y.flip((0, 1))], 1)])
-    return gradients(torch.stack([x, y]))[:, : slopes.shape[1], : slopes.shape[2]].contiguous()
+    return gradients(mirrored(slopes))[:, : slopes.shape[1], : slopes.shape[2]].contiguous()
 
 
 def _as_relief(fitted: Fitted, photos: Photos, offset: Tensor, intensity: float) -> Fitted:

@@ -46,7 +46,7 @@ class Unknowns:
     layers: weights and biases of the network. level: (3,), the logarithm of albedo over guide. gloss: (1,), the
     material's roughness, so that no prior pulls at it. stretch: (2,), its mean. offset: (2,), where the light is beside
     the lens. exposure: (), the logarithm of the light's intensity over what was guessed. retro: (), what more returns
-    to the light, as a logit of its greatest.
+    to the light, as a logit of its greatest. motion: (9,), see `motion`.
     """
 
     layers: tuple[Tensor, ...]
@@ -56,11 +56,12 @@ class Unknowns:
     offset: Tensor
     exposure: Tensor
     retro: Tensor
+    motion: Tensor
 
     def copied(self) -> Unknowns:
         """Return copies that can be optimized."""
         layers = tuple(one.detach().clone().requires_grad_() for one in self.layers)
-        names = ("level", "gloss", "stretch", "offset", "exposure", "retro")
+        names = ("level", "gloss", "stretch", "offset", "exposure", "retro", "motion")
         return Unknowns(layers, **{name: getattr(self, name).detach().clone().requires_grad_() for name in names})
 
 
@@ -72,7 +73,25 @@ def begin(inputs: int, level: Tensor, gloss: float, seed: int) -> Unknowns:
     for before, after, scale in sizes:
         layers += [torch.randn(after, before, generator=generator) * math.sqrt(2 / before) * scale, torch.zeros(after)]
     none, pair = torch.zeros(()), torch.zeros(2)
-    return Unknowns(tuple(layers), level, torch.tensor([gloss]), pair, pair, none, none - 3).copied()
+    return Unknowns(tuple(layers), level, torch.tensor([gloss]), pair, pair, none, none - 3, torch.zeros(9)).copied()
+
+
+def motion(amounts: Tensor, points: Tensor) -> Tensor:
+    """Return by how many pixels, right and up, the flash photo is still off at points (2, N): (2, N).
+
+    amounts: (9,), the eight of a homography, of first order, and how far a lens bends.
+    """
+    x, y = points
+    one, none = torch.ones_like(x), torch.zeros_like(x)
+    far = x.square() + y.square()
+    right = torch.stack([one, x, y, none, none, none, x * x, x * y, x * far])
+    up = torch.stack([none, none, none, one, x, y, x * y, y * y, y * far])
+    return torch.stack([amounts @ right, amounts @ up])
+
+
+def motion_at(unknowns: Unknowns, points: Tensor) -> Tensor:
+    """Return the same of points (2, H, W), no longer to be differentiated."""
+    return motion(unknowns.motion.detach(), points.flatten(1)).reshape(points.shape)
 
 
 def texels(unknowns: Unknowns, kind: Kind, descriptors: Tensor, log_guide: Tensor) -> tuple[Texels, Tensor]:
@@ -113,6 +132,14 @@ class Fitted:
         stretch = None if self.stretch is None else self.stretch.flatten(1)
         alpha = self.roughness.flatten().square()
         return Texels(self.diffuse.flatten(1), self.f0.flatten(1), self.slopes.flatten(1), alpha, stretch, self.retro)
+
+
+def mirrored(slopes: Tensor) -> Tensor:
+    """Return the slopes (2, 2H, 2W) of a relief that is mirrored at its right and lower edge, so that it tiles."""
+    x, y = slopes
+    x = torch.cat([torch.cat([x, -x.flip(1)], 1), torch.cat([x.flip(0), -x.flip((0, 1))], 1)])
+    y = torch.cat([torch.cat([y, y.flip(1)], 1), -torch.cat([y.flip(0), y.flip((0, 1))], 1)])
+    return torch.stack([x, y])
 
 
 def everywhere(

@@ -20,11 +20,21 @@ from assetforge.ops.threads import one_thread
 from assetforge_svbrdf import Params
 from assetforge_svbrdf._align import align, refuse
 from assetforge_svbrdf._checks import imprint_doubts
-from assetforge_svbrdf._descriptors import describe
-from assetforge_svbrdf._fit import Data, Solution, fit
+from assetforge_svbrdf._descriptors import describe, learned
+from assetforge_svbrdf._fit import Data, Solution, fit, registered, tried
 from assetforge_svbrdf._maps import maps_of, textures, with_height
 from assetforge_svbrdf._naive import naive
-from assetforge_svbrdf._photos import Photos, alone, check_pair, check_photo, flattened, prepared, see_through
+from assetforge_svbrdf._network import Unet, networks, start_input
+from assetforge_svbrdf._photos import (
+    Photos,
+    check_pair,
+    check_photo,
+    flattened,
+    from_flash,
+    moved,
+    prepared,
+    see_through,
+)
 from assetforge_svbrdf._refine import refine, residual
 from assetforge_svbrdf._stationarity import Stationarity, examine
 from assetforge_svbrdf._surface import Fitted, Kind
@@ -80,8 +90,8 @@ def _captured(photographs: af.Material, params: Params, context: af.Context) -> 
     if guide is None:
         flags += check_photo(light, "flash")
         flags.append("made of the flash photo alone: relief and gloss are less certain than with a guide")
-        photos = alone(prepared(light, light, torch.ones(light.shape[1:], dtype=torch.bool), angle))
-        return _solved(photos, photos.guide, params, context, flags, {})
+        photos = from_flash(prepared(light, light, torch.ones(light.shape[1:], dtype=torch.bool), angle))
+        return _solved(photos, photos.guide, params, context, flags, {}, alone=True)
     flags += see_through(guide.alpha, "guide") + _other_lens(flash, guide) + check_pair(light, guide.data)
     aligned = align(light, guide.data)
     refuse(aligned, guide.data)
@@ -97,22 +107,46 @@ def _solved(
     context: af.Context,
     flags: list[str],
     notes: Mapping[str, Any],
+    *,
+    alone: bool = False,
 ) -> Captured:
     descriptors = describe(photos.guide)
     found = examine(photos, guide, descriptors)
     flags = flags + [f"the surface is not the same everywhere: {doubt}" for doubt in found.doubts()]
-    data = Data.of(photos, descriptors, _intensity(params.gray_card))
+    features, start = networks(context.weights)
+    known = torch.cat([descriptors, learned(photos.guide, features)])
     kinds = {"auto": (Kind(), Kind(metal=True)), "yes": (Kind(metal=True),), "no": (Kind(),)}[params.metal]
+    if alone:  # one photograph tells nothing of either
+        kinds = kinds[:1]
     steps = max(1, round(STEPS * params.effort))
-    brushed = params.anisotropy == "auto"
-    solution = fit(data, kinds, steps, context.seed, context.progress, brushed=brushed)
-    fitted = refine(solution.maps(data, photos.size), photos, solution.offset, solution.intensity)
+    brushed = params.anisotropy == "auto" and not alone
+    light = _intensity(params.gray_card)
+    if alone:
+        data = Data.of(photos, known, light, still=True)
+        trial = tried(data, kinds, steps, context.seed)
+    else:
+        photos, data, trial = registered(photos, known, light, kinds, steps, context.seed)
+    context.progress(0.4)
+    solution = fit(data, trial, steps, context.seed, lambda done: context.progress(0.4 + 0.4 * done), brushed=brushed)
+    photos = moved(photos, solution.motion(photos.points))
+    fitted = solution.maps(data, photos.size)
+    if alone:  # the fit has nothing that tells shading from color
+        fitted = fitted.with_slopes(seen_slopes(photos, start))
+    fitted = refine(fitted, photos, solution.offset, solution.intensity)
     off = residual(fitted, photos, solution.offset, solution.intensity).abs().mean().item()
     if off > _POOR_FIT:
         flags.append(f"the material does not look as the flash photo does: its rendering is {off:.0%} off")
     flags += imprint_doubts(fitted, photos)
     notes = {**notes, **_notes(photos, params, solution, found), "residual": round(off, 4)}
     return Captured(fitted, solution.kind.metal, notes, tuple(flags), found.tile)
+
+
+def seen_slopes(photos: Photos, start: Unet) -> Tensor:
+    """Return the slopes (2, H, W) that a network sees in the flash photo."""
+    fall_off = (1 + photos.points.square().sum(0)).pow(1.5)
+    with torch.no_grad():
+        found: Tensor = start(start_input(photos.flash * fall_off, None, photos.points)[None])
+    return found[0, 1:3]
 
 
 def _notes(photos: Photos, params: Params, solution: Solution, found: Stationarity) -> dict[str, Any]:

@@ -6,7 +6,8 @@ For each material, rows for flat maps, height from brightness with the strength 
 to its own two values, and the step. Columns: render, the error under twelve lights that were not there (sRGB, RMSE);
 block, the 99th percentile of its blocks of 16×16; angle, of normals, in degrees; slope, the correlation of slopes;
 rough and r, the RMSE and correlation of roughness; albedo, RMSE in sRGB. Every fourth material reflects by Oren-Nayar
-and Beckmann. Roughness is each file's own, stretched to 0.22 to 0.85, as most of them hold nearly one value.
+and Beckmann. The step's photographs are taken from the hand, ten pixels apart at the usual size; the others are given
+theirs in register. Roughness is each file's own, stretched to 0.22 to 0.85, as most of them hold nearly one value.
 
 Then: stretched highlights of brushed metal, and what is flagged of surfaces that are not the same everywhere.
 """
@@ -40,31 +41,35 @@ def main() -> None:
     parser.add_argument("--long", type=int, default=768, help="longer side of the photographs; the other is 2/3 of it")
     parser.add_argument("--only", nargs="*", help="materials; by default all that repeat")
     parser.add_argument("--effort", type=float, default=1.0)
+    parser.add_argument("--shift", type=float, default=5.0, help="pixels of 384 that the camera moves; 0: not at all")
     parser.add_argument("--part", choices=("quality", "brushed", "stationary"), nargs="*", default=["quality"])
     options = parser.parse_args()
     size = (options.long * 2 // 3, options.long)
     if "quality" in options.part:
         names = options.only or list(STATIONARY)
-        summarize(dict(quality(options.data, names, size, options.effort)))
+        summarize(dict(quality(options.data, names, size, options.effort, options.shift)))
     if "brushed" in options.part:
         stretched(size, options.effort)
     if "stationary" in options.part:
         flagged(options.data, size)
 
 
-def quality(data: Path, names: list[str], size: tuple[int, int], effort: float) -> Iterator[tuple[str, Rows]]:
-    """Yield what each method makes of each material."""
+def quality(
+    data: Path, names: list[str], size: tuple[int, int], effort: float, shift: float
+) -> Iterator[tuple[str, Rows]]:
+    """Yield what each method makes of each material; the step alone must bring the photographs together first."""
     print(f"{size[1]}×{size[0]}\n{'':26s}" + "".join(f"{name:>9s}" for name in COLUMNS) + "  seconds")
     for name in names:
         number = STATIONARY.index(name)
         truth = shared(data, name, size, number, glossy=True)
         model = "oren-nayar" if number % 4 == 3 else "ggx"
         pair = photograph(truth, Shot(seed=number, model=model))
+        apart = photograph(truth, Shot(seed=number, model=model, shift=shift))
         print(f"{name}, {model}")
         rows: Rows = {}
         for method, make in METHODS.items():
             begun = time.perf_counter()
-            maps = make(pair) if method != "svbrdf" else _step(pair, effort)
+            maps = _step(apart, effort) if make is None else make(pair)
             rows[method] = measure(maps, pair)
             row = "".join(f"{value:9.4f}" for value in astuple(rows[method]))
             print(f"  {method:24s}{row}{time.perf_counter() - begun:8.0f}", flush=True)

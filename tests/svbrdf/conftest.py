@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from pathlib import Path
 
+import assetforge_svbrdf
 import torch
 from assetforge_svbrdf import DIRECTION, Params
 from assetforge_svbrdf._svbrdf import capture
@@ -19,6 +21,9 @@ from assetforge.samples import make_sample
 from assetforge.samples.photographs import FLASH, GUIDE, Photographs, as_jpeg
 from assetforge.samples.photographs import photographs as take
 
+WEIGHTS = {
+    name: Path(assetforge_svbrdf.__file__).parent / f"weights/{name}.safetensors" for name in ("features", "start")
+}
 SPECS = {**MAPS, "anisotropy_direction": DIRECTION}
 
 
@@ -38,7 +43,9 @@ def captured(material: Material, seed: int = 0, **params: object) -> tuple[Mater
     """Capture once; return what is noted and flagged, too."""
     notes: dict[str, object] = {}
     flags: list[str] = []
-    context = af.Context(seed, "float32", "cpu", lambda _: None, {}, SPECS, note=notes.__setitem__, flag=flags.append)
+    context = af.Context(
+        seed, "float32", "cpu", lambda _: None, WEIGHTS, SPECS, note=notes.__setitem__, flag=flags.append
+    )
     with torch.no_grad():  # as executors run steps
         return capture(material, Params(**params), context), notes, flags
 

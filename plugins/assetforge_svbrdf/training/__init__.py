@@ -1,0 +1,1 @@
+"""Trains the networks that the plugin ships: `assetforge train svbrdf -p network=features --data DATA`."""

@@ -1,0 +1,90 @@
+"""What was learned helps on surfaces that were not learned from, and can be learned again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from assetforge_svbrdf._descriptors import describe, learned
+from assetforge_svbrdf._network import networks
+from assetforge_svbrdf._photos import from_flash, moved, prepared
+from assetforge_svbrdf._svbrdf import seen_slopes
+from assetforge_svbrdf.training.dataset import HELD_OUT
+from conftest import Forge
+from PIL import Image
+from svbrdf.conftest import WEIGHTS
+from svbrdf.measures import correlation
+from svbrdf.synthetic import STATIONARY, Pair, Shot, photograph, sample
+from torch import Tensor
+
+from assetforge.ops import homography as plane
+from assetforge.samples import make_sample
+
+SIZE = (128, 192)
+WHOLE = torch.ones(SIZE, dtype=torch.bool)
+
+
+@pytest.fixture(scope="module")
+def stone() -> Pair:
+    return photograph(sample("stone", SIZE), Shot(seed=1))
+
+
+def slopes_of(pair: Pair) -> Tensor:
+    return pair.truth.normal[:2] / pair.truth.normal[2:]
+
+
+def unexplained(features: Tensor, truth: Tensor) -> float:
+    """Share of the truth's variance that no linear function of features has."""
+    rows = features.flatten(1).T - features.mean((1, 2))
+    wanted = truth.flatten(1).T - truth.mean((1, 2))
+    left = wanted - rows @ torch.linalg.lstsq(rows, wanted).solution
+    return (left.square().sum() / wanted.square().sum()).item()
+
+
+def test_features_tell_more_of_relief_and_gloss_than_patches_alone(stone: Pair) -> None:
+    guide = prepared(stone.flash, stone.guide, WHOLE, stone.fov).guide
+    patches = describe(guide)
+    both = torch.cat([patches, learned(guide, networks(WEIGHTS)[0])])
+    truth = torch.cat([slopes_of(stone), stone.truth.roughness])
+    assert unexplained(both, truth) < 0.85 * unexplained(patches, truth)
+
+
+def test_a_flash_photo_alone_tells_of_slopes(stone: Pair) -> None:
+    photos = from_flash(prepared(stone.flash, stone.flash, WHOLE, stone.fov))
+    assert correlation(seen_slopes(photos, networks(WEIGHTS)[1]), slopes_of(stone)) > 0.4
+
+
+def test_a_flash_photo_is_moved_to_where_the_fit_wants_it(stone: Pair) -> None:
+    away = torch.tensor([0.6, -0.3])[:, None, None].expand(2, *SIZE)  # right, and down
+    points = plane.grid(SIZE) - away * torch.tensor([1, -1])[:, None, None]
+    photos = prepared(plane.sample(stone.flash, points), stone.guide, WHOLE, stone.fov)
+    back = moved(photos, away)
+    inner = (..., slice(4, -4), slice(4, -4))
+    before, after = ((one.flash - stone.flash)[inner].abs().mean() for one in (photos, back))
+    assert after < 0.5 * before
+    assert not back.seen[:, -1].any()
+    assert back.seen[inner].all()
+
+
+def test_what_the_benchmark_measures_was_held_out() -> None:
+    assert set(STATIONARY) == HELD_OUT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["features", "start"])
+def test_the_networks_are_trained(network: str, tmp_path: Path, forge: Forge) -> None:
+    folder = tmp_path / "data" / "train" / "own"
+    folder.mkdir(parents=True)
+    maps = make_sample("stone", 192)
+    for key, suffix in (("base_color", "d"), ("normal", "n")):
+        pixels = maps[key].data * 0.5 + 0.5 if key == "normal" else maps[key].data
+        codes = (pixels * 255).byte().permute(1, 2, 0).numpy()
+        Image.fromarray(codes).save(folder / f"stone_{suffix}.webp", lossless=True)
+    result = forge(
+        "train", "svbrdf", "-p", f"network={network}", "--data", "data", "--device", "cpu", "--steps", "8",
+        "--out", "trained",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    shipped = WEIGHTS[network].stat().st_size
+    assert abs((tmp_path / "trained" / f"{network}.safetensors").stat().st_size - shipped) < 1000
