@@ -59,6 +59,7 @@ def test_a_picture_goes_with_its_failure(tmp_path: Path, run: Run) -> None:
     assert not list(picture.parent.glob("*"))
 
 
+@pytest.mark.slow
 def test_a_picture_goes_with_its_asset(tmp_path: Path, run: Run) -> None:
     _, log, [picture] = failed(run(failing(tmp_path)))
     (tmp_path / "textures" / "a03_d.png").unlink()
@@ -68,6 +69,7 @@ def test_a_picture_goes_with_its_asset(tmp_path: Path, run: Run) -> None:
     assert not log.exists()
 
 
+@pytest.mark.slow
 def test_a_later_failure_takes_its_place(tmp_path: Path, run: Run) -> None:
     failing(tmp_path, "torch.full((1, 5000, 9), float((HERE / 'well').exists()))")
     _, _, [picture] = failed(run(tmp_path))
@@ -85,6 +87,7 @@ def test_what_is_no_picture_is_logged(picture: object, capsys: pytest.CaptureFix
     assert "the picture of a failure is none" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_is_no_picture_hides_no_failure(tmp_path: Path, run: Run) -> None:
     error, log, pictures = failed(run(failing(tmp_path, "5")))
     assert error == f"{tmp_path / 'textures' / 'a03_d.png'}: is odd; give an even one"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from assetforge_svbrdf import WRITES
 from conftest import Forge
@@ -67,6 +68,7 @@ outputs: {dir: build, format: exr, maps: [MAPS]}
 """
 
 
+@pytest.mark.slow
 def test_maps_that_are_functions_of_one_another_are_so_after_all_steps(tmp_path: Path, forge: Forge) -> None:
     (tmp_path / "photos").mkdir()
     for which, content in files_of(shot("stone", (64, 96))).items():
