@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 demo: $(INSTALLED)  ## make samples, upscale them, make a material of two photographs, say where the results are
 	$(BIN)/assetforge samples samples
 	$(BIN)/assetforge run pipelines/quickstart.yaml
-	$(BIN)/assetforge run pipelines/photo_to_material.yaml --only brick -D svbrdf.effort=0.3
+	$(BIN)/assetforge run pipelines/photo_to_material.yaml --only brick -D svbrdf.effort=0.15
 
 test: check  ## everything that CI runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report=term
