@@ -64,6 +64,8 @@ _ALIKE, _CLEARLY = 0.05, 0.6
 """What does not correlate of photographs that surely lie as they should, and the part of it that is left by a turn
 which is right where they do not."""
 _QUARTERS = ("", "turned to the left", "upside down", "turned to the right")
+_ASTRAY = 1.0
+"""Pixels by which shading moves nothing between two levels."""
 _HELPS = 0.02
 """By which share of what does not correlate the radial term must lower it to be kept."""
 
@@ -318,7 +320,9 @@ def _measured(levels: Sequence[_Level], start: _Warp, channels: slice) -> _Found
         bent = _refined(finest, warp, channels, radial=True)
         if _correlation(finest, bent, channels) - correlation > _HELPS * (1 - correlation):
             warp, radial = bent, True
-    coarse = _refined(coarser, warp.at(coarser.size), channels, radial=radial).at(finest.size)
+    coarse = _stepped(coarser, warp.at(coarser.size), channels, radial=radial).at(finest.size)
+    if _between(warp, coarse) > _ASTRAY:  # a level without detail has no say
+        coarse = warp
     offsets = 2 * _corners(warp) - _corners(coarse)
     ahead = _Warp(plane.of_corners(offsets, finest.size), 2 * warp.radial - coarse.radial, finest.size)
     return _Found(channels, ahead, correlation, _between(warp, coarse))
@@ -360,8 +364,14 @@ def _scaling(size: tuple[int, int], other: tuple[int, int]) -> Tensor:
 def _refined(level: _Level, warp: _Warp, channels: slice, *, radial: bool = False) -> _Warp:
     """Improve a warp until it stands still: Gauss-Newton on the correlation, with weights by Tukey's biweight.
 
-    Returns the last warp that made sense.
+    Where little correlates, steps lead astray: the warp stays as it was unless it comes to correlate better.
     """
+    found = _stepped(level, warp, channels, radial=radial)
+    return max((warp, found), key=lambda one: _correlation(level, one, channels))
+
+
+def _stepped(level: _Level, warp: _Warp, channels: slice, *, radial: bool) -> _Warp:
+    """Step until the warp stands still, and return the last one that made sense."""
     basis = _motions(level.size, radial=radial)
     for _ in range(_STEPS):
         points = warp.points()

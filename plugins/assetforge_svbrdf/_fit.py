@@ -50,7 +50,8 @@ Progress = Callable[[float], None]
 class Data:
     """What the fit reads: pixels in rows, and those near the middle.
 
-    changes: (2, 3, N), by how much the flash photo changes a pixel to the right and a pixel up.
+    descriptors: (N, D), shared by all rounds. changes: (2, 3, N), by how much the flash photo changes a pixel to the
+    right and a pixel up.
     """
 
     descriptors: Tensor
@@ -73,7 +74,7 @@ class Data:
         guessed = (matte * matte.new_tensor(LUMINANCE)).sum().item() / _TYPICAL
         usable = seen.nonzero()[:, 0]
         return cls(
-            descriptors.flatten(1).T.contiguous(),
+            descriptors,
             photos.guide.clamp_min(0.01).log().flatten(1),
             flash,
             _changes(photos).flatten(2) * (not still),

@@ -114,7 +114,7 @@ def _solved(
     found = examine(photos, guide, descriptors)
     flags = flags + [f"the surface is not the same everywhere: {doubt}" for doubt in found.doubts()]
     features, start = networks(context.weights)
-    known = torch.cat([descriptors, learned(photos.guide, features)])
+    known = torch.cat([descriptors, learned(photos.guide, features)]).flatten(1).T.contiguous()
     kinds = {"auto": (Kind(), Kind(metal=True)), "yes": (Kind(metal=True),), "no": (Kind(),)}[params.metal]
     if alone:  # one photograph tells nothing of either
         kinds = kinds[:1]

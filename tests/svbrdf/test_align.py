@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from assetforge_svbrdf._align import MOST_RESIDUAL, Alignment, align, refuse, residual_picture
+from PIL import Image
 from torch import Tensor
 
 from assetforge.errors import StepError
 from assetforge.ops import homography as plane
+from assetforge.ops.color import srgb_decode
 from assetforge.ops.resample import resample
 from assetforge.samples import make_sample
 from assetforge.samples.photographs import Photographs, photographs
@@ -134,3 +138,16 @@ def test_a_photograph_without_any_detail_stays_where_it_is() -> None:
     found = align(gray, gray)
     assert torch.allclose(found.homography, torch.eye(3, dtype=torch.float64), atol=1e-6)
     assert found.residual > MOST_RESIDUAL  # nothing tells that they belong together
+
+
+def test_a_real_pair_of_a_fine_weave_comes_together(data: Path) -> None:
+    folder = data / "capture" / "green_towel"
+    flash, guide = (photo_of(folder / name) for name in ("point.jpg", "ambient.jpg"))
+    found = align(flash, guide)
+    refuse(found, guide)
+    assert torch.linalg.vector_norm(found.shifts, dim=0).median() < 0.7
+
+
+def photo_of(path: Path) -> Tensor:
+    with Image.open(path) as picture:
+        return srgb_decode(torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255)
