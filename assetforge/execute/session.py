@@ -225,6 +225,10 @@ class _SessionBooks(Books):
             journal.unclaim(job.asset, self.run)
             self.ledger.untouched(job._replace(flags=state.flags(job.asset, anew=True)), "up to date")
             return None
+        if journal.quarantined_meanwhile(job.asset, job.signature):
+            journal.unclaim(job.asset, self.run)
+            self.elsewhere.append(job)  # to be planned anew, which says why it is left alone
+            return None
         if job.asset not in self.started:
             self.started.add(job.asset)
             self.office.emit(JobStarted(job.asset, tuple(map(str, job.reasons))))

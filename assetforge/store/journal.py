@@ -84,6 +84,12 @@ class Journal:
         """Return why an asset is left alone, if it is."""
         return self._quarantine.get(asset)
 
+    def quarantined_meanwhile(self, asset: str, signature: str) -> bool:
+        """Tell whether another process has found since the journal was loaded that just this keeps failing."""
+        known = self._quarantine.get(asset)
+        row = self._one("select signature from quarantine where pipeline = ? and asset = ?", self._pipeline, asset)
+        return row is not None and row[0] == signature and (known is None or known.signature != signature)
+
     def all_quarantined(self) -> list[Quarantine]:
         """Return all assets that are left alone, by name."""
         return sorted(self._quarantine.values(), key=lambda one: one.asset)
