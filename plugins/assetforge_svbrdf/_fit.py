@@ -1,4 +1,4 @@
-"""Find the function from descriptors to parameters whose renderings are the flash photo: descent, from several starts.
+"""Find the function from descriptors to parameters whose renderings are the flash photo: Adam, from several starts.
 
 Nothing about the light is given but that it is near the lens. Roughness has local minima, and metal and plastic explain
 each other's photographs in part: every start is tried for a while, and the best is carried on. Another kind of surface
@@ -17,7 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from assetforge_svbrdf._light import misfit, radiance, robust
-from assetforge_svbrdf._muon import Muon
 from assetforge_svbrdf._photos import LUMINANCE, Photos, moved
 from assetforge_svbrdf._surface import Fitted, Kind, Unknowns, begin, everywhere, motion, motion_at, texels
 
@@ -32,7 +31,7 @@ _TRIAL_STEPS, _LEAST_TRIAL = 150, 20
 _FULL = 350
 """Steps of a fit from which on its trials are as long as that; those of a shorter one are shorter."""
 _JUDGED = 20000
-_RATE_HIDDEN, _RATE, _RATE_GLOBAL, _RATE_OFFSET, _RATE_MOTION = 2e-2, 4e-3, 2e-2, 1e-3, 5e-3
+_RATE, _RATE_GLOBAL, _RATE_OFFSET, _RATE_MOTION = 4e-3, 2e-2, 1e-3, 5e-3
 _STILL_PRIOR = 1e-5
 """Of what moves the flash photo, in pixels at its edges: alignment has left a part of one."""
 _ROUNDS = 3
@@ -251,15 +250,14 @@ def _optimized(
     batch: int,
     generator: torch.Generator,
 ) -> Unknowns:
-    """Run Muon on the hidden layers and Adam on all else; rates rise at first, and fall to 0 over the second half."""
+    """Run Adam; its rates rise at first, and fall to 0 over the second half."""
     unknowns = start.copied()
     shared = [unknowns.level, unknowns.gloss, unknowns.retro] + [unknowns.stretch] * kind.brushed
     shared += [] if data.calibrated else [unknowns.exposure]
     rates = (_RATE, _RATE_GLOBAL, _RATE_OFFSET, _RATE_MOTION)
     rest = [unknowns.offset, unknowns.motion]
-    groups = [{"params": unknowns.others()}, {"params": shared}, *({"params": [one]} for one in rest)]
+    groups = [{"params": list(unknowns.layers)}, {"params": shared}, *({"params": [one]} for one in rest)]
     adam = torch.optim.Adam(groups, betas=(0.9, 0.99))
-    muon = Muon(unknowns.hidden())
     for step in range(steps):
         pace = min(1.0, (step + 1) / 30, 2 * (1 - step / steps))
         for group, rate in zip(adam.param_groups, rates, strict=True):
@@ -269,5 +267,4 @@ def _optimized(
             fits, prior = _loss(data, unknowns, kind, data.batch(batch, generator))
             (fits + prior).backward()  # type: ignore[no-untyped-call]
         adam.step()
-        muon.step(_RATE_HIDDEN * pace)
     return unknowns

@@ -64,14 +64,6 @@ class Unknowns:
         names = ("level", "gloss", "stretch", "offset", "exposure", "retro", "motion")
         return Unknowns(layers, **{name: getattr(self, name).detach().clone().requires_grad_() for name in names})
 
-    def hidden(self) -> list[Tensor]:
-        """Return the weights of the hidden layers."""
-        return [self.layers[0], self.layers[2]]
-
-    def others(self) -> list[Tensor]:
-        """Return the biases, and the weights of the last layer."""
-        return [self.layers[1], *self.layers[3:]]
-
 
 def begin(inputs: int, level: Tensor, gloss: float, seed: int) -> Unknowns:
     """Return a random network that says next to nothing yet, and starting values."""
