@@ -9,7 +9,8 @@ Two kinds of feature are aligned, each on a logarithmic scale and divided by its
 detail, but shading is in it: a groove that the flash lights from the middle of the picture looks as if it lay further
 out, which no alignment of luminance can tell from a zoom. The ratios of the color channels know no shading, but gray
 surfaces have none of them. The results are averaged by how well each kind correlates:
-what does not is shading or noise.
+what does not is shading or noise. None of this is always right: what both kinds together and each by itself say is
+handed on, too, for the fit to choose from.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from assetforge.ops.threads import one_thread
 
 MOST_RESIDUAL = 1.0
 """Pixels: above it, fitting loses more than the second photograph gives."""
-LUMINANCE, CHROMA = slice(0, 1), slice(1, 3)
+LUMINANCE, CHROMA, ALL = slice(0, 1), slice(1, 3), slice(0, 3)
 """Channels of the features."""
 CLIPPED = 0.98
 _DARKEST = 5e-3
@@ -64,6 +65,8 @@ _ALIKE, _CLEARLY = 0.05, 0.6
 """What does not correlate of photographs that surely lie as they should, and the part of it that is left by a turn
 which is right where they do not."""
 _QUARTERS = ("", "turned to the left", "upside down", "turned to the right")
+_SAME = 0.1
+"""Pixels: warps that differ by less need not both be tried."""
 _ASTRAY = 1.0
 """Pixels by which shading moves nothing between two levels."""
 _HELPS = 0.02
@@ -76,6 +79,10 @@ class Alignment:
 
     flash: Tensor
     """(3, H, W), linear, in the guide's frame; edges are held beyond the photograph."""
+    places: Tensor
+    """(2, H, W): where in the flash photograph, at the guide's size, each pixel of the guide lies: x and y."""
+    others: tuple[Tensor, ...]
+    """Other places that are likely, where parts of the features tell another story."""
     mask: Tensor
     """(H, W) bool: where the flash photograph shows the place."""
     residual: float
@@ -136,11 +143,14 @@ def align(flash: Tensor, guide: Tensor) -> Alignment:
         warp, spread = _averaged(found)
         best = max(found, key=lambda one: one.trust)
         points = warp.points()
+        together = _refined(levels[-1], start, ALL)
+        others = _distinct([warp, together, *(one.direct for one in found)])
         shifts = block_shifts(levels[-1], points, best.channels)
         residual = math.hypot(spread, _misplaced(shifts))
         warped = plane.sample(flash, points).clamp_min(0)
         turned = _turned(levels[0])
-    return Alignment(warped, plane.inside(points, warp.size), residual, warp.homography, warp.radial, shifts, turned)
+    seen = plane.inside(points, warp.size)
+    return Alignment(warped, points, others, seen, residual, warp.homography, warp.radial, shifts, turned)
 
 
 def refuse(alignment: Alignment, guide: Tensor) -> None:
@@ -297,6 +307,8 @@ class _Found:
 
     channels: slice
     warp: _Warp
+    direct: _Warp
+    """The same before the extrapolation."""
     correlation: float
     apart: float
     """Pixels between what fine and coarse detail tell: as much may be wrong."""
@@ -325,7 +337,16 @@ def _measured(levels: Sequence[_Level], start: _Warp, channels: slice) -> _Found
         coarse = warp
     offsets = 2 * _corners(warp) - _corners(coarse)
     ahead = _Warp(plane.of_corners(offsets, finest.size), 2 * warp.radial - coarse.radial, finest.size)
-    return _Found(channels, ahead, correlation, _between(warp, coarse))
+    return _Found(channels, ahead, warp, correlation, _between(warp, coarse))
+
+
+def _distinct(warps: Sequence[_Warp]) -> tuple[Tensor, ...]:
+    """Return the points of all warps but the first that differ from those before them."""
+    kept = list(warps[:1])
+    for warp in warps[1:]:
+        if all(_between(warp, other) > _SAME for other in kept):
+            kept.append(warp)
+    return tuple(warp.points() for warp in kept[1:])
 
 
 def _between(warp: _Warp, other: _Warp) -> float:

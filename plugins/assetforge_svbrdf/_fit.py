@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +22,7 @@ from assetforge_svbrdf._surface import Fitted, Kind, Unknowns, begin, everywhere
 
 _STARTS = (-2.0, -0.5, 0.5)
 """Of roughness, as logits: 0.16, 0.41 and 0.64."""
+_USUAL_START = _STARTS[1]
 _NEAR = 0.06
 """Squared distance from the middle within which smooth surfaces show their highlights: half angles below 14°."""
 _SHARE_NEAR = 0.3
@@ -34,7 +35,9 @@ _JUDGED = 20000
 _RATE, _RATE_GLOBAL, _RATE_OFFSET, _RATE_MOTION = 4e-3, 2e-2, 1e-3, 5e-3
 _STILL_PRIOR = 1e-5
 """Of what moves the flash photo, in pixels at its edges: alignment has left a part of one."""
-_ROUNDS = 3
+_AHEAD = (2.0, 1.5, 1.0)
+"""How many times as far as a short fit says the photo is moved after it. What the fit has learned of a surface in the
+wrong place holds it back, so that it comes only a part of the way."""
 _LEVEL_PRIOR = 0.01
 _SLOPE_PRIOR = 0.01
 _ROUGHNESS_PRIOR = 0.02
@@ -143,22 +146,38 @@ class Trial:
 
 
 def registered(
-    photos: Photos, known: Tensor, intensity: float | None, kinds: tuple[Kind, ...], steps: int, seed: int
+    likely: Sequence[Photos],
+    known: Tensor,
+    intensity: float | None,
+    kinds: tuple[Kind, ...],
+    steps: int,
+    seed: int,
 ) -> tuple[Photos, Data, Trial]:
     """Bring the flash photo to where renderings of short fits say that it belongs, and choose the kind of surface.
 
     Alignment cannot tell a zoom from grooves that the flash lights from the middle; the highlight and the rest of the
-    photograph together can. But a fit that has once taken hollows for bumps stays with that: each round begins anew on
-    the photograph that the one before has moved. The one that explains most is returned.
+    photograph together can. Of what it thinks likely, that is begun with which a short fit explains best. But a fit
+    that has once taken hollows for bumps stays with that: each round begins anew on the photograph that the one before
+    has moved. The one that explains most is returned.
     """
+    photos = likely[0]
+    if len(likely) > 1:
+        photos = min(likely, key=lambda one: _glance(Data.of(one, known, intensity), kinds[0], steps, seed))
     data = Data.of(photos, known, intensity)
     rounds = [(photos, data, tried(data, kinds, steps, seed))]
-    for number in range(1, _ROUNDS):
+    for number, ahead in enumerate(_AHEAD, 1):
         before, _, trial = rounds[-1]
-        there = moved(before, motion_at(trial.unknowns, before.points))
+        there = moved(before, ahead * motion_at(trial.unknowns, before.points))
         data = Data.of(there, known, intensity)
         rounds.append((there, data, tried(data, (trial.kind,), steps, seed + number)))
     return min(rounds, key=lambda one: one[2].loss)
+
+
+def _glance(data: Data, kind: Kind, steps: int, seed: int) -> float:
+    """Return the misfit that is left after a short fit from one start."""
+    generator, judged = (torch.Generator().manual_seed(number) for number in (seed, 1))
+    start = begin(data.descriptors.shape[1], data.level(), _USUAL_START, seed)
+    return _trial(data, start, kind, _short(steps), generator, data.batch(_JUDGED, judged)).loss
 
 
 def tried(data: Data, kinds: tuple[Kind, ...], steps: int, seed: int) -> Trial:
@@ -197,7 +216,7 @@ def fit(data: Data, trial: Trial, steps: int, seed: int, progress: Progress, *, 
     """
     generator = torch.Generator().manual_seed(seed)
     judged = data.batch(_JUDGED, torch.Generator().manual_seed(seed + 1))
-    starts = [trial.unknowns, *_starts(data, seed + _ROUNDS)]
+    starts = [trial.unknowns, *_starts(data, seed + len(_AHEAD) + 1)]
     tries = []
     for number, start in enumerate(starts):
         tries.append(_trial(data, start, trial.kind, steps // 2, generator, judged))

@@ -37,7 +37,8 @@ class Photos:
     """What the solver sees.
 
     flash, guide: (3, H, W), linear; the guide is flattened, its mean is kept. seen: (H, W), False where the flash photo
-    has nothing. points: (2, H, W), where in the plane each pixel lies. fov: degrees along the longer side.
+    has nothing. points: (2, H, W), where in the plane each pixel lies. fov: degrees along the longer side. taken: the
+    flash photo as it was taken, (3, H, W). places: (2, H, W), x and y in it of each pixel of the guide.
     """
 
     flash: Tensor
@@ -45,6 +46,8 @@ class Photos:
     seen: Tensor
     points: Tensor
     fov: float
+    taken: Tensor
+    places: Tensor
 
     @property
     def size(self) -> tuple[int, int]:
@@ -57,10 +60,12 @@ class Photos:
         return self.flash.amax(0) >= CLIPPED
 
 
-def prepared(flash: Tensor, guide: Tensor, seen: Tensor, fov: float) -> Photos:
-    """Make `Photos` of registered linear pictures (3, H, W)."""
-    points = positions((flash.shape[1], flash.shape[2]), fov)[:2]
-    return Photos(flash.contiguous(), flattened(guide), seen, points, fov)
+def prepared(flash: Tensor, guide: Tensor, fov: float, places: Tensor | None = None) -> Photos:
+    """Make `Photos` of linear pictures (3, H, W); the flash photo's pixels lie where the guide's do, or at places."""
+    size = flash.shape[1], flash.shape[2]
+    grid, points = plane.grid(size), positions(size, fov)[:2]
+    photos = Photos(flash.contiguous(), flattened(guide), plane.inside(grid, size), points, fov, flash, grid)
+    return photos if places is None else placed(photos, places)
 
 
 def from_flash(photos: Photos) -> Photos:
@@ -71,9 +76,15 @@ def from_flash(photos: Photos) -> Photos:
 
 def moved(photos: Photos, motion: Tensor) -> Photos:
     """Return photographs whose flash photo is taken from so many pixels to the right and up, (2, H, W)."""
-    points = plane.grid(photos.size) + motion * motion.new_tensor([1, -1])[:, None, None]
-    flash = plane.sample(photos.flash, points).clamp_min(0)
-    return replace(photos, flash=flash, seen=photos.seen & plane.inside(points, photos.size))
+    grid = plane.grid(photos.size)
+    points = grid + motion * motion.new_tensor([1, -1])[:, None, None]
+    return placed(photos, points + plane.sample(photos.places - grid, points, bicubic=False))
+
+
+def placed(photos: Photos, places: Tensor) -> Photos:
+    """Return photographs whose flash photo is sampled, once, at places (2, H, W) of what was taken."""
+    flash = plane.sample(photos.taken, places).clamp_min(0)
+    return replace(photos, flash=flash, seen=plane.inside(places, photos.size), places=places)
 
 
 def check_pair(flash: Tensor, guide: Tensor) -> list[str]:

@@ -32,6 +32,7 @@ from assetforge_svbrdf._photos import (
     flattened,
     from_flash,
     moved,
+    placed,
     prepared,
     see_through,
 )
@@ -90,18 +91,19 @@ def _captured(photographs: af.Material, params: Params, context: af.Context) -> 
     if guide is None:
         flags += check_photo(light, "flash")
         flags.append("made of the flash photo alone: relief and gloss are less certain than with a guide")
-        photos = from_flash(prepared(light, light, torch.ones(light.shape[1:], dtype=torch.bool), angle))
-        return _solved(photos, photos.guide, params, context, flags, {}, alone=True)
+        photos = from_flash(prepared(light, light, angle))
+        return _solved([photos], photos.guide, params, context, flags, {}, alone=True)
     flags += see_through(guide.alpha, "guide") + _other_lens(flash, guide) + check_pair(light, guide.data)
     aligned = align(light, guide.data)
     refuse(aligned, guide.data)
-    photos = prepared(aligned.flash, guide.data, aligned.mask, angle)
+    photos = prepared(light, guide.data, angle, aligned.places)
     notes = {"alignment_residual": round(aligned.residual, 3), "gray_card_cast": cast}
-    return _solved(photos, guide.data, params, context, flags, notes)
+    likely = [photos, *(placed(photos, places) for places in aligned.others)]
+    return _solved(likely, guide.data, params, context, flags, notes)
 
 
 def _solved(
-    photos: Photos,
+    likely: Sequence[Photos],
     guide: Tensor,
     params: Params,
     context: af.Context,
@@ -110,6 +112,7 @@ def _solved(
     *,
     alone: bool = False,
 ) -> Captured:
+    photos = likely[0]
     descriptors = describe(photos.guide)
     found = examine(photos, guide, descriptors)
     flags = flags + [f"the surface is not the same everywhere: {doubt}" for doubt in found.doubts()]
@@ -125,7 +128,7 @@ def _solved(
         data = Data.of(photos, known, light, still=True)
         trial = tried(data, kinds, steps, context.seed)
     else:
-        photos, data, trial = registered(photos, known, light, kinds, steps, context.seed)
+        photos, data, trial = registered(likely, known, light, kinds, steps, context.seed)
     context.progress(0.4)
     solution = fit(data, trial, steps, context.seed, lambda done: context.progress(0.4 + 0.4 * done), brushed=brushed)
     photos = moved(photos, solution.motion(photos.points))

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from assetforge_svbrdf._descriptors import describe, learned
+from assetforge_svbrdf._fit import registered
 from assetforge_svbrdf._network import networks
-from assetforge_svbrdf._photos import from_flash, moved, prepared
+from assetforge_svbrdf._photos import from_flash, moved, placed, prepared
+from assetforge_svbrdf._surface import Kind
 from assetforge_svbrdf._svbrdf import seen_slopes
 from assetforge_svbrdf.training.dataset import HELD_OUT
 from conftest import Forge
@@ -22,7 +24,6 @@ from assetforge.ops import homography as plane
 from assetforge.samples import make_sample
 
 SIZE = (128, 192)
-WHOLE = torch.ones(SIZE, dtype=torch.bool)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def unexplained(features: Tensor, truth: Tensor) -> float:
 
 
 def test_features_tell_more_of_relief_and_gloss_than_patches_alone(stone: Pair) -> None:
-    guide = prepared(stone.flash, stone.guide, WHOLE, stone.fov).guide
+    guide = prepared(stone.flash, stone.guide, stone.fov).guide
     patches = describe(guide)
     both = torch.cat([patches, learned(guide, networks(WEIGHTS)[0])])
     truth = torch.cat([slopes_of(stone), stone.truth.roughness])
@@ -51,20 +52,37 @@ def test_features_tell_more_of_relief_and_gloss_than_patches_alone(stone: Pair) 
 
 
 def test_a_flash_photo_alone_tells_of_slopes(stone: Pair) -> None:
-    photos = from_flash(prepared(stone.flash, stone.flash, WHOLE, stone.fov))
+    photos = from_flash(prepared(stone.flash, stone.flash, stone.fov))
     assert correlation(seen_slopes(photos, networks(WEIGHTS)[1]), slopes_of(stone)) > 0.4
 
 
 def test_a_flash_photo_is_moved_to_where_the_fit_wants_it(stone: Pair) -> None:
     away = torch.tensor([0.6, -0.3])[:, None, None].expand(2, *SIZE)  # right, and down
     points = plane.grid(SIZE) - away * torch.tensor([1, -1])[:, None, None]
-    photos = prepared(plane.sample(stone.flash, points), stone.guide, WHOLE, stone.fov)
+    photos = prepared(plane.sample(stone.flash, points), stone.guide, stone.fov)
     back = moved(photos, away)
     inner = (..., slice(4, -4), slice(4, -4))
     before, after = ((one.flash - stone.flash)[inner].abs().mean() for one in (photos, back))
     assert after < 0.5 * before
     assert not back.seen[:, -1].any()
     assert back.seen[inner].all()
+
+
+def test_moves_add_up_and_the_photo_is_sampled_once(stone: Pair) -> None:
+    photos = prepared(stone.flash, stone.guide, stone.fov)
+    away = torch.tensor([0.6, -0.3])[:, None, None].expand(2, *SIZE)
+    back = moved(moved(photos, away), -away)
+    inner = (..., slice(2, -2), slice(2, -2))
+    assert torch.allclose(back.flash[inner], photos.flash[inner], atol=1e-4)
+    assert back.seen[inner].all()
+
+
+def test_of_the_places_that_are_likely_the_one_is_taken_that_explains_the_flash(stone: Pair) -> None:
+    photos = prepared(stone.flash, stone.guide, stone.fov)
+    astray = placed(photos, photos.places + 2.0)
+    known = describe(photos.guide).flatten(1).T.contiguous()
+    found, _, _ = registered([astray, photos], known, stone.intensity, (Kind(),), 60, seed=0)
+    assert (found.places - photos.places).norm(dim=0).mean() < 0.5
 
 
 def test_what_the_benchmark_measures_was_held_out() -> None:

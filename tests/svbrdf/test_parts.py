@@ -149,5 +149,5 @@ def test_two_materials_are_not_one() -> None:
 
 def verdict(truth: Truth) -> list[str]:
     pair = photograph(truth, Shot(seed=2))
-    photos = prepared(pair.flash, pair.guide, torch.ones(pair.flash.shape[1:], dtype=torch.bool), pair.fov)
+    photos = prepared(pair.flash, pair.guide, pair.fov)
     return examine(photos, pair.guide, describe(photos.guide)).doubts()
