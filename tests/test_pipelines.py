@@ -84,6 +84,7 @@ def test_the_readme_s_pipelines_are_right(tmp_path: Path) -> None:
         (tmp_path / "plugins" / f"readme{number}.py").write_text(source)
     registry = load_plugins(tmp_path)
     assert registry.broken == ()
+    (tmp_path / "look.png").touch()
     for number, text in enumerate(found):
         assert yaml.safe_load(text)["version"] == 1
         (tmp_path / f"{number}.yaml").write_text(text)

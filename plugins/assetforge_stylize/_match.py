@@ -1,0 +1,67 @@
+"""The step `match_color`: statistics of what is seen, a transfer of colors, and back into the range of colors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+import assetforge as af
+from assetforge.codecs.decode import Reading, decode
+from assetforge.material.map_spec import MAPS
+from assetforge.material.texture import Texture
+from assetforge.ops.color_models import COLOR_MODELS, into_gamut
+from assetforge.ops.threads import one_thread
+from assetforge_stylize import MatchParams
+from assetforge_stylize._transfer import Transfer, covariance, mean_deviation, sliced
+
+_SAMPLES = 2**18
+_SEEN = 1 / 255
+"""Least alpha of what counts."""
+_MUCH = 0.02
+"""Share of pixels that had to be brought back to colors that exist, from which on it is said."""
+
+
+def match_material(material: af.Material, params: MatchParams, context: af.Context) -> af.Material:
+    """Return the material in other colors; raise StepError where none of the maps that are named is there."""
+    chosen = [name for name in params.maps if name in material]
+    if not chosen:
+        what = f"none of {', '.join(params.maps)} is among its maps ({', '.join(material)})"
+        raise af.StepError(material.name, what, "name the maps that `maps` means")
+    if params.strength == 0:
+        return material
+    like = decode(params.like, MAPS["base_color"], Reading(), str(params.like)).texture
+    with one_thread():
+        matched = {name: _matched(name, material[name], like, params, context) for name in chosen}
+    return material.replace(**matched)
+
+
+def _matched(name: str, texture: Texture, like: Texture, params: MatchParams, context: af.Context) -> Texture:
+    model = COLOR_MODELS[params.space]
+    own, theirs = (_sampled(one, f"{what} of {name}") for what, one in (("the map", texture), ("`like`", like)))
+    transfer = _transfer(model.of_linear(own), model.of_linear(theirs), params.method, context.seed)
+    before = model.of_linear(texture.data)
+    after = transfer(before)
+    if params.brightness == "keep":
+        after = torch.cat([before[:1], after[1:]])
+    light = model.to_linear(before + (after - before) * params.strength)
+    light, moved = into_gamut(light, max(1.0, texture.data.max().item()))
+    context.note(f"out of gamut, {name}", round(moved, 4))
+    if moved > _MUCH:
+        context.flag(f"{moved:.0%} of {name} became colors that do not exist, and less saturated")
+    return texture.with_data(light)
+
+
+def _transfer(colors: Tensor, like: Tensor, method: str, seed: int) -> Transfer:
+    if method == "sliced":
+        return sliced(colors, like, torch.Generator().manual_seed(seed))
+    return (covariance if method == "covariance" else mean_deviation)(colors, like)
+
+
+def _sampled(texture: Texture, what: str) -> Tensor:
+    """Return the colors (3, N) of what is not transparent, or of every n-th pixel of it where there are very many."""
+    pixels = texture.data.flatten(1)
+    if texture.alpha is not None:
+        pixels = pixels[:, texture.alpha.flatten() >= _SEEN]
+    if not pixels.shape[1]:
+        raise af.StepError("match_color", f"{what} is all transparent: it has no colors", "give one that is seen")
+    return pixels[:, :: max(1, pixels.shape[1] // _SAMPLES)].contiguous()
