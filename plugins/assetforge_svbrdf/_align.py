@@ -140,7 +140,7 @@ def align(flash: Tensor, guide: Tensor) -> Alignment:
         levels = _pyramid(flash, guide)
         start = _started(levels)
         found = [_measured(levels, start, kind) for kind in (LUMINANCE, CHROMA)]
-        warp, spread = _averaged(found)
+        warp, spread = _averaged(_agreeing(found))
         best = max(found, key=lambda one: one.trust)
         points = warp.points()
         together = _refined(levels[-1], start, ALL)
@@ -333,11 +333,12 @@ def _measured(levels: Sequence[_Level], start: _Warp, channels: slice) -> _Found
         if _correlation(finest, bent, channels) - correlation > _HELPS * (1 - correlation):
             warp, radial = bent, True
     coarse = _stepped(coarser, warp.at(coarser.size), channels, radial=radial).at(finest.size)
-    if _between(warp, coarse) > _ASTRAY:  # a level without detail has no say
-        coarse = warp
+    apart = _between(warp, coarse)
+    if apart > _ASTRAY:  # a level without detail has no say; but nothing confirms the finest then
+        coarse, apart = warp, _UNLIKE
     offsets = 2 * _corners(warp) - _corners(coarse)
     ahead = _Warp(plane.of_corners(offsets, finest.size), 2 * warp.radial - coarse.radial, finest.size)
-    return _Found(channels, ahead, warp, correlation, _between(warp, coarse))
+    return _Found(channels, ahead, warp, correlation, apart)
 
 
 def _distinct(warps: Sequence[_Warp]) -> tuple[Tensor, ...]:
@@ -352,6 +353,12 @@ def _distinct(warps: Sequence[_Warp]) -> tuple[Tensor, ...]:
 def _between(warp: _Warp, other: _Warp) -> float:
     """Return how far apart two warps are, in pixels, by the mean square."""
     return math.sqrt(float((warp.points() - other.points()).square().sum(0).mean()))
+
+
+def _agreeing(found: Sequence[_Found]) -> Sequence[_Found]:
+    """Return what can be averaged: between warps that lie far apart there is nothing, and the likelier one remains."""
+    best = max(found, key=lambda one: one.trust)
+    return [one for one in found if _between(one.warp, best.warp) <= _ASTRAY]
 
 
 def _averaged(found: Sequence[_Found]) -> tuple[_Warp, float]:
