@@ -12,6 +12,7 @@ import pytest
 import torch
 from assetforge_svbrdf._align import MOST_RESIDUAL, Alignment, align, refuse, residual_picture
 from PIL import Image
+from svbrdf.synthetic import Shot, photograph, shared
 from torch import Tensor
 
 from assetforge.errors import StepError
@@ -151,3 +152,14 @@ def test_a_real_pair_of_a_fine_weave_comes_together(data: Path) -> None:
 def photo_of(path: Path) -> Tensor:
     with Image.open(path) as picture:
         return srgb_decode(torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255)
+
+
+def test_a_pair_in_register_is_not_torn_apart_by_luminance_that_is_all_shading(data: Path) -> None:
+    truth = shared(data / "materials", "Ground054", (512, 768), 2, glossy=True)
+    photos = photograph(truth, Shot(seed=2))
+    found = align(photos.flash, photos.guide)
+    refuse(found, photos.guide)
+    still = plane.grid((512, 768))
+    off = [torch.linalg.vector_norm(places - still, dim=0).mean() for places in (found.places, *found.others)]
+    assert off[0] < 0.6
+    assert min(off) < 0.25
