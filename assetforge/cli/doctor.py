@@ -24,6 +24,7 @@ def command() -> int:
     registry = load_plugins(Path.cwd())
     for plugin in registry.plugins.values():
         problems += _weights(plugin.name, plugin.folder / weights.FOLDER)
+    problems += _weights("assetforge", weights.SHIPPED)
     problems += _weights("user", weights.user_folder())
     problems += [str(problem) for problem in registry.broken]
     for problem in problems:

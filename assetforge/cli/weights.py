@@ -78,6 +78,8 @@ def _all() -> Iterator[tuple[str, str, Path]]:
     for plugin in registry.plugins.values():
         for name in weights.names(plugin.folder):
             yield name, plugin.name, weights.find(name, plugin.folder)
+    for name in weights.names_in(weights.SHIPPED):
+        yield name, "assetforge", weights.SHIPPED / f"{name}{weights.SUFFIX}"
     for name in weights.names_in(weights.user_folder()):
         yield name, "user", weights.user_folder() / f"{name}{weights.SUFFIX}"
 

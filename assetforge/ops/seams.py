@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
+
+from assetforge.material.texture import Texture
 
 TILEABLE_BELOW = 1.2
 """Highest score of the tileable materials that we measured; their non-tiling crops have a median of 2."""
@@ -22,6 +26,13 @@ def seam_score(pixels: Tensor, axes: str = "xy") -> float:
 def is_tileable(pixels: Tensor) -> bool:
     """Tell whether the seam score of (C, H, W) is that of a tileable texture."""
     return seam_score(pixels) <= TILEABLE_BELOW
+
+
+def continues(texture: Texture, told: Literal["auto"] | bool = "auto") -> bool:
+    """Tell whether a texture continues at its opposite edge: as told, else as it says itself, else as measured."""
+    if told != "auto":
+        return told
+    return texture.wrap == "repeat" if texture.wrap != "unknown" else is_tileable(texture.data)
 
 
 def _line_score(pixels: Tensor) -> float:

@@ -1,6 +1,7 @@
 """Named network weights: where their files lie, adding those that we may not ship, and loading that is verified."""
 
 from assetforge.weights.files import FOLDER as FOLDER
+from assetforge.weights.files import SHIPPED as SHIPPED
 from assetforge.weights.files import SUFFIX as SUFFIX
 from assetforge.weights.files import card as card
 from assetforge.weights.files import find as find

@@ -1,13 +1,14 @@
-"""How far the features of a picture are from those of another, wherever in it they are.
+"""How far the features of a picture are from those that are wanted, wherever in it they are.
 
-Each measure is made of one layer (D, H, W) of the wanted picture, and tells the distance of a layer (D, h, w) of any
-size from it, relative to the wanted one's power, so that layers may be added up.
+What a measure compares is collected from layers (D, H, W), part by part where a picture is large, weighted where only
+some of it counts, and put together in shares: those of several pictures, so that what is wanted may be a mixture.
+Distances are relative to the wanted one's power, so that layers of any size may be added up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -22,60 +23,108 @@ _TINY = 1e-12
 
 
 class Measure(Protocol):
-    """How far a layer (D, H, W) is from the exemplar's, which it was made of."""
+    """How far a layer is from what is wanted."""
 
-    def __init__(self, layer: Tensor) -> None:
-        """Measure the layer that others are compared with."""
+    def __init__(self, wanted: Tensor) -> None:
+        """Keep what is wanted, as it was put together."""
 
-    def distance(self, layer: Tensor, generator: torch.Generator) -> Tensor:
-        """Return how far a layer (D, h, w) is from it: (), 0 where they agree."""
+    @staticmethod
+    def collect(layer: Tensor, weight: Tensor | None, share: float, generator: torch.Generator) -> Tensor:
+        """Return what is compared of a layer (D, H, W), which is such a share of all that is put together.
+
+        weight: (H, W), how much each place counts; None where all count alike.
+        """
+        ...
+
+    @staticmethod
+    def together(parts: Sequence[Tensor]) -> Tensor:
+        """Put together parts whose shares make 1."""
+        ...
+
+    def distance(self, found: Tensor) -> Tensor:
+        """Return how far it is from what is wanted: (), 0 where they agree."""
+        ...
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Return the means (D, 1) and the covariance (D, D) of what is wanted."""
         ...
 
 
-class Moments:
-    """Mean and covariance of each layer, along the principal axes of the exemplar's, each by its deviation there.
+class _Products(torch.autograd.Function):
+    """The weighted sum of the products of all pairs of columns of (N, D): (D, D).
+
+    Autograd would multiply twice on the way back, as it does not know that both factors are one.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, weight: Tensor | None) -> Tensor:
+        ctx.save_for_backward(values, weight)
+        return (values if weight is None else values * weight).T @ values
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
+        values, weight = ctx.saved_tensors
+        changed = values @ (slope + slope.T)
+        return (changed if weight is None else changed * weight), None
+
+
+class _SecondOrder:
+    """What is compared are the raw second moments and the means of a layer: (D, D + 1)."""
+
+    def __init__(self, wanted: Tensor) -> None:
+        self._wanted = wanted
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        return _centered(self._wanted)
+
+    @staticmethod
+    def collect(layer: Tensor, weight: Tensor | None, share: float, _: torch.Generator) -> Tensor:
+        values = _rows(layer)
+        column = None if weight is None else weight.reshape(-1, 1)
+        total = values.shape[0] if column is None else column.sum().clamp_min(_TINY)
+        means = (values if column is None else values * column).sum(0)
+        products: Tensor = _Products.apply(values, column)  # type: ignore[no-untyped-call]
+        return torch.cat([products, means[:, None]], 1) * (share / total)
+
+    @staticmethod
+    def together(parts: Sequence[Tensor]) -> Tensor:
+        return sum(parts[1:], parts[0])
+
+
+class Moments(_SecondOrder):
+    """Mean and covariance of each layer, along the principal axes of the wanted ones, each by its deviation there.
 
     So what is faint in the exemplar counts as much as what is strong: the grain of a smooth height map, say. What
     hardly occurs at all would count as noise only, and is held back by `_FAINTEST`.
     """
 
-    def __init__(self, layer: Tensor) -> None:
-        self._mean, self._covariance = self._of(layer)
+    def __init__(self, wanted: Tensor) -> None:
+        super().__init__(wanted)
+        self._mean, self._covariance = _centered(wanted)
         variances, axes = torch.linalg.eigh(self._covariance)
         faintest = _FAINTEST * variances.clamp_min(0).mean() + _TINY
         self._to_axes = axes.T / (variances.clamp_min(0) + faintest).sqrt()[:, None]
 
-    @staticmethod
-    def _of(layer: Tensor) -> tuple[Tensor, Tensor]:
-        values = layer.flatten(1)
-        mean = values.mean(1, keepdim=True)
-        centered = values - mean
-        return mean, centered @ centered.T / values.shape[1]
-
-    def distance(self, layer: Tensor, _: torch.Generator) -> Tensor:
+    def distance(self, found: Tensor) -> Tensor:
         """Return the distance, ()."""
-        mean, covariance = self._of(layer)
+        mean, covariance = _centered(found)
         shift = self._to_axes @ (mean - self._mean)
         change = self._to_axes @ (covariance - self._covariance) @ self._to_axes.T
-        distance: Tensor = (shift.square().sum() + change.square().sum()) / layer.shape[0]
+        distance: Tensor = (shift.square().sum() + change.square().sum()) / found.shape[0]
         return distance
 
 
-class Gram:
-    """Raw second moments of each layer, relative to the exemplar's."""
+class Gram(_SecondOrder):
+    """Raw second moments of each layer, relative to the wanted ones."""
 
-    def __init__(self, layer: Tensor) -> None:
-        self._gram = self._of(layer)
+    def __init__(self, wanted: Tensor) -> None:
+        super().__init__(wanted)
+        self._gram = wanted[:, :-1]
         self._size = self._gram.square().sum().clamp_min(_TINY)
 
-    @staticmethod
-    def _of(layer: Tensor) -> Tensor:
-        values = layer.flatten(1)
-        return values @ values.T / values.shape[1]
-
-    def distance(self, layer: Tensor, _: torch.Generator) -> Tensor:
+    def distance(self, found: Tensor) -> Tensor:
         """Return the distance, ()."""
-        return (self._of(layer) - self._gram).square().sum() / self._size
+        return (found[:, :-1] - self._gram).square().sum() / self._size
 
 
 class Sliced:
@@ -84,29 +133,53 @@ class Sliced:
     Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis", 2021. Of large layers, a part is compared.
     """
 
-    def __init__(self, layer: Tensor) -> None:
-        values = layer.flatten(1)
-        self._values = values
-        self._power = values.var(1).mean().clamp_min(_TINY)
+    def __init__(self, wanted: Tensor) -> None:
+        self._wanted = wanted
+        self._power = wanted.var(0).mean().clamp_min(_TINY)
+        self._generator = torch.Generator().manual_seed(0)
 
-    def distance(self, layer: Tensor, generator: torch.Generator) -> Tensor:
+    @staticmethod
+    def collect(layer: Tensor, weight: Tensor | None, share: float, generator: torch.Generator) -> Tensor:
+        """Return features (N, D) of places that are drawn by their weight."""
+        values = _rows(layer)
+        count = max(1, round(share * min(values.shape[0], _SAMPLES)))
+        if weight is None and count >= values.shape[0]:
+            return values
+        if weight is None:
+            chosen = torch.randint(values.shape[0], (count,), generator=generator)
+        else:
+            chosen = torch.multinomial(weight.flatten().double().cpu() + _TINY, count, True, generator=generator)
+        return values[chosen.to(values.device)]
+
+    @staticmethod
+    def together(parts: Sequence[Tensor]) -> Tensor:
+        """Join the places of all parts."""
+        return torch.cat(list(parts))
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Return the means and the covariance of the places."""
+        return self._wanted.mean(0)[:, None], torch.cov(self._wanted.T)
+
+    def distance(self, found: Tensor) -> Tensor:
         """Return the distance, ()."""
-        values = layer.flatten(1)
-        directions = torch.randn(_DIRECTIONS, values.shape[0], generator=generator).to(values)
-        directions = directions / directions.norm(dim=1, keepdim=True)
-        count = min(values.shape[1], _SAMPLES)
-        ours = (directions @ _some(values, count, generator)).sort(1).values
-        theirs = (directions @ _some(self._values, count, generator)).sort(1).values
+        directions = torch.randn(found.shape[1], _DIRECTIONS, generator=self._generator).to(found)
+        directions = directions / directions.norm(dim=0, keepdim=True)
+        ours, theirs = ((one @ directions).T.contiguous().sort(1).values for one in (found, self._wanted))
         if theirs.shape != ours.shape:
             theirs = functional.interpolate(theirs[None], ours.shape[1], mode="linear")[0]
         distance: Tensor = (ours - theirs).square().mean() / self._power
         return distance
 
 
-def _some(values: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    if values.shape[1] <= count:
-        return values
-    return values[:, torch.randint(values.shape[1], (count,), generator=generator).to(values.device)]
+def _centered(collected: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the means (D, 1) and the covariance (D, D) of raw moments."""
+    mean = collected[:, -1:]
+    return mean, collected[:, :-1] - mean @ mean.T
+
+
+def _rows(layer: Tensor) -> Tensor:
+    """Return the features of each place of (D, H, W): (N, D)."""
+    return layer.permute(1, 2, 0).flatten(0, 1)
 
 
 MEASURES: Mapping[Loss, type[Measure]] = {"gram": Gram, "moments": Moments, "sliced": Sliced}

@@ -6,7 +6,7 @@ It runs on the device that it was moved to, and lets gradients pass to the pictu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
@@ -25,6 +25,11 @@ _LEAK = 0.2
 
 class Features(Protocol):
     """A frozen network."""
+
+    @property
+    def reach(self) -> int:
+        """Pixels from a place beyond which nothing changes its features, a multiple of what layers are reduced by."""
+        ...
 
     def __call__(self, picture: Tensor, border: Border) -> list[Tensor]:
         """Return the layers of a picture (C, H, W), the finest first."""
@@ -47,6 +52,12 @@ class RandomFeatures:
         """Keep kernels (count, C, side, side), one of each size."""
         self.kernels = tuple(kernels)
         self.octaves = octaves
+
+    @property
+    def reach(self) -> int:
+        """Half of the widest filter and of the reductions, in pixels of the coarsest octave."""
+        largest = max(kernel.shape[-1] for kernel in self.kernels)
+        return int((largest // 2 + 2) * 2 ** (self.octaves - 1))
 
     def to(self, device: torch.device | str) -> Self:
         """Return the network on a device."""
@@ -100,6 +111,8 @@ def _chosen(count: int, channels: int, generator: torch.Generator) -> Tensor:
 class Vgg19:
     """VGG-19 as far as its file goes: the rectified first layer of each block, with averages for maxima.
 
+    The shipped network `forge` is of the same shape, with fewer channels between the layers that are returned.
+
     Gatys, Ecker and Bethge, "Texture Synthesis Using Convolutional Neural Networks", 2015, who replace the pooling so.
     Takes three channels of 0 to 1, sRGB-encoded where they are colors.
     """
@@ -110,6 +123,14 @@ class Vgg19:
         self.layers = tuple(layer for layer in LAYERS if f"{layer.name}.weight" in tensors)
         self.names = tuple(layer.name.replace("conv", "relu") for layer in self.layers if _is_first(layer))
         """What is returned: relu1_1, relu2_1, and so on."""
+
+    @property
+    def reach(self) -> int:
+        """A pixel for each convolution and each averaging, at its own resolution, rounded up."""
+        block = [int(layer.name[4]) - 1 for layer in self.layers]
+        pixels = sum(2**one for one in block) + sum(2**one for one in range(max(block)))
+        whole = 2 ** max(block)
+        return int(-(-pixels // whole) * whole)
 
     @classmethod
     def load(cls, path: Path, deepest: str = "relu3_1") -> Self:
@@ -124,17 +145,34 @@ class Vgg19:
         return type(self)({name: tensor.to(device) for name, tensor in self.tensors.items()})
 
     def __call__(self, picture: Tensor, border: Border) -> list[Tensor]:
-        """Return relu1_1, relu2_1 and so on of a picture (3, H, W)."""
+        """Return relu1_1, relu2_1 and so on of a picture, or of several of one size, (*, 3, H, W)."""
         x = (picture - self.tensors["mean"][:, None, None]) * self.tensors["scale"][:, None, None]
+        x = x.reshape(-1, *x.shape[-3:]).contiguous(memory_format=torch.channels_last)  # it is faster
         found: list[Tensor] = []
         for layer in self.layers:
             if _is_first(layer) and found:
                 x = halve(x, border)
             weight, bias = (self.tensors[f"{layer.name}.{part}"] for part in ("weight", "bias"))
-            x = F.relu(convolve(x, weight, bias, border))
+            x = F.relu_(convolve(x, weight, bias, border))
             if _is_first(layer):
-                found.append(x)
+                found.append(x.reshape(*picture.shape[:-3], *x.shape[1:]))
         return found
+
+
+Backbone = Literal["forge", "random", "vgg19"]
+"""What gives features: the network that comes with AssetForge, random filters, or VGG-19, which the user adds."""
+
+
+def needed(backbone: Backbone) -> tuple[str, ...]:
+    """Name the weights that a backbone needs."""
+    return () if backbone == "random" else (backbone,)
+
+
+def features_of(backbone: Backbone, files: Mapping[str, Path], seed: int) -> Features:
+    """Return the backbone for pictures of three channels. files: where the weights that it needs are."""
+    if backbone == "random":
+        return random_features(3, torch.Generator().manual_seed(seed))
+    return Vgg19.load(files[backbone])
 
 
 def _is_first(layer: Layer) -> bool:
@@ -142,27 +180,27 @@ def _is_first(layer: Layer) -> bool:
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, border: Border) -> Tensor:
-    """Convolve (C, H, W) with odd kernels; the size stays, unless the border is "valid"."""
+    """Convolve (*, C, H, W) with odd kernels; the size stays, unless the border is "valid"."""
     around = weight.shape[-1] // 2
-    return F.conv2d(_padded(x, around, border)[None], weight, bias)[0]
+    return F.conv2d(_padded(x, around, border), weight, bias)
 
 
 def _padded(x: Tensor, around: int, border: Border) -> Tensor:
     if border == "valid":
         return x
     mode = "circular" if border == "repeat" else "reflect"
-    return F.pad(x[None], (around,) * 4, mode=mode)[0]
+    return F.pad(x, (around,) * 4, mode=mode)
 
 
 def halve(x: Tensor, border: Border) -> Tensor:
-    """Average (C, H, W) over squares of 2×2.
+    """Average (*, C, H, W) over squares of 2×2.
 
     Of an odd side, the last line is averaged with the first where the picture tiles, and alone where it is mirrored;
     where it ends, it is dropped.
     """
     if border == "repeat":
-        x = F.pad(x[None], (0, x.shape[2] % 2, 0, x.shape[1] % 2), mode="circular")[0]
-    return F.avg_pool2d(x[None], 2, ceil_mode=border == "reflect", count_include_pad=False)[0]
+        x = F.pad(x, (0, x.shape[-1] % 2, 0, x.shape[-2] % 2), mode="circular")
+    return F.avg_pool2d(x, 2, ceil_mode=border == "reflect", count_include_pad=False)
 
 
 def smaller(x: Tensor, border: Border) -> Tensor:
@@ -171,7 +209,7 @@ def smaller(x: Tensor, border: Border) -> Tensor:
     A pyramid of mere averages aliases, and filters on it leave a weave of rows and columns in what is optimized.
     """
     if border == "repeat":
-        x = F.pad(x[None], (0, x.shape[2] % 2, 0, x.shape[1] % 2), mode="circular")[0]
+        x = F.pad(x, (0, x.shape[2] % 2, 0, x.shape[1] % 2), mode="circular")
     line = torch.tensor([0.125, 0.375, 0.375, 0.125], device=x.device)
     kernel = (line[:, None] * line).expand(x.shape[0], 1, 4, 4)
-    return F.conv2d(_padded(x, 1, border)[None], kernel, stride=2, groups=x.shape[0])[0]
+    return F.conv2d(_padded(x, 1, border), kernel, stride=2, groups=x.shape[0])

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FOLDER = "weights"
 SUFFIX = ".safetensors"
+SHIPPED = Path(__file__).parent / "shipped"
+"""Where the weights lie that several plugins use."""
 VARIABLE = "ASSETFORGE_WEIGHTS"
 _LENGTH_BYTES = 8
 _LARGEST_HEADER = 2**27
@@ -42,12 +44,13 @@ def names(plugin_folder: Path) -> tuple[str, ...]:
 
 
 def find(name: str, plugin_folder: Path) -> Path:
-    """Return the file of the weights that a plugin asks for: its own, else the user's.
+    """Return the file of the weights that a plugin asks for: its own, else those shipped for all, else the user's.
 
-    Raises PluginError where there is neither.
+    Raises PluginError where there is none.
     """
-    own, added = (folder / f"{name}{SUFFIX}" for folder in (plugin_folder / FOLDER, user_folder()))
-    for path in (own, added):
+    folders = (plugin_folder / FOLDER, SHIPPED, user_folder())
+    own, shipped, added = (folder / f"{name}{SUFFIX}" for folder in folders)
+    for path in (own, shipped, added):
         if path.is_file():
             return path
     where = own if own.parent.is_dir() else added

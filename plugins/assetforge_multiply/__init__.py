@@ -88,9 +88,9 @@ class Params(af.Params):
     polish_by: Literal["ranks", "neural"] = "ranks"
     """`ranks` moves values to those of the same rank in the exemplar, along random directions; `neural` goes by the
     statistics of features, as the method of that name does, and takes longer."""
-    network: Literal["random", "vgg19"] = "random"
-    """What gives features where something is `neural`: filters that come with AssetForge, or VGG-19, which you add with
-    `assetforge weights add vgg19 FILE`."""
+    features: Literal["forge", "random", "vgg19"] = "random"
+    """What gives features where something is `neural`: random filters, the network `forge` that comes with AssetForge,
+    or VGG-19, which you add with `assetforge weights add vgg19 FILE`."""
     loss: Literal["moments", "gram", "sliced"] = "moments"
     """What is compared of features: means and covariances, Gram matrices, or whole distributions."""
     effort: Annotated[float, Field(gt=0, le=10)] = 1.0
@@ -131,7 +131,7 @@ class Params(af.Params):
 
 def _weights(params: Params) -> tuple[str, ...]:
     neural = params.method == "neural" or params.polish_by == "neural"
-    return ("vgg19",) if neural and params.network == "vgg19" else ()
+    return (params.features,) if neural and params.features != "random" else ()
 
 
 def _on_demand(params: Params) -> list[str]:

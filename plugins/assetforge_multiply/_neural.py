@@ -13,7 +13,6 @@ of use for materials:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,16 +20,15 @@ import torch
 from torch import Tensor
 
 import assetforge as af
+from assetforge.ops.descent import adam, slope_of
 from assetforge.ops.exact import mix
 from assetforge.ops.resample import resample
 from assetforge.ops.threads import one_thread
-from assetforge.weights.distances import MEASURES, Loss
-from assetforge.weights.features import Border, Features, RandomFeatures, Vgg19, random_features
+from assetforge.weights.distances import MEASURES, Loss, Measure
+from assetforge.weights.features import Border, Features, features_of, random_features
 from assetforge_multiply import Params
 from assetforge_multiply._axes import SMALLEST, Axes
 from assetforge_multiply._channels import Stack
-
-Network = RandomFeatures | Vgg19
 
 _COARSEST = 32
 """No level has a shorter side, in pixels."""
@@ -61,8 +59,8 @@ class _View:
 class Settings:
     """What `synthesize_neural` compares, and how."""
 
-    network: Network | None = None
-    """What gives the features; random filters by default."""
+    network: Features | None = None
+    """What gives the features of three channels; by default random filters see all of them."""
     loss: Loss = "moments"
     """`gram`: raw second moments; `moments`: means and covariances; `sliced`: whole distributions."""
     color: int | None = 0
@@ -73,7 +71,8 @@ class Settings:
 
 def neural_settings(stack: Stack, params: Params, context: af.Context) -> Settings:
     """Return what a step's parameters ask for, for the channels of a stack that may be averaged."""
-    network = Vgg19.load(context.weights["vgg19"]) if params.network == "vgg19" else None
+    random = params.features == "random"
+    network = None if random else features_of(params.features, context.weights, context.seed)
     return Settings(network, params.loss, stack.first_color(), params.effort)
 
 
@@ -104,7 +103,7 @@ def synthesize_neural(
         current = resample(current, levels[index], repeat=True)
         target = axes.along(_shrunk(exemplar, size, levels[index]))
         level = _Level(views, target, settings.loss, generator)
-        current = _descend(level, current, steps[index], rate, told.within(index))
+        current = adam(current, slope_of(level.rolled), steps[index], rate, progress=told.within(index))
     return _within(axes.back(current), exemplar)
 
 
@@ -168,14 +167,13 @@ def _views(exemplar: Tensor, axes: Axes, settings: Settings, generator: torch.Ge
 
     A network for pictures sees the color besides, and by turns three of the other channels.
     """
-    channels, vgg = exemplar.shape[0], settings.network
-    sides = (3, 7) if vgg is None else (3,)
-    random = vgg if isinstance(vgg, RandomFeatures) else random_features(channels, generator, sides)
+    channels = exemplar.shape[0]
+    random = random_features(channels, generator, (3, 7) if settings.network is None else (3,))
     scale = 1 / exemplar.flatten(1).std(1).clamp_min(SMALLEST)
     joint = _View(random.to(exemplar.device), axes.matrix * scale[:, None], torch.zeros_like(scale))
-    if not isinstance(vgg, Vgg19):
+    if settings.network is None:
         return _Views([joint], [])
-    network = vgg.to(exemplar.device)
+    network = settings.network.to(exemplar.device)
     color = [] if settings.color is None else list(range(settings.color, settings.color + 3))
     seen = [_View(network, axes.matrix[color], axes.mean[color])] if color else []
     rest = [channel for channel in range(channels) if channel not in color]
@@ -198,8 +196,14 @@ class _Level:
         self.generator = generator
         self._views = views
         measure = MEASURES[loss]
+
+        def measured(layer: Tensor) -> Measure:
+            return measure(measure.together([measure.collect(layer, None, 1.0, generator)]))
+
         with torch.no_grad():
-            self._wanted = {view: [measure(layer) for layer in view.layers(target, "valid")] for view in views.at(None)}
+            self._wanted = {
+                view: [measured(layer) for layer in view.layers(target, "valid")] for view in views.at(None)
+            }
 
     def __call__(self, coordinates: Tensor, step: int | None) -> Tensor:
         """Return the loss () of coordinates along the axes (C, H, W), at a step or of all views."""
@@ -207,24 +211,14 @@ class _Level:
         for view in self._views.at(step):
             # A result that is larger than the exemplar may have octaves that the exemplar has not, and the reverse.
             for layer, wanted in zip(view.layers(coordinates, "repeat"), self._wanted[view], strict=False):
-                total = total + wanted.distance(layer, self.generator)
+                found = wanted.together([wanted.collect(layer, None, 1.0, self.generator)])
+                total = total + wanted.distance(found)
         return total
 
-
-def _descend(level: _Level, start: Tensor, steps: int, rate: float, progress: Callable[[float], None]) -> Tensor:
-    """Go down by Adam (Kingma and Ba, 2015)."""
-    current = start.detach().clone().requires_grad_()
-    optimizer = torch.optim.Adam([current], lr=rate, betas=(0.9, 0.99))
-    for step in range(steps):
-        optimizer.param_groups[0]["lr"] = rate * (0.55 + 0.45 * math.cos(math.pi * step / steps))
-        shifts = [int(torch.randint(side, (), generator=level.generator)) for side in start.shape[1:]]
-        optimizer.zero_grad()
-        with torch.enable_grad():
-            loss = level(current.roll(shifts, (1, 2)), step)
-            torch.autograd.backward(loss)
-        optimizer.step()
-        progress((step + 1) / steps)
-    return current.detach()
+    def rolled(self, coordinates: Tensor, step: int) -> Tensor:
+        """Return the loss of coordinates that are shifted at random, so that no pixel has its place in the pooling."""
+        shifts = [int(torch.randint(side, (), generator=self.generator)) for side in coordinates.shape[1:]]
+        return self(coordinates.roll(shifts, (1, 2)), step)
 
 
 def _within(channels: Tensor, exemplar: Tensor) -> Tensor:

@@ -1,10 +1,12 @@
-"""Give textures another look: for now, the colors of another picture."""
+"""Give textures another look: the style of a picture, or its colors."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 import assetforge as af
 
@@ -36,7 +38,142 @@ def match_color(material: af.Material, params: MatchParams, context: af.Context)
     return match_material(material, params, context)
 
 
+class Style(af.Params):
+    """One of several styles."""
+
+    file: af.File
+    """The picture. Where it is transparent, it does not count."""
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    """How much of the result is to look like it, beside the others that go to the same place."""
+    mask: af.File | None = None
+    """A picture that is white where the style goes, and gray where it goes in part. Styles without a mask go where no
+    mask is; where none goes, nothing changes."""
+    maps: Mapping[str, af.File] = Field(default_factory=dict)
+    """The other maps of a style that is a material, by name, for `other_maps: style`."""
+    green: Literal["up", "down"] = "up"
+    """The style's normal map: `up` for OpenGL, `down` for DirectX."""
+
+
+class StylizeParams(af.Params):
+    """What `stylize` can be told."""
+
+    style: af.File | Annotated[tuple[Style, ...], Field(min_length=1)]
+    """A picture whose style is taken, or several with weights and masks. The statistics of several are averaged by
+    their weights: they are those of a picture of which each style covers such a part."""
+    strength: af.Fraction = 1.0
+    """How far the statistics go from the texture's own to those of the style; with 0 nothing changes, to the bit."""
+    preserve_color: Literal["none", "luma", "histogram", "both"] = "none"
+    """`luma` changes brightness only: hue and saturation stay; `histogram` gives the style the colors of the texture
+    before; `both` does one before and the other after."""
+    space: Literal["lab", "luv", "yuv", "ycrcb"] = "lab"
+    """The color space in which colors are preserved."""
+    content: Annotated[float, Field(ge=0, le=100)] = 1.0
+    """How firmly the texture's own structure is held; with less, the style moves more."""
+    style_scale: Annotated[float, Field(gt=0, le=8)] = 1.0
+    """How large strokes are: the size of the style's picture, where 1 covers as many pixels as the texture does."""
+    style_size: Annotated[int, Field(ge=64, le=8192)] | None = None
+    """Longer side of the style's picture in pixels, instead of `style_scale`: so textures of all sizes get strokes of
+    one size and the same statistics, and a library looks of one hand."""
+    smoothness: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """How much noise is kept down (total variation)."""
+    features: Literal["forge", "random", "vgg19"] = "forge"
+    """What gives features: the network that comes with AssetForge, random filters, or VGG-19, which you add with
+    `assetforge weights add vgg19 FILE`."""
+    loss: Literal["moments", "gram", "sliced"] = "moments"
+    """What is compared of features: means and covariances, Gram matrices, or whole distributions."""
+    layers: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    """How much each layer of features counts, the finest first; those that are not named count 1."""
+    start: Literal["content", "noise", "style"] | af.File = "content"
+    """What the optimization begins with: the texture, noise, the style's picture, or a picture of your own."""
+    optimizer: Literal["adam", "lbfgs"] = "adam"
+    """`lbfgs` gets further in few iterations, and wants more memory."""
+    iterations: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """At each size of the pyramid."""
+    coarsest: Annotated[int, Field(ge=32, le=4096)] = 96
+    """Shorter side of the smallest size of the pyramid, in pixels; each is √2 times as large as the one before."""
+    maps: Annotated[tuple[str, ...], Field(min_length=1)] = ("base_color", "diffuse_albedo")
+    """The color maps that are stylized."""
+    other_maps: Literal["keep", "follow", "style"] = "keep"
+    """What becomes of height, normal and the rest. `keep`: they stay, to the bit. `follow`: what the style drew
+    brighter rises and what it drew darker sinks, in height and normals, by `relief`. `style`: they take the style of
+    the style's own maps, together with the color."""
+    relief: Annotated[float, Field(ge=0, le=4)] = 0.3
+    """How far height and slopes follow, in parts of their own deviation."""
+    islands: af.File | None = None
+    """A picture that is white on the islands of a UV atlas. What lies between them does not count, and the result is
+    spread into it by `gutter`."""
+    gutter: Annotated[int, Field(ge=0, le=256)] = 16
+    """Pixels by which colors are spread beyond islands and into what is transparent."""
+    cells: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    """Columns and rows of a sheet of sprites: no cell bleeds into the next, and all are of one style."""
+    photorealistic: bool = False
+    """Keep the texture's own gradients: the style's light and color without its strokes."""
+    tileable: Literal["auto"] | bool = "auto"
+    """Whether the texture continues at its opposite edge. `auto`: as the input says, else measured at its edges."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> StylizeParams:
+        """Refuse what excludes each other."""
+        if isinstance(self.style, tuple):
+            if not any(style.weight for style in self.style):
+                raise ValueError("the weights of all styles are 0; give one of them more")
+            if self.other_maps == "style" and not all(style.maps for style in self.style):
+                raise ValueError("'other_maps: style' needs the `maps` of each style; name them, or write 'follow'")
+        elif self.other_maps == "style":
+            raise ValueError("'other_maps: style' needs a style with `maps`; write 'style: [{file: …, maps: {…}}]'")
+        if self.layers and not any(self.layers):
+            raise ValueError("the weights of all layers are 0; give one of them more")
+        if self.optimizer == "lbfgs" and self.loss == "sliced":
+            raise ValueError("'sliced' draws new directions at each iteration, which 'lbfgs' cannot follow; use 'adam'")
+        if self.cells is not None and self.tileable is True:
+            raise ValueError("a sheet of `cells` does not tile; leave one of them out")
+        return self
+
+    @property
+    def styles(self) -> tuple[Style, ...]:
+        """The styles, one or several."""
+        return self.style if isinstance(self.style, tuple) else (Style(file=self.style),)
+
+
+def _weights(params: StylizeParams) -> tuple[str, ...]:
+    return () if params.features == "random" or params.strength == 0 else (params.features,)
+
+
+@af.step(
+    "stylize",
+    StylizeParams,
+    reads="every map",
+    writes="every map",
+    weights=_weights,
+    resources=af.Resources(memory=3 * 2**30, time_limit=24 * 3600.0),
+)
+def stylize(material: af.Material, params: StylizeParams, context: af.Context) -> af.Material:
+    """Give a material the look of a picture: its strokes, its contrasts and, unless preserved, its colors."""
+    from assetforge_stylize._stylize import stylize_material
+
+    return stylize_material(material, params, context)
+
+
+class ForgeTraining(af.Params):
+    """What the recipe `forge` can be told: nothing."""
+
+
+@af.recipe("forge", ForgeTraining)
+def train_forge(_: ForgeTraining, data: Path, seed: int) -> af.Training:
+    """Trains the shipped feature network, a slim student of VGG-19."""
+    from assetforge_stylize.training.forge import training
+
+    return training(data, seed)
+
+
+@af.hookimpl
+def register_recipes(register: af.RegisterRecipe) -> None:
+    """Offer the recipes."""
+    register(train_forge)
+
+
 @af.hookimpl
 def register_steps(register: af.Register) -> None:
     """Offer the step."""
     register(match_color)
+    register(stylize)

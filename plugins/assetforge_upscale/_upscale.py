@@ -15,7 +15,7 @@ from assetforge import weights
 from assetforge.ops.alpha import bleed
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.resample import LANCZOS, nearest, resample, restore
-from assetforge.ops.seams import is_tileable
+from assetforge.ops.seams import continues
 from assetforge.ops.tile import Tiling, map_tiles
 from assetforge_upscale import Params
 from assetforge_upscale._network import Compact
@@ -48,7 +48,7 @@ def upscale_material(material: af.Material, params: Params, context: af.Context)
     maps = {}
     for index, (name, texture) in enumerate(material.items()):
         progress = _part(context.progress, index, len(material))
-        repeat = tiles(texture, params)
+        repeat = continues(texture, params.tileable)
         wrapped = replace(texture, wrap="repeat" if repeat else "clamp")
         maps[name] = upscale_texture(wrapped, context.specs[name], params.scale, networks, progress)
     return af.Material(material.name, maps)
@@ -67,13 +67,6 @@ def load_network(path: Path, channels: int, scale: int, device: str) -> Compact:
     network.load_state_dict(weights.load(path))
     network.requires_grad_(requires_grad=False).eval()
     return network.to(device).channels_last()
-
-
-def tiles(texture: af.Texture, params: Params) -> bool:
-    """Decide whether a texture continues at its opposite edge: the parameter, else the texture, else a measurement."""
-    if params.tileable != "auto":
-        return params.tileable
-    return texture.wrap == "repeat" if texture.wrap != "unknown" else is_tileable(texture.data)
 
 
 def upscale_texture(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from assetforge_upscale.training.dead_leaves import dead_leaves
+from assetforge.ops.dead_leaves import dead_leaves
 
 Pixels = NDArray[np.uint8]
 

@@ -1,0 +1,93 @@
+"""Going down a slope: pictures that are optimized, by Adam or L-BFGS."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Slope = Callable[[Tensor, int], tuple[float, Tensor]]
+"""Return, for values and the number of the step, what is minimized and its gradient."""
+Project = Callable[[Tensor], Tensor]
+Progress = Callable[[float], None]
+
+_LEAST_RATE = 0.1
+_HISTORY = 10
+
+
+def slope_of(loss: Callable[[Tensor, int], Tensor]) -> Slope:
+    """Return the slope of a loss () of values and the number of the step, by autograd."""
+
+    def slope(values: Tensor, step: int) -> tuple[float, Tensor]:
+        with torch.enable_grad():
+            values = values.detach().requires_grad_()
+            result = loss(values, step)
+            gradient = torch.autograd.grad(result, values)[0]
+        return float(result), gradient
+
+    return slope
+
+
+def adam(
+    start: Tensor,
+    slope: Slope,
+    steps: int,
+    rate: float,
+    *,
+    averaging: float = 0.0,
+    project: Project = lambda values: values,
+    progress: Progress = lambda _: None,
+) -> Tensor:
+    """Go down by Adam (Kingma and Ba, 2015); return where it ends, or the average of the way there.
+
+    The rate falls to a tenth as a cosine. averaging: how much of the average of all steps before stays at each step
+    (Polyak and Juditsky, 1992, with weights that fall exponentially); it takes out what steps jump about. project:
+    brings values back to where they may be, after each step.
+    """
+    current = start.detach().clone()
+    average = current.clone()
+    optimizer = torch.optim.Adam([current], lr=rate, betas=(0.9, 0.99))
+    for step in range(steps):
+        fallen = _LEAST_RATE + (1 - _LEAST_RATE) * (1 + math.cos(math.pi * step / steps)) / 2
+        optimizer.param_groups[0]["lr"] = rate * fallen
+        _, current.grad = slope(current, step)
+        with torch.no_grad():
+            optimizer.step()
+            current.copy_(project(current))
+            average += (current - average) * ((1 - averaging) / (1 - averaging ** (step + 1)))
+        progress((step + 1) / steps)
+    return average
+
+
+def lbfgs(
+    start: Tensor,
+    slope: Slope,
+    steps: int,
+    *,
+    history: int = _HISTORY,
+    project: Project = lambda values: values,
+    progress: Progress = lambda _: None,
+) -> Tensor:
+    """Go down by L-BFGS with a line search (Liu and Nocedal, 1989), which wants a slope that is always the same.
+
+    It keeps 2 · history copies of the values. What may not be is only taken away at the end.
+    """
+    current = start.detach().clone()
+    count = 0
+
+    def evaluate() -> float:
+        nonlocal count
+        value, current.grad = slope(current, count)
+        count += 1
+        progress(min(1.0, count / steps))
+        return value
+
+    optimizer = torch.optim.LBFGS([current], max_iter=steps, max_eval=steps, history_size=history,
+                                  line_search_fn="strong_wolfe")  # fmt: skip
+    with torch.no_grad():
+        optimizer.step(evaluate)  # type: ignore[no-untyped-call]
+        result: Tensor = project(current)
+    progress(1.0)
+    return result

@@ -1,0 +1,246 @@
+"""Style transfer by optimization, from coarse to fine.
+
+Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", 2016, on a pyramid of sizes: as
+features reach only so far, large strokes are made where the picture is small.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from assetforge.ops.descent import adam, lbfgs
+from assetforge.ops.resample import resample
+from assetforge.weights.distances import MEASURES, Loss, Measure
+from assetforge.weights.features import Features
+from assetforge_stylize._objective import Anchor, Objective, Region, View, Worth
+from assetforge_stylize._pieces import SIDE, WHOLE, Pieces, collected, generator_of
+
+Start = Literal["content", "noise", "style"]
+
+SMALLEST = 32
+"""Shortest side of a picture that has a style to tell, in pixels."""
+_RATE = 0.03
+"""How far a step may go, where black is 0 and white is 1."""
+_AVERAGING = 0.9
+_NOISE = 0.25
+_LEAST_SHARE = 1e-3
+"""Part of the picture, from which on it counts what a region looks like."""
+
+
+@dataclass(frozen=True, eq=False)
+class Style:
+    """A picture (C, h, w) with the channels of the content, and how much of it is wanted, and where."""
+
+    picture: Tensor
+    weight: float = 1.0
+    seen: Tensor | None = None
+    """(1, h, w): how much each place of the picture counts."""
+    mask: Tensor | None = None
+    """(1, H, W), as large as the content: where the style goes. Styles without one go where no mask is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """How to optimize."""
+
+    network: Features
+    loss: Loss = "moments"
+    strength: float = 1.0
+    """How far statistics go from the content's own to those of the style: a mixture of both."""
+    worth: Worth = field(default_factory=Worth)
+    optimizer: Literal["adam", "lbfgs"] = "adam"
+    steps: int = 100
+    """At each size."""
+    coarsest: int = 96
+    """No size of the pyramid has a shorter side, in pixels."""
+    side: int = SIDE
+    whole: int = WHOLE
+    """Pixels of the largest picture that is not cut into pieces of `side`."""
+
+
+def stylize(  # noqa: PLR0913
+    content: Tensor,
+    styles: Sequence[Style],
+    settings: Settings,
+    *,
+    tiles: bool = False,
+    seen: Tensor | None = None,
+    views: Sequence[View] | None = None,
+    start: Tensor | Start = "content",
+    anchors: Sequence[Anchor] = (),
+    seed: int = 0,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Tensor:
+    """Return a picture (C, H, W) with the content of one and the style of others, 0 to 1, sRGB-encoded where color.
+
+    tiles: whether it continues at its opposite edges. seen: (1, H, W), how much each place counts, None for all alike.
+    views: what the network sees; by default the three channels, or the one as gray. anchors: pictures to stay close
+    to. Statistics of several styles are averaged by their weights: they are those of a picture of which each style
+    covers such a part.
+    """
+    views = views or [_as_it_is(content)]
+    sizes = _pyramid((content.shape[1], content.shape[2]), settings.coarsest)
+    costs = [height * width for height, width in sizes]
+    whole = sum(costs)
+    current: Tensor | None = None
+    done = 0
+    for size, cost in zip(sizes, costs, strict=True):
+        factor = size[0] / content.shape[1]
+        small = _resized(content, size, repeat=tiles)
+        begun = _begin(start, small, styles, size, seed) if current is None else current
+        current = _resized(begun, size, repeat=tiles)
+        pieces = Pieces(settings.network, size, "repeat" if tiles else "reflect", settings.side, settings.whole)
+        regions = _regions(pieces, small, styles, factor, seen, views, settings)
+        near = [Anchor(*(_resized(one, size, repeat=tiles) for one in (each.picture, each.weight))) for each in anchors]
+        objective = Objective(pieces, small, views, regions, settings.worth, seed=seed, anchors=near)
+
+        def told(part: float, before: int = done, cost: int = cost) -> None:
+            progress((before + cost * part) / whole)
+
+        if settings.optimizer == "adam":
+            current = adam(
+                current, objective, settings.steps, _RATE, averaging=_AVERAGING, project=_within, progress=told
+            )
+        else:
+            current = lbfgs(current, objective, settings.steps, project=_within, progress=told)
+        done += cost
+    assert current is not None  # noqa: S101  there is always one size
+    return current
+
+
+def style_distance(picture: Tensor, style: Tensor, network: Features, loss: Loss = "gram") -> float:
+    """Return how far the features of a picture (3, H, W) are from a style's (3, h, w), as the mean over layers."""
+    with torch.no_grad():
+        measure = MEASURES[loss]
+        pairs = zip(*(_statistics(one, None, 1.0, network, measure) for one in (style, picture)), strict=True)
+        distances = [measure(wanted).distance(found).item() for wanted, found in pairs]
+        return sum(distances) / len(distances)
+
+
+def _statistics(
+    picture: Tensor, seen: Tensor | None, share: float, network: Features, measure: type[Measure]
+) -> list[Tensor]:
+    """Return what is compared of each layer of a picture (3, H, W), which is such a share of all."""
+    pieces = Pieces(network, (picture.shape[1], picture.shape[2]), "reflect")
+    padded = pieces.padded(picture)
+    weight = None if seen is None else seen[0]
+    parts = [
+        collected(pieces.layers(padded[pieces.window(one)], one), measure, weight, share, one, generator_of(0, 0, one))
+        for one in pieces
+    ]
+    return [measure.together(layer) for layer in zip(*parts, strict=True)]
+
+
+def _as_it_is(content: Tensor) -> View:
+    return View(torch.eye(3).to(content) if content.shape[0] == 3 else torch.ones(3, 1).to(content))
+
+
+def _within(picture: Tensor) -> Tensor:
+    return picture.clamp(0, 1)
+
+
+def _pyramid(size: tuple[int, int], coarsest: int) -> list[tuple[int, int]]:
+    """Return sizes from coarse to fine, each √2 times as large as the one before. All but the last divide by four."""
+    count = max(0, math.floor(2 * math.log2(max(1.0, min(size) / coarsest))))
+    smaller = [tuple(max(4, round(side / 2 ** (step / 2) / 4) * 4) for side in size) for step in range(count, 0, -1)]
+    return [*((height, width) for height, width in smaller), size]
+
+
+def _resized(pixels: Tensor, size: tuple[int, int], *, repeat: bool = False) -> Tensor:
+    return resample(pixels, size, repeat=repeat).clamp(0, 1)
+
+
+def _begin(start: Tensor | Start, content: Tensor, styles: Sequence[Style], size: tuple[int, int], seed: int) -> Tensor:
+    if isinstance(start, Tensor):
+        return start
+    if start == "noise":
+        noise = torch.randn(content.shape, generator=torch.Generator().manual_seed(seed)).to(content)
+        return (0.5 + _NOISE * noise).clamp(0, 1)
+    return _resized(styles[0].picture, size) if start == "style" else content
+
+
+def _regions(
+    pieces: Pieces,
+    content: Tensor,
+    styles: Sequence[Style],
+    factor: float,
+    seen: Tensor | None,
+    views: Sequence[View],
+    settings: Settings,
+) -> list[Region]:
+    """Return where which statistics are wanted, at one size."""
+    regions = []
+    for weight, group in _parted(styles, pieces.size, seen):
+        share = 1.0 if weight is None else float(weight.double().mean())
+        if share < _LEAST_SHARE:
+            continue
+        wanted = _wanted(pieces, content, weight, group, factor, views, settings)
+        own = _wanted(pieces, content, weight, group, factor, views, replace(settings, strength=0.0))
+        regions.append(Region(own, wanted, weight, share))
+    whole = sum(region.share for region in regions)
+    return [replace(region, share=region.share / whole) for region in regions]
+
+
+def _parted(
+    styles: Sequence[Style], size: tuple[int, int], seen: Tensor | None
+) -> list[tuple[Tensor | None, list[Style]]]:
+    """Return where each group of styles goes, (H, W), None where all is: those of one mask, and those of none."""
+    masks: list[Tensor] = []
+    for style in styles:
+        if style.mask is not None and not any(style.mask is mask for mask in masks):
+            masks.append(style.mask)
+    counts = None if seen is None else _resized(seen, size)[0]
+    if not masks:
+        return [(counts, list(styles))]
+    weights = [_resized(mask, size)[0] for mask in masks]
+    total = torch.stack(weights).sum(0).clamp_min(1)
+    groups = [
+        (weight / total, [style for style in styles if style.mask is mask])
+        for weight, mask in zip(weights, masks, strict=True)
+    ]
+    rest = [style for style in styles if style.mask is None]
+    if rest:
+        groups.append(((1 - torch.stack(weights).sum(0)).clamp_min(0), rest))
+    return [(weight if counts is None else weight * counts, group) for weight, group in groups]
+
+
+def _wanted(
+    pieces: Pieces,
+    content: Tensor,
+    weight: Tensor | None,
+    styles: Sequence[Style],
+    factor: float,
+    views: Sequence[View],
+    settings: Settings,
+) -> list[list[Measure]]:
+    """Return a measure for each view and layer: of the mixture of styles, and of the content as far as it stays."""
+    measure = MEASURES[settings.loss]
+    total = sum(style.weight for style in styles)
+    mixture = [(style, settings.strength * style.weight / total) for style in styles]
+    own = Style(content, seen=None if weight is None else weight[None])
+    pictures = [(_scaled(style, factor), share) for style, share in mixture] + [(own, 1 - settings.strength)]
+    wanted: list[list[Measure]] = []
+    for view in views:
+        parts = [
+            _statistics(view.of(style.picture), style.seen, share, pieces.network, measure)
+            for style, share in pictures
+            if share > 0
+        ]
+        layers = [measure(measure.together(layer)) for layer in zip(*parts, strict=False)]
+        wanted.append(layers)
+    return wanted
+
+
+def _scaled(style: Style, factor: float) -> Style:
+    """Return a style as much smaller as the content is, as far as it goes."""
+    shortest = min(style.picture.shape[1:])
+    factor = max(factor, min(1.0, SMALLEST / shortest))
+    size = (round(style.picture.shape[1] * factor), round(style.picture.shape[2] * factor))
+    seen = None if style.seen is None else _resized(style.seen, size)
+    return replace(style, picture=_resized(style.picture, size), seen=seen)

@@ -1,0 +1,145 @@
+"""The other maps of a material whose color was stylized: what follows it, and what is stylized along with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+import assetforge as af
+from assetforge.material.texture import Texture
+from assetforge.ops.color import hdr_decode, hdr_encode
+from assetforge.ops.exact import deviation, mean_channel
+from assetforge.ops.normals import of_slopes, slopes_of
+from assetforge.ops.resample import resample, resample_map, restore
+from assetforge_stylize._objective import View
+
+_LARGE = 16
+"""What is larger than this part of the side does not become relief: the color of a whole area has no height."""
+_LEAST_SLOPE = 0.05
+"""Deviation of slopes from which a flat normal map gets its relief."""
+_FLAT = 1e-6
+
+
+def followed(
+    before: Texture, after: Texture, others: Mapping[str, Texture], relief: float, *, tiles: bool
+) -> dict[str, Texture]:
+    """Return the height and the normals that follow a change of color.
+
+    The rule: where the color became brighter, by one deviation of the change without its large differences, the surface
+    rises by `relief` deviations of its height; slopes change by the gradient of that, scaled to `relief` deviations of
+    the slopes. What tells nothing of relief stays.
+    """
+    change = _detail(mean_channel(hdr_encode(after.data)) - mean_channel(hdr_encode(before.data)), repeat=tiles)
+    size = deviation(change)
+    if size < _FLAT or relief == 0:
+        return {}
+    change = change / size
+    result = {}
+    if "height" in others:
+        height = others["height"]
+        risen = height.data + relief * deviation(height.data) * resample(change, height.size, repeat=tiles)
+        result["height"] = height.with_data(risen.clamp(*_range(height.data)))
+    if "normal" in others:
+        normal = others["normal"]
+        slope = _slopes(resample(change, normal.size, repeat=tiles), repeat=tiles)
+        own = slopes_of(normal.data)
+        strength = relief * max(deviation(own), _LEAST_SLOPE) / max(deviation(slope), _FLAT)
+        result["normal"] = normal.with_data(of_slopes(own + strength * slope))
+    return result
+
+
+def _detail(pixels: Tensor, *, repeat: bool) -> Tensor:
+    size = (pixels.shape[1], pixels.shape[2])
+    few = (min(_LARGE, size[0]), min(_LARGE, size[1]))
+    return pixels - resample(resample(pixels, few, repeat=repeat), size, repeat=repeat)
+
+
+def _range(height: Tensor) -> tuple[float, float]:
+    low, high = torch.aminmax(height)
+    return min(0.0, low.item()), max(1.0, high.item())
+
+
+def _slopes(height: Tensor, *, repeat: bool) -> Tensor:
+    """Return the slopes x/z and y/z, +Y up, of a height (1, H, W), by central differences: (2, H, W)."""
+    right = _ahead(height, 2, repeat=repeat) - _ahead(height.flip(2), 2, repeat=repeat).flip(2)
+    down = _ahead(height, 1, repeat=repeat) - _ahead(height.flip(1), 1, repeat=repeat).flip(1)
+    return torch.cat([-right, down]) / 2
+
+
+def _ahead(pixels: Tensor, axis: int, *, repeat: bool) -> Tensor:
+    """Return for each pixel the next one; at the edge the first one, or the pixel itself."""
+    ahead = pixels.roll(-1, axis)
+    if not repeat:
+        last = pixels.shape[axis] - 1
+        ahead.narrow(axis, last, 1).copy_(pixels.narrow(axis, last, 1))
+    return ahead
+
+
+class Stack:
+    """Other maps as channels of 0 to 1, below each other: (C, H, W), and back."""
+
+    def __init__(self, maps: Mapping[str, Texture], specs: Mapping[str, af.MapSpec]) -> None:
+        """Choose those that may be averaged."""
+        chosen = [name for name in maps if specs[name].kind != "id" and not specs[name].is_in_plane]
+        self.maps = {name: maps[name] for name in chosen}
+        self._specs = specs
+
+    def channels(self, maps: Mapping[str, Texture], size: tuple[int, int]) -> list[Tensor]:
+        """Return the channels of maps of the same names."""
+        return [self._encoded(name, maps[name], size) for name in self.maps]
+
+    def restored(self, channels: Tensor) -> dict[str, Texture]:
+        """Return the maps that channels (C, H, W) hold, as large as they were."""
+        result, at = {}, 0
+        for name, texture in self.maps.items():
+            count = self.counts[name]
+            result[name] = self._decoded(name, texture, channels[at : at + count])
+            at += count
+        return result
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many channels each map has."""
+        return {name: 2 if self._specs[name].kind == "vector" else self._specs[name].channels for name in self.maps}
+
+    def _encoded(self, name: str, texture: Texture, size: tuple[int, int]) -> Tensor:
+        spec = self._specs[name]
+        data = resample_map(texture, spec, size).data
+        if spec.is_color:
+            return hdr_encode(data).clamp(0, 1)
+        if spec.kind == "vector":
+            return data[:2] * 0.5 + 0.5
+        low, high = _range(self.maps[name].data)
+        return ((data - low) / (high - low)).clamp(0, 1)
+
+    def _decoded(self, name: str, texture: Texture, channels: Tensor) -> Texture:
+        spec = self._specs[name]
+        channels = resample(channels, texture.size, repeat=texture.wrap == "repeat").clamp(0, 1)
+        if spec.is_color:
+            return texture.with_data(restore(hdr_decode(channels), spec, texture.data))
+        if spec.kind == "vector":
+            across = channels * 2 - 1
+            upwards = (1 - across.square().sum(0, keepdim=True)).clamp_min(1e-4).sqrt()
+            return texture.with_data(restore(torch.cat([across, upwards]), spec, texture.data))
+        low, high = _range(texture.data)
+        return texture.with_data(channels * (high - low) + low)
+
+
+def views_of(colors: int, others: int) -> Sequence[View]:
+    """Return what a network sees of channels: the color, and brightness with two of the others each.
+
+    So each of the others is tied to the color, and through it to the rest.
+    """
+    count = colors + others
+    color = torch.zeros(3, count)
+    color[:, :colors] = torch.eye(3) if colors == 3 else torch.ones(3, 1)
+    views = [View(color)]
+    for first in range(colors, count, 2):
+        pair = torch.zeros(3, count)
+        pair[0, :colors] = 1 / colors
+        pair[1, first] = 1
+        pair[2, min(first + 1, count - 1)] = 1
+        views.append(View(pair, 1.0))
+    return views

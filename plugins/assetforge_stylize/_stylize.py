@@ -1,0 +1,234 @@
+"""The step `stylize`: pictures out of maps, the optimization, and maps out of pictures again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import assetforge as af
+from assetforge.codecs.decode import Reading, decode
+from assetforge.material.texture import Texture
+from assetforge.ops.alpha import CLEAR, bleed
+from assetforge.ops.color import hdr_decode, hdr_encode
+from assetforge.ops.resample import resample
+from assetforge.ops.seams import continues
+from assetforge.ops.threads import one_thread
+from assetforge.weights.features import features_of
+from assetforge_stylize import StylizeParams
+from assetforge_stylize._color import as_bright_as, gray_of, with_brightness, with_colors_of
+from assetforge_stylize._objective import Worth
+from assetforge_stylize._optimize import Settings, Start, Style, stylize
+from assetforge_stylize._others import Stack, followed, views_of
+from assetforge_stylize._pictures import (
+    StylePicture,
+    check_proportions,
+    read_color,
+    read_plane,
+    read_style,
+    spread,
+    visible_part,
+)
+from assetforge_stylize._poisson import screened_poisson
+from assetforge_stylize._sheet import Sheet
+
+LEAST_SIDE = 16
+"""Of a texture, in pixels."""
+_CONTENT = 0.1
+"""What `content` 1 is worth, where the style is worth 1."""
+_SCREEN = 0.003
+_MUCH = 0.02
+"""Share of pixels that had to be brought back to colors that exist, from which on it is said."""
+
+Progress = Callable[[float], None]
+
+
+def stylize_material(material: af.Material, params: StylizeParams, context: af.Context) -> af.Material:
+    """Return the material in another style; raise StepError or SourceError where something does not fit."""
+    chosen = [name for name in params.maps if name in material]
+    if not chosen:
+        what = f"none of {', '.join(params.maps)} is among its maps ({', '.join(material)})"
+        raise af.StepError(material.name, what, "name the maps that `maps` means")
+    if params.strength == 0:
+        return material
+    others = {name: texture for name, texture in material.items() if name not in chosen}
+    changed: dict[str, Texture] = {}
+    with one_thread(), torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        for index, name in enumerate(chosen):
+            job = _Job(name, material[name], others if index == 0 else {}, params, context)
+            changed |= job.done(_part(context.progress, index, len(chosen)))
+        if params.other_maps == "follow":
+            main = material[chosen[0]]
+            tiles = continues(main, params.tileable)
+            changed |= followed(main, changed[chosen[0]], others, params.relief, tiles=tiles)
+    return material.replace(**changed)
+
+
+def _part(progress: Progress, index: int, count: int) -> Progress:
+    return lambda part: progress((index + part) / count)
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One color map to stylize, and the others that may go with it."""
+
+    name: str
+    texture: Texture
+    others: Mapping[str, Texture]
+    params: StylizeParams
+    context: af.Context
+
+    def done(self, progress: Progress) -> dict[str, Texture]:
+        """Return the maps that changed."""
+        texture, params = self.texture, self.params
+        self._check()
+        encoded = hdr_encode(texture.data)
+        peak = max(1.0, float(encoded.max()))  # light beyond 1: the picture is the part of it that fits
+        visible = visible_part(texture, self.name, params)
+        own = spread(encoded.clamp_min(0) / peak, visible, repeat=self._tiles)
+        given = [read_style(one, texture.size, params, self.context.flag) for one in params.styles]
+        masks = self._masks()
+        colored = [self._recolored(one, own, visible) for one in given]
+        content = gray_of(own, params.space) if self._gray else own
+        stack = Stack(self.others if params.other_maps == "style" else {}, self.context.specs)
+        styles = self._styles(colored, masks, stack)
+        channels = torch.cat([content, *stack.channels(self.others, texture.size)])
+        result = self._optimized(channels, styles, visible, content.shape[0], progress)
+        picture = result[: content.shape[0]]
+        light = self._light(picture, own, peak)
+        data = self._merged(light, masks, visible)
+        return {self.name: texture.with_data(data), **stack.restored(result[content.shape[0] :])}
+
+    def _check(self) -> None:
+        height, width = self.texture.size
+        if min(height, width) < LEAST_SIDE:
+            what = f"is {width}×{height} pixels, which is too small for a style"
+            raise af.StepError(self.name, what, f"its sides must be {LEAST_SIDE} pixels at least")
+        if self.params.cells is not None:
+            columns, rows = self.params.cells
+            if width % columns or height % rows or min(width // columns, height // rows) < LEAST_SIDE:
+                what = f"is {width}×{height}, which is not {columns}×{rows} cells of {LEAST_SIDE} pixels or more"
+                raise af.StepError(self.name, what, "give the columns and rows of the sheet")
+
+    @property
+    def _tiles(self) -> bool:
+        return self.params.cells is None and continues(self.texture, self.params.tileable)
+
+    @property
+    def _gray(self) -> bool:
+        return self.params.preserve_color == "luma"
+
+    def _masks(self) -> dict[str, Tensor]:
+        """Read the mask of each style that has one, by its path."""
+        paths = {str(one.mask): one.mask for one in self.params.styles if one.mask is not None}
+        return {name: read_plane(path, self.texture, self.name) for name, path in paths.items()}
+
+    def _recolored(self, style: StylePicture, own: Tensor, visible: Tensor | None) -> StylePicture:
+        """Give a style the colors or the brightness of the texture, where these are to be preserved."""
+        space = self.params.space
+        pixels = own.flatten(1) if visible is None else own[:, visible[0] >= CLEAR]
+        if self.params.preserve_color in ("histogram", "both"):
+            counted = style.picture.flatten(1) if style.seen is None else style.picture[:, style.seen[0] >= CLEAR]
+            return replace(style, picture=with_colors_of(style.picture, counted, pixels, space).clamp(0, 1))
+        if self._gray:
+            gray = gray_of(pixels[:, :, None], space)
+            return replace(style, picture=as_bright_as(gray_of(style.picture, space), gray))
+        return style
+
+    def _styles(self, given: list[StylePicture], masks: Mapping[str, Tensor], stack: Stack) -> list[Style]:
+        styles = []
+        for one, picture in zip(self.params.styles, given, strict=True):
+            size = (picture.picture.shape[1], picture.picture.shape[2])
+            if stack.maps and stack.maps.keys() - one.maps.keys():
+                missing = ", ".join(sorted(stack.maps.keys() - one.maps.keys()))
+                raise af.StepError(str(one.file), f"has no maps {missing} as a style", "name them in its `maps`")
+            read = {
+                name: decode(one.maps[name], self.context.specs[name], Reading(one.green), str(one.maps[name])).texture
+                for name in stack.maps
+            }
+            channels = torch.cat([picture.picture, *stack.channels(read, size)])
+            mask = None if one.mask is None else masks[str(one.mask)]
+            styles.append(Style(channels, one.weight, picture.seen, mask))
+        return [style for style in styles if style.weight > 0]
+
+    def _optimized(
+        self, channels: Tensor, styles: list[Style], visible: Tensor | None, colors: int, progress: Progress
+    ) -> Tensor:
+        params, device = self.params, self.context.device
+        settings = Settings(
+            features_of(params.features, self.context.weights, self.context.seed).to(device),
+            params.loss,
+            params.strength,
+            Worth(_CONTENT * params.content, params.smoothness, params.layers),
+            params.optimizer,
+            params.iterations,
+            params.coarsest,
+        )
+        start = self._start(channels, colors)
+        sheet = None
+        if params.cells is not None:
+            sheet = Sheet(*params.cells, self.texture.size)
+            visible = sheet.apart(torch.ones_like(channels[:1]) if visible is None else visible, mirrored=False)
+            styles = [
+                one if one.mask is None else replace(one, mask=sheet.apart(one.mask, mirrored=False)) for one in styles
+            ]
+            channels = sheet.apart(channels)
+            start = sheet.apart(start) if isinstance(start, Tensor) else start
+        result = stylize(
+            channels.to(device),
+            [_moved(one, device) for one in styles],
+            settings,
+            tiles=self._tiles,
+            seen=None if visible is None else visible.to(device),
+            views=[replace(one, matrix=one.matrix.to(device)) for one in views_of(colors, channels.shape[0] - colors)],
+            start=start.to(device) if isinstance(start, Tensor) else start,
+            seed=self.context.seed,
+            progress=progress,
+        ).cpu()
+        return result if sheet is None else sheet.together(result)
+
+    def _start(self, channels: Tensor, colors: int) -> Tensor | Start:
+        start = self.params.start
+        if not isinstance(start, Path):
+            return start
+        texture = read_color(start)
+        check_proportions(texture.data, self.texture, str(start), self.name)
+        picture = resample(hdr_encode(texture.data).clamp(0, 1), self.texture.size).clamp(0, 1)
+        return torch.cat([gray_of(picture, self.params.space) if colors == 1 else picture, channels[colors:]])
+
+    def _light(self, picture: Tensor, own: Tensor, peak: float) -> Tensor:
+        """Return the light of a result, with the colors that are preserved."""
+        params = self.params
+        if params.photorealistic:
+            before = gray_of(own, params.space) if self._gray else own
+            picture = screened_poisson(picture, before, _SCREEN, tiles=self._tiles).clamp(0, 1)
+        if params.preserve_color in ("luma", "both"):
+            gray = picture if self._gray else gray_of(picture, params.space)
+            most = max(1.0, float(self.texture.data.max()))
+            light, moved = with_brightness(hdr_decode(own * peak), gray * peak, params.space, most)
+            self.context.note(f"out of gamut, {self.name}", round(moved, 4))
+            if moved > _MUCH:
+                self.context.flag(f"{moved:.0%} of {self.name} became colors that do not exist, and less saturated")
+            return light
+        return hdr_decode(picture * peak)
+
+    def _merged(self, light: Tensor, masks: Mapping[str, Tensor], visible: Tensor | None) -> Tensor:
+        """Leave the texture as it was where no style goes, and where it is hidden but for the gutter."""
+        before, params = self.texture.data, self.params
+        data = light
+        if masks and all(one.mask is not None for one in params.styles):
+            cover = torch.stack(list(masks.values())).sum(0).clamp(0, 1)
+            mixed = hdr_decode(torch.lerp(hdr_encode(before), hdr_encode(light), cover))
+            data = torch.where(cover == 0, before, mixed)
+        if visible is None:
+            return data
+        data = torch.where(visible >= CLEAR, data, before)
+        return bleed(data, visible, params.gutter, repeat=self._tiles)
+
+
+def _moved(style: Style, device: str) -> Style:
+    seen, mask = (None if one is None else one.to(device) for one in (style.seen, style.mask))
+    return replace(style, picture=style.picture.to(device), seen=seen, mask=mask)

@@ -1,0 +1,83 @@
+"""What the networks of this plugin learn from: textures, photographs and paintings, and drawn pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+import assetforge as af
+from assetforge.ops.dead_leaves import dead_leaves
+
+Pixels = NDArray[np.uint8]
+
+HELD_OUT = frozenset({
+    "chicago", "cornell", "golden_gate", "newyork", "sailboat", "tubingen",
+    "la_muse", "mondrian", "shipwreck", "starry_night", "the_scream", "woman-with-hat-matisse",
+})  # fmt: skip
+"""Photographs and paintings that the networks are measured with, and must not have seen."""
+_DRAWN, _DRAWN_SIDE = 160, 384
+_LONGEST = 900
+_NOISY, _MOST_NOISE = 0.15, 0.15
+
+
+def read(data: Path, seed: int) -> list[list[Pixels]]:
+    """Return pictures (H, W, 3) in pools: textures, photographs and paintings, and dead leaves of their colors.
+
+    Raises StepError where there are none.
+    """
+    textures = [_read(path) for path in sorted(data.glob("train/*/*_d.webp"))]
+    others = [path for path in sorted(data.glob("style/*/*")) if path.suffix in {".jpg", ".png"}]
+    pictures = [_read(path) for path in others if path.parent.name != "mask" and path.stem not in HELD_OUT]
+    if not textures or not pictures:
+        what = "they are its train/*/*_d.webp and style/*/*.jpg"
+        raise af.StepError("training", f"finds no textures or no pictures in {data}", what)
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng(seed)
+    return [textures, pictures, [dead_leaves(_DRAWN_SIDE, textures + pictures, rng) for _ in range(_DRAWN)]]
+
+
+def _read(path: Path) -> Pixels:
+    with Image.open(path) as picture:
+        rgb = picture.convert("RGB")
+    rgb.thumbnail((_LONGEST, _LONGEST), Image.Resampling.LANCZOS)
+    return np.asarray(rgb)
+
+
+def crops(pools: list[list[Pixels]], count: int, side: int, rng: np.random.Generator) -> Tensor:
+    """Return crops (count, 3, side, side), sRGB-encoded, 0 to 1, of every pool in turn."""
+    chosen = [_crop(pools[index % len(pools)], side, rng) for index in range(count)]
+    return torch.stack([_varied(torch.from_numpy(one).permute(2, 0, 1) / 255, rng) for one in chosen])
+
+
+def _crop(pool: list[Pixels], side: int, rng: np.random.Generator) -> Pixels:
+    """Cut out a square, at its own resolution or a lower one, turned and mirrored at random."""
+    picture = pool[rng.integers(len(pool))]
+    shortest = min(picture.shape[:2])
+    wide = min(shortest, max(side, round(side * 2 ** rng.uniform(-0.5, 1.5))))
+    y, x = (rng.integers(length - wide + 1) for length in picture.shape[:2])
+    crop: NDArray[Any] = picture[y : y + wide, x : x + wide]
+    if wide != side:
+        crop = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA if wide > side else cv2.INTER_CUBIC)
+    crop = np.rot90(crop, int(rng.integers(4)))
+    return np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop)
+
+
+def _varied(crop: Tensor, rng: np.random.Generator) -> Tensor:
+    """Change colors and contrast at random: what is optimized passes through pictures that nobody has photographed."""
+    if rng.random() < 0.3:
+        crop = crop[torch.from_numpy(rng.permutation(3))]
+    if rng.random() < 0.5:
+        gain, shift = np.exp(rng.normal(0, 0.35, 3)), rng.normal(0, 0.12, 3)
+        gain_, shift_ = (torch.from_numpy(one).float()[:, None, None] for one in (gain, shift))
+        crop = (crop - 0.5) * gain_ + 0.5 + shift_
+    if rng.random() < _NOISY:
+        noise = rng.normal(0, rng.uniform(0, _MOST_NOISE), crop.shape)
+        crop = crop + torch.from_numpy(noise).float()
+    return crop.clamp(0, 1)
