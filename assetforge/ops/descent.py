@@ -74,12 +74,13 @@ def lbfgs(
 
     It keeps 2 · history copies of the values. What may not be is only taken away at the end.
     """
-    current = start.detach().clone()
+    current = start.detach().clone(memory_format=torch.contiguous_format)
     count = 0
 
     def evaluate() -> float:
         nonlocal count
-        value, current.grad = slope(current, count)
+        value, gradient = slope(current, count)
+        current.grad = gradient.contiguous()
         count += 1
         progress(min(1.0, count / steps))
         return value

@@ -110,8 +110,13 @@ class Moments(_SecondOrder):
         mean, covariance = _centered(found)
         shift = self._to_axes @ (mean - self._mean)
         change = self._to_axes @ (covariance - self._covariance) @ self._to_axes.T
-        distance: Tensor = (shift.square().sum() + change.square().sum()) / found.shape[0]
+        distance: Tensor = (_limited(shift).sum() + _limited(change).sum()) / found.shape[0]
         return distance
+
+
+def _limited(change: Tensor) -> Tensor:
+    """Square what is less than 1, and let what is more grow by itself only: far away, covariances alone would count."""
+    return 2 * ((1 + change.square()).sqrt() - 1)
 
 
 class Gram(_SecondOrder):

@@ -60,6 +60,11 @@ class StylizeParams(af.Params):
     style: af.File | Annotated[tuple[Style, ...], Field(min_length=1)]
     """A picture whose style is taken, or several with weights and masks. The statistics of several are averaged by
     their weights: they are those of a picture of which each style covers such a part."""
+    method: Literal["optimize", "wct", "adain"] = "optimize"
+    """`optimize` draws the texture anew until its features are those of the style: the best, within minutes. `wct` and
+    `adain` move its features there and decode them, within seconds: `wct` moves how features go together, `adain` only
+    their means and deviations. They know neither `loss`, `content`, `coherence` nor what else the optimization is
+    told, and only the features `forge`."""
     strength: af.Fraction = 1.0
     """How far the statistics go from the texture's own to those of the style; with 0 nothing changes, to the bit."""
     preserve_color: Literal["none", "luma", "histogram", "both"] = "none"
@@ -69,6 +74,8 @@ class StylizeParams(af.Params):
     """The color space in which colors are preserved."""
     content: Annotated[float, Field(ge=0, le=100)] = 1.0
     """How firmly the texture's own structure is held; with less, the style moves more."""
+    coherence: Annotated[float, Field(ge=0, le=100)] = 1.0
+    """How firmly the brightness of the color goes on telling of the maps that stay: what lies deep was dark, say."""
     style_scale: Annotated[float, Field(gt=0, le=8)] = 1.0
     """How large strokes are: the size of the style's picture, where 1 covers as many pixels as the texture does."""
     style_size: Annotated[int, Field(ge=64, le=8192)] | None = None
@@ -112,17 +119,22 @@ class StylizeParams(af.Params):
     """Whether the texture continues at its opposite edge. `auto`: as the input says, else measured at its edges."""
 
     @model_validator(mode="after")
+    def _styles_fit(self) -> StylizeParams:
+        """Refuse styles that leave nothing to do, or have not what is asked of them."""
+        if not any(style.weight for style in self.styles):
+            raise ValueError("the weights of all styles are 0; give one of them more")
+        if self.other_maps == "style" and not all(style.maps for style in self.styles):
+            what = "'other_maps: style' needs the `maps` of each style"
+            raise ValueError(f"{what}; write 'style: [{{file: …, maps: {{height: …}}}}]'")
+        return self
+
+    @model_validator(mode="after")
     def _fits_together(self) -> StylizeParams:
         """Refuse what excludes each other."""
-        if isinstance(self.style, tuple):
-            if not any(style.weight for style in self.style):
-                raise ValueError("the weights of all styles are 0; give one of them more")
-            if self.other_maps == "style" and not all(style.maps for style in self.style):
-                raise ValueError("'other_maps: style' needs the `maps` of each style; name them, or write 'follow'")
-        elif self.other_maps == "style":
-            raise ValueError("'other_maps: style' needs a style with `maps`; write 'style: [{file: …, maps: {…}}]'")
         if self.layers and not any(self.layers):
             raise ValueError("the weights of all layers are 0; give one of them more")
+        if self.method != "optimize" and (self.features != "forge" or self.other_maps == "style"):
+            raise ValueError(f"{self.method!r} works with the features 'forge', and on color; use 'optimize'")
         if self.optimizer == "lbfgs" and self.loss == "sliced":
             raise ValueError("'sliced' draws new directions at each iteration, which 'lbfgs' cannot follow; use 'adam'")
         if self.cells is not None and self.tileable is True:
@@ -136,7 +148,9 @@ class StylizeParams(af.Params):
 
 
 def _weights(params: StylizeParams) -> tuple[str, ...]:
-    return () if params.features == "random" or params.strength == 0 else (params.features,)
+    if params.method != "optimize":
+        return ("forge", "decoder")
+    return () if params.features == "random" else (params.features,)
 
 
 @af.step(
@@ -166,10 +180,66 @@ def train_forge(_: ForgeTraining, data: Path, seed: int) -> af.Training:
     return training(data, seed)
 
 
+class DecoderTraining(af.Params):
+    """What the recipe `decoder` can be told: nothing."""
+
+
+@af.recipe("decoder", DecoderTraining)
+def train_decoder(_: DecoderTraining, data: Path, seed: int) -> af.Training:
+    """Trains the decoder of `stylize` with `wct` and `adain`, which turns features into pictures."""
+    from assetforge_stylize.training.decoder import training
+
+    return training(data, seed)
+
+
+class StyleTraining(af.Params):
+    """What the recipe `style` can be told."""
+
+    style: Path
+    """The picture of the style."""
+    style_size: Annotated[int, Field(ge=64, le=4096)] = 512
+    """Longer side of the style's picture in pixels: it decides how large strokes are."""
+
+
+@af.recipe("style", StyleTraining)
+def train_style(params: StyleTraining, data: Path, seed: int) -> af.Training:
+    """Trains a network for one style, which `stylize_fast` applies within a second."""
+    from assetforge_stylize.training.style import training
+
+    return training(params, data, seed)
+
+
+class FastParams(af.Params):
+    """What `stylize_fast` can be told."""
+
+    network: af.File
+    """The network of a style: what `assetforge train style` made."""
+    strength: af.Fraction = 1.0
+    """How much of the result is mixed into the texture; with 0 nothing changes, to the bit."""
+    preserve_color: Literal["none", "luma"] = "none"
+    """`luma` changes brightness only: hue and saturation stay."""
+    space: Literal["lab", "luv", "yuv", "ycrcb"] = "lab"
+    """The color space in which colors are preserved."""
+    maps: Annotated[tuple[str, ...], Field(min_length=1)] = ("base_color", "diffuse_albedo")
+    """The color maps that are stylized."""
+    tileable: Literal["auto"] | bool = "auto"
+    """Whether the texture continues at its opposite edge. `auto`: as the input says, else measured at its edges."""
+
+
+@af.step("stylize_fast", FastParams, reads="every color map", writes="every color map")
+def stylize_fast(material: af.Material, params: FastParams, context: af.Context) -> af.Material:
+    """Give textures the one style that a network was trained for, within a second."""
+    from assetforge_stylize._fast import stylize_material
+
+    return stylize_material(material, params, context)
+
+
 @af.hookimpl
 def register_recipes(register: af.RegisterRecipe) -> None:
     """Offer the recipes."""
     register(train_forge)
+    register(train_decoder)
+    register(train_style)
 
 
 @af.hookimpl
@@ -177,3 +247,4 @@ def register_steps(register: af.Register) -> None:
     """Offer the step."""
     register(match_color)
     register(stylize)
+    register(stylize_fast)

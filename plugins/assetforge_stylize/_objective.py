@@ -24,6 +24,7 @@ from torch import Tensor
 
 from assetforge.weights.distances import Measure
 from assetforge_stylize._pieces import Piece, Pieces, collected, generator_of
+from assetforge_stylize._ties import Tie
 from assetforge_stylize._transport import Transport, whitened_colored
 
 _LEAST_VARIANCE = 0.02
@@ -68,11 +69,20 @@ class Anchor:
     weight: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Near:
+    """What a picture is to stay close to, and what it is to tell of."""
+
+    anchors: Sequence[Anchor] = ()
+    ties: Sequence[Tie] = ()
+
+
 @dataclass(frozen=True)
 class Worth:
     """What counts how much, where the distance to the style counts 1."""
 
-    content: float = 0.1
+    content: float = 0.08
+    ties: float = 1.0
     smoothness: float = 0.0
     """Of the mean squared difference of neighbors, times 1000."""
     layers: tuple[float, ...] = ()
@@ -93,14 +103,13 @@ class Objective:
         content: Tensor,
         views: Sequence[View],
         regions: Sequence[Region],
-        worth: Worth,
-        *,
+        worth: Worth = Worth(),
+        near: Near = Near(),
         seed: int = 0,
-        anchors: Sequence[Anchor] = (),
     ) -> None:
         """Measure the content (C, H, W)."""
         self._pieces, self._views, self._regions, self._worth = pieces, views, regions, worth
-        self._seed, self._anchors = seed, anchors
+        self._seed, self._kin = seed, near
         self._carriers = [_carriers(region) for region in regions]
         deepest = max(len(measures) for region in regions for measures in region.own)
         self._powers = [[_power(regions, view, at) for at in range(deepest)] for view in range(len(views))]
@@ -191,13 +200,17 @@ class Objective:
         return total
 
     def _near(self, picture: Tensor) -> Tensor:
-        """Return how rough the picture is, and how far from those that it should stay close to."""
+        """Return how rough the picture is, and how far from what it should be close to and tell of."""
         total = torch.zeros((), device=picture.device)
         if self._worth.smoothness:
             for differences in self._differences(picture):
                 total = total + 1000 * self._worth.smoothness * differences.square().sum() / picture.numel()
-        for anchor in self._anchors:
+        for anchor in self._kin.anchors:
             total = total + (anchor.weight * (picture - anchor.picture).square()).mean()
+        if self._kin.ties:
+            brightness = self._views[0].of(picture).mean(0)
+            off = [tie.off(brightness) for tie in self._kin.ties]
+            total = total + self._worth.ties * torch.stack(off).mean()
         return total
 
     def _differences(self, picture: Tensor) -> Iterator[Tensor]:

@@ -7,28 +7,33 @@ features reach only so far, large strokes are made where the picture is small.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from assetforge.ops.descent import adam, lbfgs
 from assetforge.ops.resample import resample
-from assetforge.weights.distances import MEASURES, Loss, Measure
+from assetforge.weights.distances import MEASURES, Loss, Measure, Moments
 from assetforge.weights.features import Features
-from assetforge_stylize._objective import Anchor, Objective, Region, View, Worth
+from assetforge_stylize._objective import Anchor, Near, Objective, Region, View, Worth
 from assetforge_stylize._pieces import SIDE, WHOLE, Pieces, collected, generator_of
+from assetforge_stylize._ties import ties
+from assetforge_stylize._transport import whitened_colored
 
 Start = Literal["content", "noise", "style"]
 
 SMALLEST = 32
 """Shortest side of a picture that has a style to tell, in pixels."""
-_RATE = 0.03
+_RATE = 0.025
 """How far a step may go, where black is 0 and white is 1."""
 _AVERAGING = 0.9
-_NOISE = 0.25
+_NOISE, _DITHER = 0.25, 0.01
+"""Deviation of what all begins with, or begins with besides: of a flat picture, every pixel would go the same way."""
 _LEAST_SHARE = 1e-3
 """Part of the picture, from which on it counts what a region looks like."""
 
@@ -74,6 +79,7 @@ def stylize(  # noqa: PLR0913
     views: Sequence[View] | None = None,
     start: Tensor | Start = "content",
     anchors: Sequence[Anchor] = (),
+    planes: Mapping[str, Tensor] = MappingProxyType({}),
     seed: int = 0,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Tensor:
@@ -81,8 +87,10 @@ def stylize(  # noqa: PLR0913
 
     tiles: whether it continues at its opposite edges. seen: (1, H, W), how much each place counts, None for all alike.
     views: what the network sees; by default the three channels, or the one as gray. anchors: pictures to stay close
-    to. Statistics of several styles are averaged by their weights: they are those of a picture of which each style
-    covers such a part.
+    to. planes: (H, W) of each other map, of which the brightness is to tell as much as before.
+
+    Statistics of several styles are averaged by their weights: they are those of a picture of which each style covers
+    such a part.
     """
     views = views or [_as_it_is(content)]
     sizes = _pyramid((content.shape[1], content.shape[2]), settings.coarsest)
@@ -93,12 +101,16 @@ def stylize(  # noqa: PLR0913
     for size, cost in zip(sizes, costs, strict=True):
         factor = size[0] / content.shape[1]
         small = _resized(content, size, repeat=tiles)
+        if current is None and start == "content":
+            current = _in_colors(small, parted(styles, size, seen), settings.strength)
         begun = _begin(start, small, styles, size, seed) if current is None else current
         current = _resized(begun, size, repeat=tiles)
         pieces = Pieces(settings.network, size, "repeat" if tiles else "reflect", settings.side, settings.whole)
         regions = _regions(pieces, small, styles, factor, seen, views, settings)
-        near = [Anchor(*(_resized(one, size, repeat=tiles) for one in (each.picture, each.weight))) for each in anchors]
-        objective = Objective(pieces, small, views, regions, settings.worth, seed=seed, anchors=near)
+        near = [_anchored(one, size, repeat=tiles) for one in anchors]
+        planes_here = {name: resample(plane[None], size, repeat=tiles)[0] for name, plane in planes.items()}
+        tied = ties(views[0].of(small).mean(0), planes_here)
+        objective = Objective(pieces, small, views, regions, settings.worth, Near(near, tied), seed)
 
         def told(part: float, before: int = done, cost: int = cost) -> None:
             progress((before + cost * part) / whole)
@@ -156,13 +168,44 @@ def _resized(pixels: Tensor, size: tuple[int, int], *, repeat: bool = False) -> 
     return resample(pixels, size, repeat=repeat).clamp(0, 1)
 
 
+def _anchored(anchor: Anchor, size: tuple[int, int], *, repeat: bool) -> Anchor:
+    weight = resample(anchor.weight, size, repeat=repeat).clamp_min(0)
+    return Anchor(_resized(anchor.picture, size, repeat=repeat), weight)
+
+
 def _begin(start: Tensor | Start, content: Tensor, styles: Sequence[Style], size: tuple[int, int], seed: int) -> Tensor:
     if isinstance(start, Tensor):
         return start
+    noise = torch.randn(content.shape, generator=torch.Generator().manual_seed(seed)).to(content)
     if start == "noise":
-        noise = torch.randn(content.shape, generator=torch.Generator().manual_seed(seed)).to(content)
         return (0.5 + _NOISE * noise).clamp(0, 1)
-    return _resized(styles[0].picture, size) if start == "style" else content
+    return _resized(styles[0].picture, size)
+
+
+def _in_colors(content: Tensor, parts: Sequence[tuple[Tensor | None, Sequence[Style]]], strength: float) -> Tensor:
+    """Return the content (C, H, W) with the colors of the styles: the shortest way begins there."""
+    result = content
+    for weight, group in parts:
+        own = Moments(collect_all([(content, weight, 1.0)]))
+        total = sum(style.weight for style in group)
+        wanted = Moments(collect_all([(one.picture, _plane(one.seen), one.weight / total) for one in group]))
+        change = whitened_colored(own.moments(), wanted.moments())(content) - content
+        result = result + strength * (change if weight is None else weight * change)
+    return result.clamp(0, 1)
+
+
+def collect_all(layers: Sequence[tuple[Tensor, Tensor | None, float]]) -> Tensor:
+    """Return the raw moments of layers (D, H, W), each with a plane of weights of any size and its share of all."""
+    parts = []
+    for layer, weight, share in layers:
+        size = (layer.shape[1], layer.shape[2])
+        places = None if weight is None else F.adaptive_avg_pool2d(weight[None], size)[0]
+        parts.append(Moments.collect(layer, places, share, torch.Generator()))
+    return Moments.together(parts)
+
+
+def _plane(seen: Tensor | None) -> Tensor | None:
+    return None if seen is None else seen[0]
 
 
 def _regions(
@@ -176,7 +219,7 @@ def _regions(
 ) -> list[Region]:
     """Return where which statistics are wanted, at one size."""
     regions = []
-    for weight, group in _parted(styles, pieces.size, seen):
+    for weight, group in parted(styles, pieces.size, seen):
         share = 1.0 if weight is None else float(weight.double().mean())
         if share < _LEAST_SHARE:
             continue
@@ -187,7 +230,7 @@ def _regions(
     return [replace(region, share=region.share / whole) for region in regions]
 
 
-def _parted(
+def parted(
     styles: Sequence[Style], size: tuple[int, int], seen: Tensor | None
 ) -> list[tuple[Tensor | None, list[Style]]]:
     """Return where each group of styles goes, (H, W), None where all is: those of one mask, and those of none."""

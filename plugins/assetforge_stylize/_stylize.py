@@ -17,7 +17,7 @@ from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.resample import resample
 from assetforge.ops.seams import continues
 from assetforge.ops.threads import one_thread
-from assetforge.weights.features import features_of
+from assetforge.weights.features import Features, features_of
 from assetforge_stylize import StylizeParams
 from assetforge_stylize._color import as_bright_as, gray_of, with_brightness, with_colors_of
 from assetforge_stylize._objective import Worth
@@ -34,10 +34,12 @@ from assetforge_stylize._pictures import (
 )
 from assetforge_stylize._poisson import screened_poisson
 from assetforge_stylize._sheet import Sheet
+from assetforge_stylize._ties import planes_of
+from assetforge_stylize._universal import load_decoder, transferred
 
 LEAST_SIDE = 16
 """Of a texture, in pixels."""
-_CONTENT = 0.1
+_CONTENT = 0.08
 """What `content` 1 is worth, where the style is worth 1."""
 _SCREEN = 0.003
 _MUCH = 0.02
@@ -158,16 +160,19 @@ class _Job:
         self, channels: Tensor, styles: list[Style], visible: Tensor | None, colors: int, progress: Progress
     ) -> Tensor:
         params, device = self.params, self.context.device
+        network = features_of(params.features, self.context.weights, self.context.seed).to(device)
         settings = Settings(
-            features_of(params.features, self.context.weights, self.context.seed).to(device),
+            network,
             params.loss,
             params.strength,
-            Worth(_CONTENT * params.content, params.smoothness, params.layers),
+            Worth(_CONTENT * params.content, params.coherence, params.smoothness, params.layers),
             params.optimizer,
             params.iterations,
             params.coarsest,
         )
         start = self._start(channels, colors)
+        kept = self.others if params.other_maps != "style" else {}
+        planes = planes_of(kept, self.context.specs, self.texture.size) if params.coherence else {}
         sheet = None
         if params.cells is not None:
             sheet = Sheet(*params.cells, self.texture.size)
@@ -177,13 +182,21 @@ class _Job:
             ]
             channels = sheet.apart(channels)
             start = sheet.apart(start) if isinstance(start, Tensor) else start
+            planes = {name: sheet.apart(plane[None])[0] for name, plane in planes.items()}
+        styles = [_moved(one, device) for one in styles]
+        visible = None if visible is None else visible.to(device)
+        if params.method != "optimize":
+            begun = self._begun(start, channels)
+            result = self._decoded(begun.to(device), styles, network, visible, progress).cpu()
+            return result if sheet is None else sheet.together(result)
         result = stylize(
             channels.to(device),
-            [_moved(one, device) for one in styles],
+            styles,
             settings,
             tiles=self._tiles,
-            seen=None if visible is None else visible.to(device),
+            seen=visible,
             views=[replace(one, matrix=one.matrix.to(device)) for one in views_of(colors, channels.shape[0] - colors)],
+            planes={name: plane.to(device) for name, plane in planes.items()},
             start=start.to(device) if isinstance(start, Tensor) else start,
             seed=self.context.seed,
             progress=progress,
@@ -198,6 +211,33 @@ class _Job:
         check_proportions(texture.data, self.texture, str(start), self.name)
         picture = resample(hdr_encode(texture.data).clamp(0, 1), self.texture.size).clamp(0, 1)
         return torch.cat([gray_of(picture, self.params.space) if colors == 1 else picture, channels[colors:]])
+
+    def _begun(self, start: Tensor | Start, channels: Tensor) -> Tensor:
+        """Return the picture whose features are carried over."""
+        if isinstance(start, Tensor):
+            return start
+        generator = torch.Generator().manual_seed(self.context.seed)
+        return torch.rand(channels.shape, generator=generator) if start == "noise" else channels
+
+    def _decoded(
+        self, content: Tensor, styles: list[Style], network: Features, visible: Tensor | None, progress: Progress
+    ) -> Tensor:
+        """Transfer by `wct` or `adain`."""
+        params, gray = self.params, content.shape[0] == 1
+        decoder = load_decoder(self.context.weights["decoder"]).to(content.device)
+        pictures = [replace(one, picture=one.picture.expand(3, -1, -1)) for one in styles]
+        result = transferred(
+            content.expand(3, -1, -1),
+            pictures,
+            network,
+            decoder,
+            "wct" if params.method == "wct" else "adain",
+            strength=params.strength,
+            tiles=self._tiles,
+            seen=visible,
+            progress=progress,
+        )
+        return result.mean(0, keepdim=True) if gray else result
 
     def _light(self, picture: Tensor, own: Tensor, peak: float) -> Tensor:
         """Return the light of a result, with the colors that are preserved."""

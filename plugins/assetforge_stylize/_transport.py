@@ -10,8 +10,9 @@ from torch import Tensor
 Moments = tuple[Tensor, Tensor]
 """Means (D, 1) and covariance (D, D)."""
 
-_FAINTEST = 1e-3
-"""Variance along an axis, in parts of the mean one, below which it is noise that is not to be stretched."""
+_FAINTEST, _LEAST = 1e-3, 0.01
+"""Variance, in parts of the mean one that there is and of the mean one that is wanted, below which it is noise: it is
+not to be stretched. Of what is of one color, no map can make a painting."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +36,7 @@ def whitened_colored(own: Moments, wanted: Moments) -> Transport:
     """
     (mean, covariance), (other, target) = own, wanted
     covariance, target = covariance.double(), target.double()
-    noise = _FAINTEST * covariance.diagonal().mean().clamp_min(1e-12) * torch.eye(len(covariance)).to(covariance)
-    root, inverse = _root(covariance + noise)
+    root, inverse = _root(covariance + torch.eye(len(covariance)).to(covariance) * _noise(covariance, target))
     inner, _ = _root(root @ target @ root)
     return Transport((inverse @ inner @ inverse).float(), mean, other)
 
@@ -48,8 +48,12 @@ def mean_deviation(own: Moments, wanted: Moments) -> Transport:
     """
     (mean, covariance), (other, target) = own, wanted
     variance, wanted_variance = covariance.diagonal().clamp_min(0), target.diagonal().clamp_min(0)
-    noise = _FAINTEST * variance.mean().clamp_min(1e-12)
-    return Transport(torch.diag((wanted_variance / (variance + noise)).sqrt()), mean, other)
+    gain = (wanted_variance / (variance + _noise(covariance, target))).sqrt()
+    return Transport(torch.diag(gain), mean, other)
+
+
+def _noise(covariance: Tensor, target: Tensor) -> Tensor:
+    return (_FAINTEST * covariance.diagonal().mean() + _LEAST * target.diagonal().mean()).clamp_min(1e-12)
 
 
 def _root(matrix: Tensor) -> tuple[Tensor, Tensor]:

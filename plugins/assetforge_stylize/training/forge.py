@@ -18,7 +18,7 @@ from assetforge import weights
 from assetforge.weights.features import Vgg19
 from assetforge_stylize.training.pictures import Pixels, crops, read
 
-STEPS = 6_000
+STEPS = 4_000
 RATE = 2e-3
 _BATCH, _SIDE = 6, 96
 _LED = 2

@@ -32,15 +32,22 @@ def read(data: Path, seed: int) -> list[list[Pixels]]:
 
     Raises StepError where there are none.
     """
-    textures = [_read(path) for path in sorted(data.glob("train/*/*_d.webp"))]
+    textures = read_textures(data)
     others = [path for path in sorted(data.glob("style/*/*")) if path.suffix in {".jpg", ".png"}]
     pictures = [_read(path) for path in others if path.parent.name != "mask" and path.stem not in HELD_OUT]
-    if not textures or not pictures:
-        what = "they are its train/*/*_d.webp and style/*/*.jpg"
-        raise af.StepError("training", f"finds no textures or no pictures in {data}", what)
+    if not pictures:
+        raise af.StepError("training", f"finds no pictures in {data}", "they are its style/*/*.jpg")
     cv2.setNumThreads(1)
     rng = np.random.default_rng(seed)
     return [textures, pictures, [dead_leaves(_DRAWN_SIDE, textures + pictures, rng) for _ in range(_DRAWN)]]
+
+
+def read_textures(data: Path) -> list[Pixels]:
+    """Return the textures (H, W, 3) of a folder; raise StepError where there are none."""
+    textures = [_read(path) for path in sorted(data.glob("train/*/*_d.webp"))]
+    if not textures:
+        raise af.StepError("training", f"finds no textures in {data}", "they are its train/*/*_d.webp")
+    return textures
 
 
 def _read(path: Path) -> Pixels:
@@ -50,10 +57,11 @@ def _read(path: Path) -> Pixels:
     return np.asarray(rgb)
 
 
-def crops(pools: list[list[Pixels]], count: int, side: int, rng: np.random.Generator) -> Tensor:
-    """Return crops (count, 3, side, side), sRGB-encoded, 0 to 1, of every pool in turn."""
+def crops(pools: list[list[Pixels]], count: int, side: int, rng: np.random.Generator, *, varied: bool = True) -> Tensor:
+    """Return crops (count, 3, side, side), sRGB-encoded, 0 to 1, of every pool in turn, in other colors if `varied`."""
     chosen = [_crop(pools[index % len(pools)], side, rng) for index in range(count)]
-    return torch.stack([_varied(torch.from_numpy(one).permute(2, 0, 1) / 255, rng) for one in chosen])
+    pictures = [torch.from_numpy(one).permute(2, 0, 1) / 255 for one in chosen]
+    return torch.stack([_varied(one, rng) if varied else one for one in pictures])
 
 
 def _crop(pool: list[Pixels], side: int, rng: np.random.Generator) -> Pixels:

@@ -1,0 +1,240 @@
+"""The optimization of `stylize`: a law for its gradient, and what statistics, weights and masks do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import torch
+from assetforge_stylize._objective import Anchor, Near, Objective, Region, View, Worth
+from assetforge_stylize._optimize import Settings, Style, style_distance, stylize
+from assetforge_stylize._pieces import Pieces
+from assetforge_stylize._poisson import screened_poisson
+from assetforge_stylize._sheet import Sheet
+from assetforge_stylize._ties import ties
+from assetforge_stylize._transport import mean_deviation, whitened_colored
+from torch import Tensor
+
+from assetforge.ops.color import srgb_encode
+from assetforge.ops.dead_leaves import dead_leaves
+from assetforge.ops.seams import seam_score
+from assetforge.samples import make_sample
+from assetforge.weights import SHIPPED
+from assetforge.weights.distances import MEASURES, Loss
+from assetforge.weights.features import Features, Vgg19, random_features
+
+SIDE = 80
+STEPS = 12
+
+
+@lru_cache
+def forge() -> Features:
+    return Vgg19.load(SHIPPED / "forge.safetensors")
+
+
+@lru_cache
+def picture(name: str) -> Tensor:
+    """Leaves of the colors of a sample: edges and areas as photographs have them."""
+    texture = (srgb_encode(make_sample(name, 128)["base_color"].data) * 255).byte().permute(1, 2, 0).numpy()
+    drawn = dead_leaves(SIDE, [texture], np.random.default_rng(len(name)))
+    return torch.from_numpy(drawn).permute(2, 0, 1).float().contiguous() / 255
+
+
+@lru_cache
+def painting(name: str) -> Tensor:
+    """Leaves in other colors, under strokes."""
+    y, x = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    strokes = 0.1 * torch.sin((x + 2 * y) * 2 * torch.pi / 16)
+    return (picture(name).flip(0) + strokes).clamp(0, 1)
+
+
+def settings(**changes: object) -> Settings:
+    return replace(Settings(forge(), steps=STEPS, coarsest=SIDE), **changes)  # type: ignore[arg-type]
+
+
+def styled(styles: list[Style], content: str = "stone", **changes: object) -> Tensor:
+    with torch.no_grad():
+        return stylize(picture(content), styles, settings(**changes))
+
+
+def objective(loss: Loss, *, whole: int, content: Tensor, style: Tensor, weight: Tensor | None = None) -> Objective:
+    pieces = Pieces(forge(), (content.shape[1], content.shape[2]), "repeat", 32, whole)
+    measure = MEASURES[loss]
+
+    def measured(one: Tensor) -> list[object]:
+        layers = forge()(one, "repeat")
+        return [measure(measure.collect(layer, None, 1.0, torch.Generator().manual_seed(0))) for layer in layers]
+
+    with torch.no_grad():
+        region = Region([measured(content)], [measured(style)], weight)  # type: ignore[list-item]
+        near = Near([Anchor(style, torch.full((1, *content.shape[1:]), 0.5))])
+        return Objective(pieces, content, [View(torch.eye(3))], [region], Worth(smoothness=0.1), near)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("loss", ["moments", "gram"])
+def test_the_gradient_of_pieces_is_that_of_the_whole(loss: Loss, masked: bool) -> None:
+    weight = torch.linspace(0, 1, SIDE).expand(SIDE, SIDE) if masked else None
+    given = {"content": picture("stone"), "style": painting("wood"), "weight": weight}
+    here = (picture("stone") + 0.05 * torch.randn(3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))).clamp(
+        0, 1
+    )
+    value, slope = objective(loss, whole=SIDE * SIDE, **given)(here, 0)  # type: ignore[arg-type]
+    in_pieces, same = objective(loss, whole=1, **given)(here, 0)  # type: ignore[arg-type]
+    assert in_pieces == pytest.approx(value, rel=2e-3)  # content is kept in half precision
+    assert (same - slope).abs().max() < 5e-3 * slope.abs().max()
+
+
+def test_the_gradient_is_that_of_the_value() -> None:
+    function = objective("moments", whole=SIDE * SIDE, content=picture("stone"), style=painting("wood"))
+    here, along = picture("brick"), painting("fabric") - 0.5
+    _, slope = function(here, 0)
+    step = 1e-4
+    change = (function(here + step * along, 0)[0] - function(here - step * along, 0)[0]) / (2 * step)
+    assert change == pytest.approx(float((slope * along).sum()), rel=0.02)
+
+
+@pytest.mark.parametrize("loss", MEASURES)
+@pytest.mark.parametrize("network", ["forge", "random"])
+def test_statistics_go_to_the_style_and_edges_stay(loss: Loss, network: str) -> None:
+    features = forge() if network == "forge" else random_features(3, torch.Generator().manual_seed(0))
+    style = painting("wood")
+    result = styled([Style(style)], network=features, loss=loss, steps=40)
+    assert style_distance(result, style, forge()) < 0.4 * style_distance(picture("stone"), style, forge())
+    assert gradient_correlation(result, picture("stone")) > 0.25
+
+
+def test_what_tiles_goes_on_tiling() -> None:
+    stone = srgb_encode(make_sample("stone", SIDE)["base_color"].data).clamp(0, 1)
+    with torch.no_grad():
+        result = stylize(stone, [Style(painting("wood"))], settings(steps=40), tiles=True)
+    assert seam_score(result) <= 1.2
+
+
+def gradient_correlation(one: Tensor, other: Tensor) -> float:
+    slopes = [torch.cat([part.mean(0).diff(dim=axis).flatten() for axis in (0, 1)]) for part in (one, other)]
+    return float(torch.corrcoef(torch.stack(slopes))[0, 1])
+
+
+def test_lbfgs_gets_there_too() -> None:
+    style = painting("wood")
+    result = styled([Style(style)], optimizer="lbfgs", steps=25)
+    assert style_distance(result, style, forge()) < 0.4 * style_distance(picture("stone"), style, forge())
+
+
+def test_half_the_strength_goes_half_of_the_way() -> None:
+    style = painting("wood")
+    distances = [style_distance(picture("stone"), style, forge())]
+    distances += [
+        style_distance(styled([Style(style)], strength=strength, steps=30), style, forge())
+        for strength in (0.3, 0.6, 1.0)
+    ]
+    assert distances == sorted(distances, reverse=True)
+
+
+def test_between_two_styles_both_distances_are_monotone() -> None:
+    first, second = painting("wood"), 1 - painting("brick")
+    ends = [[Style(first)], [Style(second)]]
+    between = [[Style(first, 1 - share), Style(second, share)] for share in (0.25, 0.5, 0.75)]
+    light = Worth(content=0.01)
+    results = [styled(styles, steps=30, worth=light) for styles in (ends[0], *between, ends[1])]
+    for style, order in ((first, False), (second, True)):
+        distances = [style_distance(one, style, forge()) for one in results]
+        assert distances == sorted(distances, reverse=order)
+
+
+def test_each_style_stays_within_its_mask() -> None:
+    left = torch.zeros(1, SIDE, SIDE)
+    left[:, :, : SIDE // 2] = 1
+    bright, dark = painting("wood").clamp_min(0.1), painting("fabric")
+    result = styled([Style(bright, mask=left), Style(dark)], steps=40)
+    for half, own, other in ((result[:, :, : SIDE // 2], bright, dark), (result[:, :, SIDE // 2 :], dark, bright)):
+        assert 2 * style_distance(half, own, forge()) < style_distance(half, other, forge())
+
+
+def test_what_is_not_seen_does_not_count() -> None:
+    """The hidden half of the content may be anything: the visible half becomes the same but for its border."""
+    seen = torch.ones(1, SIDE, SIDE)
+    seen[:, :, SIDE // 2 :] = 0
+    content = picture("stone").clone()
+    content[:, :, SIDE // 2 :] = 0.9
+    given = ([Style(painting("wood"))], settings(steps=30))
+    with torch.no_grad():
+        whole = stylize(content, *given)
+        half = stylize(content, *given, seen=seen)
+    style = painting("wood")
+    visible = slice(0, SIDE // 2)
+    assert style_distance(half[:, :, visible], style, forge()) < style_distance(whole[:, :, visible], style, forge())
+
+
+def test_a_style_counts_where_it_is_seen() -> None:
+    style = torch.cat([painting("wood"), torch.rand(3, SIDE, SIDE)], 2)
+    seen = torch.cat([torch.ones(1, SIDE, SIDE), torch.zeros(1, SIDE, SIDE)], 2)
+    result = styled([Style(style, seen=seen)], steps=30)
+    clean = styled([Style(painting("wood"))], steps=30)
+    wanted = painting("wood")
+    assert style_distance(result, wanted, forge()) < 2 * style_distance(clean, wanted, forge()) + 0.02
+
+
+def test_of_a_flat_texture_there_comes_a_picture() -> None:
+    style = painting("wood")
+    with torch.no_grad():
+        result = stylize(torch.full((3, SIDE, SIDE), 0.4), [Style(style)], settings(steps=60))
+    assert style_distance(result, style, forge()) < 0.3 * style_distance(torch.full_like(style, 0.4), style, forge())
+
+
+def test_it_stays_near_an_anchor_where_that_has_weight() -> None:
+    anchor = painting("brick")
+    weight = torch.zeros(1, SIDE, SIDE)
+    weight[:, : SIDE // 2] = 1e5
+    with torch.no_grad():
+        result = stylize(
+            picture("stone"), [Style(painting("wood"))], settings(steps=40), anchors=[Anchor(anchor, weight)]
+        )
+    off = (result - anchor).abs().mean((0, 2))
+    assert off[: SIDE // 2 - 4].mean() < 0.3 * off[SIDE // 2 + 4 :].mean()
+
+
+@pytest.mark.parametrize("carry", [whitened_colored, mean_deviation])
+def test_transport_arrives_at_the_wanted_moments(carry: type) -> None:
+    generator = torch.Generator().manual_seed(0)
+    mixing, other = torch.randn(2, 6, 6, generator=generator)
+    features = (mixing @ torch.randn(6, 4000, generator=generator) + 3).reshape(6, 40, 100)
+    wanted = (other @ torch.randn(6, 4000, generator=generator) - 1).reshape(6, 40, 100)
+    moments = [(one.flatten(1).mean(1, keepdim=True), torch.cov(one.flatten(1))) for one in (features, wanted)]
+    moved = carry(*moments)(features).flatten(1)
+    assert torch.allclose(moved.mean(1, keepdim=True), moments[1][0], atol=1e-3)
+    found, goal = (
+        (torch.cov(moved), moments[1][1]) if carry is whitened_colored else (moved.var(1), moments[1][1].diagonal())
+    )
+    assert (found - goal).norm() < 0.05 * goal.norm()
+
+
+def test_ties_hold_where_brightness_tells_of_a_map_and_break_where_it_does_not() -> None:
+    plane = torch.rand(SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    (tie,) = ties(plane * 0.5, {"height": plane, "flat": torch.full_like(plane, 0.5)})
+    assert float(tie.off(plane * 0.2 + 0.1)) < 1e-4
+    assert float(tie.off(plane.flip(0))) > 0.3
+
+
+def test_screened_poisson_keeps_gradients_at_one_end_and_colors_at_the_other() -> None:
+    target, content = painting("wood"), picture("stone")
+    for tiles in (True, False):
+        assert torch.allclose(screened_poisson(target, content, 1e6, tiles=tiles), target, atol=1e-3)
+        kept = screened_poisson(target, content, 1e-9, tiles=tiles)
+        assert torch.allclose(
+            kept - kept.mean((1, 2), keepdim=True), content - content.mean((1, 2), keepdim=True), atol=1e-2
+        )
+        assert torch.allclose(kept.mean((1, 2)), target.mean((1, 2)), atol=1e-3)
+
+
+def test_cells_come_apart_and_together_again() -> None:
+    sheet = Sheet(4, 2, (40, 80))
+    pixels = torch.rand(3, 40, 80)
+    apart = sheet.apart(pixels)
+    assert apart.shape == (3, 2 * (20 + 32), 4 * (20 + 32))
+    assert torch.equal(sheet.together(apart), pixels)
+    assert torch.equal(apart[:, 16, 16:36], pixels[:, 0, :20])
+    assert torch.equal(apart[:, 16, 15], pixels[:, 0, 1])
