@@ -29,8 +29,8 @@ Start = Literal["content", "noise", "style"]
 
 SMALLEST = 32
 """Shortest side of a picture that has a style to tell, in pixels."""
-_RATE = 0.025
-"""How far a step may go, where black is 0 and white is 1."""
+_RATE, _FIRST_RATE = 0.025, 0.1
+"""How far a step may go, where black is 0 and white is 1, and at first, where all begins far from the goal."""
 _AVERAGING = 0.9
 _NOISE, _DITHER = 0.25, 0.01
 """Deviation of what all begins with, or begins with besides: of a flat picture, every pixel would go the same way."""
@@ -101,9 +101,8 @@ def stylize(  # noqa: PLR0913
     for size, cost in zip(sizes, costs, strict=True):
         factor = size[0] / content.shape[1]
         small = _resized(content, size, repeat=tiles)
-        if current is None and start == "content":
-            current = _in_colors(small, parted(styles, size, seen), settings.strength)
-        begun = _begin(start, small, styles, size, seed) if current is None else current
+        far = current is None and start != "content"
+        begun = _begin(start, small, styles, seen, settings.strength, seed) if current is None else current
         current = _resized(begun, size, repeat=tiles)
         pieces = Pieces(settings.network, size, "repeat" if tiles else "reflect", settings.side, settings.whole)
         regions = _regions(pieces, small, styles, factor, seen, views, settings)
@@ -116,8 +115,9 @@ def stylize(  # noqa: PLR0913
             progress((before + cost * part) / whole)
 
         if settings.optimizer == "adam":
+            rate = _FIRST_RATE if far else _RATE
             current = adam(
-                current, objective, settings.steps, _RATE, averaging=_AVERAGING, project=_within, progress=told
+                current, objective, settings.steps, rate, averaging=_AVERAGING, project=_within, progress=told
             )
         else:
             current = lbfgs(current, objective, settings.steps, project=_within, progress=told)
@@ -173,13 +173,18 @@ def _anchored(anchor: Anchor, size: tuple[int, int], *, repeat: bool) -> Anchor:
     return Anchor(_resized(anchor.picture, size, repeat=repeat), weight)
 
 
-def _begin(start: Tensor | Start, content: Tensor, styles: Sequence[Style], size: tuple[int, int], seed: int) -> Tensor:
+def _begin(
+    start: Tensor | Start, content: Tensor, styles: Sequence[Style], seen: Tensor | None, strength: float, seed: int
+) -> Tensor:
     if isinstance(start, Tensor):
         return start
+    size = (content.shape[1], content.shape[2])
     noise = torch.randn(content.shape, generator=torch.Generator().manual_seed(seed)).to(content)
     if start == "noise":
         return (0.5 + _NOISE * noise).clamp(0, 1)
-    return _resized(styles[0].picture, size)
+    if start == "style":
+        return _resized(styles[0].picture, size)
+    return (_in_colors(content, parted(styles, size, seen), strength) + _DITHER * noise).clamp(0, 1)
 
 
 def _in_colors(content: Tensor, parts: Sequence[tuple[Tensor | None, Sequence[Style]]], strength: float) -> Tensor:
