@@ -168,6 +168,25 @@ def stylize(material: af.Material, params: StylizeParams, context: af.Context) -
     return stylize_material(material, params, context)
 
 
+class PixelArtParams(af.Params):
+    """What `pixel_art` can be told."""
+
+    reduce: Annotated[int, Field(ge=1, le=64)] = 4
+    """By how much it becomes smaller: of so many pixels along each axis, one stays."""
+    colors: Annotated[int, Field(ge=2, le=256)] | None = 16
+    """How many colors each color map has; null for all."""
+    palette: af.File | None = None
+    """A picture that holds the colors to use, up to 256, instead of `colors`."""
+
+
+@af.step("pixel_art", PixelArtParams, reads="every map", writes="every map")
+def pixel_art(material: af.Material, params: PixelArtParams, context: af.Context) -> af.Material:
+    """Make pixel art: the nearest pixels of every map, and color maps in few colors or those of a palette."""
+    from assetforge_stylize._pixel_art import pixelate
+
+    return pixelate(material, params, context)
+
+
 class ForgeTraining(af.Params):
     """What the recipe `forge` can be told: nothing."""
 
@@ -248,3 +267,4 @@ def register_steps(register: af.Register) -> None:
     register(match_color)
     register(stylize)
     register(stylize_fast)
+    register(pixel_art)

@@ -39,12 +39,12 @@ Seen = Sequence[Sequence[Tensor]]
 class View:
     """What the network sees of a picture's channels (C, H, W): a mixture of them, (3, C), that is worth so much."""
 
-    matrix: Tensor
+    matrix: Tensor | None = None
     weight: float = 1.0
 
     def of(self, picture: Tensor) -> Tensor:
-        """Return what is seen of a picture: (3, H, W)."""
-        if torch.equal(self.matrix, torch.eye(3).to(self.matrix)):
+        """Return what is seen of a picture: (3, H, W), all three channels where there is no matrix."""
+        if self.matrix is None:
             return picture
         return torch.einsum("dc,chw->dhw", self.matrix, picture)
 
@@ -94,6 +94,16 @@ class Worth:
         return [weight / max(sum(weights), _TINY) for weight in weights]
 
 
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """The window of a piece, its layers, the same cut off from it, and what was collected of those."""
+
+    window: Tensor
+    seen: Seen
+    leaves: Seen
+    found: Sequence[Tensor]
+
+
 class Objective:
     """What is minimized, as a function of a picture (C, H, W) and the number of the step: a `descent.Slope`."""
 
@@ -121,31 +131,39 @@ class Objective:
         """Return what is minimized, and its gradient (C, H, W)."""
         with torch.enable_grad():
             picture = picture.detach().requires_grad_()
-            if not self._pieces.at_once:
-                return self._by_pieces(picture, step)
-            (piece,) = self._pieces
-            seen = self._seen(picture, piece)
-            total = self._style([self._collected(seen, piece, step)]) + self._off(seen, piece) + self._near(picture)
-            return float(total.detach()), torch.autograd.grad(total, picture)[0]
+            padded, near = self._pieces.padded(picture), self._near(picture)
+            ground, gradient = padded.detach(), torch.zeros_like(padded)
+            with torch.set_grad_enabled(self._pieces.at_once):
+                looks = [self._look(ground, piece, step) for piece in self._pieces]
+            parts = [[one.detach().requires_grad_() for one in look.found] for look in looks]
+            style = self._style(parts)
+            value = float((style + near).detach())
+            slopes = torch.autograd.grad(style, [one for part in parts for one in part])
+            for at, piece in enumerate(self._pieces):
+                look = looks[at] if self._pieces.at_once else self._look(ground, piece, step)
+                count = len(look.found)
+                off, slope = self._led(look, piece, slopes[at * count : (at + 1) * count])
+                gradient[self._pieces.window(piece)] += slope
+                value += off
+            total = torch.autograd.grad([padded, near], picture, [gradient, torch.ones_like(near)])[0]
+        return value, total
 
-    def _by_pieces(self, picture: Tensor, step: int) -> tuple[float, Tensor]:
-        padded, near = self._pieces.padded(picture), self._near(picture)
-        ground, gradient = padded.detach(), torch.zeros_like(padded)
-        with torch.no_grad():
-            windows = [(ground[self._pieces.window(piece)], piece) for piece in self._pieces]
-            parts = [self._collected(self._seen(window, piece), piece, step) for window, piece in windows]
-        style = self._style([[one.requires_grad_() for one in part] for part in parts])
-        value = float((style + near).detach())
-        slopes = torch.autograd.grad(style, [one for part in parts for one in part])
-        for at, (window, piece) in enumerate(windows):
-            here = window.clone().requires_grad_()
-            seen = self._seen(here, piece)
-            off = self._off(seen, piece)
-            found = self._collected(seen, piece, step)
-            led = [(one * slope).sum() for one, slope in zip(found, slopes[at * len(found) :], strict=False)]
-            gradient[self._pieces.window(piece)] += torch.autograd.grad(sum(led, off), here)[0]
-            value += float(off.detach())
-        return value, torch.autograd.grad([padded, near], picture, [gradient, torch.ones_like(near)])[0]
+    def _look(self, ground: Tensor, piece: Piece, step: int) -> _Look:
+        window = ground[self._pieces.window(piece)].clone().requires_grad_()
+        seen = self._seen(window, piece)
+        if not torch.is_grad_enabled():
+            return _Look(window, (), (), self._collected(seen, piece, step))
+        leaves = [[layer.detach().requires_grad_() for layer in layers] for layers in seen]
+        return _Look(window, seen, leaves, self._collected(leaves, piece, step))
+
+    def _led(self, look: _Look, piece: Piece, slopes: Sequence[Tensor]) -> tuple[float, Tensor]:
+        """Return how far a piece is from its content, and its gradient, given that of what was collected of it."""
+        leaves = [leaf for one in look.leaves for leaf in one]
+        found = torch.autograd.grad(look.found, leaves, slopes, allow_unused=True)
+        gradients = [torch.zeros_like(leaf) if one is None else one for one, leaf in zip(found, leaves, strict=True)]
+        off = self._add_content(look.leaves, piece, iter(gradients))
+        layers = [layer for one in look.seen for layer in one]
+        return off, torch.autograd.grad(layers, look.window, gradients)[0]
 
     def _seen(self, window: Tensor, piece: Piece) -> Seen:
         return [self._pieces.layers(view.of(window), piece) for view in self._views]
@@ -187,21 +205,27 @@ class Objective:
                     at += 1
         return total
 
-    def _off(self, seen: Seen, piece: Piece) -> Tensor:
-        """Return how far a piece's features are from the content's, in parts of the variance of those."""
-        total = torch.zeros((), device=self._content.device)
+    def _add_content(self, leaves: Seen, piece: Piece, gradients: Iterator[Tensor]) -> float:
+        """Return how far a piece's features are from the content's, in parts of the variance of those.
+
+        Its gradient is added to those of the layers.
+        """
+        total = 0.0
         with torch.no_grad():
             carried = self._kept[0] if self._kept else self._carried(piece)
-        for number, (view, layers, wanted) in enumerate(zip(self._views, seen, carried, strict=True)):
-            weights = self._worth.of_layers(len(layers))
-            for at, (layer, goal, weight) in enumerate(zip(layers, wanted, weights, strict=True)):
-                worth = self._worth.content * view.weight * weight * piece.share / self._powers[number][at]
-                total = total + worth * (layer - goal).square().sum() / layer[0].numel()
+            for number, (view, layers, wanted) in enumerate(zip(self._views, leaves, carried, strict=True)):
+                weights = self._worth.of_layers(len(layers))
+                for at, (layer, goal, weight) in enumerate(zip(layers, wanted, weights, strict=True)):
+                    worth = self._worth.content * view.weight * weight * piece.share / self._powers[number][at]
+                    worth = worth / layer[0].numel()
+                    off = layer - goal
+                    total += worth * float(torch.linalg.vector_norm(off)) ** 2
+                    next(gradients).add_(off, alpha=2 * worth)
         return total
 
     def _near(self, picture: Tensor) -> Tensor:
         """Return how rough the picture is, and how far from what it should be close to and tell of."""
-        total = torch.zeros((), device=picture.device)
+        total = 0 * picture.flatten()[0]  # so that there is a slope even where nothing is near
         if self._worth.smoothness:
             for differences in self._differences(picture):
                 total = total + 1000 * self._worth.smoothness * differences.square().sum() / picture.numel()

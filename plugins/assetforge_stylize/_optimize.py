@@ -150,7 +150,7 @@ def _statistics(
 
 
 def _as_it_is(content: Tensor) -> View:
-    return View(torch.eye(3).to(content) if content.shape[0] == 3 else torch.ones(3, 1).to(content))
+    return View(None if content.shape[0] == 3 else torch.ones(3, 1).to(content))
 
 
 def _within(picture: Tensor) -> Tensor:

@@ -127,19 +127,21 @@ class Stack:
         return texture.with_data(channels * (high - low) + low)
 
 
-def views_of(colors: int, others: int) -> Sequence[View]:
+def views_of(colors: int, others: int, device: str) -> Sequence[View]:
     """Return what a network sees of channels: the color, and brightness with two of the others each.
 
     So each of the others is tied to the color, and through it to the rest.
     """
     count = colors + others
-    color = torch.zeros(3, count)
+    if (colors, others) == (3, 0):
+        return [View()]
+    color = torch.zeros(3, count, device=device)
     color[:, :colors] = torch.eye(3) if colors == 3 else torch.ones(3, 1)
     views = [View(color)]
     for first in range(colors, count, 2):
-        pair = torch.zeros(3, count)
+        pair = torch.zeros(3, count, device=device)
         pair[0, :colors] = 1 / colors
         pair[1, first] = 1
         pair[2, min(first + 1, count - 1)] = 1
-        views.append(View(pair, 1.0))
+        views.append(View(pair))
     return views

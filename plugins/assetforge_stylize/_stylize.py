@@ -195,7 +195,7 @@ class _Job:
             settings,
             tiles=self._tiles,
             seen=visible,
-            views=[replace(one, matrix=one.matrix.to(device)) for one in views_of(colors, channels.shape[0] - colors)],
+            views=views_of(colors, channels.shape[0] - colors, device),
             planes={name: plane.to(device) for name, plane in planes.items()},
             start=start.to(device) if isinstance(start, Tensor) else start,
             seed=self.context.seed,

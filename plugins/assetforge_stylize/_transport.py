@@ -25,7 +25,9 @@ class Transport:
 
     def __call__(self, layer: Tensor) -> Tensor:
         """Return the features, carried over."""
-        return (self.matrix @ (layer.flatten(1) - self.before) + self.after).reshape(layer.shape)
+        rows = layer.permute(1, 2, 0).flatten(0, 1)  # as layers lie in memory
+        moved = torch.addmm(self.after.T - self.before.T @ self.matrix.T, rows, self.matrix.T)
+        return moved.reshape(*layer.shape[1:], layer.shape[0]).permute(2, 0, 1)
 
 
 def whitened_colored(own: Moments, wanted: Moments) -> Transport:

@@ -70,7 +70,7 @@ def objective(loss: Loss, *, whole: int, content: Tensor, style: Tensor, weight:
     with torch.no_grad():
         region = Region([measured(content)], [measured(style)], weight)  # type: ignore[list-item]
         near = Near([Anchor(style, torch.full((1, *content.shape[1:]), 0.5))])
-        return Objective(pieces, content, [View(torch.eye(3))], [region], Worth(smoothness=0.1), near)
+        return Objective(pieces, content, [View()], [region], Worth(smoothness=0.1), near)
 
 
 @pytest.mark.parametrize("masked", [False, True])
