@@ -13,7 +13,7 @@ from assetforge.errors import UsageError
 from assetforge.material.map_spec import MAPS
 from assetforge.ops import homography as plane
 from assetforge.ops.seams import seam_score
-from assetforge.samples import SAMPLES, make_sample, write_sample
+from assetforge.samples import SAMPLES, make_sample, write_painting, write_sample
 from assetforge.samples.photographs import FLASH, GUIDE, photographs
 
 
@@ -87,3 +87,12 @@ def test_photographs_depend_on_their_seed_and_on_nothing_else() -> None:
         assert photo.min() >= 0
         assert photo.max() <= 1
         assert 0.15 < photo.mean() < 0.45
+
+
+def test_the_painting_tiles_and_is_the_same_every_time(tmp_path: Path) -> None:
+    first, again = write_painting(tmp_path / "one", 96), write_painting(tmp_path / "other", 96)
+    assert first.read_bytes() == again.read_bytes()
+    picture = decode(first, MAPS["base_color"]).texture.data
+    assert picture.shape == (3, 96, 96)
+    assert seam_score(picture) <= 1.2
+    assert picture.flatten(1).std(1).min() > 0.05

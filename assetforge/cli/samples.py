@@ -17,10 +17,11 @@ def command(folder: Path, size: int, only: tuple[str, ...]) -> None:
     """Write procedural sample textures.
 
     Each is a small tileable PBR set, DIR/NAME/NAME_MAP.png, and two photographs of it as a telephone takes them: by its
-    flash, NAME_flash.jpg, and in daylight, NAME_guide.jpg.
+    flash, NAME_flash.jpg, and in daylight, NAME_guide.jpg. And there is a painting to take a style from,
+    DIR/painting/painting.png.
     """
-    from assetforge.samples import SAMPLES, write_sample
+    from assetforge.samples import PAINTING, SAMPLES, write_painting, write_sample
 
-    for name in only or tuple(SAMPLES):
-        files = write_sample(name, folder, size)
+    for name in only or (*SAMPLES, PAINTING):
+        files = [write_painting(folder, size)] if name == PAINTING else write_sample(name, folder, size)
         say(f"{folder / name}: {', '.join(file.name for file in files)}")

@@ -9,12 +9,15 @@ from assetforge.codecs.atomic import write_atomically
 from assetforge.codecs.encode import encode
 from assetforge.codecs.formats import Format
 from assetforge.errors import UsageError, did_you_mean
+from assetforge.material.color_space import ColorSpace
 from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material
+from assetforge.material.texture import Texture
 from assetforge.ops.threads import one_thread
 from assetforge.samples.brick import brick
 from assetforge.samples.fabric import fabric
 from assetforge.samples.metal import metal
+from assetforge.samples.painting import painting
 from assetforge.samples.photographs import FLASH, GUIDE, as_jpeg, photographs
 from assetforge.samples.stone import stone
 from assetforge.samples.wood import wood
@@ -26,6 +29,7 @@ SAMPLES: Mapping[str, Callable[[int], Material]] = {
     "stone": stone,
     "wood": wood,
 }
+PAINTING = "painting"
 DEEP = ("normal", "height")
 """Maps that are written with 16 bits."""
 
@@ -33,9 +37,18 @@ DEEP = ("normal", "height")
 def make_sample(name: str, size: int = 256) -> Material:
     """Make a sample, `size` pixels to a side; raise UsageError where there is none of that name."""
     if name not in SAMPLES:
-        raise UsageError("samples", f"there is no sample {name!r}", did_you_mean(name, SAMPLES))
+        raise UsageError("samples", f"there is no sample {name!r}", did_you_mean(name, (*SAMPLES, PAINTING)))
     with one_thread():
         return SAMPLES[name](size)
+
+
+def write_painting(folder: Path, size: int = 256) -> Path:
+    """Write a painting to take a style from, FOLDER/painting/painting.png, and return the file."""
+    with one_thread():
+        texture = Texture(painting(size), ColorSpace.LIN_REC709, "repeat")
+    file = folder / PAINTING / f"{PAINTING}.png"
+    write_atomically(file, encode({"base_color": (texture, MAPS["base_color"])}, Format("png", "8")))
+    return file
 
 
 def write_sample(name: str, folder: Path, size: int = 256) -> list[Path]:
