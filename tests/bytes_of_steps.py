@@ -14,10 +14,13 @@ from typing import Any
 
 import torch
 from multiply.conftest import apply, exemplar, multiply
+from stylize.test_stylize import stylized
 from upscale.test_upscale import upscale
 
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
+
+STYLE = Path(__file__).parents[1] / "pipelines" / "painting.png"
 
 
 def material(name: str, side: int) -> Material:
@@ -32,6 +35,8 @@ STEPS = {
     "apply_map": lambda: applied(material("stone", 64)),
     "neural": lambda: multiply(material("stone", 64), method="neural", effort=0.05),
     "upscale": lambda: upscale(material("stone", 64)),
+    "stylize": lambda: stylized(material("stone", 64), style=STYLE, features="random", iterations=2),
+    "stylize, forge": lambda: stylized(material("stone", 64), style=STYLE, iterations=2),
 }
 EXEMPLARS: dict[str, dict[str, tuple[Any, ...]]] = {}
 """The same in all processes: the first makes them."""

@@ -25,7 +25,7 @@ def slope_of(loss: Callable[[Tensor, int], Tensor]) -> Slope:
             values = values.detach().requires_grad_()
             result = loss(values, step)
             gradient = torch.autograd.grad(result, values)[0]
-        return float(result), gradient
+        return float(result.detach()), gradient
 
     return slope
 

@@ -86,7 +86,7 @@ def test_a_polish_keeps_the_layout_and_mends_the_grain() -> None:
     with torch.no_grad():
         result = synthesize_neural(wanted, (SIDE, SIDE), 3, start=start)
     assert torch.corrcoef(torch.stack([result.flatten(), start.flatten()]))[0, 1] > 0.8
-    assert neural_distance(result, wanted) < 0.5 * neural_distance(start, wanted)
+    assert neural_distance(result, wanted) < 0.6 * neural_distance(start, wanted)
 
 
 def test_sizes_are_free_and_progress_goes_up() -> None:

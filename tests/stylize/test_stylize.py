@@ -63,16 +63,18 @@ def painted(path: Path, colors: list[tuple[int, int, int]], seed: int = 0) -> Pa
     return path
 
 
-def stylized(material: Material, seed: int = 0, **params: object) -> Material:
-    return with_notes(material, seed, **params)[0]
+def stylized(material: Material, seed: int = 0, device: str = "cpu", **params: object) -> Material:
+    return with_notes(material, seed, device, **params)[0]
 
 
-def with_notes(material: Material, seed: int = 0, **params: object) -> tuple[Material, dict[str, object], list[str]]:
+def with_notes(
+    material: Material, seed: int = 0, device: str = "cpu", **params: object
+) -> tuple[Material, dict[str, object], list[str]]:
     notes: dict[str, object] = {}
     flags: list[str] = []
     told = {"iterations": 4, "coarsest": SIDE, "style_size": 96, **params}
     context = af.Context(
-        seed, "float32", "cpu", lambda _: None, WEIGHTS, MAPS, note=notes.__setitem__, flag=flags.append
+        seed, "float32", device, lambda _: None, WEIGHTS, MAPS, note=notes.__setitem__, flag=flags.append
     )
     with torch.no_grad():
         return stylize_material(material, StylizeParams(**told), context), notes, flags  # type: ignore[arg-type]
