@@ -184,10 +184,10 @@ def _begin(
         return (0.5 + _NOISE * noise).clamp(0, 1)
     if start == "style":
         return _resized(styles[0].picture, size)
-    return (_in_colors(content, parted(styles, size, seen), strength) + _DITHER * noise).clamp(0, 1)
+    return (in_colors(content, parted(styles, size, seen), strength) + _DITHER * noise).clamp(0, 1)
 
 
-def _in_colors(content: Tensor, parts: Sequence[tuple[Tensor | None, Sequence[Style]]], strength: float) -> Tensor:
+def in_colors(content: Tensor, parts: Sequence[tuple[Tensor | None, Sequence[Style]]], strength: float) -> Tensor:
     """Return the content (C, H, W) with the colors of the styles: the shortest way begins there."""
     result = content
     for weight, group in parts:

@@ -2,7 +2,8 @@
 
 `adain`: Huang and Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", 2017. `wct`:
 Li et al., "Universal Style Transfer via Feature Transforms", 2017, by the least change that does it (see
-`_transport`), and at one layer, from which structure comes back by itself.
+`_transport`), and at one layer, from which structure comes back by itself. Deep features hardly hold colors, so these
+are carried over for themselves, before and after.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from assetforge.ops.tile import Tiling, map_tiles
 from assetforge.weights.distances import Moments
 from assetforge.weights.features import Border, Features
 from assetforge_stylize._networks import BOTTLENECK, Decoder
-from assetforge_stylize._optimize import Style, collect_all, parted
+from assetforge_stylize._optimize import Style, collect_all, in_colors, parted
 from assetforge_stylize._pieces import Pieces
 from assetforge_stylize._transport import mean_deviation, whitened_colored
 
@@ -54,21 +55,22 @@ def transferred(  # noqa: PLR0913
     tiles: whether it continues at its opposite edges. seen: (1, H, W), how much each place counts.
     """
     border: Border = "repeat" if tiles else "reflect"
-    whole = _to_multiples(content, border)
+    parts = parted(styles, (content.shape[1], content.shape[2]), seen)
+    whole = _to_multiples(in_colors(content, parts, strength), border)
     features = _deepest(whole, network, border)
     change = torch.zeros_like(features)
     carry = whitened_colored if method == "wct" else mean_deviation
-    for weight, group in parted(styles, (content.shape[1], content.shape[2]), seen):
+    for weight, group in parts:
         own = Moments(collect_all([(features, weight, 1.0)]))
         total = sum(style.weight for style in group)
-        parts = [(_deepest(one.picture, network), _plane(one), one.weight / total) for one in group]
-        here = carry(own.moments(), Moments(collect_all(parts)).moments())(features) - features
+        wanted = [(_deepest(one.picture, network), _plane(one), one.weight / total) for one in group]
+        here = carry(own.moments(), Moments(collect_all(wanted)).moments())(features) - features
         size = (features.shape[1], features.shape[2])
         change += here if weight is None else here * F.adaptive_avg_pool2d(weight[None], size)
     decoded = torch.empty(3, *(BOTTLENECK * side for side in features.shape[1:]), device=features.device)
     tiling = Tiling(_TILE, _REACH, BOTTLENECK, repeat=tiles)
     map_tiles(features + strength * change, lambda piece: _decode(decoder, piece), tiling, decoded, progress)
-    return decoded[:, : content.shape[1], : content.shape[2]].clamp(0, 1)
+    return in_colors(decoded[:, : content.shape[1], : content.shape[2]].clamp(0, 1), parts, strength)
 
 
 def _decode(decoder: Decoder, features: Tensor) -> Tensor:
