@@ -74,7 +74,7 @@ class StylizeParams(af.Params):
     """The color space in which colors are preserved."""
     content: Annotated[float, Field(ge=0, le=100)] = 1.0
     """How firmly the texture's own structure is held; with less, the style moves more."""
-    coherence: Annotated[float, Field(ge=0, le=100)] = 1.0
+    coherence: Annotated[float, Field(ge=0, le=100)] = 2.0
     """How firmly the brightness of the color goes on telling of the maps that stay: what lies deep was dark, say."""
     style_scale: Annotated[float, Field(gt=0, le=8)] = 1.0
     """How large strokes are: the size of the style's picture, where 1 covers as many pixels as the texture does."""
@@ -96,7 +96,7 @@ class StylizeParams(af.Params):
     """`lbfgs` gets further in few iterations, and wants more memory."""
     iterations: Annotated[int, Field(ge=1, le=10_000)] = 100
     """At each size of the pyramid."""
-    coarsest: Annotated[int, Field(ge=32, le=4096)] = 96
+    coarsest: Annotated[int, Field(ge=32, le=4096)] = 48
     """Shorter side of the smallest size of the pyramid, in pixels; each is √2 times as large as the one before."""
     maps: Annotated[tuple[str, ...], Field(min_length=1)] = ("base_color", "diffuse_albedo")
     """The color maps that are stylized."""

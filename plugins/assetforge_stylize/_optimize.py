@@ -62,7 +62,7 @@ class Settings:
     optimizer: Literal["adam", "lbfgs"] = "adam"
     steps: int = 100
     """At each size."""
-    coarsest: int = 96
+    coarsest: int = 48
     """No size of the pyramid has a shorter side, in pixels."""
     side: int = SIDE
     whole: int = WHOLE
