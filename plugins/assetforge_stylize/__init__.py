@@ -121,7 +121,7 @@ class StylizeParams(af.Params):
     @model_validator(mode="after")
     def _styles_fit(self) -> StylizeParams:
         """Refuse styles that leave nothing to do, or have not what is asked of them."""
-        if not any(style.weight for style in self.styles):
+        if not self.styles:
             raise ValueError("the weights of all styles are 0; give one of them more")
         if self.other_maps == "style" and not all(style.maps for style in self.styles):
             what = "'other_maps: style' needs the `maps` of each style"
@@ -143,8 +143,9 @@ class StylizeParams(af.Params):
 
     @property
     def styles(self) -> tuple[Style, ...]:
-        """The styles, one or several."""
-        return self.style if isinstance(self.style, tuple) else (Style(file=self.style),)
+        """The styles that have a weight, one or several."""
+        told = self.style if isinstance(self.style, tuple) else (Style(file=self.style),)
+        return tuple(style for style in told if style.weight > 0)
 
 
 def _weights(params: StylizeParams) -> tuple[str, ...]:
@@ -159,7 +160,7 @@ def _weights(params: StylizeParams) -> tuple[str, ...]:
     reads="every map",
     writes="every map",
     weights=_weights,
-    resources=af.Resources(memory=3 * 2**30, time_limit=24 * 3600.0),
+    resources=af.Resources(memory=4 * 2**30, time_limit=24 * 3600.0),
 )
 def stylize(material: af.Material, params: StylizeParams, context: af.Context) -> af.Material:
     """Give a material the look of a picture: its strokes, its contrasts and, unless preserved, its colors."""
@@ -222,7 +223,7 @@ class StyleTraining(af.Params):
 
 @af.recipe("style", StyleTraining)
 def train_style(params: StyleTraining, data: Path, seed: int) -> af.Training:
-    """Trains a network for one style, which `stylize_fast` applies within a second."""
+    """Trains a network for one style, which `stylize_fast` applies within seconds."""
     from assetforge_stylize.training.style import training
 
     return training(params, data, seed)
@@ -241,13 +242,15 @@ class FastParams(af.Params):
     """The color space in which colors are preserved."""
     maps: Annotated[tuple[str, ...], Field(min_length=1)] = ("base_color", "diffuse_albedo")
     """The color maps that are stylized."""
+    gutter: Annotated[int, Field(ge=0, le=256)] = 16
+    """Pixels by which colors are spread into what is transparent."""
     tileable: Literal["auto"] | bool = "auto"
     """Whether the texture continues at its opposite edge. `auto`: as the input says, else measured at its edges."""
 
 
 @af.step("stylize_fast", FastParams, reads="every color map", writes="every color map")
 def stylize_fast(material: af.Material, params: FastParams, context: af.Context) -> af.Material:
-    """Give textures the one style that a network was trained for, within a second."""
+    """Give textures the one style that a network was trained for, within seconds."""
     from assetforge_stylize._fast import stylize_material
 
     return stylize_material(material, params, context)

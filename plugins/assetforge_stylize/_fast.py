@@ -11,30 +11,24 @@ from torch import Tensor
 import assetforge as af
 from assetforge import weights
 from assetforge.material.texture import Texture
-from assetforge.ops.alpha import bleed
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.seams import continues
 from assetforge.ops.threads import one_thread
 from assetforge_stylize import FastParams
 from assetforge_stylize._color import gray_of, with_brightness
+from assetforge_stylize._maps import check_size, chosen, hidden_as_before, tell_gamut
 from assetforge_stylize._networks import BOTTLENECK, Transformation
-
-_LEAST_SIDE = 16
-_HIDDEN = 32
-"""Pixels by which visible colors are spread into hidden ones before."""
+from assetforge_stylize._pictures import spread
 
 
 def stylize_material(material: af.Material, params: FastParams, context: af.Context) -> af.Material:
     """Return the material in the network's style; raise StepError where something does not fit."""
-    chosen = [name for name in params.maps if name in material]
-    if not chosen:
-        what = f"none of {', '.join(params.maps)} is among its maps ({', '.join(material)})"
-        raise af.StepError(material.name, what, "name the maps that `maps` means")
+    names = chosen(material, params.maps)
     if params.strength == 0:
         return material
     network = load_transformation(params.network).to(context.device)
     with one_thread():
-        changed = {name: _restyled(name, material[name], network, params, context) for name in chosen}
+        changed = {name: _restyled(name, material[name], network, params, context) for name in names}
     return material.replace(**changed)
 
 
@@ -50,23 +44,19 @@ def load_transformation(path: Path) -> Transformation:
 
 
 def _restyled(name: str, texture: Texture, network: Transformation, params: FastParams, context: af.Context) -> Texture:
-    height, width = texture.size
-    if min(height, width) < _LEAST_SIDE:
-        what = f"is {width}×{height} pixels, which is too small for a style"
-        raise af.StepError(name, what, f"its sides must be {_LEAST_SIDE} pixels at least")
+    check_size(name, texture)
     tiles = continues(texture, params.tileable)
     encoded = hdr_encode(texture.data)
     peak = max(1.0, float(encoded.max()))
     own = encoded.clamp_min(0) / peak
-    if texture.alpha is not None:
-        own = bleed(own, texture.alpha, _HIDDEN, repeat=tiles)
+    own = spread(own, texture.alpha, repeat=tiles)
     made = torch.lerp(own, _applied(network, own.to(context.device), tiles=tiles).cpu(), params.strength)
-    if params.preserve_color == "none":
-        return texture.with_data(hdr_decode(made * peak))
-    most = max(1.0, float(texture.data.max()))
-    light, moved = with_brightness(texture.data, gray_of(made, params.space) * peak, params.space, most)
-    context.note(f"out of gamut, {name}", round(moved, 4))
-    return texture.with_data(light)
+    light = hdr_decode(made * peak)
+    if params.preserve_color == "luma":
+        most = max(1.0, float(texture.data.max()))
+        light, moved = with_brightness(texture.data, gray_of(made, params.space) * peak, params.space, most)
+        tell_gamut(name, moved, context)
+    return texture.with_data(hidden_as_before(light, texture.data, texture.alpha, params.gutter, repeat=tiles))
 
 
 def _applied(network: Transformation, picture: Tensor, *, tiles: bool) -> Tensor:

@@ -12,26 +12,22 @@ from assetforge.material.texture import Texture
 from assetforge.ops.color_models import COLOR_MODELS, into_gamut
 from assetforge.ops.threads import one_thread
 from assetforge_stylize import MatchParams
+from assetforge_stylize._maps import chosen, tell_gamut
 from assetforge_stylize._transfer import Transfer, covariance, mean_deviation, sliced
 
 _SAMPLES = 2**18
 _SEEN = 1 / 255
 """Least alpha of what counts."""
-_MUCH = 0.02
-"""Share of pixels that had to be brought back to colors that exist, from which on it is said."""
 
 
 def match_material(material: af.Material, params: MatchParams, context: af.Context) -> af.Material:
     """Return the material in other colors; raise StepError where none of the maps that are named is there."""
-    chosen = [name for name in params.maps if name in material]
-    if not chosen:
-        what = f"none of {', '.join(params.maps)} is among its maps ({', '.join(material)})"
-        raise af.StepError(material.name, what, "name the maps that `maps` means")
+    names = chosen(material, params.maps)
     if params.strength == 0:
         return material
     like = decode(params.like, MAPS["base_color"], Reading(), str(params.like)).texture
     with one_thread():
-        matched = {name: _matched(name, material[name], like, params, context) for name in chosen}
+        matched = {name: _matched(name, material[name], like, params, context) for name in names}
     return material.replace(**matched)
 
 
@@ -45,9 +41,7 @@ def _matched(name: str, texture: Texture, like: Texture, params: MatchParams, co
         after = torch.cat([before[:1], after[1:]])
     light = model.to_linear(before + (after - before) * params.strength)
     light, moved = into_gamut(light, max(1.0, texture.data.max().item()))
-    context.note(f"out of gamut, {name}", round(moved, 4))
-    if moved > _MUCH:
-        context.flag(f"{moved:.0%} of {name} became colors that do not exist, and less saturated")
+    tell_gamut(name, moved, context)
     return texture.with_data(light)
 
 

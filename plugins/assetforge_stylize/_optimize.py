@@ -34,7 +34,7 @@ _RATE, _FIRST_RATE = 0.025, 0.1
 _AVERAGING = 0.9
 _NOISE, _DITHER = 0.25, 0.01
 """Deviation of what all begins with, or begins with besides: of a flat picture, every pixel would go the same way."""
-_LEAST_SHARE = 1e-3
+LEAST_SHARE = 1e-3
 """Part of the picture, from which on it counts what a region looks like."""
 
 
@@ -226,7 +226,7 @@ def _regions(
     regions = []
     for weight, group in parted(styles, pieces.size, seen):
         share = 1.0 if weight is None else float(weight.double().mean())
-        if share < _LEAST_SHARE:
+        if share < LEAST_SHARE:
             continue
         wanted = _wanted(pieces, content, weight, group, factor, views, settings)
         own = _wanted(pieces, content, weight, group, factor, views, replace(settings, strength=0.0))
@@ -241,7 +241,7 @@ def parted(
     """Return where each group of styles goes, (H, W), None where all is: those of one mask, and those of none."""
     masks: list[Tensor] = []
     for style in styles:
-        if style.mask is not None and not any(style.mask is mask for mask in masks):
+        if style.mask is not None and not any(torch.equal(style.mask, mask) for mask in masks):
             masks.append(style.mask)
     counts = None if seen is None else _resized(seen, size)[0]
     if not masks:
@@ -249,7 +249,7 @@ def parted(
     weights = [_resized(mask, size)[0] for mask in masks]
     total = torch.stack(weights).sum(0).clamp_min(1)
     groups = [
-        (weight / total, [style for style in styles if style.mask is mask])
+        (weight / total, [style for style in styles if style.mask is not None and torch.equal(style.mask, mask)])
         for weight, mask in zip(weights, masks, strict=True)
     ]
     rest = [style for style in styles if style.mask is None]

@@ -12,7 +12,7 @@ from torch import Tensor
 import assetforge as af
 from assetforge.codecs.decode import Reading, decode
 from assetforge.material.texture import Texture
-from assetforge.ops.alpha import CLEAR, bleed
+from assetforge.ops.alpha import CLEAR
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.resample import resample
 from assetforge.ops.seams import continues
@@ -20,8 +20,9 @@ from assetforge.ops.threads import one_thread
 from assetforge.weights.features import Features, features_of
 from assetforge_stylize import StylizeParams
 from assetforge_stylize._color import as_bright_as, gray_of, with_brightness, with_colors_of
+from assetforge_stylize._maps import LEAST_SIDE, check_size, chosen, hidden_as_before, tell_gamut
 from assetforge_stylize._objective import Worth
-from assetforge_stylize._optimize import Settings, Start, Style, stylize
+from assetforge_stylize._optimize import LEAST_SHARE, Settings, Start, Style, stylize
 from assetforge_stylize._others import Stack, followed, views_of
 from assetforge_stylize._pictures import (
     StylePicture,
@@ -37,35 +38,29 @@ from assetforge_stylize._sheet import Sheet
 from assetforge_stylize._ties import planes_of
 from assetforge_stylize._universal import load_decoder, transferred
 
-LEAST_SIDE = 16
-"""Of a texture, in pixels."""
 _CONTENT = 0.08
 """What `content` 1 is worth, where the style is worth 1."""
 _SCREEN = 0.003
-_MUCH = 0.02
-"""Share of pixels that had to be brought back to colors that exist, from which on it is said."""
+"""How much colors count beside gradients in photographs: features of less than some hundred pixels keep their own."""
 
 Progress = Callable[[float], None]
 
 
 def stylize_material(material: af.Material, params: StylizeParams, context: af.Context) -> af.Material:
     """Return the material in another style; raise StepError or SourceError where something does not fit."""
-    chosen = [name for name in params.maps if name in material]
-    if not chosen:
-        what = f"none of {', '.join(params.maps)} is among its maps ({', '.join(material)})"
-        raise af.StepError(material.name, what, "name the maps that `maps` means")
+    names = chosen(material, params.maps)
     if params.strength == 0:
         return material
-    others = {name: texture for name, texture in material.items() if name not in chosen}
+    others = {name: texture for name, texture in material.items() if name not in names}
     changed: dict[str, Texture] = {}
     with one_thread(), torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        for index, name in enumerate(chosen):
+        for index, name in enumerate(names):
             job = _Job(name, material[name], others if index == 0 else {}, params, context)
-            changed |= job.done(_part(context.progress, index, len(chosen)))
+            changed |= job.done(_part(context.progress, index, len(names)))
         if params.other_maps == "follow":
-            main = material[chosen[0]]
+            main = material[names[0]]
             tiles = continues(main, params.tileable)
-            changed |= followed(main, changed[chosen[0]], others, params.relief, tiles=tiles)
+            changed |= followed(main, changed[names[0]], others, params.relief, tiles=tiles)
     return material.replace(**changed)
 
 
@@ -105,10 +100,8 @@ class _Job:
         return {self.name: texture.with_data(data), **stack.restored(result[content.shape[0] :])}
 
     def _check(self) -> None:
+        check_size(self.name, self.texture)
         height, width = self.texture.size
-        if min(height, width) < LEAST_SIDE:
-            what = f"is {width}×{height} pixels, which is too small for a style"
-            raise af.StepError(self.name, what, f"its sides must be {LEAST_SIDE} pixels at least")
         if self.params.cells is not None:
             columns, rows = self.params.cells
             if width % columns or height % rows or min(width // columns, height // rows) < LEAST_SIDE:
@@ -126,7 +119,11 @@ class _Job:
     def _masks(self) -> dict[str, Tensor]:
         """Read the mask of each style that has one, by its path."""
         paths = {str(one.mask): one.mask for one in self.params.styles if one.mask is not None}
-        return {name: read_plane(path, self.texture, self.name) for name, path in paths.items()}
+        masks = {name: read_plane(path, self.texture, self.name) for name, path in paths.items()}
+        cover = self._cover(masks)
+        if cover is not None and float(cover.mean()) < LEAST_SHARE:
+            raise af.StepError(", ".join(masks), "is all black: no style goes anywhere", "paint white where it goes")
+        return masks
 
     def _recolored(self, style: StylePicture, own: Tensor, visible: Tensor | None) -> StylePicture:
         """Give a style the colors or the brightness of the texture, where these are to be preserved."""
@@ -154,7 +151,7 @@ class _Job:
             channels = torch.cat([picture.picture, *stack.channels(read, size)])
             mask = None if one.mask is None else masks[str(one.mask)]
             styles.append(Style(channels, one.weight, picture.seen, mask))
-        return [style for style in styles if style.weight > 0]
+        return styles
 
     def _optimized(
         self, channels: Tensor, styles: list[Style], visible: Tensor | None, colors: int, progress: Progress
@@ -249,9 +246,7 @@ class _Job:
             gray = picture if self._gray else gray_of(picture, params.space)
             most = max(1.0, float(self.texture.data.max()))
             light, moved = with_brightness(hdr_decode(own * peak), gray * peak, params.space, most)
-            self.context.note(f"out of gamut, {self.name}", round(moved, 4))
-            if moved > _MUCH:
-                self.context.flag(f"{moved:.0%} of {self.name} became colors that do not exist, and less saturated")
+            tell_gamut(self.name, moved, self.context)
             return light
         return hdr_decode(picture * peak)
 
@@ -259,14 +254,17 @@ class _Job:
         """Leave the texture as it was where no style goes, and where it is hidden but for the gutter."""
         before, params = self.texture.data, self.params
         data = light
-        if masks and all(one.mask is not None for one in params.styles):
-            cover = torch.stack(list(masks.values())).sum(0).clamp(0, 1)
+        cover = self._cover(masks)
+        if cover is not None:
             mixed = hdr_decode(torch.lerp(hdr_encode(before), hdr_encode(light), cover))
             data = torch.where(cover == 0, before, mixed)
-        if visible is None:
-            return data
-        data = torch.where(visible >= CLEAR, data, before)
-        return bleed(data, visible, params.gutter, repeat=self._tiles)
+        return hidden_as_before(data, before, visible, params.gutter, repeat=self._tiles)
+
+    def _cover(self, masks: Mapping[str, Tensor]) -> Tensor | None:
+        """Return how much of each place has a style, (1, H, W), None where all has."""
+        if any(one.mask is None for one in self.params.styles):
+            return None
+        return torch.stack(list(masks.values())).sum(0).clamp(0, 1)
 
 
 def _moved(style: Style, device: str) -> Style:

@@ -179,6 +179,24 @@ def test_two_styles_share_a_picture_by_their_masks(brick: Material, style: Path,
     assert 1.2 * distance(right, other) < distance(right, style)
 
 
+def test_styles_of_one_mask_are_mixed_also_in_cells(brick: Material, style: Path, other: Path, tmp_path: Path) -> None:
+    """Whether two styles name the same mask or two files that are alike, and whether cells are set apart."""
+    mask, copy = half(tmp_path / "mask.png"), half(tmp_path / "copy.png")
+    color = brick.only("base_color")
+    for cells in (None, (2, 2)):
+        same, alike = (
+            stylized(color, style=[{"file": style, "mask": mask}, {"file": other, "mask": second}], cells=cells)
+            for second in (mask, copy)
+        )
+        assert torch.equal(same["base_color"].data, alike["base_color"].data)
+
+
+def test_a_style_without_weight_is_as_if_it_were_not_there(brick: Material, style: Path, other: Path) -> None:
+    alone = stylized(brick, style=[{"file": style}])
+    beside = stylized(brick, style=[{"file": style}, {"file": other, "weight": 0}])
+    assert torch.equal(alone["base_color"].data, beside["base_color"].data)
+
+
 def test_what_is_transparent_does_not_count_and_keeps_its_colors(brick: Material, style: Path) -> None:
     alpha = torch.ones(1, SIDE, SIDE)
     alpha[:, :, 40:] = 0
@@ -283,6 +301,7 @@ def test_what_cannot_be_is_refused(brick: Material, style: Path, tmp_path: Path)
         ({"style": text}, "text.png"),
         ({"style": [{"file": style, "mask": wide}]}, "wide.png: is 60×20, and base_color is 64×64"),
         ({"style": style, "islands": write(tmp_path / "black.png", torch.zeros(64, 64))}, "outside of all islands"),
+        ({"style": [{"file": style, "mask": tmp_path / "black.png"}]}, "black.png: is all black"),
         ({"style": style, "cells": (3, 1)}, "not 3×1 cells"),
         ({"style": style, "maps": ("emission",)}, "none of emission is among its maps"),
         ({"style": style, "start": wide}, "other proportions"),
