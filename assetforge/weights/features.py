@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import torch
 import torch.nn.functional as F
@@ -27,12 +27,30 @@ class Features(Protocol):
     """A frozen network."""
 
     @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
+
+    @property
+    def stride(self) -> int:
+        """Pixels from one place of the coarsest layer to the next."""
+        ...
+
+    @property
     def reach(self) -> int:
-        """Pixels from a place beyond which nothing changes its features, a multiple of what layers are reduced by."""
+        """Pixels around a picture that its features depend on."""
         ...
 
     def __call__(self, picture: Tensor, border: Border) -> list[Tensor]:
         """Return the layers of a picture (C, H, W), the finest first."""
+        ...
+
+    def inside(self, window: Tensor) -> list[Tensor]:
+        """Return the layers of a picture whose sides `stride` divides, given with `reach` pixels all around."""
+        ...
+
+    def depth(self, size: tuple[int, int]) -> int:
+        """Return how many of the layers a picture of such a size is large enough for."""
         ...
 
     def to(self, device: torch.device | str) -> Self:
@@ -54,10 +72,23 @@ class RandomFeatures:
         self.octaves = octaves
 
     @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.kernels[0].device
+
+    @property
+    def stride(self) -> int:
+        """Pixels from one place of the coarsest octave to the next."""
+        return int(2 ** (self.octaves - 1))
+
+    @property
     def reach(self) -> int:
-        """Half of the widest filter and of the reductions, in pixels of the coarsest octave."""
-        largest = max(kernel.shape[-1] for kernel in self.kernels)
-        return int((largest // 2 + 2) * 2 ** (self.octaves - 1))
+        """Half of the widest filter in the coarsest octave, twice as much and the pixel of `smaller` in each finer."""
+        return int((self._largest // 2 + 1) * self.stride - 1)
+
+    @property
+    def _largest(self) -> int:
+        return max(kernel.shape[-1] for kernel in self.kernels)
 
     def to(self, device: torch.device | str) -> Self:
         """Return the network on a device."""
@@ -67,10 +98,29 @@ class RandomFeatures:
         """Return, for each octave that filters fit in, the channels themselves and each size's responses."""
         return [layer for octave in self._pyramid(picture, border) for layer in self._octave(octave, border)]
 
+    def inside(self, window: Tensor) -> list[Tensor]:
+        """Return the layers of a picture whose sides `stride` divides, given with `reach` pixels all around."""
+        height, width = (side - 2 * self.reach for side in window.shape[1:])
+        layers = []
+        for octave in range(self.octaves):
+            if octave:
+                window = smaller(window, "valid")
+            layers.append(center(window, height, width))
+            for kernel in self.kernels:
+                around = kernel.shape[-1] - 1
+                seen = center(window, height + around, width + around)
+                layers.append(F.leaky_relu(convolve(seen, kernel, None, "valid"), _LEAK))
+            height, width = height // 2, width // 2
+        return layers
+
+    def depth(self, size: tuple[int, int]) -> int:
+        """Return how many of the layers a picture of such a size is large enough for."""
+        octaves = sum(min(size) >> octave > self._largest for octave in range(self.octaves))
+        return max(1, octaves) * (1 + len(self.kernels))
+
     def _pyramid(self, picture: Tensor, border: Border) -> Iterator[Tensor]:
-        largest = max(kernel.shape[-1] for kernel in self.kernels)
         for _ in range(self.octaves):
-            if min(picture.shape[1:]) <= largest:
+            if min(picture.shape[1:]) <= self._largest:
                 return
             yield picture
             picture = smaller(picture, border)
@@ -125,12 +175,19 @@ class Vgg19:
         """What is returned: relu1_1, relu2_1, and so on."""
 
     @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.tensors["mean"].device
+
+    @property
+    def stride(self) -> int:
+        """Pixels from one place of the deepest layer to the next."""
+        return int(2 ** (len(self.names) - 1))
+
+    @property
     def reach(self) -> int:
-        """A pixel for each convolution and each averaging, at its own resolution, rounded up."""
-        block = [int(layer.name[4]) - 1 for layer in self.layers]
-        pixels = sum(2**one for one in block) + sum(2**one for one in range(max(block)))
-        whole = 2 ** max(block)
-        return int(-(-pixels // whole) * whole)
+        """A pixel for each convolution, at its own resolution."""
+        return sum(2 ** (int(layer.name[4]) - 1) for layer in self.layers)
 
     @classmethod
     def load(cls, path: Path, deepest: str = "relu3_1") -> Self:
@@ -158,6 +215,15 @@ class Vgg19:
                 found.append(x.reshape(*picture.shape[:-3], *x.shape[1:]))
         return found
 
+    def inside(self, window: Tensor) -> list[Tensor]:
+        """Return the layers of a picture whose sides `stride` divides, given with `reach` pixels all around."""
+        height, width = (side - 2 * self.reach for side in window.shape[-2:])
+        return [center(layer, height >> octave, width >> octave) for octave, layer in enumerate(self(window, "valid"))]
+
+    def depth(self, _: tuple[int, int]) -> int:
+        """Return how many layers there are, at any size."""
+        return len(self.names)
+
 
 Backbone = Literal["forge", "random", "vgg19"]
 """What gives features: the network that comes with AssetForge, random filters, or VGG-19, which the user adds."""
@@ -179,6 +245,12 @@ def _is_first(layer: Layer) -> bool:
     return layer.name.endswith("_1")
 
 
+def center(x: Tensor, height: int, width: int) -> Tensor:
+    """Return the middle of (*, H, W)."""
+    top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
+    return x[..., top : top + height, left : left + width]
+
+
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, border: Border) -> Tensor:
     """Convolve (*, C, H, W) with odd kernels; the size stays, unless the border is "valid"."""
     around = weight.shape[-1] // 2
@@ -188,8 +260,51 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, border: Border) -> 
 def _padded(x: Tensor, around: int, border: Border) -> Tensor:
     if border == "valid":
         return x
-    mode = "circular" if border == "repeat" else "reflect"
-    return F.pad(x, (around,) * 4, mode=mode)
+    if min(x.shape[-2:]) <= around:
+        return F.pad(x, (around,) * 4, mode="circular" if border == "repeat" else "reflect")
+    result: Tensor = _Padded.apply(x, around, border == "repeat")  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Padded(torch.autograd.Function):
+    """What `F.pad` does, in half the time, as it stays in the order of memory that convolutions like.
+
+    On its way back, sums are always made in the same order, whatever the number of threads.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, around: int, repeat: bool) -> Tensor:
+        ctx.around, ctx.repeat = around, repeat
+        height, width = x.shape[-2:]
+        order = torch.channels_last if x.ndim == 4 else torch.contiguous_format
+        size = (*x.shape[:-2], height + 2 * around, width + 2 * around)
+        padded = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=order)
+        inside = padded[..., around:-around, :]
+        inside[..., around:-around] = x
+        for edge, source in _edges(width, around, repeat=repeat):
+            inside[..., edge] = inside[..., source]
+        for edge, source in _edges(height, around, repeat=repeat):
+            padded[..., edge, :] = padded[..., source, :]
+        return padded
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
+        around = ctx.around
+        height, width = (side - 2 * around for side in slope.shape[-2:])
+        inside = slope[..., around:-around, :].clone()
+        for edge, source in _edges(height, around, repeat=ctx.repeat):
+            inside[..., source - around, :] += slope[..., edge, :]
+        for edge, source in _edges(width, around, repeat=ctx.repeat):
+            inside[..., source] += inside[..., edge]
+        return inside[..., around:-around], None, None
+
+
+def _edges(side: int, around: int, *, repeat: bool) -> Iterator[tuple[int, int]]:
+    """Give each line beyond the edges of what was padded, and the line that it is the same as."""
+    for at in range(around):
+        low, high = at, around + side + at
+        yield low, low + side if repeat else 2 * around - low
+        yield high, high - side if repeat else 2 * (around + side - 1) - high
 
 
 def halve(x: Tensor, border: Border) -> Tensor:

@@ -125,7 +125,7 @@ class Objective:
         self._powers = [[_power(regions, view, at) for at in range(deepest)] for view in range(len(views))]
         with torch.no_grad():
             self._content = pieces.padded(content)
-            self._kept = [self._carried(piece) for piece in pieces] if pieces.at_once else []
+            self._kept = dict(zip(pieces, pieces.each(self._carried, pieces), strict=True)) if pieces.kept else {}
 
     def __call__(self, picture: Tensor, step: int) -> tuple[float, Tensor]:
         """Return what is minimized, and its gradient (C, H, W)."""
@@ -133,16 +133,20 @@ class Objective:
             picture = picture.detach().requires_grad_()
             padded, near = self._pieces.padded(picture), self._near(picture)
             ground, gradient = padded.detach(), torch.zeros_like(padded)
-            with torch.set_grad_enabled(self._pieces.at_once):
-                looks = [self._look(ground, piece, step) for piece in self._pieces]
+            with torch.set_grad_enabled(self._pieces.kept):
+                looks = self._pieces.each(lambda piece: self._look(ground, piece, step), self._pieces)
             parts = [[one.detach().requires_grad_() for one in look.found] for look in looks]
             style = self._style(parts)
             value = float((style + near).detach())
             slopes = torch.autograd.grad(style, [one for part in parts for one in part])
-            for at, piece in enumerate(self._pieces):
-                look = looks[at] if self._pieces.at_once else self._look(ground, piece, step)
-                count = len(look.found)
-                off, slope = self._led(look, piece, slopes[at * count : (at + 1) * count])
+            count = len(parts[0])
+
+            def led(at: int, piece: Piece) -> tuple[float, Tensor]:
+                look = looks[at] if self._pieces.kept else self._look(ground, piece, step)
+                return self._led(look, piece, slopes[at * count : (at + 1) * count])
+
+            ways = self._pieces.each(lambda one: led(*one), enumerate(self._pieces))
+            for piece, (off, slope) in zip(self._pieces, ways, strict=True):
                 gradient[self._pieces.window(piece)] += slope
                 value += off
             total = torch.autograd.grad([padded, near], picture, [gradient, torch.ones_like(near)])[0]
@@ -150,7 +154,7 @@ class Objective:
 
     def _look(self, ground: Tensor, piece: Piece, step: int) -> _Look:
         window = ground[self._pieces.window(piece)].clone().requires_grad_()
-        seen = self._seen(window, piece)
+        seen = self._seen(window)
         if not torch.is_grad_enabled():
             return _Look(window, (), (), self._collected(seen, piece, step))
         leaves = [[layer.detach().requires_grad_() for layer in layers] for layers in seen]
@@ -165,12 +169,12 @@ class Objective:
         layers = [layer for one in look.seen for layer in one]
         return off, torch.autograd.grad(layers, look.window, gradients)[0]
 
-    def _seen(self, window: Tensor, piece: Piece) -> Seen:
-        return [self._pieces.layers(view.of(window), piece) for view in self._views]
+    def _seen(self, window: Tensor) -> Seen:
+        return [self._pieces.layers(view.of(window)) for view in self._views]
 
     def _carried(self, piece: Piece) -> Seen:
         """Return the content's layers with the statistics that are wanted in each region."""
-        seen = self._seen(self._content[self._pieces.window(piece)], piece)
+        seen = self._seen(self._content[self._pieces.window(piece)])
         return [[self._carry(layer, piece, view, at) for at, layer in enumerate(one)] for view, one in enumerate(seen)]
 
     def _carry(self, layer: Tensor, piece: Piece, view: int, at: int) -> Tensor:
@@ -212,7 +216,7 @@ class Objective:
         """
         total = 0.0
         with torch.no_grad():
-            carried = self._kept[0] if self._kept else self._carried(piece)
+            carried = self._kept[piece] if self._kept else self._carried(piece)
             for number, (view, layers, wanted) in enumerate(zip(self._views, leaves, carried, strict=True)):
                 weights = self._worth.of_layers(len(layers))
                 for at, (layer, goal, weight) in enumerate(zip(layers, wanted, weights, strict=True)):

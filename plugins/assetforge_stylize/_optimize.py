@@ -21,7 +21,7 @@ from assetforge.ops.resample import resample
 from assetforge.weights.distances import MEASURES, Loss, Measure, Moments
 from assetforge.weights.features import Features
 from assetforge_stylize._objective import Anchor, Near, Objective, Region, View, Worth
-from assetforge_stylize._pieces import SIDE, WHOLE, Pieces, collected, generator_of
+from assetforge_stylize._pieces import WHOLE, Piece, Pieces, collected, generator_of
 from assetforge_stylize._ties import ties
 from assetforge_stylize._transport import whitened_colored
 
@@ -64,9 +64,8 @@ class Settings:
     """At each size."""
     coarsest: int = 48
     """No size of the pyramid has a shorter side, in pixels."""
-    side: int = SIDE
     whole: int = WHOLE
-    """Pixels of the largest picture that is not cut into pieces of `side`."""
+    """Pixels of a picture up to which all that its gradient needs is kept."""
 
 
 def stylize(  # noqa: PLR0913
@@ -104,7 +103,7 @@ def stylize(  # noqa: PLR0913
         far = current is None and start != "content"
         begun = _begin(start, small, styles, seen, settings.strength, seed) if current is None else current
         current = _resized(begun, size, repeat=tiles)
-        pieces = Pieces(settings.network, size, "repeat" if tiles else "reflect", settings.side, settings.whole)
+        pieces = Pieces(settings.network, size, "repeat" if tiles else "reflect", settings.whole)
         regions = _regions(pieces, small, styles, factor, seen, views, settings)
         near = [_anchored(one, size, repeat=tiles) for one in anchors]
         planes_here = {name: resample(plane[None], size, repeat=tiles)[0] for name, plane in planes.items()}
@@ -142,11 +141,12 @@ def _statistics(
     pieces = Pieces(network, (picture.shape[1], picture.shape[2]), "reflect")
     padded = pieces.padded(picture)
     weight = None if seen is None else seen[0]
-    parts = [
-        collected(pieces.layers(padded[pieces.window(one)], one), measure, weight, share, one, generator_of(0, 0, one))
-        for one in pieces
-    ]
-    return [measure.together(layer) for layer in zip(*parts, strict=True)]
+
+    def seen_of(piece: Piece) -> list[Tensor]:
+        layers = pieces.layers(padded[pieces.window(piece)])
+        return collected(layers, measure, weight, share, piece, generator_of(0, 0, piece))
+
+    return [measure.together(layer) for layer in zip(*pieces.each(seen_of, pieces), strict=True)]
 
 
 def _as_it_is(content: Tensor) -> View:

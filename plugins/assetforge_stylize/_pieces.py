@@ -1,21 +1,25 @@
-"""The features of a picture, all at once or piece by piece where they would not fit."""
+"""The features of a picture, piece by piece."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from assetforge.ops.threads import Item, Result, each
 from assetforge.weights.distances import Measure
 from assetforge.weights.features import Border, Features
 
+_ROWS, _COLUMNS = 128, 512
+"""Of the largest piece that one core computes."""
+_LEAST_ROWS = 64
 SIDE = 512
-"""Of the pieces that a large picture is cut into, in pixels."""
+"""Of the pieces that another device computes, one by one."""
 WHOLE = 640 * 640
-"""Pixels of a picture beyond which it is cut."""
+"""Pixels of a picture up to which all that its gradient needs is kept."""
 
 
 @dataclass(frozen=True)
@@ -35,59 +39,68 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """How a picture of a size is cut for a network: not at all, or into pieces with what their features depend on.
+    """How a picture of a size is cut for a network, so that memory is bounded and all cores have something to do.
 
-    Features in pieces are those of the whole where the picture tiles and its sides are multiples of what layers are
-    reduced by; else they differ along edges.
+    Features of pieces are those of the whole where the picture tiles and its sides are multiples of the network's
+    stride. Elsewhere, what lies beyond the edges is mirrored, or goes on, in the picture itself and not in each layer.
     """
 
     network: Features
     size: tuple[int, int]
     border: Border
-    side: int = SIDE
     whole: int = WHOLE
 
     @property
-    def at_once(self) -> bool:
-        """Whether the picture is not cut."""
+    def kept(self) -> bool:
+        """Whether what the gradient needs is kept, and not computed twice."""
         return self.size[0] * self.size[1] <= self.whole
 
-    @property
-    def reach(self) -> int:
-        """Pixels that are added around the picture."""
-        return 0 if self.at_once else self.network.reach
-
     def __iter__(self) -> Iterator[Piece]:
-        """Give the pieces, row by row."""
+        """Give the pieces, row by row. How many there are does not depend on the number of cores."""
         height, width = self.size
-        side = max(self.size) if self.at_once else max(1, self.side // self.reach) * self.reach
-        for y in range(0, height, side):
-            for x in range(0, width, side):
-                rows, columns = min(side, height - y), min(side, width - x)
-                yield Piece(y, x, rows, columns, rows * columns / (height * width))
+        rows, columns = self._sides()
+        for y in range(0, height, rows):
+            for x in range(0, width, columns):
+                size = min(rows, height - y), min(columns, width - x)
+                yield Piece(y, x, *size, size[0] * size[1] / (height * width))
+
+    def _sides(self) -> tuple[int, int]:
+        height, width = self.size
+        if self.network.device.type == "cpu":
+            halved = -(-height // (2 * _LEAST_ROWS)) * _LEAST_ROWS
+            return min(_ROWS, halved), _COLUMNS
+        return (height, width) if self.kept else (SIDE, SIDE)
 
     def padded(self, picture: Tensor) -> Tensor:
-        """Return the picture (C, H, W) with what lies beyond its edges."""
-        if not self.reach:
-            return picture
-        return F.pad(picture, (self.reach,) * 4, mode="circular" if self.border == "repeat" else "reflect")
+        """Return the picture (C, H, W) with what lies beyond its edges, as far as features depend on it."""
+        for axis in (1, 2):
+            picture = picture.index_select(axis, self._lines(picture.shape[axis]).to(picture.device))
+        return picture
+
+    def layers(self, window: Tensor) -> list[Tensor]:
+        """Return the layers of a piece, given the three channels of its window."""
+        return self.network.inside(window)[: self.network.depth(self.size)]
+
+    def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Return what a function makes of each item: side by side on the CPU, one by one on another device."""
+        return each(function, items) if self.network.device.type == "cpu" else [function(item) for item in items]
+
+    def _lines(self, side: int) -> Tensor:
+        lines = torch.arange(-self.network.reach, self._whole(side) + self.network.reach)
+        if self.border == "repeat":
+            return lines % side
+        period = max(1, 2 * (side - 1))
+        return torch.minimum(lines % period, -lines % period)
+
+    def _whole(self, side: int) -> int:
+        """Return a side rounded up to what the network's stride divides."""
+        return -(-side // self.network.stride) * self.network.stride
 
     def window(self, piece: Piece) -> tuple[slice, slice, slice]:
         """Return where a piece, and what its features depend on, lie in a picture that was padded."""
-        around = 2 * self.reach
-        rows, columns = slice(piece.y, piece.y + piece.height + around), slice(piece.x, piece.x + piece.width + around)
-        return slice(None), rows, columns
-
-    def layers(self, window: Tensor, piece: Piece) -> list[Tensor]:
-        """Return the layers of a piece, given the three channels of its window."""
-        if self.at_once:
-            return self.network(window, self.border)
-        inside = []
-        for layer in self.network(window, "reflect"):
-            factor = round(window.shape[1] / layer.shape[1])
-            first, height, width = self.reach // factor, -(-piece.height // factor), -(-piece.width // factor)
-            inside.append(layer[:, first : first + height, first : first + width])
-        return inside
+        around = 2 * self.network.reach
+        height, width = self._whole(piece.height), self._whole(piece.width)
+        return slice(None), slice(piece.y, piece.y + height + around), slice(piece.x, piece.x + width + around)
 
 
 def collected(

@@ -88,10 +88,10 @@ def _deepest(picture: Tensor, network: Features, border: Border = "reflect") -> 
     """Return the deepest layer of a picture, piece by piece where it is large."""
     pieces = Pieces(network, (picture.shape[1], picture.shape[2]), border)
     padded = pieces.padded(picture)
-    parts = [(piece, pieces.layers(padded[pieces.window(piece)], piece)[-1]) for piece in pieces]
+    deepest = pieces.each(lambda piece: pieces.layers(padded[pieces.window(piece)])[-1], pieces)
     height, width = (-(-side // BOTTLENECK) for side in picture.shape[1:])
-    whole = torch.empty(parts[0][1].shape[0], height, width, device=picture.device)
-    for piece, part in parts:
+    whole = torch.empty(deepest[0].shape[0], height, width, device=picture.device)
+    for piece, part in zip(pieces, deepest, strict=True):
         y, x = piece.y // BOTTLENECK, piece.x // BOTTLENECK
         whole[:, y : y + part.shape[1], x : x + part.shape[2]] = part
     return whole

@@ -24,7 +24,7 @@ def brick() -> Material:
     "params",
     [
         {"features": "random", "start": "noise"},
-        {"loss": "sliced", "preserve_color": "luma"},
+        {"loss": "sliced", "preserve_color": "luma", "style_size": 64},  # one piece: places are drawn by piece
         {"loss": "gram", "cells": (2, 2), "optimizer": "lbfgs"},
     ],
     ids=str,

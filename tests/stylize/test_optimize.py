@@ -60,7 +60,7 @@ def styled(styles: list[Style], content: str = "stone", **changes: object) -> Te
 
 
 def objective(loss: Loss, *, whole: int, content: Tensor, style: Tensor, weight: Tensor | None = None) -> Objective:
-    pieces = Pieces(forge(), (content.shape[1], content.shape[2]), "repeat", 32, whole)
+    pieces = Pieces(forge(), (content.shape[1], content.shape[2]), "repeat", whole)
     measure = MEASURES[loss]
 
     def measured(one: Tensor) -> list[object]:
