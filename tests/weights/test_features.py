@@ -80,3 +80,13 @@ def test_vgg_goes_as_deep_as_its_file_or_as_asked(vgg: Vgg19, tmp_path: Path, mo
     np.savez(tmp_path / "part.npz", **parts)
     assert Vgg19.load(add("vgg19", tmp_path / "part.npz", "caffe-rgb")).names == ("relu1_1",)
     assert [layer.shape[0] for layer in vgg(picture(), "repeat")] == [64, 128, 256]
+
+
+def test_a_window_gives_the_layers_of_what_is_inside_it(network: Features) -> None:
+    whole = picture(192, 192)
+    reach, depth = network.reach, network.depth((64, 64))
+    window = whole.roll((reach - 64, reach - 64), (1, 2))[:, : 64 + 2 * reach, : 64 + 2 * reach]
+    for inside, layer in zip(network.inside(window)[:depth], network(whole, "repeat"), strict=False):
+        factor = 192 // layer.shape[1]
+        part = slice(64 // factor, 128 // factor)
+        assert torch.allclose(inside, layer[:, part, part], atol=1e-4 * float(layer.abs().max()))
