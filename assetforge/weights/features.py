@@ -267,7 +267,7 @@ def _padded(x: Tensor, around: int, border: Border) -> Tensor:
 
 
 class _Padded(torch.autograd.Function):
-    """What `F.pad` does, in half the time, as it stays in the order of memory that convolutions like.
+    """What `F.pad` does, but in the order of memory that convolutions like, which `F.pad` does not keep.
 
     On its way back, sums are always made in the same order, whatever the number of threads.
     """
