@@ -41,19 +41,19 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def each(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Return what a function makes of each item, in order.
+def each(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Give what a function makes of each item, in order.
 
     Within `one_thread`, items are computed side by side, each with one thread, by as many as there were before. The
     function must not change what others read.
     """
     helpers = _HELPERS.get()
     if helpers is None:
-        return [function(item) for item in items]
+        return map(function, items)
     graded = torch.is_grad_enabled()  # which each thread has for itself
 
     def alone(item: Item) -> Result:
         with torch.set_grad_enabled(graded):
             return function(item)
 
-    return list(helpers.map(alone, items))
+    return helpers.map(alone, items)

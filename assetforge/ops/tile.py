@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from assetforge.ops.threads import each
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -57,7 +59,8 @@ def map_tiles(
 
     The function maps (C, h, w) to (channels of `out`, scale·h, scale·w). Where `overlap` is at least the number of
     source pixels that one of its outputs depends on to a side, the result is that of the whole at once. Every call has
-    the same shape, as exact equality of convolutions asks for.
+    the same shape, as exact equality of convolutions asks for. Within `one_thread`, tiles on the CPU are computed side
+    by side.
     """
     height, width = pixels.shape[1:]
     overlap, scale = tiling.overlap, tiling.scale
@@ -65,9 +68,14 @@ def map_tiles(
     padded = (side[0] + 2 * overlap, side[1] + 2 * overlap)
     places = list(dict.fromkeys(tiles((height, width), tiling.tile)))
     rows, columns = (slice(overlap * scale, (overlap + length) * scale) for length in side)
-    for done, place in enumerate(places, start=1):
+
+    def applied(place: Tile) -> Tensor:
         piece = window(pixels, (place.y - overlap, place.x - overlap), padded, repeat=tiling.repeat)
+        return function(piece)[:, rows, columns]
+
+    results = each(applied, places) if pixels.device.type == "cpu" else map(applied, places)
+    for done, (place, result) in enumerate(zip(places, results, strict=True), start=1):
         y, x = place.y * scale, place.x * scale
-        out[:, y : y + side[0] * scale, x : x + side[1] * scale] = function(piece)[:, rows, columns]
+        out[:, y : y + side[0] * scale, x : x + side[1] * scale] = result
         progress(done / len(places))
     return out

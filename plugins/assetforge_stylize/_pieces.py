@@ -83,7 +83,7 @@ class Pieces:
 
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Return what a function makes of each item: side by side on the CPU, one by one on another device."""
-        return each(function, items) if self.network.device.type == "cpu" else [function(item) for item in items]
+        return list(each(function, items) if self.network.device.type == "cpu" else map(function, items))
 
     def _lines(self, side: int) -> Tensor:
         lines = torch.arange(-self.network.reach, self._whole(side) + self.network.reach)

@@ -29,6 +29,13 @@ class Transport:
         moved = torch.addmm(self.after.T - self.before.T @ self.matrix.T, rows, self.matrix.T)
         return moved.reshape(*layer.shape[1:], layer.shape[0]).permute(2, 0, 1)
 
+    def part(self, strength: float) -> Transport:
+        """Return the map that goes such a part of the way."""
+        same = torch.eye(len(self.matrix)).to(self.matrix)
+        return Transport(
+            torch.lerp(same, self.matrix, strength), self.before, torch.lerp(self.before, self.after, strength)
+        )
+
 
 def whitened_colored(own: Moments, wanted: Moments) -> Transport:
     """Return the map that gives features the wanted means and covariance, and changes them least.

@@ -27,7 +27,7 @@ from assetforge_stylize._transport import mean_deviation, whitened_colored
 
 Method = Literal["wct", "adain"]
 
-_TILE, _REACH = 256, 6
+_TILE, _REACH = 128, 3
 """Side of what is decoded at once, and what around it counts, in pixels of features."""
 
 
@@ -58,18 +58,21 @@ def transferred(  # noqa: PLR0913
     parts = parted(styles, (content.shape[1], content.shape[2]), seen)
     whole = _to_multiples(in_colors(content, parts, strength), border)
     features = _deepest(whole, network, border)
-    change = torch.zeros_like(features)
+    moved = features
     carry = whitened_colored if method == "wct" else mean_deviation
     for weight, group in parts:
         own = Moments(collect_all([(features, weight, 1.0)]))
         total = sum(style.weight for style in group)
         wanted = [(_deepest(one.picture, network), _plane(one), one.weight / total) for one in group]
-        here = carry(own.moments(), Moments(collect_all(wanted)).moments())(features) - features
-        size = (features.shape[1], features.shape[2])
-        change += here if weight is None else here * F.adaptive_avg_pool2d(weight[None], size)
+        here = carry(own.moments(), Moments(collect_all(wanted)).moments()).part(strength)(features)
+        if weight is None:  # it is the only one
+            moved = here
+        else:
+            size = (features.shape[1], features.shape[2])
+            moved = moved + F.adaptive_avg_pool2d(weight[None], size) * (here - features)
     decoded = torch.empty(3, *(BOTTLENECK * side for side in features.shape[1:]), device=features.device)
     tiling = Tiling(_TILE, _REACH, BOTTLENECK, repeat=tiles)
-    map_tiles(features + strength * change, lambda piece: _decode(decoder, piece), tiling, decoded, progress)
+    map_tiles(moved, lambda piece: _decode(decoder, piece), tiling, decoded, progress)
     return in_colors(decoded[:, : content.shape[1], : content.shape[2]].clamp(0, 1), parts, strength)
 
 
@@ -90,7 +93,8 @@ def _deepest(picture: Tensor, network: Features, border: Border = "reflect") -> 
     padded = pieces.padded(picture)
     deepest = pieces.each(lambda piece: pieces.layers(padded[pieces.window(piece)])[-1], pieces)
     height, width = (-(-side // BOTTLENECK) for side in picture.shape[1:])
-    whole = torch.empty(deepest[0].shape[0], height, width, device=picture.device)
+    size = (1, deepest[0].shape[0], height, width)
+    whole = torch.empty(size, device=picture.device, memory_format=torch.channels_last)[0]
     for piece, part in zip(pieces, deepest, strict=True):
         y, x = piece.y // BOTTLENECK, piece.x // BOTTLENECK
         whole[:, y : y + part.shape[1], x : x + part.shape[2]] = part

@@ -13,7 +13,7 @@ def test_results_come_in_order_and_each_is_computed_with_one_thread() -> None:
     torch.set_num_threads(3)
     try:
         with one_thread():
-            found = each(lambda item: (item, torch.get_num_threads()), range(20))
+            found = list(each(lambda item: (item, torch.get_num_threads()), range(20)))
         assert found == [(item, 1) for item in range(20)]
         assert torch.get_num_threads() == 3
     finally:
@@ -34,4 +34,4 @@ def test_gradients_are_kept_where_the_caller_keeps_them(graded: bool) -> None:
 
 def test_an_error_reaches_the_caller() -> None:
     with one_thread(), pytest.raises(ZeroDivisionError):
-        each(lambda item: 1 // item, [1, 0])
+        list(each(lambda item: 1 // item, [1, 0]))
