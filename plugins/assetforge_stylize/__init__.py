@@ -80,7 +80,7 @@ class StylizeParams(af.Params):
     """How large strokes are: the size of the style's picture, where 1 covers as many pixels as the texture does."""
     style_size: Annotated[int, Field(ge=64, le=8192)] | None = None
     """Longer side of the style's picture in pixels, instead of `style_scale`: so textures of all sizes get strokes of
-    one size and the same statistics, and a library looks of one hand."""
+    one size and the same statistics, and come as near to them, small ones too: a library looks of one hand."""
     smoothness: Annotated[float, Field(ge=0, le=100)] = 0.0
     """How much noise is kept down (total variation)."""
     features: Literal["forge", "random", "vgg19"] = "forge"

@@ -29,6 +29,7 @@ from assetforge_stylize._transport import Transport, whitened_colored
 
 _LEAST_VARIANCE = 0.02
 """Of the content's features, in parts of their power: what is flat is not held to the last bit."""
+_MOST_URGE = 8.0
 _TINY = 1e-12
 
 Seen = Sequence[Sequence[Tensor]]
@@ -87,6 +88,8 @@ class Worth:
     """Of the mean squared difference of neighbors, times 1000."""
     layers: tuple[float, ...] = ()
     """How much each layer counts, the finest first; those that are not named count 1."""
+    near: float | None = None
+    """Distance to the style that all pictures are to come to: of what is farther, the content yields."""
 
     def of_layers(self, count: int) -> list[float]:
         """Return how much each layer counts, in parts of all."""
@@ -137,6 +140,8 @@ class Objective:
                 looks = self._pieces.each(lambda piece: self._look(ground, piece, step), self._pieces)
             parts = [[one.detach().requires_grad_() for one in look.found] for look in looks]
             style = self._style(parts)
+            if self._worth.near is not None:
+                style = _urged(style, self._worth.near)
             value = float((style + near).detach())
             slopes = torch.autograd.grad(style, [one for part in parts for one in part])
             count = len(parts[0])
@@ -248,6 +253,14 @@ class Objective:
             yield picture.narrow(axis, 1, length - 1) - picture.narrow(axis, 0, length - 1)
             if self._pieces.border == "repeat":
                 yield picture.narrow(axis, 0, 1) - picture.narrow(axis, length - 1, 1)
+
+
+def _urged(distance: Tensor, near: float) -> Tensor:
+    """Return what has the slope 1 up to a distance that is near, then rises with its square, up to `_MOST_URGE`."""
+    part, knee = distance / near, _MOST_URGE**0.5
+    cubed = (part.clamp(1, knee) ** 3 - 1) / 3
+    urged: Tensor = near * (part.clamp_max(1) + cubed + _MOST_URGE * (part - knee).clamp_min(0))
+    return urged
 
 
 def _carriers(region: Region) -> list[list[Transport]]:

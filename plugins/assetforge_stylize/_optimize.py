@@ -108,7 +108,8 @@ def stylize(  # noqa: PLR0913
         near = [_anchored(one, size, repeat=tiles) for one in anchors]
         planes_here = {name: resample(plane[None], size, repeat=tiles)[0] for name, plane in planes.items()}
         tied = ties(views[0].of(small).mean(0), planes_here)
-        objective = Objective(pieces, small, views, regions, settings.worth, Near(near, tied), seed)
+        worth = settings.worth if size == sizes[-1] else replace(settings.worth, near=None)
+        objective = Objective(pieces, small, views, regions, worth, Near(near, tied), seed)
 
         def told(part: float, before: int = done, cost: int = cost) -> None:
             progress((before + cost * part) / whole)

@@ -40,6 +40,8 @@ from assetforge_stylize._universal import load_decoder, transferred
 
 _CONTENT = 0.08
 """What `content` 1 is worth, where the style is worth 1."""
+_NEAR = {"gram": 0.006, "moments": 0.02, "sliced": 0.01}
+"""Distance to the style that textures of 256 pixels come to by themselves, by what is compared."""
 _SCREEN = 0.003
 """How much colors count beside gradients in photographs: features of less than some hundred pixels keep their own."""
 
@@ -162,7 +164,13 @@ class _Job:
             network,
             params.loss,
             params.strength,
-            Worth(_CONTENT * params.content, params.coherence, params.smoothness, params.layers),
+            Worth(
+                _CONTENT * params.content,
+                params.coherence,
+                params.smoothness,
+                params.layers,
+                None if params.style_size is None else _NEAR[params.loss],
+            ),
             params.optimizer,
             params.iterations,
             params.coarsest,

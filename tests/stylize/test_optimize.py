@@ -60,7 +60,15 @@ def styled(styles: list[Style], content: str = "stone", **changes: object) -> Te
         return stylize(picture(content), styles, settings(**changes))
 
 
-def objective(loss: Loss, *, whole: int, content: Tensor, style: Tensor, weight: Tensor | None = None) -> Objective:
+def objective(
+    loss: Loss,
+    *,
+    whole: int,
+    content: Tensor,
+    style: Tensor,
+    weight: Tensor | None = None,
+    near: float | None = None,
+) -> Objective:
     pieces = Pieces(forge(), (content.shape[1], content.shape[2]), "repeat", whole)
     measure = MEASURES[loss]
 
@@ -70,8 +78,8 @@ def objective(loss: Loss, *, whole: int, content: Tensor, style: Tensor, weight:
 
     with torch.no_grad():
         region = Region([measured(content)], [measured(style)], weight)  # type: ignore[list-item]
-        near = Near([Anchor(style, torch.full((1, *content.shape[1:]), 0.5))])
-        return Objective(pieces, content, [View()], [region], Worth(smoothness=0.1), near)
+        anchored = Near([Anchor(style, torch.full((1, *content.shape[1:]), 0.5))])
+        return Objective(pieces, content, [View()], [region], Worth(smoothness=0.1, near=near), anchored)
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -93,8 +101,9 @@ def test_the_gradient_of_pieces_is_that_of_the_whole(
     assert (same - slope).abs().max() < 1e-3 * slope.abs().max()
 
 
-def test_the_gradient_is_that_of_the_value() -> None:
-    function = objective("moments", whole=SIDE * SIDE, content=picture("stone"), style=painting("wood"))
+@pytest.mark.parametrize("near", [None, 100.0, 0.5, 0.001])
+def test_the_gradient_is_that_of_the_value(near: float | None) -> None:
+    function = objective("moments", whole=SIDE * SIDE, content=picture("stone"), style=painting("wood"), near=near)
     here, along = picture("brick"), painting("fabric") - 0.5
     _, slope = function(here, 0)
     step = 1e-4
@@ -122,6 +131,13 @@ def test_what_tiles_goes_on_tiling() -> None:
 def gradient_correlation(one: Tensor, other: Tensor) -> float:
     slopes = [torch.cat([part.mean(0).diff(dim=axis).flatten() for axis in (0, 1)]) for part in (one, other)]
     return float(torch.corrcoef(torch.stack(slopes))[0, 1])
+
+
+def test_of_what_is_far_from_the_style_the_content_yields() -> None:
+    style = painting("wood")
+    free, urged = (styled([Style(style)], steps=60, worth=Worth(content=1.0, near=near)) for near in (None, 0.01))
+    assert style_distance(urged, style, forge(), "moments") < 0.8 * style_distance(free, style, forge(), "moments")
+    assert gradient_correlation(urged, picture("stone")) < gradient_correlation(free, picture("stone"))
 
 
 def test_lbfgs_gets_there_too() -> None:

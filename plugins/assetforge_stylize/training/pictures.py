@@ -13,7 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 import assetforge as af
+from assetforge.ops.color import hdr_encode
 from assetforge.ops.dead_leaves import dead_leaves
+from assetforge_stylize._pictures import read_color
 
 Pixels = NDArray[np.uint8]
 
@@ -24,6 +26,7 @@ HELD_OUT = frozenset({
 """Photographs and paintings that the networks are measured with, and must not have seen."""
 _DRAWN, _DRAWN_SIDE = 160, 384
 _LONGEST = 900
+_KINDS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tga", ".tif", ".tiff", ".bmp"})
 _NOISY, _MOST_NOISE = 0.15, 0.15
 
 
@@ -43,16 +46,19 @@ def read(data: Path, seed: int) -> list[list[Pixels]]:
 
 
 def read_textures(data: Path) -> list[Pixels]:
-    """Return the textures (H, W, 3) of a folder; raise StepError where there are none."""
-    textures = [_read(path) for path in sorted(data.glob("train/*/*_d.webp"))]
-    if not textures:
-        raise af.StepError("training", f"finds no textures in {data}", "they are its train/*/*_d.webp")
-    return textures
+    """Return the textures (H, W, 3) of a folder: its train/*/*_d.webp or, where it has none, all pictures in it.
+
+    Raises StepError where there are none, SourceError where one cannot be read.
+    """
+    paths = list(data.glob("train/*/*_d.webp")) or [path for path in data.rglob("*") if path.suffix.lower() in _KINDS]
+    if not paths:
+        raise af.StepError("training", f"finds no textures in {data}", "give a folder of color textures")
+    return [_read(path) for path in sorted(paths)]
 
 
 def _read(path: Path) -> Pixels:
-    with Image.open(path) as picture:
-        rgb = picture.convert("RGB")
+    encoded = (hdr_encode(read_color(path).data).clamp(0, 1) * 255).round().byte()
+    rgb = Image.fromarray(encoded.permute(1, 2, 0).numpy())
     rgb.thumbnail((_LONGEST, _LONGEST), Image.Resampling.LANCZOS)
     return np.asarray(rgb)
 
@@ -74,7 +80,7 @@ def _crop(pool: list[Pixels], side: int, rng: np.random.Generator) -> Pixels:
     if wide != side:
         crop = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA if wide > side else cv2.INTER_CUBIC)
     crop = np.rot90(crop, int(rng.integers(4)))
-    return np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop)
+    return np.array(crop[:, ::-1] if rng.random() < 0.5 else crop)
 
 
 def _varied(crop: Tensor, rng: np.random.Generator) -> Tensor:

@@ -1,0 +1,84 @@
+"""The recipes of `stylize`: what they learn from, and that they learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from assetforge_stylize import StyleTraining
+from assetforge_stylize.training import decoder, pictures, style
+from conftest import Forge
+from PIL import Image
+
+import assetforge as af
+from assetforge.ops.dead_leaves import dead_leaves
+
+COLORS = np.array([(20, 40, 160), (240, 210, 60), (90, 140, 220)], np.uint8)[None].repeat(8, 0)
+
+
+def drawn(path: Path, seed: int, side: int = 128) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(dead_leaves(side, [COLORS], np.random.default_rng(seed))).save(path)
+    return path
+
+
+def learned(training: af.Training, steps: int = 6) -> tuple[float, float]:
+    """Return the loss of a batch before and after some steps."""
+    batch = training.batch(0)
+    optimizer = torch.optim.Adam(training.network.parameters(), lr=2e-3)
+    before = float(training.loss(training.network, batch).detach())
+    for step in range(steps):
+        optimizer.zero_grad()
+        training.loss(training.network, training.batch(step)).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(training.network.parameters(), training.clip)
+        optimizer.step()
+    return before, float(training.loss(training.network, batch).detach())
+
+
+def test_the_network_of_a_style_is_trained_with_a_folder_of_textures_and_applied(tmp_path: Path, forge: Forge) -> None:
+    drawn(tmp_path / "look.png", 0)
+    for seed in (1, 2):
+        drawn(tmp_path / "textures" / "walls" / f"{seed}.png", seed)
+    trained = forge("train", "style", "-p", "style=look.png", "--data", "textures", "--steps", "2", "--device", "cpu")
+    assert trained.returncode == 0, trained.stderr
+    (tmp_path / "pipeline.yaml").write_text(
+        'version: 1\nsources: textures/walls\ninputs: {base_color: "{name}.png"}\nsteps:\n  - use: stylize_fast\n'
+        "    with: {network: train/style/style.safetensors}\noutputs: {dir: build}\n"
+    )
+    applied = forge("run", "pipeline.yaml")
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    assert len(list((tmp_path / "build").rglob("*.png"))) == 2
+
+
+def test_the_network_of_a_style_learns(tmp_path: Path) -> None:
+    drawn(tmp_path / "textures" / "wall.png", 1)
+    training = style.training(StyleTraining(style=drawn(tmp_path / "look.png", 0), style_size=128), tmp_path, 0)
+    before, after = learned(training)
+    assert after < 0.8 * before
+
+
+def test_the_decoder_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "_DRAWN", 2)
+    drawn(tmp_path / "train" / "game" / "wall_d.webp", 1)
+    drawn(tmp_path / "style" / "content" / "view.png", 2)
+    before, after = learned(decoder.training(tmp_path, 0))
+    assert after < 0.8 * before
+
+
+def test_textures_that_are_named_as_such_are_taken_alone(tmp_path: Path) -> None:
+    drawn(tmp_path / "train" / "game" / "wall_d.webp", 1)
+    drawn(tmp_path / "train" / "game" / "wall_n.webp", 2)
+    assert len(pictures.read_textures(tmp_path)) == 1
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(af.StepError, match=r"finds no textures in .*; give a folder of color textures"):
+        pictures.read_textures(tmp_path)
+
+
+def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    with pytest.raises(af.AssetForgeError, match=r"broken\.png"):
+        pictures.read_textures(tmp_path)
