@@ -75,7 +75,7 @@ class StylizeParams(af.Params):
     content: Annotated[float, Field(ge=0, le=100)] = 1.0
     """How firmly the texture's own structure is held; with less, the style moves more."""
     coherence: Annotated[float, Field(ge=0, le=100)] = 2.0
-    """How firmly the brightness of the color goes on telling of the maps that stay: what lies deep was dark, say."""
+    """How firmly the brightness of the color goes on telling of each map that stays: what lies deep was dark, say."""
     style_scale: Annotated[float, Field(gt=0, le=8)] = 1.0
     """How large strokes are: the size of the style's picture, where 1 covers as many pixels as the texture does."""
     style_size: Annotated[int, Field(ge=64, le=8192)] | None = None

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from assetforge.weights.distances import Measure
 from assetforge_stylize._pieces import Piece, Pieces, collected, generator_of
-from assetforge_stylize._ties import Tie
+from assetforge_stylize._ties import Ties
 from assetforge_stylize._transport import Transport, whitened_colored
 
 _LEAST_VARIANCE = 0.02
@@ -75,7 +75,7 @@ class Near:
     """What a picture is to stay close to, and what it is to tell of."""
 
     anchors: Sequence[Anchor] = ()
-    ties: Sequence[Tie] = ()
+    ties: Ties | None = None
 
 
 @dataclass(frozen=True)
@@ -240,10 +240,8 @@ class Objective:
                 total = total + 1000 * self._worth.smoothness * differences.square().sum() / picture.numel()
         for anchor in self._kin.anchors:
             total = total + (anchor.weight * (picture - anchor.picture).square()).mean()
-        if self._kin.ties:
-            brightness = self._views[0].of(picture).mean(0)
-            off = [tie.off(brightness) for tie in self._kin.ties]
-            total = total + self._worth.ties * torch.stack(off).mean()
+        if self._kin.ties is not None:
+            total = total + self._worth.ties * self._kin.ties.off(self._views[0].of(picture).mean(0))
         return total
 
     def _differences(self, picture: Tensor) -> Iterator[Tensor]:

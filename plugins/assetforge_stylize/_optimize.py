@@ -107,7 +107,7 @@ def stylize(  # noqa: PLR0913
         regions = _regions(pieces, small, styles, factor, seen, views, settings)
         near = [_anchored(one, size, repeat=tiles) for one in anchors]
         planes_here = {name: resample(plane[None], size, repeat=tiles)[0] for name, plane in planes.items()}
-        tied = ties(views[0].of(small).mean(0), planes_here)
+        tied = ties(views[0].of(small).mean(0), planes_here) if planes_here else None
         worth = settings.worth if size == sizes[-1] else replace(settings.worth, near=None)
         objective = Objective(pieces, small, views, regions, worth, Near(near, tied), seed)
 

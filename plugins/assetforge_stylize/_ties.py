@@ -1,17 +1,18 @@
 """What the color of a material tells of its other maps, which stay: mortar is dark, and must be dark afterwards.
 
-Of each map, pixels are sorted into bins; how bright the color is in each, and how much that varies, is a profile.
-Statistics of style leave open which stroke goes where: of all places, a tie asks for those at which the profile is as
-before.
+Of each map, pixels are sorted into bins; how much more often the color of each bin exceeds each level of brightness is
+a profile. Statistics of style leave open which stroke goes where: of all places, a tie asks for those at which the
+profile is as before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 import assetforge as af
 from assetforge.material.texture import Texture
@@ -19,6 +20,14 @@ from assetforge.ops.normals import slopes_of
 from assetforge.ops.resample import resample_map
 
 _BINS = 24
+_LEVELS, _WIDEST = 24, 2.5
+"""Levels of brightness that are told apart, and how far they go, in deviations from the mean."""
+_RARE = 0.02
+"""Variance below which it is left to chance how often a level is exceeded."""
+_FAINT = 0.05
+"""Of what tells less, not all need be told."""
+_PIXELS = 2**20
+"""Of which the brightness is compared at once."""
 _FLAT = 1e-4
 """Deviation of what tells nothing."""
 _STEEP = 3.0
@@ -26,40 +35,70 @@ _STEEP = 3.0
 
 
 @dataclass(frozen=True, eq=False)
-class Tie:
-    """Pixels by what another map is there: the bin of each, (H·W,), how many each has, (B,), and their profile, (2, B).
+class Ties:
+    """Other maps: of each, the bin of every pixel, (H·W,), and its profile, which is to stay, (bins, levels)."""
 
-    The profile is the mean and the deviation of the brightness, in deviations of the whole.
-    """
-
-    bins: Tensor
-    counts: Tensor
-    profile: Tensor
+    bins: Sequence[Tensor]
+    profiles: Sequence[Tensor]
 
     def off(self, brightness: Tensor) -> Tensor:
-        """Return how far the profile of a brightness (H, W) is from that which is wanted: ()."""
-        change = _profile(brightness, self.bins, self.counts) - self.profile
-        off: Tensor = (self.counts * change.square().sum(0)).sum() / self.counts.sum()
-        return off
+        """Return how far the profiles of a brightness (H, W) are from those that are wanted, in parts of these: ()."""
+        total = torch.zeros((), device=brightness.device)
+        for profile, wanted in zip(_profiles(brightness, self.bins), self.profiles, strict=True):
+            total = total + _power(profile - wanted) / (_power(wanted) + _FAINT)
+        return total
 
 
-def _profile(brightness: Tensor, bins: Tensor, counts: Tensor) -> Tensor:
+def ties(brightness: Tensor, planes: Mapping[str, Tensor]) -> Ties:
+    """Tie a brightness (H, W) to planes (H, W) of other maps, each as strongly as it is now."""
+    bins = [found for plane in planes.values() if (found := _binned(plane)) is not None]
+    return Ties(bins, _profiles(brightness, bins))
+
+
+def _power(profile: Tensor) -> Tensor:
+    return profile.square().mean(1).sum()
+
+
+def _binned(plane: Tensor) -> Tensor | None:
+    low, high = torch.aminmax(plane)
+    if float(high - low) < _FLAT:
+        return None
+    return ((plane - low) / (high - low) * _BINS).long().clamp(max=_BINS - 1).flatten()
+
+
+def _profiles(brightness: Tensor, bins: Sequence[Tensor]) -> list[Tensor]:
+    """Return for each map how much more often than the whole each bin exceeds each level: (bins, levels).
+
+    It is in deviations of the whole, and of a bin in parts of the root of all pixels: its squares add up. So it tells
+    of dependence alone, whatever the brightness is distributed like: the style may change that.
+    """
     values = brightness.flatten()
     standard = (values - values.mean()) / values.std().clamp_min(_FLAT)
-    sums = [torch.zeros_like(counts).index_add(0, bins, one) / counts.clamp_min(1) for one in (standard, standard**2)]
-    return torch.stack([sums[0], (sums[1] - sums[0].square()).clamp_min(_FLAT).sqrt()])
+    sums = [torch.zeros(_BINS, _LEVELS, device=values.device) for _ in bins]
+    for start in range(0, len(values), _PIXELS):
+        part = slice(start, start + _PIXELS)
+        here = (standard[part], [one[part] for one in bins])
+        found = _above(*here) if len(values) <= _PIXELS else checkpoint(_above, *here, use_reentrant=False)
+        sums = [total + one for total, one in zip(sums, found, strict=True)]
+    profiles = []
+    for one, total in zip(bins, sums, strict=True):
+        counts = torch.bincount(one, minlength=_BINS)[:, None].to(values)
+        often = total.sum(0) / len(values)
+        excess = (total - counts * often) / (often * (1 - often)).clamp_min(_RARE).sqrt()
+        profiles.append(excess / (counts.clamp_min(1) * len(values)).sqrt())
+    return profiles
 
 
-def ties(brightness: Tensor, planes: Mapping[str, Tensor]) -> list[Tie]:
-    """Tie a brightness (H, W) to planes (H, W) of other maps, each as strongly as it is now."""
+def _above(standard: Tensor, bins: Sequence[Tensor]) -> list[Tensor]:
+    """Return how many pixels of each bin exceed each level, (bins, levels); one between two counts in part."""
+    place = ((standard / _WIDEST + 1) / 2 * _LEVELS).clamp(0, _LEVELS - _FLAT)
+    level = place.detach().long()
+    part = place - level
     found = []
-    for plane in planes.values():
-        low, high = torch.aminmax(plane)
-        if float(high - low) < _FLAT:
-            continue
-        bins = ((plane - low) / (high - low) * _BINS).long().clamp(max=_BINS - 1).flatten()
-        counts = torch.bincount(bins, minlength=_BINS).to(brightness)
-        found.append(Tie(bins, counts, _profile(brightness, bins, counts)))
+    for one in bins:
+        cell = one * (_LEVELS + 1) + level
+        counts = torch.zeros(_BINS * (_LEVELS + 1)).to(part).index_add(0, cell, 1 - part).index_add(0, cell + 1, part)
+        found.append(counts.reshape(_BINS, -1).flip(1).cumsum(1).flip(1)[:, 1:])
     return found
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
-from assetforge_stylize import _pieces
+from assetforge_stylize import _pieces, _ties
 from assetforge_stylize._objective import Anchor, Near, Objective, Region, View, Worth
 from assetforge_stylize._optimize import Settings, Style, style_distance, stylize
 from assetforge_stylize._pieces import Pieces
@@ -236,9 +236,22 @@ def test_transport_arrives_at_the_wanted_moments(carry: type) -> None:
 
 def test_ties_hold_where_brightness_tells_of_a_map_and_break_where_it_does_not() -> None:
     plane = torch.rand(SIDE, SIDE, generator=torch.Generator().manual_seed(1))
-    (tie,) = ties(plane * 0.5, {"height": plane, "flat": torch.full_like(plane, 0.5)})
-    assert float(tie.off(plane * 0.2 + 0.1)) < 1e-4
-    assert float(tie.off(plane.flip(0))) > 0.3
+    tied = ties(plane * 0.5, {"height": plane, "flat": torch.full_like(plane, 0.5)})
+    assert len(tied.bins) == 1
+    assert float(tied.off(plane * 0.2 + 0.1)) < 1e-4
+    assert float(tied.off(plane.flip(0))) > 0.3
+
+
+def test_ties_of_large_pictures_are_counted_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    height, brightness = torch.rand(2, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    found = []
+    for pixels in (2**20, 1000):
+        monkeypatch.setattr(_ties, "_PIXELS", pixels)
+        here = brightness.clone().requires_grad_()
+        off = ties(height, {"height": height, "square": height.square()}).off(here)
+        found.append((off.detach(), torch.autograd.grad(off, here)[0]))
+    for whole, parts in zip(*found, strict=True):
+        assert torch.allclose(whole, parts, rtol=1e-3, atol=1e-6)
 
 
 def test_screened_poisson_keeps_gradients_at_one_end_and_colors_at_the_other() -> None:
