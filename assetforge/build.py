@@ -40,7 +40,6 @@ class Build:
         self.state = State(self.pipeline.state, self.pipeline.id, self.pipeline.folder)
         self.warnings: tuple[str, ...] = self._missing_store()
         self.store = open_store(self.pipeline, shared=not self.warnings)
-        self._recover()
 
     def _missing_store(self) -> tuple[str, ...]:
         """Return why the shared store cannot be used, if it was seen before, or is only read, and is not there now."""
@@ -51,12 +50,13 @@ class Build:
             return ()
         return (f"store: {folder} is not there; if it lies on a drive, mount it: meanwhile, results are computed here",)
 
-    def _recover(self) -> None:
-        """Finish what runs had begun that died."""
-        if any((self.pipeline.state / RUNS).glob("*/")):
-            from assetforge.execute.clearing import recover_dead
+    def recover(self) -> list[str]:
+        """Finish what runs had begun that died; return what is to be said of it. Whoever only looks leaves it alone."""
+        if not any((self.pipeline.state / RUNS).glob("*/")):
+            return []
+        from assetforge.execute.clearing import recover_dead
 
-            recover_dead(self.state, self.pipeline.state)
+        return recover_dead(self.state, self.pipeline)
 
     def __enter__(self) -> Self:
         return self

@@ -74,6 +74,7 @@ def command(  # noqa: PLR0913  as many options as users need
 
 
 def _run(build: Build, wish: Wish, manner: Manner, *, verbose: bool) -> Report:
+    warn(build.recover())
     plan = build.plan(wish)
     warn(plan.remarks)
     if wish.retry:

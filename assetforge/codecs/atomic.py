@@ -99,6 +99,12 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.tmp")
 
 
+def is_beside(temporary: Path, path: Path) -> bool:
+    """Tell whether a file has a name that `beside` gives."""
+    name = rf"\.{re.escape(path.name[:40])}\.[0-9a-f]{{8}}\.tmp"
+    return temporary.parent == path.parent and re.fullmatch(name, temporary.name) is not None
+
+
 def file_name(name: str) -> str:
     """Return a name that any file system takes, and that no two names share."""
     digest = hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=4).hexdigest()

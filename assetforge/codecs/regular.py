@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from io import BufferedReader
 from pathlib import Path
 
@@ -14,10 +15,12 @@ def open_regular(path: Path | str) -> BufferedReader:
     return open(path, "rb", opener=_opener)
 
 
-def read_regular(path: Path) -> bytes:
-    """Read all of a regular file; raise OSError where it is anything else, or cannot be read."""
+def read_regular(path: Path, most: int = sys.maxsize) -> bytes:
+    """Read all of a regular file; raise OSError where it is anything else, has more bytes, or cannot be read."""
     with open_regular(path) as file:
-        return file.read()
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
+        return file.read(-1 if most == sys.maxsize else most)
 
 
 def _opener(path: str, flags: int) -> int:

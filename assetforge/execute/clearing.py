@@ -7,22 +7,37 @@ from contextlib import suppress
 from pathlib import Path
 
 from assetforge.errors import OutputError
-from assetforge.execute.publish import journals, recover
+from assetforge.execute.publish import RefusedError, journals, recover
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.jobs import Gone
 from assetforge.store import runs
 from assetforge.store.state import State
 
+_ASIDE = "set aside"
 
-def recover_dead(state: State, folder: Path) -> None:
-    """Finish what runs had begun that died."""
-    with runs.dead(folder) as dead:
+
+def recover_dead(state: State, pipeline: Pipeline) -> list[str]:
+    """Finish what runs of a pipeline had begun that died; return what is to be said of it.
+
+    What a run of another pipeline had begun is left to the next run of that.
+    """
+    said = []
+    with runs.dead(pipeline.state) as dead:
         for run in dead:
-            for journal in journals(run.folder):
-                with suppress(OutputError):  # what is locked now stays out of date, and is published again
-                    recover(journal)
+            for journal in journals(run.folder, pipeline.id):
+                try:
+                    with suppress(OutputError):  # what is locked now stays out of date, and is published again
+                        recover(journal, pipeline.outputs.root)
+                except RefusedError as error:
+                    aside = pipeline.state / _ASIDE / f"{run.id}-{journal.name}"
+                    aside.parent.mkdir(exist_ok=True)
+                    journal.replace(aside)
+                    said.append(f"{journal}: {error}; nothing was done by it, and it is now {aside}")
+                journal.unlink(missing_ok=True)
             state.journal.unclaim_all(run.id)
-            run.remove()
+            if not any(journals(run.folder)):
+                run.remove()
+    return said
 
 
 def remove_gone(gone: Gone, pipeline: Pipeline, state: State) -> Iterator[Path]:

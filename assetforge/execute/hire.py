@@ -118,7 +118,7 @@ class Inline:
         """Make a worker that is this very process."""
         setup = self.template
         workplace = Workplace(
-            f"inline-{pool}", setup.run, setup.store, setup.specs, setup.green,
+            f"inline-{pool}", setup.run, setup.pipeline, setup.outputs, setup.store, setup.specs, setup.green,
             setup.precision, self.device, self.hooks, self.emit,
         )  # fmt: skip
         return InlineWorker(workplace, pool, inbox)

@@ -33,6 +33,8 @@ class Setup:
 
     name: str
     run: Path
+    pipeline: str
+    outputs: Path
     project: Path
     store: Store
     specs: Mapping[str, MapSpec]

@@ -1,12 +1,15 @@
 """Put all outputs of a job in place together, so that no reader meets half a material, not even after a crash.
 
 Every file is written beside its place first; then all are renamed, one right after the other. A journal says which,
-so that whoever finds it completes the renames where they had begun, and clears up where they had not.
+so that whoever finds it completes the renames where they had begun, and clears up where they had not. Its names start
+from the root of the outputs, and it is believed only where it names what we might have written: a project may have been
+copied, or handed over by somebody else.
 """
 
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -15,13 +18,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from assetforge.codecs.atomic import beside, naming, prepare, synchronize, synchronize_folder, write_atomically
+from pydantic import BaseModel, ConfigDict, StrictBool
+
+from assetforge.codecs.atomic import (
+    beside,
+    file_name,
+    is_beside,
+    naming,
+    prepare,
+    synchronize,
+    synchronize_folder,
+    write_atomically,
+)
 from assetforge.errors import OutputError
 from assetforge.store.results import Entry
 
-JOURNAL = "publishing-*.json"
 MARGIN = 2**20
 """Bytes that must stay free on the disk, for the system's own needs."""
 _PIECE = 2**20
@@ -43,8 +56,20 @@ class Move:
     place: Path
 
 
-def publish(moves: Sequence[Move], journal: Path) -> None:
-    """Publish files together. What is in place already is left alone, so that nobody reloads it for nothing.
+class RefusedError(Exception):
+    """A journal names what we would not have written."""
+
+
+class _Journal(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    renaming: StrictBool
+    pairs: list[tuple[str, str]]
+    """Of each file, its temporary and its place, from the root of the outputs."""
+
+
+def publish(moves: Sequence[Move], journal: Path, root: Path) -> None:
+    """Publish files below a root together. What is in place already is left alone: nobody reloads it for nothing.
 
     Raises OutputError where one cannot be written, and DamagedError where the store's content is not what it was; then
     nothing has been published.
@@ -56,11 +81,11 @@ def publish(moves: Sequence[Move], journal: Path) -> None:
     _check_space(changed)
     pairs = [(beside(move.place), move.place) for move in changed]
     try:
-        _note(journal, pairs, renaming=False)
+        _note(journal, pairs, root, renaming=False)
         for move, (temporary, _) in zip(changed, pairs, strict=True):
             with naming(move.place):
                 _copy(move.entry, temporary)
-        _note(journal, pairs, renaming=True)
+        _note(journal, pairs, root, renaming=True)
     except BaseException:
         _clear(pairs, journal)
         raise
@@ -68,21 +93,38 @@ def publish(moves: Sequence[Move], journal: Path) -> None:
     journal.unlink()
 
 
-def recover(journal: Path) -> None:
-    """Finish or undo what a process had begun when it died."""
+def recover(journal: Path, root: Path) -> None:
+    """Finish or undo what a process had begun when it died.
+
+    Raises RefusedError, with nothing touched, where the journal cannot be ours; OutputError where files are locked.
+    """
     try:
-        note = json.loads(journal.read_bytes())
-    except (OSError, ValueError):  # it is written whole or not at all: this is not ours
-        return
-    pairs = [(Path(temporary), Path(place)) for temporary, place in note["pairs"]]
-    if note["renaming"]:
+        note = _Journal.model_validate(json.loads(journal.read_bytes()))
+    except (OSError, ValueError, RecursionError) as error:  # ours is written whole or not at all
+        raise RefusedError("cannot be read") from error
+    pairs = [(_below(root, temporary), _below(root, place)) for temporary, place in note.pairs]
+    for temporary, place in pairs:
+        if not is_beside(temporary, place):
+            raise RefusedError(f"names {temporary}, which is no temporary file of {place}")
+    if note.renaming:
         _rename([pair for pair in pairs if pair[0].exists()])
     _clear(pairs, journal)
 
 
-def _note(journal: Path, pairs: Sequence[tuple[Path, Path]], *, renaming: bool) -> None:
-    text = json.dumps({"renaming": renaming, "pairs": [[str(one), str(other)] for one, other in pairs]})
-    write_atomically(journal, text.encode())
+def _below(root: Path, name: str) -> Path:
+    """Return the file of a name that starts from a root; raise RefusedError where it leads anywhere else."""
+    parts = PurePath(name).parts
+    if not parts or PurePath(name).is_absolute() or PurePath(name).anchor or ".." in parts or "\0" in name:
+        raise RefusedError(f"names {name!r}, which is not below the outputs")
+    path = root / name
+    if not path.parent.resolve().is_relative_to(root.resolve()):  # a link leads out
+        raise RefusedError(f"names {name!r}, which a link leads out of the outputs")
+    return path
+
+
+def _note(journal: Path, pairs: Sequence[tuple[Path, Path]], root: Path, *, renaming: bool) -> None:
+    names = [(one.relative_to(root).as_posix(), other.relative_to(root).as_posix()) for one, other in pairs]
+    write_atomically(journal, json.dumps({"renaming": renaming, "pairs": names}).encode())
 
 
 def _rename(pairs: Sequence[tuple[Path, Path]]) -> None:
@@ -141,6 +183,12 @@ def _check_space(moves: Sequence[Move]) -> None:
             raise OutputError(str(place_on[device]), what, "free some disk space and run again")
 
 
-def journals(folder: Path) -> Iterator[Path]:
-    """Yield the journals in a run's folder."""
-    yield from folder.glob(JOURNAL)
+def journal_in(folder: Path, pipeline: str, process: str) -> Path:
+    """Name the journal of a process in a run's folder: whose outputs it is about, and so which root."""
+    return folder / f"publishing-{file_name(pipeline)}-{process}.json"
+
+
+def journals(folder: Path, pipeline: str = "*") -> Iterator[Path]:
+    """Yield the journals in a run's folder, of a pipeline or of all."""
+    name = pipeline if pipeline == "*" else glob.escape(file_name(pipeline))
+    yield from folder.glob(f"publishing-{name}-*.json")

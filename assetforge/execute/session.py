@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from assetforge.errors import AssetForgeError, Problem
-from assetforge.events import AttemptFailed, Event, JobStarted, OutputRemoved, OutputWritten
+from assetforge.events import AttemptFailed, Event, JobStarted, OutputRemoved, OutputWritten, Trouble
 from assetforge.execute.clearing import recover_dead, remove_gone, remove_stale
 from assetforge.execute.crew import Crew
 from assetforge.execute.hire import Hiring, Inline, likely_device
@@ -166,7 +166,8 @@ class Session:
 
     def _claimed_by_the_living(self) -> set[str]:
         state, folder = self._office.state, self._office.pipeline.state
-        recover_dead(state, folder)  # before anybody builds what they had begun to publish
+        for refused in recover_dead(state, self._office.pipeline):  # before anybody builds what they had begun
+            self._office.emit(Trouble(refused))
         living = {run.id for run in runs.living(folder)}
         claims = state.journal.claims()
         for run in {run for _, run in claims} - living:
@@ -185,6 +186,8 @@ def _hire(office: Office, run: Run, manner: Manner) -> Hiring | Inline:
     setup = Setup(
         name="",
         run=run.folder,
+        pipeline=pipeline.id,
+        outputs=pipeline.outputs.root,
         project=pipeline.folder,
         store=office.store,
         specs=pipeline.specs,

@@ -124,6 +124,8 @@ def _workplace(setup: Setup, registry: Registry, answers: IO[bytes], undisturbed
     return Workplace(
         setup.name,
         setup.run,
+        setup.pipeline,
+        setup.outputs,
         setup.store,
         setup.specs,
         setup.green,

@@ -10,7 +10,7 @@ from pathlib import Path
 from assetforge.codecs.reading import Green
 from assetforge.errors import StepError
 from assetforge.events import Event
-from assetforge.execute.publish import Move, publish
+from assetforge.execute.publish import Move, journal_in, publish
 from assetforge.execute.stages import Compute, Done, Read, Stage, Write
 from assetforge.hookspecs import Hooks
 from assetforge.material.map_spec import MapSpec
@@ -27,6 +27,10 @@ class Workplace:
     """Tells it from the other places of the same run."""
     run: Path
     """The run's folder."""
+    pipeline: str
+    """What the state knows the pipeline by."""
+    outputs: Path
+    """The root that all outputs lie below."""
     store: Store
     specs: Mapping[str, MapSpec]
     green: Green
@@ -68,7 +72,8 @@ def _publish(stage: Write, workplace: Workplace) -> Done:
             raise StepError(stage.asset, "its results have gone from the store", "run again")
         moves.append(Move(entry, output.path))
     with workplace.undisturbed:
-        publish(moves, workplace.run / f"publishing-{workplace.name}.json")
+        journal = journal_in(workplace.run, workplace.pipeline, workplace.name)
+        publish(moves, journal, workplace.outputs)
     return Done(
         published=tuple(
             Published(output.name, output.key, move.entry.sha256, stat_of(str(output.path)))

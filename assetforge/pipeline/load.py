@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from assetforge.codecs.regular import read_regular
 from assetforge.errors import PipelineError, Problem, is_text
 from assetforge.pipeline import marked_yaml
 from assetforge.pipeline.document import PipelineSection
@@ -17,6 +18,9 @@ from assetforge.pipeline.pipeline import Pipeline, Variant
 from assetforge.pipeline.validate import validate
 from assetforge.pipeline.variants import resolve_variants
 from assetforge.plugins import Registry
+
+_MOST_BYTES = 2**22
+"""Of a pipeline, or of a file beside an asset."""
 
 
 def load(file: Path, registry: Registry, definitions: Sequence[str] = (), profile: str = "") -> Pipeline:
@@ -78,7 +82,7 @@ def _mapping(file: Path, instead: str) -> Document:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return read_regular(file, _MOST_BYTES).decode("utf-8")
     except FileNotFoundError as error:
         raise PipelineError(
             [Problem(str(file), "there is no such file", "`assetforge new pipeline` writes one")]

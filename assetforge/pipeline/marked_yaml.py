@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -19,17 +19,12 @@ Path = tuple[str | int, ...]
 
 MOST_NODES = 100_000
 """Aliases can make a small file unfold without end."""
+MOST_LEVELS = 64
 MOST_DIGITS = 40
 """Digits of a whole number; longer ones mean nothing here, and take long to read."""
 
 
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_Base):  # type: ignore[misc]
-    """Composes nodes; their tags are those of the core schema."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  as it is in the library
+_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _integer(text: str) -> int:
@@ -44,22 +39,19 @@ def _number(text: str) -> float:
 
 
 _TAG = "tag:yaml.org,2002:"
-_SCALARS: Mapping[str, tuple[str, str, Callable[[str], Any]]] = {
-    "null": (r"~|null|Null|NULL|", "~nN\0", lambda _: None),
-    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF", lambda text: text.lower() == "true"),
-    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789", _integer),
+_SCALARS: Mapping[str, tuple[re.Pattern[str], Callable[[str], Any]]] = {
+    "null": (re.compile(r"~|null|Null|NULL|"), lambda _: None),
+    "bool": (re.compile(r"true|True|TRUE|false|False|FALSE"), lambda text: text.lower() == "true"),
+    "int": (re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"), _integer),
     "float": (
-        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-        "-+.0123456789",
+        re.compile(
+            r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+        ),
         _number,
     ),
-    "str": (r".*", "", str),
+    "str": (re.compile(r".*", re.DOTALL), str),
 }
-"""What the scalars of the core schema look like, the characters they begin with, and how they are read."""
-for _name, (_pattern, _first, _) in _SCALARS.items():
-    if _first:
-        characters = ["" if one == "\0" else one for one in _first]
-        _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})$"), characters)
+"""What the scalars of the core schema look like, and how they are read; of several, the first."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +90,7 @@ def spell(path: Path) -> str:
 def parse(text: str, file: str) -> Document:
     """Parse YAML text; raise PipelineError where it is not YAML. Repeated keys are listed in `problems`."""
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = _compose(text, file)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
@@ -121,6 +113,65 @@ def parse_value(text: str) -> Any:
     return document.data
 
 
+@dataclass(eq=False)
+class _Node:
+    """A scalar, or a list or mapping of nodes; of a mapping, keys and values by turns."""
+
+    kind: Literal["scalar", "list", "mapping"]
+    place: str
+    tag: str = ""
+    text: str = ""
+    nodes: list[_Node] = field(default_factory=list)
+    open: bool = False
+
+
+def _compose(text: str, file: str) -> _Node | None:
+    """Return the tree of a text, None where it is empty.
+
+    The library's own composer calls itself for each level, and dies of what is nested without end.
+    """
+    top = _Node("list", file)
+    levels, anchors = [top], dict[str, _Node]()
+    for event in yaml.parse(text, Loader=_PARSER):
+        if isinstance(event, yaml.CollectionEndEvent):
+            levels.pop().open = False
+        elif isinstance(event, yaml.NodeEvent):
+            mark: Any = event.start_mark
+            node = _node(event, anchors, f"{file}:{mark.line + 1}:{mark.column + 1}")
+            levels[-1].nodes.append(node)
+            if isinstance(event, yaml.CollectionStartEvent):
+                levels.append(node)
+            if len(levels) > MOST_LEVELS:
+                raise PipelineError([Problem(node.place, f"is nested in more than {MOST_LEVELS} levels")])
+    if len(top.nodes) > 1:
+        raise PipelineError([Problem(top.nodes[1].place, "is a second document", "write one")])
+    return top.nodes[0] if top.nodes else None
+
+
+def _node(event: Any, anchors: dict[str, _Node], place: str) -> _Node:
+    """Return the node that an event begins, or the one that it is an alias of."""
+    if isinstance(event, yaml.AliasEvent):
+        known = anchors.get(str(event.anchor))
+        if known is None or known.open:
+            what = "stands for nothing" if known is None else "contains itself"
+            raise PipelineError([Problem(place, f"*{event.anchor} {what}")])
+        return known
+    if isinstance(event, yaml.ScalarEvent):
+        node = _Node("scalar", place, _tag_of(event), event.value)
+    else:
+        node = _Node("mapping" if isinstance(event, yaml.MappingStartEvent) else "list", place, open=True)
+    if event.anchor:
+        anchors[event.anchor] = node
+    return node
+
+
+def _tag_of(event: yaml.ScalarEvent) -> str:
+    plain, quoted = event.implicit
+    if plain:
+        return _TAG + next(name for name, (pattern, _) in _SCALARS.items() if pattern.fullmatch(event.value))
+    return _TAG + "str" if quoted or event.tag == "!" else str(event.tag)
+
+
 def _scalar(tag: str, text: str) -> Any:
     """Read a scalar; raise ValueError where it is no plain data."""
     name = tag.removeprefix(_TAG)
@@ -128,7 +179,7 @@ def _scalar(tag: str, text: str) -> Any:
         raise ValueError(f"the tag {tag!r} means nothing here")
     if not is_text(text):
         raise ValueError("half of a character")
-    return _SCALARS[name][2](text)
+    return _SCALARS[name][1](text)
 
 
 @dataclass
@@ -139,39 +190,41 @@ class _Reader:
     problems: list[Problem] = field(default_factory=list)
     left: int = MOST_NODES
 
-    def read(self, node: yaml.Node, path: Path) -> Any:
+    def read(self, node: _Node, path: Path) -> Any:
         self.left -= 1
         if self.left < 0:
             raise PipelineError([Problem(self.file, f"unfolds to more than {MOST_NODES} values", "use fewer aliases")])
-        self.values[path] = self._mark(node)
-        if isinstance(node, yaml.MappingNode):
+        if len(path) > MOST_LEVELS:
+            raise PipelineError([Problem(node.place, f"unfolds to more than {MOST_LEVELS} levels")])
+        self.values[path] = node.place
+        if node.kind == "mapping":
             return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.read(child, (*path, index)) for index, child in enumerate(node.value)]
+        if node.kind == "list":
+            return [self.read(child, (*path, index)) for index, child in enumerate(node.nodes)]
         return self._scalar(node, path)
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def _mapping(self, node: _Node, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
+        for key_node, value_node in zip(node.nodes[::2], node.nodes[1::2], strict=True):
+            if key_node.kind != "scalar":
+                self.problems.append(Problem(key_node.place, "is a key that is no word"))
+                continue
+            key = key_node.text
             here = (*path, key)
             if key in result:
-                where = f"{self._mark(key_node)}: {spell(here)}"
+                where = f"{key_node.place}: {spell(here)}"
                 self.problems.append(Problem(where, "is written twice", f"the first is at {self.keys[here]}"))
                 continue
-            self.keys[here] = self._mark(key_node)
+            self.keys[here] = key_node.place
             result[key] = self.read(value_node, here)
         return result
 
-    def _scalar(self, node: yaml.Node, path: Path) -> Any:
+    def _scalar(self, node: _Node, path: Path) -> Any:
         try:
-            return _scalar(str(node.tag), node.value)
+            return _scalar(node.tag, node.text)
         except ValueError as error:
-            self.problems.append(Problem(f"{self._mark(node)}: {spell(path)}", f"is not plain data: {error}"))
+            self.problems.append(Problem(f"{node.place}: {spell(path)}", f"is not plain data: {error}"))
             return None
-
-    def _mark(self, node: yaml.Node) -> str:
-        return f"{self.file}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
 
 def _set(data: Any, path: Path, value: Any) -> Any:

@@ -98,6 +98,8 @@ class Daemon:
     def _serve(self, build: Build) -> Build | None:
         """Watch a pipeline until it is changed, or there is nothing more to do; return it as it is then."""
         emit = build.emitter(self._listener)
+        for refused in build.recover():
+            emit(Trouble(refused))
         with build, build.session(self._ledger, emit, self._manner) as session:
             self._wake = session.wake
             session.warm_up()

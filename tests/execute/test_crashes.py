@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections import defaultdict
 from contextlib import suppress
@@ -16,6 +17,9 @@ from xml.etree import ElementTree as ET
 import pytest
 from conftest import write_normal
 from execute.conftest import Ran, Run, check_agreement, executions, kill_group, outputs, start, write_project
+
+from assetforge.codecs.atomic import beside
+from assetforge.execute.publish import journal_in
 
 KILLS = int(os.environ.get("ASSETFORGE_KILLS", "6"))
 """How many moments to try; 100 were tried before this was published, and take a quarter of an hour."""
@@ -149,12 +153,17 @@ def test_a_crash_while_renaming_is_completed_by_whoever_comes_next(tmp_path: Pat
     folder = project / "build" / "a00"
     pairs = []
     for place in sorted(folder.iterdir()):
-        temporary = folder / f".{place.name}.tmp"
+        temporary = beside(place)
         place.rename(temporary)
-        pairs.append([str(temporary), str(place)])
-    Path(pairs[0][0]).rename(pairs[0][1])  # the first had been renamed already
-    journal = {"renaming": True, "pairs": pairs}
-    (dead / "publishing-codec-0.json").write_text(json.dumps(journal))
+        pairs.append([f"a00/{temporary.name}", f"a00/{place.name}"])
+    (folder.parent / pairs[0][0]).rename(folder.parent / pairs[0][1])  # the first had been renamed already
+    journal = journal_in(dead, "pipeline.yaml", "codec-0")
+    journal.write_text(json.dumps({"renaming": True, "pairs": pairs}))
+    before = outputs(project)
+    for command in ("plan", "status", "check"):  # whoever only looks leaves it alone
+        subprocess.run([sys.executable, "-m", "assetforge", command, "pipeline.yaml"], cwd=project, check=False)
+        assert journal.exists()
+        assert outputs(project) == before
     ran = run(project)
     assert ran.states == {"up to date": ASSETS}
     assert outputs(project) == right
@@ -202,3 +211,36 @@ def test_a_damaged_result_is_made_again(tmp_path: Path, run: Run) -> None:
     assert run(project).states == {"done": 3}
     assert outputs(project) == right
     assert executions(project) == 6
+
+
+def test_a_forged_journal_is_set_aside_and_named(tmp_path: Path, run: Run) -> None:
+    project = write_project(tmp_path / "project", assets=1)
+    assert run(project).code == 0
+    (tmp_path / "secret").write_text("mine")
+    dead = project / ".assetforge" / "runs" / "dead"
+    dead.mkdir()
+    journal = journal_in(dead, "pipeline.yaml", "codec-0")
+    journal.write_text('{"renaming": false, "pairs": [["../../secret", "../../secret"]]}')
+    ran = run(project)
+    assert ran.code == 0
+    assert "names '../../secret', which is not below the outputs; nothing was done by it, and it is now" in ran.err
+    assert (tmp_path / "secret").read_text() == "mine"
+    assert len(list((project / ".assetforge" / "set aside").iterdir())) == 1
+    assert not dead.exists()
+
+
+def test_what_another_pipeline_had_begun_is_left_to_it(tmp_path: Path, run: Run) -> None:
+    project = write_project(tmp_path, assets=1)
+    assert run(project).code == 0
+    dead = project / ".assetforge" / "runs" / "dead"
+    dead.mkdir()
+    journal = journal_in(dead, "other.yaml", "codec-0")
+    journal.write_text('{"renaming": false, "pairs": []}')
+    assert run(project).code == 0
+    assert journal.exists()
+    (project / "pipeline.yaml").rename(project / "other.yaml")
+    assert (
+        subprocess.run([sys.executable, "-m", "assetforge", "run", "other.yaml"], cwd=project, check=False).returncode
+        == 0
+    )
+    assert not dead.exists()

@@ -13,8 +13,9 @@ import pytest
 from conftest import write_normal, write_texture
 from execute.conftest import Run, outputs, start
 
+from assetforge.codecs.atomic import beside
 from assetforge.errors import OutputError
-from assetforge.execute.publish import DamagedError, Move, publish, recover
+from assetforge.execute.publish import DamagedError, Move, RefusedError, publish, recover
 from assetforge.store.results import Entry, Store
 
 PIPELINE = """\
@@ -158,7 +159,7 @@ def entry(folder: Path, name: str, content: bytes) -> Entry:
 def test_a_reader_never_meets_a_torn_file(tmp_path: Path) -> None:
     places = [tmp_path / "out" / f"{index}.bin" for index in range(4)]
     versions = [[entry(tmp_path, f"{v}{i}", bytes([v]) * 50_000) for i in range(4)] for v in range(2)]
-    publish([Move(one, place) for one, place in zip(versions[0], places, strict=True)], tmp_path / "journal")
+    publish([Move(one, place) for one, place in zip(versions[0], places, strict=True)], tmp_path / "journal", tmp_path)
     torn: list[int] = []
     stop = threading.Event()
 
@@ -173,7 +174,7 @@ def test_a_reader_never_meets_a_torn_file(tmp_path: Path) -> None:
     watcher.start()
     for turn in range(20):
         moves = [Move(one, place) for one, place in zip(versions[(turn + 1) % 2], places, strict=True)]
-        publish(moves, tmp_path / "journal")
+        publish(moves, tmp_path / "journal", tmp_path)
     stop.set()
     watcher.join()
     assert not torn
@@ -183,11 +184,11 @@ def test_a_reader_never_meets_a_torn_file(tmp_path: Path) -> None:
 def test_a_publication_that_fails_leaves_the_old_files(tmp_path: Path) -> None:
     places = [tmp_path / "out" / f"{index}.bin" for index in range(3)]
     old = [entry(tmp_path, f"0{i}", b"old") for i in range(3)]
-    publish([Move(one, place) for one, place in zip(old, places, strict=True)], tmp_path / "journal")
+    publish([Move(one, place) for one, place in zip(old, places, strict=True)], tmp_path / "journal", tmp_path)
     new = [entry(tmp_path, f"1{i}", b"new!") for i in range(3)]
     new[2].path.write_bytes(b"bad!")
     with pytest.raises(DamagedError):
-        publish([Move(one, place) for one, place in zip(new, places, strict=True)], tmp_path / "journal")
+        publish([Move(one, place) for one, place in zip(new, places, strict=True)], tmp_path / "journal", tmp_path)
     assert [place.read_bytes() for place in places] == [b"old"] * 3
     assert names(tmp_path / "out") == ["0.bin", "1.bin", "2.bin"]
     assert not (tmp_path / "journal").exists()
@@ -196,16 +197,49 @@ def test_a_publication_that_fails_leaves_the_old_files(tmp_path: Path) -> None:
 def test_too_little_space_is_told_before_anything_is_written(tmp_path: Path) -> None:
     huge = Entry(tmp_path / "result", 10**15, "0" * 64)
     with pytest.raises(OutputError, match="No space left on device: 1000000000000000 bytes are needed"):
-        publish([Move(huge, tmp_path / "out" / "x.bin")], tmp_path / "journal")
+        publish([Move(huge, tmp_path / "out" / "x.bin")], tmp_path / "journal", tmp_path)
     assert names(tmp_path / "out") == []
 
 
 def test_a_journal_of_files_that_were_being_copied_is_undone(tmp_path: Path) -> None:
-    (tmp_path / ".x.tmp").write_bytes(b"half")
+    temporary = beside(tmp_path / "x")
+    temporary.write_bytes(b"half")
     (tmp_path / "x").write_bytes(b"old")
-    pairs = [[str(tmp_path / ".x.tmp"), str(tmp_path / "x")]]
-    journal = tmp_path / "publishing-codec-0.json"
-    journal.write_text(json.dumps({"renaming": False, "pairs": pairs}))
-    recover(journal)
+    journal = tmp_path / "journal"
+    journal.write_text(json.dumps({"renaming": False, "pairs": [[temporary.name, "x"]]}))
+    recover(journal, tmp_path)
     assert names(tmp_path) == ["x"]
     assert (tmp_path / "x").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"renaming": 1e999, "pairs": []}',
+        '{"renaming": true, "pairs": [["a"]]}',
+        '{"renaming": true, "pairs": [[".x.01234567.tmp", "../x"]]}',
+        '{"renaming": true, "pairs": [["../.x.01234567.tmp", "../x"]]}',
+        '{"renaming": true, "pairs": [["out/.x.01234567.tmp", "x"]]}',
+        '{"renaming": false, "pairs": [["secret", "x"]]}',
+        '{"renaming": false, "pairs": [["out/link/.x.01234567.tmp", "out/link/x"]]}',
+        '{"renaming": true, "pairs": [["OUTSIDE/.x.01234567.tmp", "OUTSIDE/x"]]}',
+        '{"renaming": true, "pairs": [["\\u0000", "\\u0000"]]}',
+        '{"renaming": true, "pairs": [["", ""]]}',
+    ],
+)
+def test_a_forged_journal_is_refused_and_touches_nothing(text: str, tmp_path: Path) -> None:
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    (root / "out").mkdir(parents=True)
+    outside.mkdir()
+    (root / "out" / "link").symlink_to(outside)
+    kept = [outside / "x", outside / ".x.01234567.tmp", root / "secret", root / ".x.01234567.tmp", tmp_path / "x"]
+    for path in kept:
+        path.write_text(path.name)
+    journal = tmp_path / "journal"
+    journal.write_text(text.replace("OUTSIDE", outside.as_posix()))
+    with pytest.raises(RefusedError):
+        recover(journal, root)
+    assert [path.read_text() for path in kept] == [path.name for path in kept]

@@ -72,7 +72,7 @@ def test_what_the_store_has_is_not_made_again(job: Job) -> None:
 
 
 def hiring(device: str, processes: int) -> Hiring:
-    setup = Setup("", NOWHERE, NOWHERE, Store(NOWHERE), {}, "up", "float32", None, {}, "")
+    setup = Setup("", NOWHERE, "", NOWHERE, NOWHERE, Store(NOWHERE), {}, "up", "float32", None, {}, "")
     return Hiring(setup, device, processes)
 
 

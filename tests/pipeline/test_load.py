@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -274,6 +275,41 @@ def test_scalars_are_those_of_yaml_1_2(tmp_path: Path, registry: Registry) -> No
 )
 def test_what_is_no_plain_data_is_refused(text: str, expected: str, tmp_path: Path, registry: Registry) -> None:
     assert any(expected in problem for problem in problems(f"{GOOD}{text}\n", tmp_path, registry))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: &a [*a]", "bad.yaml:8:8: *a contains itself"),
+        ("a: *b", "bad.yaml:8:4: *b stands for nothing"),
+        ("a: " + "[" * 100_000, "bad.yaml:8:66: is nested in more than 64 levels"),
+        ("\n".join(" " * level + "a:" for level in range(2000)), "is nested in more than 64 levels"),
+        ("- " * 50_000, "bad.yaml:"),
+        (
+            "\n".join(f"a{n}: &a{n} [{f'*a{n - 1},' * 10 if n else ''}]" for n in range(9)),
+            "unfolds to more than 100000",
+        ),
+        (
+            "\n".join(f"a{n}: &a{n} [[[{f'*a{n - 1}' if n else ''}]]]" for n in range(30)),
+            "unfolds to more than 64 levels",
+        ),
+        ("--- {}", "bad.yaml:8:5: is a second document; write one"),
+        ("? [a, b]\n: 1", "bad.yaml:8:3: is a key that is no word"),
+        ("seed: " + "1:" * 400_000 + "1", "it should be integer"),
+        ("#" * 2**22, "more than 4194304 bytes"),
+    ],
+    ids=range(11),
+)
+def test_a_file_that_is_meant_to_break_the_reader_is_refused_at_once(
+    text: str, expected: str, tmp_path: Path, registry: Registry
+) -> None:
+    assert any(expected in problem for problem in problems(f"{GOOD}{text}\n", tmp_path, registry))
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path, registry: Registry) -> None:
+    os.mkfifo(tmp_path / "p.yaml")
+    with pytest.raises(PipelineError, match="not a regular file"):
+        load(tmp_path / "p.yaml", registry)
 
 
 def test_a_key_with_nothing_after_it_is_left_out(tmp_path: Path, registry: Registry) -> None:

@@ -1,9 +1,7 @@
 """The recipe `decoder`: `assetforge train decoder --data DATA`. Pictures of the deepest features of `forge`.
 
-It learns to bring pictures back (Li et al., "Universal Style Transfer via Feature Transforms", 2017), and to draw what
-it is given in use: features that took the statistics of another picture. What is drawn should have these features, and
-in the finer layers, too, the statistics of that picture, as in Huang and Belongie, "Arbitrary Style Transfer in
-Real-time with Adaptive Instance Normalization", 2017: these are the strokes, of which the deepest layer says little.
+It learns to bring pictures back (Li et al., "Universal Style Transfer via Feature Transforms", 2017), and besides to
+make pictures that have the features that it was given, where these took the statistics of other pictures, as in use.
 """
 
 from __future__ import annotations
@@ -22,11 +20,11 @@ from assetforge_stylize._networks import Decoder
 from assetforge_stylize._transport import mean_deviation, whitened_colored
 from assetforge_stylize.training.pictures import crops, read
 
-STEPS = 4_000
+STEPS = 1_200
 RATE = 2e-3
 _BATCH, _SIDE = 4, 128
-_FEATURES, _GOALS, _STROKES = 0.1, 0.1, 0.05
-"""What is worth how much beside the pictures that come back: their features, those that were given, and strokes."""
+_FEATURES, _GOALS = 0.1, 0.05
+"""What the features of pictures that come back, and those that were given, are worth beside the pictures."""
 
 
 def training(data: Path, seed: int) -> af.Training:
@@ -61,15 +59,9 @@ def _loss(decoder: nn.Module, network: Vgg19, batch: dict[str, Tensor]) -> Tenso
     found = network(made, "reflect")
     again = len(contents)
     loss: Tensor = (made[:again] - contents).abs().mean() + _GOALS * _error(found[-1][again:], goals)
-    for layer, wanted, styled in zip(found, own, other, strict=True):
-        worth = _FEATURES * _error(layer[:again], wanted) + _STROKES * _strokes(layer[again:], styled)
-        loss = loss + worth / len(own)
+    for layer, wanted in zip(found, own, strict=True):
+        loss = loss + _FEATURES / len(own) * _error(layer[:again], wanted)
     return loss
-
-
-def _strokes(found: Tensor, wanted: Tensor) -> Tensor:
-    pairs = zip(found, wanted, strict=True)
-    return torch.stack([Moments(_moments(other)).distance(_moments(one)) for one, other in pairs]).mean()
 
 
 def _error(found: Tensor, wanted: Tensor) -> Tensor:
