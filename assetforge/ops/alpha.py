@@ -34,6 +34,24 @@ def bleed(color: Tensor, alpha: Tensor, radius: int, *, repeat: bool) -> Tensor:
     return color
 
 
+def filled(color: Tensor, alpha: Tensor) -> Tensor:
+    """Replace all colors (C, H, W) that alpha (1, H, W) hides by the mean of those around, of ever larger squares.
+
+    Push and pull, of Gortler et al., "The Lumigraph", 1996: so that no filter, at any size, sees a hidden color.
+    """
+    weight = torch.where(alpha < CLEAR, 0.0, alpha)
+    return torch.where(weight > 0, color, _pulled(color * weight, weight))
+
+
+def _pulled(total: Tensor, weight: Tensor) -> Tensor:
+    here = total / weight.clamp_min(1e-12)
+    size = (weight.shape[1], weight.shape[2])
+    if bool((weight > 0).all()) or max(size) == 1:
+        return here
+    coarse = _pulled(*(F.avg_pool2d(one, 2, ceil_mode=True, count_include_pad=False) for one in (total, weight)))
+    return torch.where(weight > 0, here, F.interpolate(coarse[None], size, mode="bilinear")[0])
+
+
 def _neighbors(pixels: Tensor, *, repeat: bool) -> Tensor:
     """Sum the 3×3 neighborhood."""
     height, width = pixels.shape[1:]

@@ -38,6 +38,20 @@ def window(pixels: Tensor, start: tuple[int, int], size: tuple[int, int], *, rep
     return pixels
 
 
+def extended(pixels: Tensor, around: int, multiple: int = 1, *, repeat: bool) -> Tensor:
+    """Add lines to (C, H, W) on all sides, and more below and to the right until a multiple of sides is between them.
+
+    They repeat the picture, or mirror it, however many there are.
+    """
+    for axis in (1, 2):
+        side = pixels.shape[axis]
+        lines = torch.arange(-around, -(-side // multiple) * multiple + around, device=pixels.device)
+        period = max(1, 2 * (side - 1))
+        lines = lines % side if repeat else torch.minimum(lines % period, -lines % period)
+        pixels = pixels.index_select(axis, lines)
+    return pixels
+
+
 @dataclass(frozen=True)
 class Tiling:
     """How to cut: the side of a tile, the border that it shares with its neighbors, and what lies beyond the edges."""

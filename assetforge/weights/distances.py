@@ -29,10 +29,12 @@ class Measure(Protocol):
         """Keep what is wanted, as it was put together."""
 
     @staticmethod
-    def collect(layer: Tensor, weight: Tensor | None, share: float, generator: torch.Generator) -> Tensor:
+    def collect(
+        layer: Tensor, weight: Tensor | None, share: float, generator: torch.Generator, part: float = 1.0
+    ) -> Tensor:
         """Return what is compared of a layer (D, H, W), which is such a share of all that is put together.
 
-        weight: (H, W), how much each place counts; None where all count alike.
+        weight: (H, W), how much each place counts; None where all count alike. part: of its own picture, by area.
         """
         ...
 
@@ -78,7 +80,7 @@ class _SecondOrder:
         return _centered(self._wanted)
 
     @staticmethod
-    def collect(layer: Tensor, weight: Tensor | None, share: float, _: torch.Generator) -> Tensor:
+    def collect(layer: Tensor, weight: Tensor | None, share: float, _: torch.Generator, part: float = 1.0) -> Tensor:  # noqa: ARG004
         values = _rows(layer)
         column = None if weight is None else weight.reshape(-1, 1)
         total = values.shape[0] if column is None else column.sum().clamp_min(_TINY)
@@ -144,10 +146,12 @@ class Sliced:
         self._generator = torch.Generator().manual_seed(0)
 
     @staticmethod
-    def collect(layer: Tensor, weight: Tensor | None, share: float, generator: torch.Generator) -> Tensor:
+    def collect(
+        layer: Tensor, weight: Tensor | None, share: float, generator: torch.Generator, part: float = 1.0
+    ) -> Tensor:
         """Return features (N, D) of places that are drawn by their weight."""
         values = _rows(layer)
-        count = max(1, round(share * min(values.shape[0], _SAMPLES)))
+        count = max(1, round(share * min(values.shape[0] / part, _SAMPLES)))
         if weight is None and count >= values.shape[0]:
             return values
         if weight is None:

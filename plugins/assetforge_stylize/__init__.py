@@ -82,7 +82,7 @@ class StylizeParams(af.Params):
     """Longer side of the style's picture in pixels, instead of `style_scale`: so textures of all sizes get strokes of
     one size and the same statistics, and come as near to them, small ones too: a library looks of one hand."""
     smoothness: Annotated[float, Field(ge=0, le=100)] = 0.0
-    """How much noise is kept down (total variation)."""
+    """How much noise is kept down: the mean squared difference of neighbors."""
     features: Literal["forge", "random", "vgg19"] = "forge"
     """What gives features: the network that comes with AssetForge, random filters, or VGG-19, which you add with
     `assetforge weights add vgg19 FILE`."""
@@ -178,14 +178,16 @@ class PixelArtParams(af.Params):
     """How many colors each color map has; null for all."""
     palette: af.File | None = None
     """A picture that holds the colors to use, up to 256, instead of `colors`."""
+    maps: Annotated[tuple[str, ...], Field(min_length=1)] = ("base_color", "diffuse_albedo")
+    """The maps that get few colors; the others only become smaller."""
 
 
 @af.step("pixel_art", PixelArtParams, reads="every map", writes="every map")
-def pixel_art(material: af.Material, params: PixelArtParams, context: af.Context) -> af.Material:
+def pixel_art(material: af.Material, params: PixelArtParams, _: af.Context) -> af.Material:
     """Make pixel art: the nearest pixels of every map, and color maps in few colors or those of a palette."""
     from assetforge_stylize._pixel_art import pixelate
 
-    return pixelate(material, params, context)
+    return pixelate(material, params)
 
 
 class ForgeTraining(af.Params):
@@ -248,7 +250,13 @@ class FastParams(af.Params):
     """Whether the texture continues at its opposite edge. `auto`: as the input says, else measured at its edges."""
 
 
-@af.step("stylize_fast", FastParams, reads="every color map", writes="every color map")
+@af.step(
+    "stylize_fast",
+    FastParams,
+    reads="every color map",
+    writes="every color map",
+    resources=af.Resources(memory=2 * 2**30),
+)
 def stylize_fast(material: af.Material, params: FastParams, context: af.Context) -> af.Material:
     """Give textures the one style that a network was trained for, within seconds."""
     from assetforge_stylize._fast import stylize_material

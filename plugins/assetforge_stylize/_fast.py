@@ -5,20 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 import assetforge as af
 from assetforge import weights
 from assetforge.material.texture import Texture
+from assetforge.ops.alpha import filled
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.seams import continues
 from assetforge.ops.threads import one_thread
+from assetforge.ops.tile import extended
 from assetforge_stylize import FastParams
 from assetforge_stylize._color import gray_of, with_brightness
 from assetforge_stylize._maps import check_size, chosen, hidden_as_before, tell_gamut
 from assetforge_stylize._networks import BOTTLENECK, Transformation
-from assetforge_stylize._pictures import spread
+
+_AROUND = 48
+"""What the network looks at around a pixel, nearly."""
 
 
 def stylize_material(material: af.Material, params: FastParams, context: af.Context) -> af.Material:
@@ -49,7 +52,8 @@ def _restyled(name: str, texture: Texture, network: Transformation, params: Fast
     encoded = hdr_encode(texture.data)
     peak = max(1.0, float(encoded.max()))
     own = encoded.clamp_min(0) / peak
-    own = spread(own, texture.alpha, repeat=tiles)
+    if texture.alpha is not None:
+        own = filled(own, texture.alpha)
     made = torch.lerp(own, _applied(network, own.to(context.device), tiles=tiles).cpu(), params.strength)
     light = hdr_decode(made * peak)
     if params.preserve_color == "luma":
@@ -61,7 +65,9 @@ def _restyled(name: str, texture: Texture, network: Transformation, params: Fast
 
 def _applied(network: Transformation, picture: Tensor, *, tiles: bool) -> Tensor:
     height, width = picture.shape[1:]
-    below, right = (-side % BOTTLENECK for side in (height, width))
-    padded = F.pad(picture[None], (0, right, 0, below), mode="circular" if tiles else "reflect")
-    result: Tensor = network(padded.contiguous(memory_format=torch.channels_last), "repeat" if tiles else "reflect")
-    return result[0, :, :height, :width].clamp(0, 1)
+    whole = height % BOTTLENECK == 0 and width % BOTTLENECK == 0
+    around = 0 if whole else _AROUND  # what repeats after another length is seen to go on, and cut off again
+    padded = extended(picture, around, BOTTLENECK, repeat=tiles)
+    ready = padded[None].contiguous(memory_format=torch.channels_last)
+    result: Tensor = network(ready, "repeat" if tiles else "reflect")
+    return result[0, :, around : around + height, around : around + width].clamp(0, 1)

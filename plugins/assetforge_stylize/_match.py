@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -16,6 +18,8 @@ from assetforge_stylize._maps import chosen, tell_gamut
 from assetforge_stylize._transfer import Transfer, covariance, mean_deviation, sliced
 
 _SAMPLES = 2**18
+_FLAT = 1e-3
+"""Deviation of what is of one color, in light."""
 _SEEN = 1 / 255
 """Least alpha of what counts."""
 
@@ -34,6 +38,9 @@ def match_material(material: af.Material, params: MatchParams, context: af.Conte
 def _matched(name: str, texture: Texture, like: Texture, params: MatchParams, context: af.Context) -> Texture:
     model = COLOR_MODELS[params.space]
     own, theirs = (_sampled(one, f"{what} of {name}") for what, one in (("the map", texture), ("`like`", like)))
+    if float(theirs.std(1).max()) < _FLAT:
+        what = "is all of one color: there is nothing to match"
+        raise af.StepError(str(params.like), what, "give a picture of several colors")
     transfer = _transfer(model.of_linear(own), model.of_linear(theirs), params.method, context.seed)
     before = model.of_linear(texture.data)
     after = transfer(before)
@@ -58,4 +65,7 @@ def _sampled(texture: Texture, what: str) -> Tensor:
         pixels = pixels[:, texture.alpha.flatten() >= _SEEN]
     if not pixels.shape[1]:
         raise af.StepError("match_color", f"{what} is all transparent: it has no colors", "give one that is seen")
-    return pixels[:, :: max(1, pixels.shape[1] // _SAMPLES)].contiguous()
+    step = max(1, pixels.shape[1] // _SAMPLES)
+    while math.gcd(step, texture.size[1]) > 1:  # or the same columns would be seen in every row
+        step += 1
+    return pixels[:, ::step].contiguous()

@@ -19,9 +19,10 @@ from torch import Tensor
 from assetforge.ops.descent import adam, lbfgs
 from assetforge.ops.resample import resample
 from assetforge.weights.distances import MEASURES, Loss, Measure, Moments
-from assetforge.weights.features import Features
+from assetforge.weights.features import Features, center
 from assetforge_stylize._objective import Anchor, Near, Objective, Region, View, Worth
 from assetforge_stylize._pieces import WHOLE, Piece, Pieces, collected, generator_of
+from assetforge_stylize._sheet import Sheet
 from assetforge_stylize._ties import ties
 from assetforge_stylize._transport import whitened_colored
 
@@ -35,7 +36,9 @@ _AVERAGING = 0.9
 _NOISE, _DITHER = 0.25, 0.01
 """Deviation of what all begins with, or begins with besides: of a flat picture, every pixel would go the same way."""
 LEAST_SHARE = 1e-3
-"""Part of the picture, from which on it counts what a region looks like."""
+"""Part of all that has a style, from which on it counts what a region looks like."""
+LEAST_CELL = 8
+"""Shorter side of a cell of a sheet at the smallest size of the pyramid, in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,7 @@ def stylize(  # noqa: PLR0913
     start: Tensor | Start = "content",
     anchors: Sequence[Anchor] = (),
     planes: Mapping[str, Tensor] = MappingProxyType({}),
+    sheet: Sheet | None = None,
     seed: int = 0,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Tensor:
@@ -86,28 +90,36 @@ def stylize(  # noqa: PLR0913
 
     tiles: whether it continues at its opposite edges. seen: (1, H, W), how much each place counts, None for all alike.
     views: what the network sees; by default the three channels, or the one as gray. anchors: pictures to stay close
-    to. planes: (H, W) of each other map, of which the brightness is to tell as much as before.
+    to. planes: (H, W) of each other map, of which the brightness is to tell as much as before. sheet: cells that are
+    set apart at every size.
 
     Statistics of several styles are averaged by their weights: they are those of a picture of which each style covers
     such a part.
     """
     views = views or [_as_it_is(content)]
-    sizes = _pyramid((content.shape[1], content.shape[2]), settings.coarsest)
+    sizes = _pyramid((content.shape[1], content.shape[2]), settings.coarsest, sheet)
     costs = [height * width for height, width in sizes]
     whole = sum(costs)
     current: Tensor | None = None
     done = 0
     for size, cost in zip(sizes, costs, strict=True):
-        factor = size[0] / content.shape[1]
-        small = _resized(content, size, repeat=tiles)
+        laid = _Laid(size, tiles=tiles, sheet=sheet, around=2 * settings.network.reach + settings.network.stride)
+        small = laid.picture(content)
         far = current is None and start != "content"
-        begun = _begin(start, small, styles, seen, settings.strength, seed) if current is None else current
-        current = _resized(begun, size, repeat=tiles)
-        pieces = Pieces(settings.network, size, "repeat" if tiles else "reflect", settings.whole)
-        regions = _regions(pieces, small, styles, factor, seen, views, settings)
-        near = [_anchored(one, size, repeat=tiles) for one in anchors]
-        planes_here = {name: resample(plane[None], size, repeat=tiles)[0] for name, plane in planes.items()}
-        tied = ties(views[0].of(small).mean(0), planes_here) if planes_here else None
+        counted = seen if seen is not None or sheet is None else torch.ones_like(content[:1])
+        seen_here = None if counted is None else laid.weight(counted)
+        styles_here = [one if one.mask is None else replace(one, mask=laid.weight(one.mask)) for one in styles]
+        if current is not None or isinstance(start, Tensor):
+            current = laid.picture(start if current is None else current)  # type: ignore[arg-type]
+        else:
+            current = _begin(start, small, styles_here, seen_here, settings.strength, seed)
+        pieces = Pieces(
+            settings.network, (small.shape[1], small.shape[2]), "repeat" if tiles else "reflect", settings.whole
+        )
+        regions = _regions(pieces, small, styles_here, size[0] / content.shape[1], seen_here, views, settings)
+        near = [Anchor(laid.picture(one.picture), laid.weight(one.weight)) for one in anchors]
+        planes_here = {name: laid.picture(plane[None])[0] for name, plane in planes.items()}
+        tied = ties(views[0].of(small).mean(0), planes_here, seen_here) if planes_here else None
         worth = settings.worth if size == sizes[-1] else replace(settings.worth, near=None)
         objective = Objective(pieces, small, views, regions, worth, Near(near, tied), seed)
 
@@ -117,10 +129,11 @@ def stylize(  # noqa: PLR0913
         if settings.optimizer == "adam":
             rate = _FIRST_RATE if far else _RATE
             current = adam(
-                current, objective, settings.steps, rate, averaging=_AVERAGING, project=_within, progress=told
+                current, objective, settings.steps, rate, averaging=_AVERAGING, project=laid.project, progress=told
             )
         else:
-            current = lbfgs(current, objective, settings.steps, project=_within, progress=told)
+            current = lbfgs(current, objective, settings.steps, project=laid.project, progress=told)
+        current = laid.back(current)
         done += cost
     assert current is not None  # noqa: S101  there is always one size
     return current
@@ -133,6 +146,18 @@ def style_distance(picture: Tensor, style: Tensor, network: Features, loss: Loss
         pairs = zip(*(_statistics(one, None, 1.0, network, measure) for one in (style, picture)), strict=True)
         distances = [measure(wanted).distance(found).item() for wanted, found in pairs]
         return sum(distances) / len(distances)
+
+
+def measures_of(
+    pictures: Sequence[tuple[Tensor, Tensor | None, float]], network: Features, measure: type[Measure] = Moments
+) -> list[Measure]:
+    """Return what measures each layer by the statistics of pictures (3, h, w) together.
+
+    Of each: how much each place counts, (1, h, w), None for all alike, and its share; shares make 1. Of a picture that
+    is small there are fewer layers.
+    """
+    parts = [_statistics(picture, seen, share, network, measure) for picture, seen, share in pictures]
+    return [measure(measure.together(layer)) for layer in zip(*parts, strict=False)]
 
 
 def _statistics(
@@ -154,12 +179,53 @@ def _as_it_is(content: Tensor) -> View:
     return View(None if content.shape[0] == 3 else torch.ones(3, 1).to(content))
 
 
-def _within(picture: Tensor) -> Tensor:
-    return picture.clamp(0, 1)
+@dataclass(frozen=True)
+class _Laid:
+    """How pictures lie at one size: as they are, or in cells that are set apart."""
+
+    size: tuple[int, int]
+    tiles: bool
+    sheet: Sheet | None
+    around: int
+    """Pixels between cells: features of one see no other, nor do those that see it."""
+
+    def picture(self, pixels: Tensor) -> Tensor:
+        """Return a picture (C, H, W) in this size."""
+        return self._resized(pixels, mirrored=True).clamp(0, 1)
+
+    def weight(self, weight: Tensor) -> Tensor:
+        """Return a weight (1, H, W) in this size; between cells it is 0."""
+        return self._resized(weight, mirrored=False).clamp_min(0)
+
+    def project(self, pixels: Tensor) -> Tensor:
+        """Return the nearest picture that may be: what lies around a cell mirrors it."""
+        pixels = pixels.clamp(0, 1)
+        return pixels if self.sheet is None else self._here.apart(self._here.together(pixels))
+
+    def back(self, pixels: Tensor) -> Tensor:
+        """Return the picture with its cells together."""
+        return pixels if self.sheet is None else self._here.together(pixels)
+
+    @property
+    def _here(self) -> Sheet:
+        assert self.sheet is not None  # noqa: S101  asked for where there is one
+        return replace(self.sheet, size=self.size, around=self.around)
+
+    def _resized(self, pixels: Tensor, *, mirrored: bool) -> Tensor:
+        if self.sheet is None:
+            return resample(pixels, self.size, repeat=self.tiles)
+        cells = self.sheet.each(lambda cell: resample(cell, self._here.cell), pixels)
+        return self._here.apart(cells, mirrored=mirrored)
 
 
-def _pyramid(size: tuple[int, int], coarsest: int) -> list[tuple[int, int]]:
-    """Return sizes from coarse to fine, each √2 times as large as the one before. All but the last divide by four."""
+def _pyramid(size: tuple[int, int], coarsest: int, sheet: Sheet | None = None) -> list[tuple[int, int]]:
+    """Return sizes from coarse to fine, each √2 times as large as the one before. All but the last divide by four.
+
+    Those of a sheet are as many times those of a cell.
+    """
+    if sheet is not None:
+        cells = _pyramid(sheet.cell, max(LEAST_CELL, coarsest * min(sheet.cell) // min(size)))
+        return [(height * sheet.rows, width * sheet.columns) for height, width in cells]
     count = max(0, math.floor(2 * math.log2(max(1.0, min(size) / coarsest))))
     smaller = [tuple(max(4, round(side / 2 ** (step / 2) / 4) * 4) for side in size) for step in range(count, 0, -1)]
     return [*((height, width) for height, width in smaller), size]
@@ -169,23 +235,23 @@ def _resized(pixels: Tensor, size: tuple[int, int], *, repeat: bool = False) -> 
     return resample(pixels, size, repeat=repeat).clamp(0, 1)
 
 
-def _anchored(anchor: Anchor, size: tuple[int, int], *, repeat: bool) -> Anchor:
-    weight = resample(anchor.weight, size, repeat=repeat).clamp_min(0)
-    return Anchor(_resized(anchor.picture, size, repeat=repeat), weight)
-
-
 def _begin(
-    start: Tensor | Start, content: Tensor, styles: Sequence[Style], seen: Tensor | None, strength: float, seed: int
+    start: Start, content: Tensor, styles: Sequence[Style], seen: Tensor | None, strength: float, seed: int
 ) -> Tensor:
-    if isinstance(start, Tensor):
-        return start
     size = (content.shape[1], content.shape[2])
     noise = torch.randn(content.shape, generator=torch.Generator().manual_seed(seed)).to(content)
     if start == "noise":
         return (0.5 + _NOISE * noise).clamp(0, 1)
     if start == "style":
-        return _resized(styles[0].picture, size)
+        return covering(styles[0].picture, size)
     return (in_colors(content, parted(styles, size, seen), strength) + _DITHER * noise).clamp(0, 1)
+
+
+def covering(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the middle of a picture (C, h, w) with the proportions of a size, in that size."""
+    scale = min(picture.shape[1] / size[0], picture.shape[2] / size[1])
+    height, width = (max(1, round(side * scale)) for side in size)
+    return _resized(center(picture, height, width), size)
 
 
 def in_colors(content: Tensor, parts: Sequence[tuple[Tensor | None, Sequence[Style]]], strength: float) -> Tensor:
@@ -227,8 +293,6 @@ def _regions(
     regions = []
     for weight, group in parted(styles, pieces.size, seen):
         share = 1.0 if weight is None else float(weight.double().mean())
-        if share < LEAST_SHARE:
-            continue
         wanted = _wanted(pieces, content, weight, group, factor, views, settings)
         own = _wanted(pieces, content, weight, group, factor, views, replace(settings, strength=0.0))
         regions.append(Region(own, wanted, weight, share))
@@ -239,7 +303,10 @@ def _regions(
 def parted(
     styles: Sequence[Style], size: tuple[int, int], seen: Tensor | None
 ) -> list[tuple[Tensor | None, list[Style]]]:
-    """Return where each group of styles goes, (H, W), None where all is: those of one mask, and those of none."""
+    """Return where each group of styles goes, (H, W), None where all is: those of one mask, and those of none.
+
+    Groups that go nearly nowhere are left out.
+    """
     masks: list[Tensor] = []
     for style in styles:
         if style.mask is not None and not any(torch.equal(style.mask, mask) for mask in masks):
@@ -256,7 +323,9 @@ def parted(
     rest = [style for style in styles if style.mask is None]
     if rest:
         groups.append(((1 - torch.stack(weights).sum(0)).clamp_min(0), rest))
-    return [(weight if counts is None else weight * counts, group) for weight, group in groups]
+    parts = [(weight if counts is None else weight * counts, group) for weight, group in groups]
+    shares = [float(weight.double().sum()) for weight, _ in parts]
+    return [part for part, share in zip(parts, shares, strict=True) if share > LEAST_SHARE * sum(shares)]
 
 
 def _wanted(
@@ -273,17 +342,14 @@ def _wanted(
     total = sum(style.weight for style in styles)
     mixture = [(style, settings.strength * style.weight / total) for style in styles]
     own = Style(content, seen=None if weight is None else weight[None])
-    pictures = [(_scaled(style, factor), share) for style, share in mixture] + [(own, 1 - settings.strength)]
-    wanted: list[list[Measure]] = []
-    for view in views:
-        parts = [
-            _statistics(view.of(style.picture), style.seen, share, pieces.network, measure)
-            for style, share in pictures
-            if share > 0
+    counted = [(_scaled(style, factor), share) for style, share in mixture if share > 0]
+    counted += [(own, 1 - settings.strength)] if settings.strength < 1 else []
+    return [
+        measures_of([(view.of(style.picture), style.seen, share) for style, share in counted], pieces.network, measure)[
+            : pieces.network.depth(pieces.size)
         ]
-        layers = [measure(measure.together(layer)) for layer in zip(*parts, strict=False)]
-        wanted.append(layers)
-    return wanted
+        for view in views
+    ]
 
 
 def _scaled(style: Style, factor: float) -> Style:

@@ -12,7 +12,7 @@ from assetforge.material.texture import Texture
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.exact import deviation, mean_channel
 from assetforge.ops.normals import of_slopes, slopes_of
-from assetforge.ops.resample import resample, resample_map, restore
+from assetforge.ops.resample import nearest, resample, resample_map, restore
 from assetforge_stylize._objective import View
 
 _LARGE = 16
@@ -23,31 +23,46 @@ _FLAT = 1e-6
 
 
 def followed(
-    before: Texture, after: Texture, others: Mapping[str, Texture], relief: float, *, tiles: bool
+    before: Texture, after: Texture, others: Mapping[str, Texture], relief: float, place: Tensor | None, *, tiles: bool
 ) -> dict[str, Texture]:
     """Return the height and the normals that follow a change of color.
 
     The rule: where the color became brighter, by one deviation of the change without its large differences, the surface
     rises by `relief` deviations of its height; slopes change by the gradient of that, scaled to `relief` deviations of
-    the slopes. What tells nothing of relief stays.
+    the slopes. What tells nothing of relief stays. place: (1, H, W), how much each place is to change, None where all
+    is.
     """
-    change = _detail(mean_channel(hdr_encode(after.data)) - mean_channel(hdr_encode(before.data)), repeat=tiles)
-    size = deviation(change)
+    change = mean_channel(hdr_encode(after.data)) - mean_channel(hdr_encode(before.data))
+    share = 1.0
+    if place is not None:
+        share = float(place.double().mean())
+        change = place * _detail(place * change, repeat=tiles)
+    else:
+        change = _detail(change, repeat=tiles)
+    size = deviation(change) / max(share, _FLAT) ** 0.5
     if size < _FLAT or relief == 0:
         return {}
     change = change / size
     result = {}
     if "height" in others:
         height = others["height"]
-        risen = height.data + relief * deviation(height.data) * resample(change, height.size, repeat=tiles)
+        change_here, there = resample(change, height.size, repeat=tiles), _there(place, height.size)
+        risen = height.data + relief * deviation(height.data) * there * change_here
         result["height"] = height.with_data(risen.clamp(*_range(height.data)))
     if "normal" in others:
         normal = others["normal"]
-        slope = _slopes(resample(change, normal.size, repeat=tiles), repeat=tiles)
+        there = _there(place, normal.size)
+        slope = there * _slopes(resample(change, normal.size, repeat=tiles), repeat=tiles)
         own = slopes_of(normal.data)
-        strength = relief * max(deviation(own), _LEAST_SLOPE) / max(deviation(slope), _FLAT)
-        result["normal"] = normal.with_data(of_slopes(own + strength * slope))
+        size = deviation(slope) / max(share, _FLAT) ** 0.5
+        strength = relief * max(deviation(own), _LEAST_SLOPE) / max(size, _FLAT)
+        result["normal"] = normal.with_data(torch.where(there > 0, of_slopes(own + strength * slope), normal.data))
     return result
+
+
+def _there(place: Tensor | None, size: tuple[int, int]) -> Tensor:
+    """Return how much each place of a map of a size changes, (1, H, W)."""
+    return torch.ones(1, *size) if place is None else nearest(place, size)
 
 
 def _detail(pixels: Tensor, *, repeat: bool) -> Tensor:
@@ -80,23 +95,30 @@ def _ahead(pixels: Tensor, axis: int, *, repeat: bool) -> Tensor:
 class Stack:
     """Other maps as channels of 0 to 1, below each other: (C, H, W), and back."""
 
-    def __init__(self, maps: Mapping[str, Texture], specs: Mapping[str, af.MapSpec]) -> None:
-        """Choose those that may be averaged."""
+    def __init__(self, maps: Mapping[str, Texture], specs: Mapping[str, af.MapSpec], size: tuple[int, int]) -> None:
+        """Choose those that may be averaged. size: of the channels."""
         chosen = [name for name in maps if specs[name].kind != "id" and not specs[name].is_in_plane]
         self.maps = {name: maps[name] for name in chosen}
-        self._specs = specs
+        self._specs, self._size = specs, size
 
     def channels(self, maps: Mapping[str, Texture], size: tuple[int, int]) -> list[Tensor]:
         """Return the channels of maps of the same names."""
-        return [self._encoded(name, maps[name], size) for name in self.maps]
+        return [self._encoded(name, maps[name], size).clamp(0, 1) for name in self.maps]
 
-    def restored(self, channels: Tensor) -> dict[str, Texture]:
-        """Return the maps that channels (C, H, W) hold, as large as they were."""
+    def restored(self, channels: Tensor, place: Tensor | None) -> dict[str, Texture]:
+        """Return the maps as large as they were, changed by what became of their channels (C, H, W).
+
+        place: (1, h, w), how much each place is to change, None where all is.
+        """
         result, at = {}, 0
         for name, texture in self.maps.items():
             count = self.counts[name]
-            result[name] = self._decoded(name, texture, channels[at : at + count])
+            change = channels[at : at + count] - self._encoded(name, texture, self._size).clamp(0, 1)
             at += count
+            change = resample(change, texture.size, repeat=texture.wrap == "repeat")
+            there = _there(place, texture.size)
+            made = self._decoded(name, texture, self._encoded(name, texture, texture.size) + there * change)
+            result[name] = texture.with_data(torch.where(there > 0, made, texture.data))
         return result
 
     @property
@@ -108,23 +130,23 @@ class Stack:
         spec = self._specs[name]
         data = resample_map(texture, spec, size).data
         if spec.is_color:
-            return hdr_encode(data).clamp(0, 1)
+            return hdr_encode(data)
         if spec.kind == "vector":
             return data[:2] * 0.5 + 0.5
         low, high = _range(self.maps[name].data)
-        return ((data - low) / (high - low)).clamp(0, 1)
+        return (data - low) / (high - low)
 
-    def _decoded(self, name: str, texture: Texture, channels: Tensor) -> Texture:
+    def _decoded(self, name: str, texture: Texture, channels: Tensor) -> Tensor:
         spec = self._specs[name]
-        channels = resample(channels, texture.size, repeat=texture.wrap == "repeat").clamp(0, 1)
         if spec.is_color:
-            return texture.with_data(restore(hdr_decode(channels), spec, texture.data))
+            return restore(hdr_decode(channels.clamp_min(0)), spec, texture.data)
+        channels = channels.clamp(0, 1)
         if spec.kind == "vector":
             across = channels * 2 - 1
             upwards = (1 - across.square().sum(0, keepdim=True)).clamp_min(1e-4).sqrt()
-            return texture.with_data(restore(torch.cat([across, upwards]), spec, texture.data))
+            return restore(torch.cat([across, upwards]), spec, texture.data)
         low, high = _range(texture.data)
-        return texture.with_data(channels * (high - low) + low)
+        return channels * (high - low) + low
 
 
 def views_of(colors: int, others: int, device: str) -> Sequence[View]:

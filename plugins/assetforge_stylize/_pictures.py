@@ -14,7 +14,7 @@ import assetforge as af
 from assetforge.codecs.decode import Reading, decode
 from assetforge.material.map_spec import MAPS
 from assetforge.material.texture import Texture
-from assetforge.ops.alpha import CLEAR, bleed
+from assetforge.ops.alpha import CLEAR, filled
 from assetforge.ops.color import hdr_encode
 from assetforge.ops.resample import resample
 from assetforge_stylize import Style as StyleParams
@@ -28,8 +28,6 @@ _LARGEST = 2**26
 _ENLARGED = 2.0
 _UNLIKE = 0.02
 """By how much proportions may differ."""
-_HIDDEN = 32
-"""Pixels by which visible colors are spread into hidden ones, before features are computed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,17 +55,17 @@ def read_style(
     height, width = wanted
     if min(wanted) < SMALLEST:
         what = f"is {texture.size[1]}×{texture.size[0]}, and {width}×{height} as a style, which has too few pixels"
-        raise af.StepError(where, what, f"give one of {SMALLEST} pixels at least, or raise `style_scale`")
+        raise af.StepError(where, what, f"give one of {SMALLEST} pixels at least, or raise `{_told(params)}`")
     if height * width > _LARGEST:
         what = f"would be {width}×{height} as a style, which is too large"
-        raise af.StepError(where, what, "lower `style_scale` or `style_size`")
+        raise af.StepError(where, what, f"lower `{_told(params)}`")
     enlarged = height / texture.size[0]
     if enlarged > _ENLARGED:
-        flag(f"the style {one.file.name} is enlarged {enlarged:.1f} times, so it is soft: lower `style_scale`")
+        flag(f"the style {one.file.name} is enlarged {enlarged:.1f} times, so it is soft: lower `{_told(params)}`")
     seen = None
     color = texture.data
     if texture.alpha is not None and bool((texture.alpha < 1).any()):
-        color = bleed(color, texture.alpha, _HIDDEN, repeat=False)
+        color = filled(color, texture.alpha)
         seen = resample(texture.alpha, wanted).clamp(0, 1)
     picture = resample(hdr_encode(color).clamp(0, 1), wanted).clamp(0, 1)
     visible = picture.flatten(1) if seen is None else picture[:, seen[0] > 0]
@@ -76,12 +74,18 @@ def read_style(
     return StylePicture(picture, seen)
 
 
+def _told(params: StylizeParams) -> str:
+    return "style_scale" if params.style_size is None else "style_size"
+
+
 def _size(own: tuple[int, int], content: tuple[int, int], params: StylizeParams) -> tuple[int, int]:
     """Return height and width of a style's picture: told in pixels, or by the area of the texture."""
     if params.style_size is not None:
         scale = params.style_size / max(own)
     else:
         scale = params.style_scale * math.sqrt(content[0] * content[1] / (own[0] * own[1]))
+        if min(content) < SMALLEST:  # of icons, a style is seen whole
+            scale = max(scale, SMALLEST / min(own))
     return max(1, round(own[0] * scale)), max(1, round(own[1] * scale))
 
 
@@ -115,8 +119,3 @@ def visible_part(texture: Texture, name: str, params: StylizeParams) -> Tensor |
     if not bool((visible >= CLEAR).any()):
         raise af.StepError(name, "is all transparent or outside of all islands", "give a texture that is seen")
     return visible if bool((visible < 1).any()) else None
-
-
-def spread(pixels: Tensor, visible: Tensor | None, *, repeat: bool) -> Tensor:
-    """Spread visible colors into hidden ones, so that features do not see those."""
-    return pixels if visible is None else bleed(pixels, visible, _HIDDEN, repeat=repeat)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from assetforge.ops.threads import Item, Result, each
+from assetforge.ops.tile import extended
 from assetforge.weights.distances import Measure
 from assetforge.weights.features import Border, Features
 
@@ -73,9 +74,7 @@ class Pieces:
 
     def padded(self, picture: Tensor) -> Tensor:
         """Return the picture (C, H, W) with what lies beyond its edges, as far as features depend on it."""
-        for axis in (1, 2):
-            picture = picture.index_select(axis, self._lines(picture.shape[axis]).to(picture.device))
-        return picture
+        return extended(picture, self.network.reach, self.network.stride, repeat=self.border == "repeat")
 
     def layers(self, window: Tensor) -> list[Tensor]:
         """Return the layers of a piece, given the three channels of its window."""
@@ -84,13 +83,6 @@ class Pieces:
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Return what a function makes of each item: side by side on the CPU, one by one on another device."""
         return list(each(function, items) if self.network.device.type == "cpu" else map(function, items))
-
-    def _lines(self, side: int) -> Tensor:
-        lines = torch.arange(-self.network.reach, self._whole(side) + self.network.reach)
-        if self.border == "repeat":
-            return lines % side
-        period = max(1, 2 * (side - 1))
-        return torch.minimum(lines % period, -lines % period)
 
     def _whole(self, side: int) -> int:
         """Return a side rounded up to what the network's stride divides."""
@@ -116,11 +108,14 @@ def collected(
     weight: (H, W), how much each place of the picture counts; None where all count alike.
     """
     if weight is None:
-        return [measure.collect(layer, None, share * piece.share, generator) for layer in layers]
+        return [measure.collect(layer, None, share * piece.share, generator, piece.share) for layer in layers]
     here = piece.of(weight)
     share = share * float(here.double().sum() / weight.double().sum())
     places = [F.adaptive_avg_pool2d(here[None], (layer.shape[1], layer.shape[2]))[0] for layer in layers]
-    return [measure.collect(layer, there, share, generator) for layer, there in zip(layers, places, strict=True)]
+    return [
+        measure.collect(layer, there, share, generator, piece.share)
+        for layer, there in zip(layers, places, strict=True)
+    ]
 
 
 def generator_of(seed: int, step: int, piece: Piece) -> torch.Generator:

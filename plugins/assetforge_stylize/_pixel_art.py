@@ -25,15 +25,12 @@ _BAND = 2**16
 _ALPHA = 0.5
 
 
-def pixelate(material: af.Material, params: PixelArtParams, context: af.Context) -> af.Material:
+def pixelate(material: af.Material, params: PixelArtParams) -> af.Material:
     """Reduce all maps, and the colors of color maps; raise StepError where something does not fit."""
     told = None if params.palette is None else _palette_of(params)
     return af.Material(
         material.name,
-        {
-            name: _reduced(name, texture, params, told if context.specs[name].is_color else None, context)
-            for name, texture in material.items()
-        },
+        {name: _reduced(name, texture, params, told) for name, texture in material.items()},
     )
 
 
@@ -50,9 +47,7 @@ def _palette_of(params: PixelArtParams) -> Tensor:
     return colors
 
 
-def _reduced(
-    name: str, texture: Texture, params: PixelArtParams, palette: Tensor | None, context: af.Context
-) -> Texture:
+def _reduced(name: str, texture: Texture, params: PixelArtParams, palette: Tensor | None) -> Texture:
     height, width = texture.size
     if height % params.reduce or width % params.reduce:
         what = f"is {width}×{height}, which {params.reduce} does not divide"
@@ -60,7 +55,7 @@ def _reduced(
     size = (height // params.reduce, width // params.reduce)
     alpha = None if texture.alpha is None else (nearest(texture.alpha, size) >= _ALPHA).float()
     data = nearest(texture.data, size)
-    if not context.specs[name].is_color:
+    if name not in params.maps:
         return replace(texture, data=data, alpha=alpha)
     if palette is None and params.colors is not None:
         palette = _chosen(data, alpha, params.colors)
@@ -81,7 +76,8 @@ def _chosen(light: Tensor, alpha: Tensor | None, count: int) -> Tensor:
     picture = Image.fromarray(np.ascontiguousarray(pixels.T.numpy())[None])
     quantized = picture.quantize(count, Image.Quantize.MEDIANCUT, kmeans=_REFINEMENTS)
     palette = torch.tensor(quantized.getpalette("RGB"), dtype=torch.uint8).reshape(-1, 3)
-    return palette[: len(quantized.getcolors() or [])]
+    used = [index for _, index in quantized.getcolors() or []]
+    return palette[torch.tensor(used)]
 
 
 def _in_palette(light: Tensor, palette: Tensor) -> Tensor:

@@ -1,47 +1,53 @@
-"""Sheets of sprites: cells that are set apart, so that none bleeds into the next."""
+"""Sheets of sprites: cells that are treated one by one, or set apart, so that none bleeds into the next."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-APART = 16
-"""Pixels that are mirrored around each cell: what the features of a pixel depend on."""
+from assetforge.ops.tile import extended
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Columns and rows of cells of one size, (H, W) in all."""
+    """Columns and rows of cells, (H, W) in all, and what is needed around each."""
 
     columns: int
     rows: int
     size: tuple[int, int]
+    around: int = 0
 
     @property
-    def _cell(self) -> tuple[int, int]:
+    def cell(self) -> tuple[int, int]:
+        """Height and width of a cell."""
         return self.size[0] // self.rows, self.size[1] // self.columns
 
-    @property
-    def _around(self) -> int:
-        return max(0, min(APART, *(side - 1 for side in self._cell)))
+    def each(self, function: Callable[..., Tensor], *pixels: Tensor) -> Tensor:
+        """Return what a function makes of the cells, (C, h, w) of each of the pixels (C, H, W), joined again."""
+        return self._joined([function(*cell) for cell in zip(*map(self._cells, pixels), strict=True)])
 
     def apart(self, pixels: Tensor, *, mirrored: bool = True) -> Tensor:
         """Return (C, H, W) with borders around all cells: mirrored, or of 0."""
-        height, width = self._cell
-        cells = pixels.reshape(-1, self.rows, height, self.columns, width).permute(1, 3, 0, 2, 4).flatten(0, 1)
-        cells = F.pad(cells, (self._around,) * 4, mode="reflect" if mirrored else "constant")
-        return self._joined(cells)
+
+        def bordered(cell: Tensor) -> Tensor:
+            return extended(cell, self.around, repeat=False) if mirrored else F.pad(cell, (self.around,) * 4)
+
+        return self.each(bordered, pixels)
 
     def together(self, pixels: Tensor) -> Tensor:
         """Take the borders away again."""
-        around = self._around
-        height, width = (side + 2 * around for side in self._cell)
-        cells = pixels.reshape(-1, self.rows, height, self.columns, width).permute(1, 3, 0, 2, 4).flatten(0, 1)
-        return self._joined(cells[:, :, around : height - around, around : width - around])
+        height, width = self.cell
+        wide = Sheet(self.columns, self.rows, (pixels.shape[1], pixels.shape[2]))
+        return wide.each(lambda cell: cell[:, self.around :, self.around :][:, :height, :width], pixels)
 
-    def _joined(self, cells: Tensor) -> Tensor:
-        channels, height, width = cells.shape[1:]
-        grid = cells.reshape(self.rows, self.columns, channels, height, width).permute(2, 0, 3, 1, 4)
-        return grid.reshape(channels, self.rows * height, self.columns * width)
+    def _cells(self, pixels: Tensor) -> list[Tensor]:
+        rows = pixels.chunk(self.rows, 1)
+        return [cell for row in rows for cell in row.chunk(self.columns, 2)]
+
+    def _joined(self, cells: list[Tensor]) -> Tensor:
+        rows = [cells[at : at + self.columns] for at in range(0, len(cells), self.columns)]
+        return torch.cat([torch.cat(row, 2) for row in rows], 1)

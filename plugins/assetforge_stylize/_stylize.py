@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 import assetforge as af
 from assetforge.codecs.decode import Reading, decode
 from assetforge.material.texture import Texture
-from assetforge.ops.alpha import CLEAR
+from assetforge.ops.alpha import CLEAR, filled
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.resample import resample
 from assetforge.ops.seams import continues
@@ -22,7 +23,7 @@ from assetforge_stylize import StylizeParams
 from assetforge_stylize._color import as_bright_as, gray_of, with_brightness, with_colors_of
 from assetforge_stylize._maps import LEAST_SIDE, check_size, chosen, hidden_as_before, tell_gamut
 from assetforge_stylize._objective import Worth
-from assetforge_stylize._optimize import LEAST_SHARE, Settings, Start, Style, stylize
+from assetforge_stylize._optimize import LEAST_SHARE, Settings, Start, Style, covering, stylize
 from assetforge_stylize._others import Stack, followed, views_of
 from assetforge_stylize._pictures import (
     StylePicture,
@@ -30,18 +31,19 @@ from assetforge_stylize._pictures import (
     read_color,
     read_plane,
     read_style,
-    spread,
     visible_part,
 )
 from assetforge_stylize._poisson import screened_poisson
 from assetforge_stylize._sheet import Sheet
 from assetforge_stylize._ties import planes_of
-from assetforge_stylize._universal import load_decoder, transferred
+from assetforge_stylize._universal import AROUND, load_decoder, transferred
 
 _CONTENT = 0.08
 """What `content` 1 is worth, where the style is worth 1."""
 _NEAR = {"gram": 0.006, "moments": 0.02, "sliced": 0.01}
 """Distance to the style that textures of 256 pixels come to by themselves, by what is compared."""
+_USUAL = 0.999
+"""Part of what is seen that is no brighter than white is to be."""
 _SCREEN = 0.003
 """How much colors count beside gradients in photographs: features of less than some hundred pixels keep their own."""
 
@@ -57,12 +59,12 @@ def stylize_material(material: af.Material, params: StylizeParams, context: af.C
     changed: dict[str, Texture] = {}
     with one_thread(), torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         for index, name in enumerate(names):
-            job = _Job(name, material[name], others if index == 0 else {}, params, context)
+            stacked = others if index == 0 and params.other_maps == "style" else {}
+            job = _Job(name, material[name], others, stacked, params, context)
             changed |= job.done(_part(context.progress, index, len(names)))
         if params.other_maps == "follow":
-            main = material[names[0]]
-            tiles = continues(main, params.tileable)
-            changed |= followed(main, changed[names[0]], others, params.relief, tiles=tiles)
+            job = _Job(names[0], material[names[0]], others, {}, params, context)
+            changed |= job.followed(changed[names[0]])
     return material.replace(**changed)
 
 
@@ -77,6 +79,8 @@ class _Job:
     name: str
     texture: Texture
     others: Mapping[str, Texture]
+    stacked: Mapping[str, Texture]
+    """Those of the others that are stylized along with it."""
     params: StylizeParams
     context: af.Context
 
@@ -84,22 +88,40 @@ class _Job:
         """Return the maps that changed."""
         texture, params = self.texture, self.params
         self._check()
-        encoded = hdr_encode(texture.data)
-        peak = max(1.0, float(encoded.max()))  # light beyond 1: the picture is the part of it that fits
         visible = visible_part(texture, self.name, params)
-        own = spread(encoded.clamp_min(0) / peak, visible, repeat=self._tiles)
+        own, scale = _exposed(hdr_encode(texture.data), visible)
+        if visible is not None:
+            own = self._each(filled, own, visible)
         given = [read_style(one, texture.size, params, self.context.flag) for one in params.styles]
-        masks = self._masks()
+        masks = self._masks(visible)
         colored = [self._recolored(one, own, visible) for one in given]
         content = gray_of(own, params.space) if self._gray else own
-        stack = Stack(self.others if params.other_maps == "style" else {}, self.context.specs)
+        stack = Stack(self.stacked, self.context.specs, texture.size)
         styles = self._styles(colored, masks, stack)
-        channels = torch.cat([content, *stack.channels(self.others, texture.size)])
+        channels = torch.cat([content, *stack.channels(self.stacked, texture.size)])
         result = self._optimized(channels, styles, visible, content.shape[0], progress)
         picture = result[: content.shape[0]]
-        light = self._light(picture, own, peak)
-        data = self._merged(light, masks, visible)
-        return {self.name: texture.with_data(data), **stack.restored(result[content.shape[0] :])}
+        light = self._light(picture, own, scale)
+        cover = self._cover(masks)
+        data = self._merged(light, cover, visible)
+        return {
+            self.name: texture.with_data(data),
+            **stack.restored(result[content.shape[0] :], _place(cover, visible)),
+        }
+
+    def followed(self, after: Texture) -> dict[str, Texture]:
+        """Return the other maps that follow what became of this one."""
+        visible = visible_part(self.texture, self.name, self.params)
+        place = _place(self._cover(self._masks(visible)), visible)
+        return followed(self.texture, after, self.others, self.params.relief, place, tiles=self._tiles)
+
+    def _each(self, function: Callable[..., Tensor], *pixels: Tensor) -> Tensor:
+        """Return what a function makes of pixels (C, H, W), cell by cell where it is a sheet."""
+        return function(*pixels) if self._sheet is None else self._sheet.each(function, *pixels)
+
+    @property
+    def _sheet(self) -> Sheet | None:
+        return None if self.params.cells is None else Sheet(*self.params.cells, self.texture.size)
 
     def _check(self) -> None:
         check_size(self.name, self.texture)
@@ -118,13 +140,20 @@ class _Job:
     def _gray(self) -> bool:
         return self.params.preserve_color == "luma"
 
-    def _masks(self) -> dict[str, Tensor]:
-        """Read the mask of each style that has one, by its path."""
+    def _masks(self, visible: Tensor | None) -> dict[str, Tensor]:
+        """Read the mask of each style that has one, by its path; tell of those that meet next to nothing."""
         paths = {str(one.mask): one.mask for one in self.params.styles if one.mask is not None}
         masks = {name: read_plane(path, self.texture, self.name) for name, path in paths.items()}
-        cover = self._cover(masks)
-        if cover is not None and float(cover.mean()) < LEAST_SHARE:
-            raise af.StepError(", ".join(masks), "is all black: no style goes anywhere", "paint white where it goes")
+        seen = masks if visible is None else {name: mask * visible for name, mask in masks.items()}
+        shares = {name: float(mask.double().mean()) for name, mask in seen.items()}
+        cover = self._cover(seen)
+        if cover is not None and float(cover.double().mean()) < LEAST_SHARE:
+            told = ", ".join(f"{name} covers {share:.3%}" for name, share in shares.items())
+            what = f"no style goes anywhere: of what is seen, {told}"
+            raise af.StepError(self.name, what, "paint white where a style goes")
+        for name, share in shares.items():
+            if share < LEAST_SHARE:
+                self.context.flag(f"{name} covers {share:.3%} of {self.name}: too little, and is left out")
         return masks
 
     def _recolored(self, style: StylePicture, own: Tensor, visible: Tensor | None) -> StylePicture:
@@ -160,6 +189,9 @@ class _Job:
     ) -> Tensor:
         params, device = self.params, self.context.device
         network = features_of(params.features, self.context.weights, self.context.seed).to(device)
+        count = network.depth(self.texture.size)
+        if len(params.layers) >= count and not any(params.layers[:count]):
+            raise af.StepError(self.name, f"`layers` gives no weight to any of {count}", "give one of them more")
         settings = Settings(
             network,
             params.loss,
@@ -178,23 +210,12 @@ class _Job:
         start = self._start(channels, colors)
         kept = self.others if params.other_maps != "style" else {}
         planes = planes_of(kept, self.context.specs, self.texture.size) if params.coherence else {}
-        sheet = None
-        if params.cells is not None:
-            sheet = Sheet(*params.cells, self.texture.size)
-            visible = sheet.apart(torch.ones_like(channels[:1]) if visible is None else visible, mirrored=False)
-            styles = [
-                one if one.mask is None else replace(one, mask=sheet.apart(one.mask, mirrored=False)) for one in styles
-            ]
-            channels = sheet.apart(channels)
-            start = sheet.apart(start) if isinstance(start, Tensor) else start
-            planes = {name: sheet.apart(plane[None])[0] for name, plane in planes.items()}
         styles = [_moved(one, device) for one in styles]
         visible = None if visible is None else visible.to(device)
         if params.method != "optimize":
-            begun = self._begun(start, channels)
-            result = self._decoded(begun.to(device), styles, network, visible, progress).cpu()
-            return result if sheet is None else sheet.together(result)
-        result = stylize(
+            begun = self._begun(start, channels, styles)
+            return self._decoded(begun.to(device), styles, network, visible, progress).cpu()
+        return stylize(
             channels.to(device),
             styles,
             settings,
@@ -202,11 +223,11 @@ class _Job:
             seen=visible,
             views=views_of(colors, channels.shape[0] - colors, device),
             planes={name: plane.to(device) for name, plane in planes.items()},
+            sheet=self._sheet,
             start=start.to(device) if isinstance(start, Tensor) else start,
             seed=self.context.seed,
             progress=progress,
         ).cpu()
-        return result if sheet is None else sheet.together(result)
 
     def _start(self, channels: Tensor, colors: int) -> Tensor | Start:
         start = self.params.start
@@ -217,10 +238,12 @@ class _Job:
         picture = resample(hdr_encode(texture.data).clamp(0, 1), self.texture.size).clamp(0, 1)
         return torch.cat([gray_of(picture, self.params.space) if colors == 1 else picture, channels[colors:]])
 
-    def _begun(self, start: Tensor | Start, channels: Tensor) -> Tensor:
+    def _begun(self, start: Tensor | Start, channels: Tensor, styles: Sequence[Style]) -> Tensor:
         """Return the picture whose features are carried over."""
         if isinstance(start, Tensor):
             return start
+        if start == "style":
+            return covering(styles[0].picture, self.texture.size)
         generator = torch.Generator().manual_seed(self.context.seed)
         return torch.rand(channels.shape, generator=generator) if start == "noise" else channels
 
@@ -230,6 +253,14 @@ class _Job:
         """Transfer by `wct` or `adain`."""
         params, gray = self.params, content.shape[0] == 1
         decoder = load_decoder(self.context.weights["decoder"]).to(content.device)
+        sheet = self._sheet
+        if sheet is not None:
+            sheet = replace(sheet, around=AROUND)
+            visible = sheet.apart(torch.ones_like(content[:1]) if visible is None else visible, mirrored=False)
+            content = sheet.apart(content)
+            styles = [
+                one if one.mask is None else replace(one, mask=sheet.apart(one.mask, mirrored=False)) for one in styles
+            ]
         pictures = [replace(one, picture=one.picture.expand(3, -1, -1)) for one in styles]
         result = transferred(
             content.expand(3, -1, -1),
@@ -242,37 +273,62 @@ class _Job:
             seen=visible,
             progress=progress,
         )
+        result = result if sheet is None else sheet.together(result)
         return result.mean(0, keepdim=True) if gray else result
 
-    def _light(self, picture: Tensor, own: Tensor, peak: float) -> Tensor:
+    def _light(self, picture: Tensor, own: Tensor, scale: Tensor) -> Tensor:
         """Return the light of a result, with the colors that are preserved."""
         params = self.params
         if params.photorealistic:
             before = gray_of(own, params.space) if self._gray else own
-            picture = screened_poisson(picture, before, _SCREEN, tiles=self._tiles).clamp(0, 1)
+            picture = self._each(partial(screened_poisson, screen=_SCREEN, tiles=self._tiles), picture, before).clamp(
+                0, 1
+            )
         if params.preserve_color in ("luma", "both"):
             gray = picture if self._gray else gray_of(picture, params.space)
             most = max(1.0, float(self.texture.data.max()))
-            light, moved = with_brightness(hdr_decode(own * peak), gray * peak, params.space, most)
+            light, moved = with_brightness(hdr_decode(own * scale), gray * scale, params.space, most)
             tell_gamut(self.name, moved, self.context)
             return light
-        return hdr_decode(picture * peak)
+        return hdr_decode(picture * scale)
 
-    def _merged(self, light: Tensor, masks: Mapping[str, Tensor], visible: Tensor | None) -> Tensor:
+    def _merged(self, light: Tensor, cover: Tensor | None, visible: Tensor | None) -> Tensor:
         """Leave the texture as it was where no style goes, and where it is hidden but for the gutter."""
         before, params = self.texture.data, self.params
-        data = light
-        cover = self._cover(masks)
-        if cover is not None:
-            mixed = hdr_decode(torch.lerp(hdr_encode(before), hdr_encode(light), cover))
-            data = torch.where(cover == 0, before, mixed)
-        return hidden_as_before(data, before, visible, params.gutter, repeat=self._tiles)
+        if cover is None:
+            cover = torch.ones_like(before[:1])
+        mixed = (
+            light if bool((cover == 1).all()) else hdr_decode(torch.lerp(hdr_encode(before), hdr_encode(light), cover))
+        )
+        if visible is not None:
+            spread = partial(hidden_as_before, gutter=params.gutter, repeat=self._tiles)
+            mixed = self._each(spread, mixed, before, visible)
+        return torch.where(cover == 0, before, mixed)
 
     def _cover(self, masks: Mapping[str, Tensor]) -> Tensor | None:
         """Return how much of each place has a style, (1, H, W), None where all has."""
         if any(one.mask is None for one in self.params.styles):
             return None
         return torch.stack(list(masks.values())).sum(0).clamp(0, 1)
+
+
+def _exposed(encoded: Tensor, visible: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return a picture of 0 to 1 of what is encoded (3, H, W), and by what it was divided, (1, H, W).
+
+    What is brighter than nearly all that is seen keeps its ratio to that, so that one lamp does not darken the rest.
+    """
+    encoded = encoded.clamp_min(0)
+    brightest = encoded.amax(0, keepdim=True)
+    seen = brightest.flatten() if visible is None else brightest[visible >= CLEAR]
+    usual = float(seen.kthvalue(max(1, round(_USUAL * len(seen)))).values)
+    scale = brightest.clamp_min(max(1.0, usual))
+    return encoded / scale, scale
+
+
+def _place(cover: Tensor | None, visible: Tensor | None) -> Tensor | None:
+    """Return how much each place is to change, (1, H, W), None where all is."""
+    shown = None if visible is None else (visible >= CLEAR).float()
+    return cover if shown is None else shown if cover is None else cover * shown
 
 
 def _moved(style: Style, device: str) -> Style:

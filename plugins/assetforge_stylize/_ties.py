@@ -40,19 +40,25 @@ class Ties:
 
     bins: Sequence[Tensor]
     profiles: Sequence[Tensor]
+    weight: Tensor
+    """(H·W,): how much each pixel counts."""
 
     def off(self, brightness: Tensor) -> Tensor:
         """Return how far the profiles of a brightness (H, W) are from those that are wanted, in parts of these: ()."""
         total = torch.zeros((), device=brightness.device)
-        for profile, wanted in zip(_profiles(brightness, self.bins), self.profiles, strict=True):
+        for profile, wanted in zip(_profiles(brightness, self.bins, self.weight), self.profiles, strict=True):
             total = total + _power(profile - wanted) / (_power(wanted) + _FAINT)
         return total
 
 
-def ties(brightness: Tensor, planes: Mapping[str, Tensor]) -> Ties:
-    """Tie a brightness (H, W) to planes (H, W) of other maps, each as strongly as it is now."""
+def ties(brightness: Tensor, planes: Mapping[str, Tensor], seen: Tensor | None = None) -> Ties:
+    """Tie a brightness (H, W) to planes (H, W) of other maps, each as strongly as it is now.
+
+    seen: (1, H, W), how much each place counts, None for all alike.
+    """
+    weight = torch.ones_like(brightness).flatten() if seen is None else seen.flatten()
     bins = [found for plane in planes.values() if (found := _binned(plane)) is not None]
-    return Ties(bins, _profiles(brightness, bins))
+    return Ties(bins, _profiles(brightness, bins, weight), weight)
 
 
 def _power(profile: Tensor) -> Tensor:
@@ -66,38 +72,42 @@ def _binned(plane: Tensor) -> Tensor | None:
     return ((plane - low) / (high - low) * _BINS).long().clamp(max=_BINS - 1).flatten()
 
 
-def _profiles(brightness: Tensor, bins: Sequence[Tensor]) -> list[Tensor]:
+def _profiles(brightness: Tensor, bins: Sequence[Tensor], weight: Tensor) -> list[Tensor]:
     """Return for each map how much more often than the whole each bin exceeds each level: (bins, levels).
 
     It is in deviations of the whole, and of a bin in parts of the root of all pixels: its squares add up. So it tells
     of dependence alone, whatever the brightness is distributed like: the style may change that.
     """
     values = brightness.flatten()
-    standard = (values - values.mean()) / values.std().clamp_min(_FLAT)
+    whole = weight.sum().clamp_min(_FLAT)
+    mean = (weight * values).sum() / whole
+    variance = (weight * (values - mean).square()).sum() / whole
+    standard = (values - mean) / variance.clamp_min(_FLAT**2).sqrt()
     sums = [torch.zeros(_BINS, _LEVELS, device=values.device) for _ in bins]
     for start in range(0, len(values), _PIXELS):
         part = slice(start, start + _PIXELS)
-        here = (standard[part], [one[part] for one in bins])
+        here = (standard[part], [one[part] for one in bins], weight[part])
         found = _above(*here) if len(values) <= _PIXELS else checkpoint(_above, *here, use_reentrant=False)
         sums = [total + one for total, one in zip(sums, found, strict=True)]
     profiles = []
     for one, total in zip(bins, sums, strict=True):
-        counts = torch.bincount(one, minlength=_BINS)[:, None].to(values)
-        often = total.sum(0) / len(values)
+        counts = torch.zeros_like(total[:, 0]).index_add(0, one, weight)[:, None]
+        often = total.sum(0) / whole
         excess = (total - counts * often) / (often * (1 - often)).clamp_min(_RARE).sqrt()
-        profiles.append(excess / (counts.clamp_min(1) * len(values)).sqrt())
+        profiles.append(excess / (counts.clamp_min(1) * whole).sqrt())
     return profiles
 
 
-def _above(standard: Tensor, bins: Sequence[Tensor]) -> list[Tensor]:
+def _above(standard: Tensor, bins: Sequence[Tensor], weight: Tensor) -> list[Tensor]:
     """Return how many pixels of each bin exceed each level, (bins, levels); one between two counts in part."""
     place = ((standard / _WIDEST + 1) / 2 * _LEVELS).clamp(0, _LEVELS - _FLAT)
     level = place.detach().long()
-    part = place - level
+    upper = weight * (place - level)
+    lower = weight - upper
     found = []
     for one in bins:
         cell = one * (_LEVELS + 1) + level
-        counts = torch.zeros(_BINS * (_LEVELS + 1)).to(part).index_add(0, cell, 1 - part).index_add(0, cell + 1, part)
+        counts = torch.zeros(_BINS * (_LEVELS + 1)).to(lower).index_add(0, cell, lower).index_add(0, cell + 1, upper)
         found.append(counts.reshape(_BINS, -1).flip(1).cumsum(1).flip(1)[:, 1:])
     return found
 

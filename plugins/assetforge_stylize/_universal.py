@@ -17,18 +17,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from assetforge import weights
-from assetforge.ops.tile import Tiling, map_tiles
-from assetforge.weights.distances import Moments
-from assetforge.weights.features import Border, Features
+from assetforge.ops.tile import Tiling, extended, map_tiles
+from assetforge.weights.features import Features
 from assetforge_stylize._networks import BOTTLENECK, Decoder
-from assetforge_stylize._optimize import Style, collect_all, in_colors, parted
-from assetforge_stylize._pieces import Pieces
-from assetforge_stylize._transport import mean_deviation, whitened_colored
+from assetforge_stylize._optimize import Style, in_colors, measures_of, parted
+from assetforge_stylize._transport import Transport, mean_deviation, whitened_colored
 
 Method = Literal["wct", "adain"]
 
-_TILE, _REACH = 128, 3
-"""Side of what is decoded at once, and what around it counts, in pixels of features."""
+_TILE, AROUND = 256, 24
+"""Side of what is drawn at once, and what around it counts, in pixels: 10 for the features, 12 for the decoder."""
 
 
 def load_decoder(path: Path) -> Decoder:
@@ -54,52 +52,40 @@ def transferred(  # noqa: PLR0913
 
     tiles: whether it continues at its opposite edges. seen: (1, H, W), how much each place counts.
     """
-    border: Border = "repeat" if tiles else "reflect"
-    parts = parted(styles, (content.shape[1], content.shape[2]), seen)
-    whole = _to_multiples(in_colors(content, parts, strength), border)
-    features = _deepest(whole, network, border)
-    moved = features
+    height, width = content.shape[1:]
+    parts = parted(styles, (height, width), seen)
+    begun = in_colors(content, parts, strength)
+    carriers = [_carrier(begun, weight, group, network, method, strength) for weight, group in parts]
+    masks = [weight for weight, _ in parts if weight is not None]
+
+    def drawn(window: Tensor) -> Tensor:
+        moved = _moved(network(window[:3], "reflect")[-1], carriers, window[3:])
+        picture: Tensor = decoder(moved[None].contiguous(memory_format=torch.channels_last))[0]
+        return picture
+
+    whole = extended(torch.stack([*begun, *masks]), AROUND, BOTTLENECK, repeat=tiles)
+    result = torch.empty_like(whole[:3])
+    map_tiles(whole, drawn, Tiling(_TILE, AROUND, 1, repeat=False), result, progress)
+    result = result[:, AROUND : AROUND + height, AROUND : AROUND + width].clamp(0, 1)
+    like = [(weight, [Style(begun, seen=None if weight is None else weight[None])]) for weight, _ in parts]
+    return in_colors(result, like, 1.0)
+
+
+def _carrier(
+    picture: Tensor, weight: Tensor | None, group: Sequence[Style], network: Features, method: Method, strength: float
+) -> Transport:
+    """Return what carries the deepest layer over to the statistics of a group of styles."""
+    total = sum(style.weight for style in group)
+    own = measures_of([(picture, None if weight is None else weight[None], 1.0)], network)
+    wanted = measures_of([(one.picture, one.seen, one.weight / total) for one in group], network)
     carry = whitened_colored if method == "wct" else mean_deviation
-    for weight, group in parts:
-        own = Moments(collect_all([(features, weight, 1.0)]))
-        total = sum(style.weight for style in group)
-        wanted = [(_deepest(one.picture, network), _plane(one), one.weight / total) for one in group]
-        here = carry(own.moments(), Moments(collect_all(wanted)).moments()).part(strength)(features)
-        if weight is None:  # it is the only one
-            moved = here
-        else:
-            size = (features.shape[1], features.shape[2])
-            moved = moved + F.adaptive_avg_pool2d(weight[None], size) * (here - features)
-    decoded = torch.empty(3, *(BOTTLENECK * side for side in features.shape[1:]), device=features.device)
-    tiling = Tiling(_TILE, _REACH, BOTTLENECK, repeat=tiles)
-    map_tiles(moved, lambda piece: _decode(decoder, piece), tiling, decoded, progress)
-    return in_colors(decoded[:, : content.shape[1], : content.shape[2]].clamp(0, 1), parts, strength)
+    return carry(own[-1].moments(), wanted[-1].moments()).part(strength)
 
 
-def _decode(decoder: Decoder, features: Tensor) -> Tensor:
-    picture: Tensor = decoder(features[None].contiguous(memory_format=torch.channels_last))[0]
-    return picture
-
-
-def _to_multiples(picture: Tensor, border: Border) -> Tensor:
-    """Add rows and columns until both sides divide."""
-    below, right = (-side % BOTTLENECK for side in picture.shape[1:])
-    return F.pad(picture[None], (0, right, 0, below), mode="circular" if border == "repeat" else "reflect")[0]
-
-
-def _deepest(picture: Tensor, network: Features, border: Border = "reflect") -> Tensor:
-    """Return the deepest layer of a picture, piece by piece where it is large."""
-    pieces = Pieces(network, (picture.shape[1], picture.shape[2]), border)
-    padded = pieces.padded(picture)
-    deepest = pieces.each(lambda piece: pieces.layers(padded[pieces.window(piece)])[-1], pieces)
-    height, width = (-(-side // BOTTLENECK) for side in picture.shape[1:])
-    size = (1, deepest[0].shape[0], height, width)
-    whole = torch.empty(size, device=picture.device, memory_format=torch.channels_last)[0]
-    for piece, part in zip(pieces, deepest, strict=True):
-        y, x = piece.y // BOTTLENECK, piece.x // BOTTLENECK
-        whole[:, y : y + part.shape[1], x : x + part.shape[2]] = part
-    return whole
-
-
-def _plane(style: Style) -> Tensor | None:
-    return None if style.seen is None else style.seen[0]
+def _moved(layer: Tensor, carriers: Sequence[Transport], masks: Tensor) -> Tensor:
+    """Carry a layer (D, h, w) over, as much by each as the masks (N, H, W) say, if there are any."""
+    if len(masks) == 0:
+        return carriers[0](layer)
+    shares = F.adaptive_avg_pool2d(masks, (layer.shape[1], layer.shape[2]))
+    changes = [share * (carrier(layer) - layer) for share, carrier in zip(shares, carriers, strict=True)]
+    return layer + torch.stack(changes).sum(0)

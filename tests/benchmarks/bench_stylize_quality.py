@@ -157,7 +157,7 @@ def _encoded(path: Path, long: int) -> Tensor:
 
 
 def _material(encoded: Tensor) -> Material:
-    return Material("bench", {"base_color": Texture(hdr_decode(encoded), MAPS["base_color"].space)})
+    return Material("bench", {"base_color": Texture(hdr_decode(encoded), af.ColorSpace.LIN_REC709)})
 
 
 def _shared(folder: Path, side: int) -> Material:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from assetforge_stylize import MatchParams
+from assetforge_stylize import MatchParams, _match
 from assetforge_stylize._match import match_material
 from conftest import Forge
 from PIL import Image
@@ -118,7 +118,7 @@ def test_equal_colors_stay_equal_and_one_color_becomes_one(method: str, like: Pa
 
 
 def test_what_is_transparent_does_not_count(brick: Material, tmp_path: Path) -> None:
-    picture = torch.full((3, SIZE, SIZE), 0.5)
+    picture = torch.linspace(0.2, 0.6, SIZE)[None, :, None].repeat(3, 1, SIZE)
     picture[:, :, SIZE // 2 :] = torch.tensor([0.9, 0.0, 0.0])[:, None, None]
     alpha = torch.ones(1, SIZE, SIZE)
     alpha[:, :, SIZE // 2 :] = 0
@@ -128,6 +128,17 @@ def test_what_is_transparent_does_not_count(brick: Material, tmp_path: Path) -> 
     hidden = write(tmp_path / "c.png", picture, alpha * 0)
     with pytest.raises(StepError, match="`like` of base_color is all transparent"):
         matched(brick, hidden)
+    flat = write(tmp_path / "d.png", torch.full((3, SIZE, SIZE), 0.5))
+    with pytest.raises(StepError, match=r"d\.png: is all of one color: there is nothing to match"):
+        matched(brick, flat)
+
+
+def test_large_pictures_are_seen_in_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_match, "_SAMPLES", 2**10)
+    columns = torch.tensor([0.0, 0.8]).repeat(SIZE // 2).expand(3, SIZE, SIZE).contiguous()
+    seen = _match._sampled(Texture(columns, af.ColorSpace.LIN_REC709), "it")
+    assert seen.shape[1] < SIZE * SIZE / 2
+    assert float(seen.mean()) == pytest.approx(0.4, abs=0.01)
 
 
 def test_colors_that_do_not_exist_are_said(brick: Material, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -153,7 +154,7 @@ def test_half_the_strength_goes_half_of_the_way() -> None:
         style_distance(styled([Style(style)], strength=strength, steps=30), style, forge())
         for strength in (0.3, 0.6, 1.0)
     ]
-    assert distances == sorted(distances, reverse=True)
+    assert all(after < 0.9 * before for before, after in pairwise(distances))
 
 
 def test_between_two_styles_both_distances_are_monotone() -> None:
@@ -164,7 +165,8 @@ def test_between_two_styles_both_distances_are_monotone() -> None:
     results = [styled(styles, steps=30, worth=light) for styles in (ends[0], *between, ends[1])]
     for style, order in ((first, False), (second, True)):
         distances = [style_distance(one, style, forge()) for one in results]
-        assert distances == sorted(distances, reverse=order)
+        nearer = reversed(distances) if order else distances
+        assert all(before < after - 0.01 for before, after in pairwise(nearer))
 
 
 def test_each_style_stays_within_its_mask() -> None:
@@ -266,7 +268,7 @@ def test_screened_poisson_keeps_gradients_at_one_end_and_colors_at_the_other() -
 
 
 def test_cells_come_apart_and_together_again() -> None:
-    sheet = Sheet(4, 2, (40, 80))
+    sheet = Sheet(4, 2, (40, 80), 16)
     pixels = torch.rand(3, 40, 80)
     apart = sheet.apart(pixels)
     assert apart.shape == (3, 2 * (20 + 32), 4 * (20 + 32))

@@ -12,9 +12,7 @@ from assetforge_stylize._pixel_art import pixelate
 from PIL import Image
 from torch import Tensor
 
-import assetforge as af
 from assetforge.errors import StepError
-from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material
 from assetforge.ops.color import srgb_encode
 from assetforge.samples import make_sample
@@ -23,8 +21,7 @@ PALETTE = [(20, 20, 40), (200, 60, 50), (240, 220, 180), (90, 120, 90)]
 
 
 def made(material: Material, **params: object) -> Material:
-    context = af.Context(0, "float32", "cpu", lambda _: None, {}, MAPS)
-    return pixelate(material, PixelArtParams(**params), context)  # type: ignore[arg-type]
+    return pixelate(material, PixelArtParams(**params))  # type: ignore[arg-type]
 
 
 def colors(material: Material) -> set[tuple[int, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -116,15 +117,18 @@ def test_strength_0_is_the_input_to_the_bit(brick: Material, style: Path) -> Non
 
 
 def test_the_seed_decides_whatever_the_threads(brick: Material, style: Path) -> None:
-    first = stylized(brick, style=style)
+    large = make_sample("brick", 130).only("base_color")  # of several pieces
+    first = stylized(large, style=style, iterations=2)
     threads = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        again = stylized(brick, style=style)
+        again = stylized(large, style=style, iterations=2)
     finally:
         torch.set_num_threads(threads)
     assert torch.equal(first["base_color"].data, again["base_color"].data)
-    assert not torch.equal(stylized(brick, 1, style=style)["base_color"].data, first["base_color"].data)
+    assert not torch.equal(
+        stylized(brick, 1, style=style)["base_color"].data, stylized(brick, style=style)["base_color"].data
+    )
 
 
 @pytest.mark.parametrize("keep", ["luma", "both"])
@@ -162,12 +166,19 @@ def test_photographs_keep_their_gradients(brick: Material, style: Path) -> None:
     assert distance(look(result), style) < 0.8 * distance(look(brick), style)
 
 
-def test_nothing_changes_where_no_style_goes(brick: Material, style: Path, tmp_path: Path) -> None:
-    mask = half(tmp_path / "mask.png")
-    result = stylized(brick, style=[{"file": style, "mask": mask}])
-    before, after = brick["base_color"].data, result["base_color"].data
-    assert torch.equal(before[:, :, SIDE // 2 + 6 :], after[:, :, SIDE // 2 + 6 :])
-    assert not torch.allclose(before[:, :, : SIDE // 2], after[:, :, : SIDE // 2], atol=0.02)
+@pytest.mark.parametrize("others", ["keep", "follow", "style"])
+def test_nothing_changes_where_no_style_goes(brick: Material, style: Path, tmp_path: Path, others: str) -> None:
+    one = {"file": style, "mask": half(tmp_path / "mask.png")}
+    if others == "style":
+        Image.open(style).convert("L").save(tmp_path / "gray.png")
+        grays = dict.fromkeys(brick.keys() - {"base_color", "normal"}, tmp_path / "gray.png")
+        one["maps"] = {"normal": style, **grays}  # type: ignore[assignment]
+    result = stylized(brick, style=[one], other_maps=others)
+    for name in ("base_color", "height", "normal", "roughness"):
+        before, after = brick[name].data, result[name].data
+        assert torch.equal(before[:, :, SIDE // 2 :], after[:, :, SIDE // 2 :])
+        changes = name == "base_color" or others == "style" or (others == "follow" and name != "roughness")
+        assert changes != torch.equal(before[:, :, : SIDE // 2], after[:, :, : SIDE // 2])
 
 
 def test_two_styles_share_a_picture_by_their_masks(brick: Material, style: Path, other: Path, tmp_path: Path) -> None:
@@ -195,6 +206,73 @@ def test_a_style_without_weight_is_as_if_it_were_not_there(brick: Material, styl
     alone = stylized(brick, style=[{"file": style}])
     beside = stylized(brick, style=[{"file": style}, {"file": other, "weight": 0}])
     assert torch.equal(alone["base_color"].data, beside["base_color"].data)
+
+
+@pytest.mark.parametrize("side", [(32, 128), (64, 64), (20, 20)])
+def test_filters_fit_whatever_is_larger(style: Path, side: tuple[int, int]) -> None:
+    """Of random filters, a large style has more octaves than a small texture, and the other way round."""
+    generator = torch.Generator().manual_seed(0)
+    texture = Texture(torch.rand(3, *side, generator=generator), af.ColorSpace.LIN_REC709)
+    for scale in (1.5, 4.0):
+        result = stylized(
+            Material("x", {"base_color": texture}), style=style, features="random", style_size=None, style_scale=scale
+        )
+        assert result["base_color"].data.isfinite().all()
+
+
+def test_the_smallest_sprite_on_a_large_canvas_gets_its_style(brick: Material, style: Path) -> None:
+    alpha = torch.zeros(1, SIDE, SIDE)
+    alpha[:, 20:22, 20:23] = 1
+    texture = replace(brick["base_color"], alpha=alpha, wrap="clamp")
+    result = stylized(Material("dot", {"base_color": texture}), style=style, coarsest=32, gutter=0)["base_color"].data
+    changed = (result != texture.data).any(0)
+    assert changed[20:22, 20:23].all()
+    assert int(changed.sum()) == 6
+
+
+def test_masks_that_meet_little_of_what_is_seen_are_told(brick: Material, style: Path, tmp_path: Path) -> None:
+    mask, alpha = half(tmp_path / "mask.png"), torch.ones(1, SIDE, SIDE)
+    alpha[:, :, : SIDE // 2] = 0
+    leaf = Material("leaf", {"base_color": replace(brick["base_color"], alpha=alpha, wrap="clamp")})
+    masked = {"file": style, "mask": mask}
+    for method in ("optimize", "wct"):
+        with pytest.raises(
+            StepError, match=r"base_color: no style goes anywhere: of what is seen, .*mask\.png covers 0"
+        ):
+            stylized(leaf, style=[masked], method=method)
+        _, _, flags = with_notes(leaf, style=[masked, {"file": style}], method=method)
+        assert ["mask.png covers 0.000% of base_color: too little, and is left out" in flag for flag in flags] == [True]
+
+
+def test_hidden_colors_are_seen_at_no_size(brick: Material, style: Path) -> None:
+    alpha = torch.ones(1, SIDE, SIDE)
+    alpha[:, :, 20:] = 0
+    colors = [torch.tensor(color)[:, None, None] for color in ([1.0, 0.0, 1.0], [0.0, 0.0, 0.0])]
+    results = []
+    for color in colors:
+        data = torch.where(alpha > 0, brick["base_color"].data, color)
+        leaf = Material("leaf", {"base_color": Texture(data, af.ColorSpace.LIN_REC709, "clamp", alpha)})
+        results.append(stylized(leaf, style=style, gutter=0, coarsest=32, iterations=10)["base_color"].data[:, :, :20])
+    assert torch.allclose(*results, atol=1e-4)
+
+
+def test_a_lamp_does_not_darken_the_rest(brick: Material, style: Path) -> None:
+    data = brick["base_color"].data.clone()
+    data[:, 5, 5] = 1000.0
+    lamp, plain = (
+        stylized(Material("x", {"base_color": replace(brick["base_color"], data=one)}), style=style)["base_color"].data
+        for one in (data, brick["base_color"].data)
+    )
+    assert (lamp - plain).abs().median() < 0.02
+    assert lamp[:, 5, 5].max() > 100
+
+
+def test_every_color_map_goes_on_telling_of_the_others(brick: Material, style: Path) -> None:
+    twice = Material("twice", {**brick, "diffuse_albedo": brick["base_color"]})
+    first, second = (
+        stylized(twice, style=style, coherence=coherence)["diffuse_albedo"].data for coherence in (0.0, 50.0)
+    )
+    assert not torch.allclose(first, second, atol=0.01)
 
 
 def test_what_is_transparent_does_not_count_and_keeps_its_colors(brick: Material, style: Path) -> None:
@@ -232,11 +310,26 @@ def test_cells_are_alike_wherever_they_are_and_do_not_bleed(style: Path) -> None
     assert not torch.allclose(first, cell, atol=0.05)
 
 
+@pytest.mark.parametrize("params", [{}, {"photorealistic": True}, {"method": "wct"}], ids=str)
+def test_a_cell_does_not_see_the_next(style: Path, tmp_path: Path, params: dict[str, object]) -> None:
+    """What the next cell looks like is nothing to a cell that alone has a style, at no size of the pyramid."""
+    cell, results = make_sample("brick", 32)["base_color"].data, []
+    mask = torch.zeros(32, 64)
+    mask[:, :32] = 1
+    styled = [{"file": style, "mask": write(tmp_path / "mask.png", mask)}]
+    for shade in (0.0, 1.0):
+        sheet = Texture(torch.cat([cell, torch.full_like(cell, shade)], 2), af.ColorSpace.LIN_REC709, "clamp")
+        made = stylized(Material("sheet", {"base_color": sheet}), style=styled, cells=(2, 1), coarsest=32, **params)
+        results.append(made["base_color"].data[:, :, :32])
+    assert torch.allclose(*results, atol=2e-3)
+    assert not torch.allclose(results[0], cell, atol=0.05)
+
+
 def test_maps_that_stay_are_told_of_as_before(brick: Material, style: Path) -> None:
     def told(material: Material) -> float:
         return mutual_information(hdr_encode(material["base_color"].data).mean(0), material["height"].data[0])
 
-    tied = stylized(brick, style=style, iterations=60)
+    tied = stylized(brick, style=style, iterations=60, coherence=5)
     free = stylized(brick, style=style, iterations=60, coherence=0)
     assert told(tied) > 0.7 * told(brick)
     assert told(tied) > 1.5 * told(free)
@@ -301,7 +394,10 @@ def test_what_cannot_be_is_refused(brick: Material, style: Path, tmp_path: Path)
         ({"style": text}, "text.png"),
         ({"style": [{"file": style, "mask": wide}]}, "wide.png: is 60×20, and base_color is 64×64"),
         ({"style": style, "islands": write(tmp_path / "black.png", torch.zeros(64, 64))}, "outside of all islands"),
-        ({"style": [{"file": style, "mask": tmp_path / "black.png"}]}, "black.png: is all black"),
+        (
+            {"style": [{"file": style, "mask": tmp_path / "black.png"}]},
+            "black.png covers 0.000%; paint white where a style goes",
+        ),
         ({"style": style, "cells": (3, 1)}, "not 3×1 cells"),
         ({"style": style, "maps": ("emission",)}, "none of emission is among its maps"),
         ({"style": style, "start": wide}, "other proportions"),
@@ -366,6 +462,17 @@ def fast(material: Material, **params: object) -> Material:
     context = af.Context(0, "float32", "cpu", lambda _: None, {}, MAPS)
     with torch.no_grad():
         return stylize_fast(material, FastParams(**params), context)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("side", [65, 97])
+def test_what_tiles_with_any_side_goes_on_tiling(side: int, style: Path, network: Path) -> None:
+    texture = replace(make_sample("stone", side)["base_color"], wrap="repeat")
+    own = Material("stone", {"base_color": texture})
+    shifted = Material("stone", {"base_color": texture.with_data(texture.data.roll((30, 30), (1, 2)))})
+    for step in (partial(fast, network=network), partial(stylized, style=style, method="wct")):
+        here, there = (look(step(one)) for one in (own, shifted))
+        assert seam_score(here) <= 1.2
+        assert seam_score(there) <= 1.2
 
 
 def test_a_network_of_one_style_is_applied(brick: Material, network: Path, tmp_path: Path) -> None:
