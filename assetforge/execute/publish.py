@@ -33,6 +33,7 @@ from assetforge.codecs.atomic import (
     write_atomically,
 )
 from assetforge.errors import OutputError
+from assetforge.store.json_text import parse
 from assetforge.store.results import Entry
 
 MARGIN = 2**20
@@ -99,8 +100,8 @@ def recover(journal: Path, root: Path) -> None:
     Raises RefusedError, with nothing touched, where the journal cannot be ours; OutputError where files are locked.
     """
     try:
-        note = _Journal.model_validate(json.loads(journal.read_bytes()))
-    except (OSError, ValueError, RecursionError) as error:  # ours is written whole or not at all
+        note = parse(_Journal, journal.read_bytes())
+    except (OSError, ValueError) as error:  # ours is written whole or not at all
         raise RefusedError("cannot be read") from error
     pairs = [(_below(root, temporary), _below(root, place)) for temporary, place in note.pairs]
     for temporary, place in pairs:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,6 +15,7 @@ from assetforge.codecs.formats import Depth
 from assetforge.material.camera import Camera
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.texture import Texture, Wrap
+from assetforge.store.json_text import parse
 
 _ALIGNMENT = 8
 
@@ -47,19 +48,20 @@ def load_maps(path: Path) -> tuple[dict[str, Texture], Depth | None] | None:
     """Read maps back; None where the file is damaged or gone, which costs no more than computing it again."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
-            meaning = json.loads(metadata["maps"])
+            metadata = file.metadata() or {}
+            meaning = parse(dict[str, tuple[ColorSpace, Wrap, Camera | None]], metadata["maps"])
             tensors = {name: cast("torch.Tensor", file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
         maps = {
             name: Texture(
                 tensors[name],
-                ColorSpace(space),
-                cast("Wrap", wrap),
+                space,
+                wrap,
                 tensors.get(f"{name}.alpha"),
-                Camera(**camera) if camera else None,
+                camera,
             )
             for name, (space, wrap, camera) in meaning.items()
         }
-        return maps, cast("Depth | None", metadata["depth"] or None)
-    except (SafetensorError, OSError, KeyError, ValueError):
+        depth = metadata["depth"]
+        return maps, cast("Depth", depth) if depth in get_args(Depth) else None
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError):
         return None

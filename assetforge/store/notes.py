@@ -8,12 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, FiniteFloat, JsonValue, TypeAdapter, field_validator
+
+from assetforge.codecs.regular import read_regular
+from assetforge.store.json_text import parse
 from assetforge.store.results import Store
 
 NOTES = ".notes"
 """Ending of notes in the store."""
 _CUT = "cut"
 _LEAST_SHOWN = 0.0005
+_LARGEST = 2**24
+"""Bytes of the notes of one result."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,22 @@ class Notes:
     values: Mapping[str, Any] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     """Why the result, though whole, is doubtful."""
+
+
+class _Kept(BaseModel):
+    """Notes as they lie in the store."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    notes: dict[str, JsonValue]
+    flags: list[str]
+
+    @field_validator("notes")
+    @classmethod
+    def _shares_are_numbers(cls, notes: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        TypeAdapter(dict[str, FiniteFloat]).validate_python(notes.get(_CUT, {}))
+        json.dumps(notes, allow_nan=False)
+        return notes
 
 
 def keep(store: Store, key: str, notes: Notes, *, replace: bool) -> None:
@@ -65,11 +87,11 @@ def _find(store: Store, key: str) -> Notes:
     if entry is None:
         return Notes()
     try:
-        data = json.loads(entry.path.read_bytes()) if entry.is_whole() else {}
-        return Notes(data["notes"], tuple(data["flags"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        kept = parse(_Kept, read_regular(entry.path, _LARGEST) if entry.is_whole() else b"")
+    except (OSError, ValueError):
         store.drop(entry)
         return Notes()
+    return Notes(kept.notes, tuple(kept.flags))
 
 
 def _write(path: Path, text: str) -> None:

@@ -15,14 +15,20 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
+
+from pydantic import BaseModel
 
 from assetforge.codecs.atomic import create_atomically, synchronize, temporary, write_atomically
+from assetforge.codecs.regular import read_regular
 from assetforge.pipeline.pipeline import Pipeline
+from assetforge.store.json_text import parse
 
 NOTE = ".json"
 MARK = "assetforge-store.txt"
 """Tells a shared store from an empty folder."""
 DAY = 86_400.0
+_LARGEST_NOTE = 2**16
 _DIGITS = 16
 """Digits of a content's sha256 in the name of its file."""
 
@@ -158,13 +164,19 @@ def _announced(entry: Entry, *, replace: bool) -> Entry:
     return entry
 
 
+class _Note(BaseModel):
+    file: str
+    size: int
+    sha256: str
+
+
 def _entry(note: Path) -> Entry | None:
     try:
-        said = json.loads(note.read_bytes())
-        name = str(said["file"])
-        entry = Entry(note.with_name(name), int(said["size"]), str(said["sha256"]), note)
-        return entry if entry.path.stat().st_size == entry.size else None
-    except (OSError, ValueError, KeyError, TypeError):
+        said = parse(_Note, read_regular(note, _LARGEST_NOTE))
+        entry = Entry(note.with_name(said.file), said.size, said.sha256, note)
+        stat = entry.path.lstat()  # a link in a store that others write to may lead anywhere
+        return entry if S_ISREG(stat.st_mode) and stat.st_size == entry.size else None
+    except (OSError, ValueError):
         return None
 
 

@@ -13,10 +13,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from assetforge.codecs.atomic import file_name, write_atomically
+from assetforge.codecs.regular import read_regular
 from assetforge.errors import OutputError, UsageError
 from assetforge.pipeline.pipeline import Pipeline
+from assetforge.store.json_text import parse
 from assetforge.store.runs import is_held
 
+_LARGEST = 2**24
 SHOWN = 200
 """Names of each kind that are written down: there may be very many."""
 
@@ -88,10 +91,10 @@ def write(pipeline: Pipeline, queue: Queue) -> None:
 def read(pipeline: Pipeline) -> dict[str, Any] | None:
     """Return what the daemon of a pipeline is doing, or None where none is at work."""
     try:
-        data: dict[str, Any] = json.loads(_file(pipeline, "json").read_bytes())
+        queue = parse(Queue, read_regular(_file(pipeline, "json"), _LARGEST))
     except (OSError, ValueError):
         return None
-    return data if is_held(_file(pipeline, "lock")) else None
+    return asdict(queue) if is_held(_file(pipeline, "lock")) else None
 
 
 def _file(pipeline: Pipeline, ending: str) -> Path:

@@ -88,7 +88,7 @@ def shapes(path: Path) -> dict[str, tuple[int, ...]]:
             length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
             header = json.loads(file.read(min(length, _LARGEST_HEADER)))
         return {name: tuple(header[name]["shape"]) for name in sorted(header) if name != "__metadata__"}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, error) from error
 
 
