@@ -63,10 +63,12 @@ def transferred(  # noqa: PLR0913
         picture: Tensor = decoder(moved[None].contiguous(memory_format=torch.channels_last))[0]
         return picture
 
-    whole = extended(torch.stack([*begun, *masks]), AROUND, BOTTLENECK, repeat=tiles)
+    odd = bool(height % BOTTLENECK or width % BOTTLENECK)
+    around = AROUND if tiles and odd else 0  # what repeats after an odd length is seen to go on, and cut off again
+    whole = extended(torch.stack([*begun, *masks]), around, BOTTLENECK, repeat=tiles)
     result = torch.empty_like(whole[:3])
-    map_tiles(whole, drawn, Tiling(_TILE, AROUND, 1, repeat=False), result, progress)
-    result = result[:, AROUND : AROUND + height, AROUND : AROUND + width].clamp(0, 1)
+    map_tiles(whole, drawn, Tiling(_TILE, AROUND, 1, repeat=tiles), result, progress)
+    result = result[:, around : around + height, around : around + width].clamp(0, 1)
     like = [(weight, [Style(begun, seen=None if weight is None else weight[None])]) for weight, _ in parts]
     return in_colors(result, like, 1.0)
 
