@@ -12,7 +12,7 @@ from torch import Tensor
 from assetforge.codecs import exif
 from assetforge.codecs.color import meaning_of, to_linear
 from assetforge.codecs.formats import Depth
-from assetforge.codecs.raster import FormatError, Pixels, Raster, depth_of
+from assetforge.codecs.raster import MAX_BYTES, FormatError, Pixels, Raster, depth_of
 from assetforge.codecs.read import naming_source, read
 from assetforge.codecs.reading import PLAIN
 from assetforge.codecs.reading import Reading as Reading
@@ -54,7 +54,7 @@ def decode(
     Raises SourceError that names the file and what is wrong with it, AccessError where it cannot be read just now.
     """
     with naming_source(name or str(path)):
-        raster = read(read_regular(path), path.suffix, reading.layer, profile=reading.profile)
+        raster = read(read_regular(path, MAX_BYTES), path.suffix, reading.layer, profile=reading.profile)
         decoded = _decoded(raster, spec, reading)
     return replace(decoded, texture=for_steps(decoded.texture, spec)) if unit else decoded
 

@@ -87,7 +87,7 @@ def _least_size(file: BinaryIO, size: int, start: bytes) -> float:
     """Return the size that the headers of the other formats ask for; raise CutOffError where they are not whole."""
     file.seek(0)
     if start == b"\x76\x2f\x31\x01":
-        exr_chunks.check(file.read())
+        exr_chunks.check(exr_chunks.FileContent(file, size))
         return size
     if start == psd_sections.SIGNATURE:
         return psd_sections.end(file)
@@ -97,7 +97,7 @@ def _least_size(file: BinaryIO, size: int, start: bytes) -> float:
 def _is_whole_tiff(file: BinaryIO, size: int, order: str) -> bool:
     try:
         (directory,) = struct.unpack(f"{order}I", _piece(file, 4, 4))
-        entries = dict(_entries(file, order, directory))
+        entries = dict(_entries(file, size, order, directory))
     except struct.error:
         return False
     pieces = [
@@ -108,14 +108,17 @@ def _is_whole_tiff(file: BinaryIO, size: int, order: str) -> bool:
     return bool(pieces) and all(offset > 0 and offset + count <= size for offset, count in pieces)
 
 
-def _entries(file: BinaryIO, order: str, directory: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Yield the tags of a TIFF directory that hold unsigned integers."""
+def _entries(file: BinaryIO, size: int, order: str, directory: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield the tags of a TIFF directory that hold unsigned integers, and lie within the size of the file."""
     if directory == 0:  # it is written last
         return
     (count,) = struct.unpack(f"{order}H", _piece(file, directory, 2))
     for tag, kind, length, value in struct.iter_unpack(f"{order}HHI4s", _piece(file, directory + 2, 12 * count)):
         if kind in _SIZES and tag in (*_OFFSETS, *_COUNTS):
             layout = f"{order}{length}{_SIZES[kind]}"
-            size = struct.calcsize(layout)
+            needed = struct.calcsize(layout)
             (at,) = struct.unpack(f"{order}I", value)
-            yield tag, struct.unpack(layout, value[:size] if size <= len(value) else _piece(file, at, size))
+            if needed <= len(value):
+                yield tag, struct.unpack(layout, value[:needed])
+            elif at + needed <= size:  # or a header could ask for all the memory that there is
+                yield tag, struct.unpack(layout, _piece(file, at, needed))

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol, overload
 
 from assetforge.codecs.raster import CutOffError, FormatError, check_size
 
@@ -20,6 +21,47 @@ _LINES = (1, 1, 1, 16, 32, 16, 32, 32, 32, 256, 256, 32)
 _MIPMAP, _RIPMAP = 1, 2
 _CHANNEL_BYTES = 16
 """What follows the name of a channel in the list of channels."""
+_LONGEST_NAME, _LARGEST_VALUE = 256, 2**26
+"""Bytes of the name and the value of an attribute: names have 255 at most, and the largest value is a preview."""
+_AT_ONCE = 2**16
+"""Entries of a table that are looked at together."""
+
+
+class Content(Protocol):
+    """A file's bytes: all of them, or those that are asked for."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    @overload
+    def __getitem__(self, key: int, /) -> int: ...
+    @overload
+    def __getitem__(self, key: slice, /) -> bytes: ...
+
+
+class FileContent:
+    """The bytes of an opened file, of which only those are read that are asked for."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        """Keep a file of such a size, in bytes."""
+        self._file, self._size = file, size
+
+    def __len__(self) -> int:
+        """Return its size."""
+        return self._size
+
+    @overload
+    def __getitem__(self, key: int, /) -> int: ...
+    @overload
+    def __getitem__(self, key: slice, /) -> bytes: ...
+    def __getitem__(self, key: int | slice, /) -> int | bytes:
+        """Read a byte, or several that follow each other."""
+        if isinstance(key, int):
+            return self[key : key + 1][0]
+        start, stop, _ = key.indices(self._size)
+        self._file.seek(start)
+        return self._file.read(max(0, stop - start))
 
 
 @dataclass(frozen=True)
@@ -69,7 +111,7 @@ class _Header:
             position = end + 1 + _CHANNEL_BYTES
 
 
-def check(content: bytes) -> None:
+def check(content: Content) -> None:
     """Raise FormatError where a file does not hold all that its headers and its table announce."""
     with _naming_damage():
         headers, position, part_bytes = _read_headers(content)
@@ -80,7 +122,7 @@ def check(content: bytes) -> None:
             position += 8 * header.chunks
 
 
-def channel_names(content: bytes) -> list[str]:
+def channel_names(content: Content) -> list[str]:
     """Return the names of the channels of all parts; raise FormatError where the headers cannot be read."""
     with _naming_damage():
         headers, _, _ = _read_headers(content)
@@ -96,9 +138,9 @@ def _naming_damage() -> Iterator[None]:
         raise CutOffError("is cut off or damaged: its headers cannot be read") from error
 
 
-def _read_headers(content: bytes) -> tuple[list[_Header], int, int]:
+def _read_headers(content: Content) -> tuple[list[_Header], int, int]:
     """Return the headers, the place of the first table, and the bytes by which a chunk names its part."""
-    (version,) = struct.unpack_from("<I", content, _VERSION_AT)
+    (version,) = struct.unpack("<I", content[_VERSION_AT : _VERSION_AT + 4])
     if version & _DEEP:
         raise FormatError("holds deep pixels; flatten it")
     headers, position = _headers(content, multipart=bool(version & _MULTIPART))
@@ -107,7 +149,7 @@ def _read_headers(content: bytes) -> tuple[list[_Header], int, int]:
     return headers, position, 4 if version & _MULTIPART else 0
 
 
-def _headers(content: bytes, *, multipart: bool) -> tuple[list[_Header], int]:
+def _headers(content: Content, *, multipart: bool) -> tuple[list[_Header], int]:
     headers, position = [], _HEADERS_AT
     while True:
         header, position = _header(content, position)
@@ -118,18 +160,26 @@ def _headers(content: bytes, *, multipart: bool) -> tuple[list[_Header], int]:
             return headers, position + 1
 
 
-def _header(content: bytes, position: int) -> tuple[_Header, int]:
+def _header(content: Content, position: int) -> tuple[_Header, int]:
     """Read one header: name, type, size and value of each attribute, up to an empty name."""
     attributes: dict[bytes, bytes] = {}
     while content[position]:
-        end = content.index(b"\0", position)
-        name, position = content[position:end], content.index(b"\0", end + 1) + 1
-        (size,) = struct.unpack_from("<i", content, position)
-        if size < 0 or position + 4 + size > len(content):
+        name, position = _name(content, position)
+        _, position = _name(content, position)
+        (size,) = struct.unpack("<i", content[position : position + 4])
+        if not 0 <= size <= _LARGEST_VALUE or position + 4 + size > len(content):
             raise CutOffError
         attributes[name] = content[position + 4 : position + 4 + size]
         position += 4 + size
     return _Header(attributes), position + 1
+
+
+def _name(content: Content, position: int) -> tuple[bytes, int]:
+    """Return a name that ends with 0, and the place after it."""
+    name, end, _ = content[position : position + _LONGEST_NAME].partition(b"\0")
+    if not end:
+        raise CutOffError
+    return name, position + len(name) + 1
 
 
 def _tiles(width: int, height: int, tile_width: int, tile_height: int, mode: int) -> int:
@@ -149,12 +199,14 @@ def _halved(size: int, longest: int, *, up: bool) -> list[int]:
     return [max(-(-size // 2**level) if up else size >> level, 1) for level in range(levels + 1)]
 
 
-def _check_chunks(content: bytes, position: int, count: int, leader: int) -> None:
+def _check_chunks(content: Content, position: int, count: int, leader: int) -> None:
     """Follow offsets to their chunks: `leader` bytes of where it belongs, size, data."""
-    for offset in struct.unpack_from(f"<{count}Q", content, position):
-        start = offset + leader + 4
-        if offset == 0 or start > len(content):
-            raise CutOffError
-        (size,) = struct.unpack_from("<i", content, start - 4)
-        if size < 0 or start + size > len(content):
-            raise CutOffError
+    for first in range(0, count, _AT_ONCE):
+        table = content[position + 8 * first : position + 8 * min(first + _AT_ONCE, count)]
+        for (offset,) in struct.iter_unpack("<Q", table):
+            start = offset + leader + 4
+            if offset == 0 or start > len(content):
+                raise CutOffError
+            (size,) = struct.unpack("<i", content[start - 4 : start])
+            if size < 0 or start + size > len(content):
+                raise CutOffError

@@ -34,6 +34,8 @@ GRAY, PALETTE, ALPHA_BIT = 0, 3, 4
 _HEADER_END, _COLOR_TYPE_AT = 33, 25
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """Bit depths by color type: gray, RGB, palette, gray and alpha, RGBA."""
+_READ = (b"IDAT", b"IEND", b"PLTE", b"tRNS", b"iCCP", b"eXIf", b"acTL", b"cICP")
+"""Chunks that are looked at; of others there may be any number."""
 _SRGB = bytes([1, 13, 0, 1])
 """The code points of sRGB in a chunk cICP: primaries, transfer, matrix, full range (ITU-T H.273)."""
 
@@ -69,7 +71,7 @@ def read(content: bytes) -> Raster:
     """
     walk = _chunks(content)
     header = _header(next(walk))
-    chunks = [*walk]
+    chunks = [chunk for chunk in walk if chunk.kind in _READ]
     if not any(chunk.kind == b"IDAT" for chunk in chunks):
         raise FormatError("is damaged: it has no pixels")
     found = {chunk.kind: bytes(chunk.body) for chunk in chunks if chunk.kind != b"IDAT"}

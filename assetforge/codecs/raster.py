@@ -15,6 +15,8 @@ from assetforge.codecs.formats import Depth
 MAX_PIXELS = 2**28
 """Most pixels that a file may declare, 16384²: larger headers are lies or bombs."""
 
+MAX_BYTES = 2**32
+"""Of a file: as many as the most pixels have, in four channels of float."""
 MAX_SIDE = 1_000_000
 """Most pixels in a row or column: libpng reads no more."""
 

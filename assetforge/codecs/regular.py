@@ -20,7 +20,7 @@ def read_regular(path: Path, most: int = sys.maxsize) -> bytes:
     with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > most:
             raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
-        return file.read(-1 if most == sys.maxsize else most)
+        return file.read()
 
 
 def _opener(path: str, flags: int) -> int:

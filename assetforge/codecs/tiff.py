@@ -32,6 +32,10 @@ MOST_SAMPLES = 4
 OLD_JPEG, JPEG = 6, 7
 _BY_LIBTIFF = (2, 3, 4, OLD_JPEG)
 """Compressions: those of fax, and JPEG as TIFF 6.0 had it."""
+_PLAIN = (1, 5, 8, 32773, 32946, 34925, 50000)
+"""Compressions that know nothing of pixels: none, LZW, deflate, PackBits, deflate as it was, LZMA, Zstandard."""
+_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+"""Markers of JPEG that are followed by the size of the picture."""
 _REDUCED, _MASK = 1, 4
 """Bits of the tag NewSubfileType."""
 _SUBFILE = 254
@@ -50,6 +54,7 @@ def read(content: bytes) -> Raster:
             check_size(page.imagewidth, page.imagelength)
             _check_kind(page)
             _check_ends(page, len(content))
+            _check_packing(page, content)
             if page.compression in _BY_LIBTIFF:
                 raster = replace(_by_libtiff(content, page), flags=flags)
             else:
@@ -133,6 +138,35 @@ def _check_ends(page: Any, length: int) -> None:
     whole = all(offset and count and offset + count <= length for offset, count in places)
     if not whole or (len(places) < math.prod(page.chunked) and page.compression != OLD_JPEG):
         raise CutOffError
+
+
+def _check_packing(page: Any, content: bytes) -> None:
+    """Refuse pieces that are pictures of another size than the tags say: the reader would unpack all of them."""
+    if page.compression in (*_PLAIN, *_BY_LIBTIFF):
+        return
+    if page.compression != JPEG:
+        raise FormatError("is packed in a way that is not read; write deflate, LZW or no compression")
+    most = page.tilelength, page.tilewidth
+    if not page.is_tiled:
+        most = min(page.rowsperstrip, page.imagelength), page.imagewidth
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        height, width = _jpeg_size(content[offset : offset + count])
+        if height > most[0] or width > most[1]:
+            raise FormatError(f"is damaged: a piece of it is {width}×{height} pixels large")
+
+
+def _jpeg_size(content: bytes) -> tuple[int, int]:
+    """Return height and width of a JPEG picture, as its frame says (ITU-T T.81, B.2.2)."""
+    position = 2
+    while position + 9 <= len(content):
+        marker, length = content[position + 1], int.from_bytes(content[position + 2 : position + 4], "big")
+        if content[position] != 0xFF or length < 2:
+            break
+        if marker in _FRAMES:
+            height, width = (int.from_bytes(content[position + at : position + at + 2], "big") for at in (5, 7))
+            return height, width
+        position += 2 + length
+    raise FormatError("is damaged: a piece of it is no JPEG")
 
 
 def _channels_last(pixels: Pixels, page: Any) -> Pixels:

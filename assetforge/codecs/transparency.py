@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from assetforge.codecs import bmp, exr_chunks, pillow_files, png, psd, tiff
 from assetforge.codecs.formats import Readable
-from assetforge.codecs.raster import FormatError
+from assetforge.codecs.raster import MAX_BYTES, FormatError
 from assetforge.codecs.read import kind_of, naming_source, read
 from assetforge.codecs.reading import PLAIN, Reading
 from assetforge.codecs.regular import open_regular, read_regular
@@ -29,7 +29,7 @@ def has_transparency(path: Path, reading: Reading = PLAIN, name: str | None = No
     with naming_source(name or str(path)):
         if not _may_have_alpha(path):
             return False
-        raster = read(read_regular(path), path.suffix, reading.layer, profile=reading.profile)
+        raster = read(read_regular(path, MAX_BYTES), path.suffix, reading.layer, profile=reading.profile)
         if raster.alpha is None:
             return False
         opaque = 1 if raster.is_float else (255 if raster.alpha.itemsize == 1 else 65535)

@@ -17,6 +17,7 @@ from assetforge.codecs.decode import Decoded, decode, for_steps
 from assetforge.codecs.encode import encode
 from assetforge.codecs.formats import DEPTHS, Depth
 from assetforge.codecs.limits import cut_share
+from assetforge.codecs.raster import MAX_BYTES
 from assetforge.codecs.regular import read_regular
 from assetforge.codecs.verify import verify
 from assetforge.errors import AssetForgeError, ChangedError, StepError
@@ -273,7 +274,7 @@ def _as_it_is(output: Output, workplace: Workplace) -> bytes | None:
     name, origin = next(iter(output.maps.items()))
     if not isinstance(origin, SourceMap) or output.format.container != "jpg":
         return None
-    content = read_regular(origin.path)
+    content = read_regular(origin.path, MAX_BYTES)
     if hashlib.sha256(content).hexdigest() != origin.sha256:
         raise ChangedError(str(origin.path), "was changed while it was read", "run again")
     spec, reading = workplace.specs[name], origin.input.reading

@@ -9,12 +9,15 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from assetforge.pipeline.document import OnDoneSection
 
 _TIME_LIMIT = 60.0
+_MOST_READ = 2**16
+"""Bytes of a reply, which says nothing that matters."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+"""Seconds to wait after a receiver failed, the first time and when it goes on failing."""
 _PATIENCE = 10.0
 """Seconds to wait at the end for what has not been told yet."""
 MOST = 10_000
@@ -27,6 +30,7 @@ class Notifier:
     def __init__(self, section: OnDoneSection, folder: Path) -> None:
         self._section, self._folder = section, folder
         self._troubles: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._closing = threading.Event()
         self._results: queue.Queue[Mapping[str, Any] | None] = queue.Queue(MOST)
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -45,6 +49,7 @@ class Notifier:
 
     def close(self) -> None:
         """Tell what there is left to tell, but do not wait for ever."""
+        self._closing.set()
         try:
             self._results.put(None, timeout=_PATIENCE)
         except queue.Full:
@@ -52,26 +57,39 @@ class Notifier:
         self._thread.join(_PATIENCE)
 
     def _work(self) -> None:
+        pause = _FIRST_PAUSE
         while (result := self._results.get()) is not None:
-            content = json.dumps(result, ensure_ascii=False).encode()
             try:
-                if self._section.run:
-                    self._run(self._section.run, content)
-                if self._section.post:
-                    _post(self._section.post, content)
-            except (OSError, URLError, subprocess.SubprocessError) as error:
+                self._tell(json.dumps(result, ensure_ascii=False).encode(errors="backslashreplace"))
+            except Exception as error:  # noqa: BLE001  whatever a receiver does, the next result is told, too
                 self._troubles.put(f"on_done: {_reason(error)}")
+                self._closing.wait(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                pause = _FIRST_PAUSE
+
+    def _tell(self, content: bytes) -> None:
+        if self._section.run:
+            self._run(self._section.run, content)
+        if self._section.post:
+            _post(self._section.post, content)
 
     def _run(self, command: tuple[str, ...], content: bytes) -> None:
         subprocess.run(  # noqa: S603  the pipeline's author says what to run
-            command, input=content, cwd=self._folder, capture_output=True, timeout=_TIME_LIMIT, check=True
+            command,
+            input=content,
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=_TIME_LIMIT,
+            check=True,
         )
 
 
 def _post(url: str, content: bytes) -> None:
     request = Request(url, content, {"Content-Type": "application/json"})  # noqa: S310  a pattern allows only http
     with urlopen(request, timeout=_TIME_LIMIT) as response:  # noqa: S310
-        response.read()
+        response.read(_MOST_READ)
 
 
 def _reason(error: Exception) -> str:
