@@ -66,7 +66,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     Raises StoreError where it was written by a newer AssetForge, or cannot be opened.
     """
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # logs are nobody else's business
         try:
             return _open_patiently(path)
         except sqlite3.DatabaseError as error:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from conftest import Forge
 
 from assetforge.errors import AccessError, StoreError
 from assetforge.store.schema import MIGRATIONS, open_database
@@ -159,3 +161,16 @@ def test_many_processes_may_open_a_new_state_at_once(tmp_path: Path) -> None:
     command = [sys.executable, "-c", OPEN_MANY, str(tmp_path)]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(6)]
     assert [process.communicate()[1] for process in processes] == [""] * 6
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+def test_the_state_is_its_users_own_and_outputs_are_as_always(project: Path, forge: Forge) -> None:
+    before = os.umask(0o022)
+    try:
+        assert forge("run", "pipeline.yaml").returncode == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((project / ".assetforge").stat().st_mode) == 0o700
+    outputs = [path for path in (project / "build").rglob("*") if path.is_file()]
+    assert outputs
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o644 for path in outputs)
