@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 
 import click
 
@@ -48,8 +49,9 @@ def prune(opened: Opened, unused_for: str, to_size: str | None, dry_run: bool) -
     """Drop results that have not been used for long. They are computed again if they are ever needed."""
     with opened.build() as build:
         store = build.store
-    dropped = _unneeded(list(store.entries()), _seconds(unused_for), _size(to_size))
+    unneeded = _unneeded(store.entries(), _seconds(unused_for), _size(to_size))
     leftovers = list(store.leftovers())
+    dropped = [entry for when, entry in unneeded if entry.used == when]  # not what a run has just asked for
     if not dry_run:
         for entry in dropped:
             entry.remove()
@@ -73,7 +75,7 @@ def _verify(store: Store) -> int:
     damaged = count = 0
     for entry in store.entries():
         count += 1
-        if not entry.is_whole():
+        if not entry.is_whole() and entry.used is not None:  # else it was dropped meanwhile
             damaged += 1
             say(f"damaged  {entry.path}", color="red", err=True)
             entry.remove()
@@ -81,15 +83,15 @@ def _verify(store: Store) -> int:
     return DAMAGED if damaged else 0
 
 
-def _unneeded(entries: list[Entry], seconds: float, size: int | None) -> list[Entry]:
-    """Choose the entries that are old, then the oldest of the others until the rest fits."""
-    used = sorted(((entry.used, entry) for entry in entries), key=lambda pair: pair[0])
+def _unneeded(entries: Iterable[Entry], seconds: float, size: int | None) -> list[tuple[float, Entry]]:
+    """Choose the entries that are old, then the oldest of the others until the rest fits; each with its last use."""
+    used = sorted(((when, entry) for entry in entries if (when := entry.used) is not None), key=lambda pair: pair[0])
     limit = time.time() - seconds
-    dropped = [entry for when, entry in used if when < limit]
+    dropped = [(when, entry) for when, entry in used if when < limit]
     left = sum(entry.size for when, entry in used if when >= limit)
     for when, entry in used:
         if size is not None and when >= limit and left > size:
-            dropped.append(entry)
+            dropped.append((when, entry))
             left -= entry.size
     return dropped
 

@@ -44,9 +44,12 @@ class Entry:
     """The file that says all this."""
 
     @property
-    def used(self) -> float:
-        """When it was last used, to a day, in seconds since 1970."""
-        return self.note.stat().st_mtime
+    def used(self) -> float | None:
+        """When it was last used, to a day, in seconds since 1970; None where somebody has dropped it meanwhile."""
+        try:
+            return self.note.stat().st_mtime
+        except FileNotFoundError:
+            return None
 
     def is_whole(self) -> bool:
         """Read all of it and tell whether it is what was put in."""
@@ -183,5 +186,5 @@ def _entry(note: Path) -> Entry | None:
 def _touch(entry: Entry) -> None:
     """Note that a result was used, at most once a day; a store that cannot be written does not care."""
     with suppress(OSError):
-        if time.time() - entry.used > DAY:
+        if time.time() - (entry.used or 0.0) > DAY:
             os.utime(entry.note)

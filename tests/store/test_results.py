@@ -218,3 +218,24 @@ def test_dropping_what_was_replaced_leaves_the_new_one(tmp_path: Path) -> None:
     store.drop(old)
     assert store.find(KEY, ".png") == new
     assert new.is_whole()
+
+
+def test_prunes_verification_and_runs_at_once_disturb_nobody(project: Path, forge: Forge) -> None:
+    """Whatever one drops while another lists it: no traceback, no false alarm, and all outputs in the end."""
+    command = [sys.executable, "-m", "assetforge"]
+    for _ in range(3):
+        calls = [["run", "pipeline.yaml", "--force"], *[["store", "prune", "pipeline.yaml", "--to-size", "0"]] * 3]
+        calls += [["store", "verify", "pipeline.yaml"], ["store", "info", "pipeline.yaml"]]
+        begun = [
+            subprocess.Popen(
+                [*command, *call], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            for call in calls
+        ]
+        for process, call in zip(begun, calls, strict=True):
+            said, _ = process.communicate(timeout=120)
+            assert process.returncode == 0, (call, said)
+            assert "Traceback" not in said
+            assert "damaged  " not in said
+    assert forge("run", "pipeline.yaml").returncode == 0
+    assert len([path for path in (project / "build").rglob("*") if path.is_file()]) == 4
