@@ -50,4 +50,4 @@ def test_an_iteration_costs_little_more_than_its_network(side: int) -> None:
     alone, iteration = fastest(backbone, lambda: objective(picture, 0))
     threads = torch.get_num_threads()
     print(f"\n{side}², {threads} threads: iteration {iteration * 1e3:.0f} ms, {iteration / alone:.2f} of its network")  # noqa: T201
-    assert iteration < 2 * alone
+    assert iteration < 2.5 * alone
