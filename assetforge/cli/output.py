@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +17,15 @@ from assetforge.errors import printable, printable_name
 from assetforge.events import Event
 
 _OUT, _ERR = 1, 2
+_COMMAND = re.compile(r"^(\s*)(::|##\[)", re.MULTILINE)
+"""How a line begins that a build server takes for an order to itself: an annotation, a variable, a mask."""
 _PROSE = ("error", "problem", "what", "why")
 """Fields of events that may have several lines; all others are names."""
 
 
 def say(text: str, color: str | None = None, *, err: bool = False) -> None:
     """Print a text, in a color where the terminal has some; to standard error if it is trouble."""
-    click.secho(printable(text), fg=color, err=err)
+    click.secho(_COMMAND.sub(r"\1\\\2", printable(text)), fg=color, err=err)
 
 
 def spelled(event: Event) -> Event:
