@@ -118,7 +118,7 @@ def stylize(  # noqa: PLR0913
         )
         regions = _regions(pieces, small, styles_here, size[0] / content.shape[1], seen_here, views, settings)
         near = [Anchor(laid.picture(one.picture), laid.weight(one.weight)) for one in anchors]
-        planes_here = {name: laid.picture(plane[None])[0] for name, plane in planes.items()}
+        planes_here = {name: laid.plane(plane[None])[0] for name, plane in planes.items()}
         tied = ties(views[0].of(small).mean(0), planes_here, seen_here) if planes_here else None
         worth = settings.worth if size == sizes[-1] else replace(settings.worth, near=None)
         objective = Objective(pieces, small, views, regions, worth, Near(near, tied), seed)
@@ -191,7 +191,11 @@ class _Laid:
 
     def picture(self, pixels: Tensor) -> Tensor:
         """Return a picture (C, H, W) in this size."""
-        return self._resized(pixels, mirrored=True).clamp(0, 1)
+        return self.plane(pixels).clamp(0, 1)
+
+    def plane(self, values: Tensor) -> Tensor:
+        """Return what another map holds, (1, H, W) of any range, in this size."""
+        return self._resized(values, mirrored=True)
 
     def weight(self, weight: Tensor) -> Tensor:
         """Return a weight (1, H, W) in this size; between cells it is 0."""

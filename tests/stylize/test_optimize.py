@@ -275,3 +275,15 @@ def test_cells_come_apart_and_together_again() -> None:
     assert torch.equal(sheet.together(apart), pixels)
     assert torch.equal(apart[:, 16, 16:36], pixels[:, 0, :20])
     assert torch.equal(apart[:, 16, 15], pixels[:, 0, 1])
+
+
+def test_what_ties_hold_may_be_of_any_range() -> None:
+    """Steep slopes and heights beyond 1 tell as much as those between."""
+    plane = painting("wood").mean(0)
+    results = [
+        stylize(
+            picture("stone"), [Style(painting("wood"))], settings(steps=3), planes={"height": plane * scale - shift}
+        )
+        for scale, shift in ((1, 0), (8, 4))
+    ]
+    assert torch.allclose(*results, atol=1e-3)
