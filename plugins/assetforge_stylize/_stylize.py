@@ -103,11 +103,8 @@ class _Job:
         picture = result[: content.shape[0]]
         light = self._light(picture, own, scale)
         cover = self._cover(masks)
-        data = self._merged(light, cover, visible)
-        return {
-            self.name: texture.with_data(data),
-            **stack.restored(result[content.shape[0] :], _place(cover, visible)),
-        }
+        others = stack.restored(result[content.shape[0] :], _place(cover, visible))
+        return {self.name: texture.with_data(self._merged(light, cover, visible)), **others}
 
     def followed(self, after: Texture) -> dict[str, Texture]:
         """Return the other maps that follow what became of this one."""
@@ -281,9 +278,8 @@ class _Job:
         params = self.params
         if params.photorealistic:
             before = gray_of(own, params.space) if self._gray else own
-            picture = self._each(partial(screened_poisson, screen=_SCREEN, tiles=self._tiles), picture, before).clamp(
-                0, 1
-            )
+            solved = partial(screened_poisson, screen=_SCREEN, tiles=self._tiles)
+            picture = self._each(solved, picture, before).clamp(0, 1)
         if params.preserve_color in ("luma", "both"):
             gray = picture if self._gray else gray_of(picture, params.space)
             most = max(1.0, float(self.texture.data.max()))
@@ -295,15 +291,13 @@ class _Job:
     def _merged(self, light: Tensor, cover: Tensor | None, visible: Tensor | None) -> Tensor:
         """Leave the texture as it was where no style goes, and where it is hidden but for the gutter."""
         before, params = self.texture.data, self.params
-        if cover is None:
-            cover = torch.ones_like(before[:1])
-        mixed = (
-            light if bool((cover == 1).all()) else hdr_decode(torch.lerp(hdr_encode(before), hdr_encode(light), cover))
-        )
+        mixed = light
+        if cover is not None:
+            mixed = hdr_decode(torch.lerp(hdr_encode(before), hdr_encode(light), cover))
         if visible is not None:
             spread = partial(hidden_as_before, gutter=params.gutter, repeat=self._tiles)
             mixed = self._each(spread, mixed, before, visible)
-        return torch.where(cover == 0, before, mixed)
+        return mixed if cover is None else torch.where(cover == 0, before, mixed)
 
     def _cover(self, masks: Mapping[str, Tensor]) -> Tensor | None:
         """Return how much of each place has a style, (1, H, W), None where all has."""
