@@ -30,6 +30,7 @@ from assetforge_stylize._transport import Transport, whitened_colored
 _LEAST_VARIANCE = 0.02
 """Of the content's features, in parts of their power: what is flat is not held to the last bit."""
 _MOST_URGE = 8.0
+"""How many times as much the style counts as usual, where it is far: more would leave nothing of the content."""
 _TINY = 1e-12
 
 Seen = Sequence[Sequence[Tensor]]
