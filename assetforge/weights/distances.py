@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from assetforge.weights.features import mixed
+
 Loss = Literal["gram", "moments", "sliced"]
 
 _FAINTEST = 0.1
@@ -52,21 +54,24 @@ class Measure(Protocol):
         ...
 
 
-class _Products(torch.autograd.Function):
-    """The weighted sum of the products of all pairs of columns of (N, D): (D, D).
+class _RawMoments(torch.autograd.Function):
+    """The sums over all places of a layer (D, H, W), weighted by (H, W), of products of features and of features.
 
-    Autograd would multiply twice on the way back, as it does not know that both factors are one.
+    Returned is (D, D + 1). Autograd would multiply twice on the way back, as it does not know that both factors are
+    one.
     """
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, weight: Tensor | None) -> Tensor:
-        ctx.save_for_backward(values, weight)
-        return (values if weight is None else values * weight).T @ values
+    def forward(ctx: Any, layer: Tensor, weight: Tensor | None) -> Tensor:
+        ctx.save_for_backward(layer, weight)
+        values, weighted = _rows(layer), _rows(layer if weight is None else layer * weight)
+        return torch.cat([_symmetric(weighted, values), weighted.sum(0)[:, None]], 1)
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
-        values, weight = ctx.saved_tensors
-        changed = values @ (slope + slope.T)
+        layer, weight = ctx.saved_tensors
+        products, sums = slope[:, :-1], slope[:, -1]
+        changed = mixed(layer, products + products.T, sums)
         return (changed if weight is None else changed * weight), None
 
 
@@ -81,12 +86,9 @@ class _SecondOrder:
 
     @staticmethod
     def collect(layer: Tensor, weight: Tensor | None, share: float, _: torch.Generator, part: float = 1.0) -> Tensor:  # noqa: ARG004
-        values = _rows(layer)
-        column = None if weight is None else weight.reshape(-1, 1)
-        total = values.shape[0] if column is None else column.sum().clamp_min(_TINY)
-        means = (values if column is None else values * column).sum(0)
-        products: Tensor = _Products.apply(values, column)  # type: ignore[no-untyped-call]
-        return torch.cat([products, means[:, None]], 1) * (share / total)
+        total = layer[0].numel() if weight is None else weight.sum().clamp_min(_TINY)
+        sums: Tensor = _RawMoments.apply(layer, weight)  # type: ignore[no-untyped-call]
+        return sums * (share / total)
 
     @staticmethod
     def together(parts: Sequence[Tensor]) -> Tensor:
@@ -184,6 +186,14 @@ def _centered(collected: Tensor) -> tuple[Tensor, Tensor]:
     """Return the means (D, 1) and the covariance (D, D) of raw moments."""
     mean = collected[:, -1:]
     return mean, collected[:, :-1] - mean @ mean.T
+
+
+def _symmetric(left: Tensor, right: Tensor) -> Tensor:
+    """Return leftᵀ right, (D, D), where it is known to be symmetric: a quarter is not computed."""
+    half = left.shape[1] // 2
+    upper = left[:, :half].T @ right
+    lower = left[:, half:].T @ right[:, half:]
+    return torch.cat([upper, torch.cat([upper[:, half:].T, lower], 1)])
 
 
 def _rows(layer: Tensor) -> Tensor:

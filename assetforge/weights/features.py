@@ -203,6 +203,15 @@ class Vgg19:
 
     def __call__(self, picture: Tensor, border: Border) -> list[Tensor]:
         """Return relu1_1, relu2_1 and so on of a picture, or of several of one size, (*, 3, H, W)."""
+        return [x.reshape(*picture.shape[:-3], *x.shape[1:]) for x in self._found(picture, border, None)]
+
+    def inside(self, window: Tensor) -> list[Tensor]:
+        """Return the layers of a picture whose sides `stride` divides, given with `reach` pixels all around."""
+        height, width = (side - 2 * self.reach for side in window.shape[-2:])
+        return [x.squeeze(0) for x in self._found(window, "valid", (height, width))]
+
+    def _found(self, picture: Tensor, border: Border, middle: tuple[int, int] | None) -> list[Tensor]:
+        """Return the layers (N, C, H, W), or the middles of them, given the size of the finest."""
         x = (picture - self.tensors["mean"][:, None, None]) * self.tensors["scale"][:, None, None]
         x = x.reshape(-1, *x.shape[-3:]).contiguous(memory_format=torch.channels_last)  # it is faster
         found: list[Tensor] = []
@@ -211,14 +220,15 @@ class Vgg19:
                 x = halve(x, border)
             weight, bias = (self.tensors[f"{layer.name}.{part}"] for part in ("weight", "bias"))
             x = F.relu_(convolve(x, weight, bias, border))
-            if _is_first(layer):
-                found.append(x.reshape(*picture.shape[:-3], *x.shape[1:]))
+            if not _is_first(layer):
+                continue
+            if middle is None:
+                found.append(x)
+            else:
+                height, width = (side >> len(found) for side in middle)
+                x, seen = _Middle.apply(x, height, width)  # type: ignore[no-untyped-call]
+                found.append(seen)
         return found
-
-    def inside(self, window: Tensor) -> list[Tensor]:
-        """Return the layers of a picture whose sides `stride` divides, given with `reach` pixels all around."""
-        height, width = (side - 2 * self.reach for side in window.shape[-2:])
-        return [center(layer, height >> octave, width >> octave) for octave, layer in enumerate(self(window, "valid"))]
 
     def depth(self, _: tuple[int, int]) -> int:
         """Return how many layers there are, at any size."""
@@ -249,6 +259,28 @@ def center(x: Tensor, height: int, width: int) -> Tensor:
     """Return the middle of (*, H, W)."""
     top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
     return x[..., top : top + height, left : left + width]
+
+
+class _Middle(torch.autograd.Function):
+    """A layer, to go on with, and a copy of its middle.
+
+    On the way back, the slope of the middle is added where it lies: autograd would fill a whole layer with zeros, put
+    the middle in, and add that.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+        ctx.set_materialize_grads(False)
+        ctx.shape, ctx.size = x.shape, (height, width)
+        return x.detach(), center(x, height, width).contiguous(memory_format=torch.channels_last)
+
+    @staticmethod
+    def backward(ctx: Any, deeper: Tensor | None, seen: Tensor | None) -> tuple[Tensor | None, None, None]:
+        if deeper is None and seen is not None:
+            deeper = seen.new_zeros(ctx.shape).contiguous(memory_format=torch.channels_last)
+        if deeper is not None and seen is not None:
+            center(deeper, *ctx.size).add_(seen)
+        return deeper, None, None
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, border: Border) -> Tensor:
@@ -305,6 +337,14 @@ def _edges(side: int, around: int, *, repeat: bool) -> Iterator[tuple[int, int]]
         low, high = at, around + side + at
         yield low, low + side if repeat else 2 * around - low
         yield high, high - side if repeat else 2 * (around + side - 1) - high
+
+
+def mixed(layer: Tensor, matrix: Tensor, bias: Tensor) -> Tensor:
+    """Return a layer (D, H, W) whose features are mixed by a matrix (E, D), and moved by (E,): (E, H, W)."""
+    # A convolution of a batch of lines is led to oneDNN, which on AMD's processors multiplies two to three times as
+    # fast as what products of matrices, and convolutions of a single picture, are led to.
+    lines = layer.permute(1, 0, 2)[:, :, None]
+    return F.conv2d(lines, matrix[:, :, None, None], bias)[:, :, 0].permute(1, 0, 2)
 
 
 def halve(x: Tensor, border: Border) -> Tensor:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from assetforge.weights.features import mixed
+
 Moments = tuple[Tensor, Tensor]
 """Means (D, 1) and covariance (D, D)."""
 
@@ -25,9 +27,7 @@ class Transport:
 
     def __call__(self, layer: Tensor) -> Tensor:
         """Return the features, carried over."""
-        rows = layer.permute(1, 2, 0).flatten(0, 1)  # as layers lie in memory
-        moved = torch.addmm(self.after.T - self.before.T @ self.matrix.T, rows, self.matrix.T)
-        return moved.reshape(*layer.shape[1:], layer.shape[0]).permute(2, 0, 1)
+        return mixed(layer, self.matrix, (self.after - self.matrix @ self.before)[:, 0])
 
     def part(self, strength: float) -> Transport:
         """Return the map that goes such a part of the way."""

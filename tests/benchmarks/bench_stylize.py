@@ -15,6 +15,8 @@ from assetforge.weights.distances import Moments
 from assetforge.weights.features import Vgg19
 
 ROUNDS = 9
+MOST = {256: 1.7, 512: 1.15}
+"""What around the pieces of a small picture is computed twice weighs more."""
 
 
 def fastest(*functions: Callable[[], object]) -> list[float]:
@@ -50,4 +52,4 @@ def test_an_iteration_costs_little_more_than_its_network(side: int) -> None:
     alone, iteration = fastest(backbone, lambda: objective(picture, 0))
     threads = torch.get_num_threads()
     print(f"\n{side}², {threads} threads: iteration {iteration * 1e3:.0f} ms, {iteration / alone:.2f} of its network")  # noqa: T201
-    assert iteration < 2.5 * alone
+    assert iteration < MOST[side] * alone

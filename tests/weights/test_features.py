@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from assetforge.weights.adding import add
-from assetforge.weights.features import Features, Vgg19, random_features
+from assetforge.weights.features import Features, Vgg19, center, random_features
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +90,17 @@ def test_a_window_gives_the_layers_of_what_is_inside_it(network: Features) -> No
         factor = 192 // layer.shape[1]
         part = slice(64 // factor, 128 // factor)
         assert torch.allclose(inside, layer[:, part, part], atol=1e-4 * float(layer.abs().max()))
+
+
+def test_slopes_of_a_window_are_those_of_the_middles_of_its_layers(network: Features) -> None:
+    around = network.reach
+    window = picture(32 + 2 * around, 48 + 2 * around).requires_grad_()
+    seen = network.inside(window)
+    cut = [center(layer, *one.shape[1:]) for layer, one in zip(network(window, "valid"), seen, strict=True)]
+    slopes = [torch.randn(layer.shape, generator=torch.Generator().manual_seed(0)) for layer in seen]
+    for chosen in (range(len(seen)), range(len(seen) - 1)):  # the deepest need not count
+        ours, theirs = (
+            torch.autograd.grad([layers[at] for at in chosen], window, [slopes[at] for at in chosen], retain_graph=True)
+            for layers in (seen, cut)
+        )
+        assert torch.allclose(ours[0], theirs[0], atol=1e-5 * float(theirs[0].abs().max()))
