@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageFile, JpegImagePlugin, TgaImagePlugin, WebPImagePlugin
 
 from assetforge.codecs import exif, icc
-from assetforge.codecs.raster import FormatError, Pixels, Raster, check_size, orient
+from assetforge.codecs.raster import CutOffError, FormatError, Pixels, Raster, check_size, orient
 from assetforge.codecs.reading import ProfileUse
 
 Kind = Literal["JPEG", "WebP", "TGA"]
@@ -30,6 +30,8 @@ _ALPHA_MODES = ("RGBA", "LA", "PA")
 
 def read(content: bytes, kind: Kind, use: ProfileUse = "embedded") -> Raster:
     """Read a file of one of these kinds."""
+    if kind == "WebP":
+        check_size(*_webp_size(content))
     with opened(io.BytesIO(content), kind) as image:
         check_size(*image.size)
         image.load()
@@ -41,6 +43,22 @@ def read(content: bytes, kind: Kind, use: ProfileUse = "embedded") -> Raster:
         flags = ("is animated; its first frame is read",) if getattr(image, "n_frames", 1) > 1 else ()
         indices = orient(np.asarray(image)[:, :, None], orientation) if image.mode == "P" else None
         return Raster(orient(_pixels(image), orientation), embedded, indices=indices, shot=shot, flags=flags)
+
+
+def _webp_size(content: bytes) -> tuple[int, int]:
+    """Return the size that a WebP file declares: opening it already makes room for two pictures.
+
+    Google, "WebP Container Specification"; RFC 6386, 9.1; "WebP Lossless Bitstream", 3.
+    """
+    chunk, data = content[12:16], content[20:30]
+    if len(data) < 10:
+        raise CutOffError
+    if chunk == b"VP8X":
+        return 1 + int.from_bytes(data[4:7], "little"), 1 + int.from_bytes(data[7:10], "little")
+    if chunk == b"VP8L":
+        bits = int.from_bytes(data[1:5], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    return int.from_bytes(data[6:8], "little") & 0x3FFF, int.from_bytes(data[8:10], "little") & 0x3FFF
 
 
 @contextmanager

@@ -10,10 +10,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from assetforge.codecs.allowance import declare, most_pixels
 from assetforge.codecs.formats import Depth
-
-MAX_PIXELS = 2**28
-"""Most pixels that a file may declare, 16384²: larger headers are lies or bombs."""
 
 MAX_BYTES = 2**32
 """Of a file: as many as the most pixels have, in four channels of float."""
@@ -33,6 +31,10 @@ Primaries = tuple[tuple[float, float], ...]
 
 class FormatError(Exception):
     """A file is not what it claims to be; the text says how."""
+
+
+class LimitError(FormatError):
+    """A file asks for more than is allowed."""
 
 
 class CutOffError(FormatError):
@@ -100,9 +102,10 @@ def check_size(width: int, height: int) -> None:
     """Refuse a declared size that is empty or too large, before anything is allocated for it."""
     if width < 1 or height < 1:
         raise FormatError(f"declares a size of {width}×{height} pixels")
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        most = f"more than {MAX_PIXELS}, or {MAX_SIDE} on a side,"
-        raise FormatError(f"declares {width}×{height} pixels; {most} are not read")
+    if width * height > most_pixels() or max(width, height) > MAX_SIDE:
+        most = f"more than {most_pixels()} (`limits: {{pixels: …}}`), or {MAX_SIDE} on a side,"
+        raise LimitError(f"declares {width}×{height} pixels; {most} are not read")
+    declare(width * height)
 
 
 def orient(pixels: Pixels, orientation: int) -> Pixels:

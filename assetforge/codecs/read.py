@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from assetforge.codecs import bmp, exr, extras, hdr, pillow_files, png, psd, tiff
 from assetforge.codecs.ends import LFS_POINTER
 from assetforge.codecs.formats import READABLE, Readable
-from assetforge.codecs.raster import FormatError, Raster
+from assetforge.codecs.raster import FormatError, LimitError, Raster
 from assetforge.codecs.reading import ProfileUse
 from assetforge.errors import AccessError, SourceError
 
@@ -79,11 +79,27 @@ def naming_source(shown: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise AccessError(shown, f"cannot be read ({error.strerror})", "check that it is there, and yours") from error
+    except LimitError as error:
+        raise AccessError(shown, *_in_two(error)) from error
     except MemoryError as error:
-        raise AccessError(shown, "cannot be read (there is not enough memory)", "free some and run again") from error
+        raise _no_memory(shown) from error
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):  # torch has no exception of its own for that
+            raise
+        raise _no_memory(shown) from error
     except FormatError as error:
-        what, _, instead = str(error).partition("; ")
-        raise SourceError(shown, what, instead) from error
+        raise SourceError(shown, *_in_two(error)) from error
+
+
+def _in_two(error: FormatError) -> tuple[str, str]:
+    """Return what is wrong, and what to do instead."""
+    what, _, instead = str(error).partition("; ")
+    return what, instead
+
+
+def _no_memory(shown: str) -> AccessError:
+    what = "cannot be read (it takes more memory than is free, or than its pixels need)"
+    return AccessError(shown, what, "free some, raise `limits: {memory: …}`, or write the file anew")
 
 
 def kind_of(content: bytes, suffix: str) -> Readable:

@@ -119,7 +119,7 @@ class Inline:
         setup = self.template
         workplace = Workplace(
             f"inline-{pool}", setup.run, setup.pipeline, setup.outputs, setup.store, setup.specs, setup.green,
-            setup.precision, self.device, self.hooks, self.emit,
+            setup.precision, setup.limits, self.device, self.hooks, self.emit,
         )  # fmt: skip
         return InlineWorker(workplace, pool, inbox)
 

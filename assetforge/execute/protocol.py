@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from assetforge.codecs.allowance import Limits
 from assetforge.codecs.reading import Green
 from assetforge.errors import StepError
 from assetforge.material.map_spec import MapSpec
@@ -40,6 +41,7 @@ class Setup:
     specs: Mapping[str, MapSpec]
     green: Green
     precision: Precision
+    limits: Limits
     device: str | None
     """The device to compute on, or None for a worker that only reads and writes files."""
     plugins: Mapping[str, str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from assetforge.codecs.verify import verify
 from assetforge.errors import AssetForgeError, ChangedError, StepError
 from assetforge.events import StepProgress, StepStarted
 from assetforge.execute import results
+from assetforge.execute.memory import reading
 from assetforge.execute.notebook import Notebook
 from assetforge.execute.publish import DamagedError
 from assetforge.execute.stages import MAPS, Compute, Done, Read, Write
@@ -42,12 +44,13 @@ SMALLEST_TILES = 8
 """Tiles are made at most this many times smaller when a device runs out of memory."""
 
 
-def read(stage: Read, store: Store) -> Done:
+def read(stage: Read, workplace: Workplace) -> Done:
     """Decode sources into the scratch folder, as their files have them; keep what is doubtful about them."""
     stage.scratch.mkdir(parents=True, exist_ok=True)
     for source in stage.sources:
-        decoded = _decode(source)
-        notes.keep(store, source.key, Notes(flags=decoded.flags), replace=stage.anew)
+        with reading(workplace.limits, source.path) if workplace.alone else nullcontext():
+            decoded = _decode(source)
+        notes.keep(workplace.store, source.key, Notes(flags=decoded.flags), replace=stage.anew)
         maps = {source.input.spec.name: decoded.texture}
         results.save_maps(_scratch(stage.scratch, source.key), maps, decoded.depth)
     return Done(_size(stage.scratch))

@@ -20,6 +20,7 @@ from typing import IO, NoReturn
 from assetforge.errors import AssetForgeError, PluginError, Problem
 from assetforge.events import Event, StepProgress
 from assetforge.execute.devices import CPU, resolve_device, same_kind
+from assetforge.execute.memory import limit_memory
 from assetforge.execute.protocol import STACK_SIGNAL, STAGE_END, Setup, receive, send, unpack
 from assetforge.execute.publish import DamagedError
 from assetforge.execute.stages import Damaged, Failed, Happened, Ready, Reply, failure
@@ -115,7 +116,9 @@ def _refuse_changed(registry: Registry, setup: Setup) -> None:
 def _workplace(setup: Setup, registry: Registry, answers: IO[bytes], undisturbed: threading.Lock) -> Workplace:
     device: str = CPU
     devices: tuple[str, ...] = (CPU,)
-    if setup.device is not None:
+    if setup.device is None:
+        limit_memory(setup.limits.memory or 2**63)
+    else:
         _die_with_the_host()
         device = resolve_device(setup.device)
         devices = tuple(same_kind(setup.device, device))
@@ -130,10 +133,12 @@ def _workplace(setup: Setup, registry: Registry, answers: IO[bytes], undisturbed
         setup.specs,
         setup.green,
         setup.precision,
+        setup.limits,
         device,
         registry.hooks,
         sparing(lambda event: send(answers, Happened(event))),
         undisturbed,
+        alone=setup.device is None,
     )
 
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from assetforge.codecs.allowance import Limits, allowing
 from assetforge.codecs.reading import Green
 from assetforge.errors import StepError
 from assetforge.events import Event
@@ -35,11 +36,14 @@ class Workplace:
     specs: Mapping[str, MapSpec]
     green: Green
     precision: Precision
+    limits: Limits
     device: str
     hooks: Hooks
     emit: Callable[[Event], None]
     undisturbed: AbstractContextManager[object] = field(default_factory=nullcontext)
     """Inside it, the process is not ended by its host's end."""
+    alone: bool = False
+    """Whether this process only reads and writes files, so that its memory may be limited by what a file needs."""
 
 
 def perform(stage: Stage, workplace: Workplace) -> Done:
@@ -53,14 +57,15 @@ def perform(stage: Stage, workplace: Workplace) -> Done:
 
     from assetforge.execute import work
 
-    match stage:
-        case Read():
-            return work.read(stage, workplace.store)
-        case Compute():
-            return work.compute(stage, workplace)
-        case Write():
-            work.encode_outputs(stage, workplace)
-            return _publish(stage, workplace)
+    with allowing(workplace.limits):
+        match stage:
+            case Read():
+                return work.read(stage, workplace)
+            case Compute():
+                return work.compute(stage, workplace)
+            case Write():
+                work.encode_outputs(stage, workplace)
+                return _publish(stage, workplace)
 
 
 def _publish(stage: Write, workplace: Workplace) -> Done:

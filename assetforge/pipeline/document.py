@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema, model_validator
 from pydantic_core import CoreSchema
 
+from assetforge.codecs.allowance import MAX_PIXELS
 from assetforge.codecs.formats import FORMATS, MOST_EFFORT, MOST_QUALITY
 from assetforge.codecs.reading import Channel, Green, ProfileUse
 from assetforge.params import Memory
@@ -121,6 +122,16 @@ class WatchSection(_Section):
     """Whom to tell of each result."""
 
 
+class LimitsSection(_Section):
+    """What a source file may ask for. It changes no result: what asks for more is an error."""
+
+    pixels: int = Field(default=MAX_PIXELS, gt=0)
+    """Most pixels of a file."""
+    memory: Memory | None = Field(default=None, ge=2**30)
+    """Most memory of a process that reads and writes files, such as `6 GiB`, on Linux; by default, four fifths of the
+    machine's. Whatever it is, reading a file takes no more than 512 MiB and 128 bytes for each of its pixels."""
+
+
 class PipelineSection(_Section):
     """A pipeline file."""
 
@@ -148,6 +159,8 @@ class PipelineSection(_Section):
     """Sets of values by name, such as `preview: {scale: 2}`, which `--profile` puts over those of the file."""
     attempts: int = Field(default=3, ge=1)
     """How often a step may fail on an asset before the asset is quarantined."""
+    limits: LimitsSection = LimitsSection()
+    """What a source file may ask for."""
     state: Path = Path(".assetforge")
     """Folder beside the pipeline that remembers earlier runs. It belongs to one machine and one checkout."""
     store: Path | None = None

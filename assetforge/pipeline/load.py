@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from assetforge.codecs.allowance import Limits
 from assetforge.codecs.regular import read_regular
 from assetforge.errors import PipelineError, Problem, is_text
 from assetforge.pipeline import marked_yaml
@@ -51,6 +52,7 @@ def load(file: Path, registry: Registry, definitions: Sequence[str] = (), profil
         outputs=outputs,
         precision="float32" if section.precision == "auto" else section.precision,
         attempts=section.attempts,
+        limits=Limits(section.limits.pixels, section.limits.memory),
         state=folder / section.state,
         store=folder / section.store if section.store else None,
         store_mode=section.store_mode,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from assetforge.codecs.allowance import Limits
 from assetforge.codecs.formats import Format
 from assetforge.codecs.reading import PLAIN, Green, Reading
 from assetforge.material.map_spec import MapSpec
@@ -89,6 +90,8 @@ class Pipeline:
     outputs: Outputs
     precision: Precision
     attempts: int
+    limits: Limits
+    """What a source file may ask for."""
     state: Path
     """The folder that remembers earlier runs."""
     store: Path | None

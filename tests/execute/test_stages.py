@@ -8,6 +8,7 @@ import pytest
 from execute.conftest import write_project
 
 from assetforge.build import Build
+from assetforge.codecs.allowance import Limits
 from assetforge.errors import StepError, UsageError
 from assetforge.execute import protocol
 from assetforge.execute.devices import check_device
@@ -72,7 +73,7 @@ def test_what_the_store_has_is_not_made_again(job: Job) -> None:
 
 
 def hiring(device: str, processes: int) -> Hiring:
-    setup = Setup("", NOWHERE, "", NOWHERE, NOWHERE, Store(NOWHERE), {}, "up", "float32", None, {}, "")
+    setup = Setup("", NOWHERE, "", NOWHERE, NOWHERE, Store(NOWHERE), {}, "up", "float32", Limits(), None, {}, "")
     return Hiring(setup, device, processes)
 
 
