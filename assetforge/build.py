@@ -13,6 +13,7 @@ from assetforge.errors import AssetForgeError, blamed_on
 from assetforge.events import Event, RunStarted
 from assetforge.execute.devices import check_device
 from assetforge.execute.manner import Manner
+from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.load import load as load_pipeline
 from assetforge.pipeline.load import special_variants
 from assetforge.pipeline.pipeline import Pipeline, Variant
@@ -34,9 +35,15 @@ Listener = Callable[[Event], None]
 class Build:
     """An opened pipeline. Use it as a context manager, so that its state is saved and closed."""
 
-    def __init__(self, file: Path, definitions: Sequence[str] = (), profile: str = "") -> None:
-        self.registry: Registry = load_plugins(file.absolute().parent)
-        self.pipeline: Pipeline = load_pipeline(file, self.registry, definitions, profile)
+    def __init__(
+        self,
+        file: Path,
+        definitions: Sequence[str] = (),
+        profile: str = "",
+        confinement: Confinement | None = None,
+    ) -> None:
+        self.registry: Registry = plugins_of(file, confinement)
+        self.pipeline: Pipeline = load_pipeline(file, self.registry, definitions, profile, confinement)
         self.state = State(self.pipeline.state, self.pipeline.id, self.pipeline.folder)
         self.warnings: tuple[str, ...] = self._missing_store()
         self.store = open_store(self.pipeline, shared=not self.warnings)
@@ -131,6 +138,11 @@ class Build:
                 self.registry.hooks.on_event(event=event)
 
         return emit
+
+
+def plugins_of(file: Path, confinement: Confinement | None) -> Registry:
+    """Load the plugins that a pipeline may use: those of its project only where that is allowed."""
+    return load_plugins(file.absolute().parent if confinement is None or "plugins" in confinement.allowed else None)
 
 
 def interrupt_on_termination() -> None:

@@ -6,6 +6,7 @@ from functools import partial
 
 import click
 
+from assetforge.build import plugins_of
 from assetforge.cli.options import Opened, build_options, warn, warn_of_plugins
 from assetforge.cli.output import say
 from assetforge.errors import count_of
@@ -14,7 +15,6 @@ from assetforge.pipeline.load import special_variants
 from assetforge.plan.check import plan_unread
 from assetforge.plan.jobs import Plan
 from assetforge.plugins import Registry
-from assetforge.plugins import load as load_plugins
 from assetforge.report import FAILED, OK
 
 _SHOWN = 20
@@ -28,7 +28,7 @@ def command(opened: Opened) -> int:
     Finds all that would keep an asset from being built, in every profile, as far as it is known without reading the
     sources' pixels: files that are missing or match twice, outputs that collide, steps that lack a map.
     """
-    registry = load_plugins(opened.file.absolute().parent)
+    registry = plugins_of(opened.file, opened.confinement)
     warn_of_plugins(registry)
     plans = [_plan(opened, registry, opened.profile)]
     plans += [_plan(opened, registry, profile) for profile in plans[0].pipeline.document.data.get("profiles") or {}]
@@ -46,5 +46,5 @@ def command(opened: Opened) -> int:
 
 
 def _plan(opened: Opened, registry: Registry, profile: str) -> Plan:
-    pipeline = load_pipeline(opened.file, registry, opened.definitions, profile)
+    pipeline = load_pipeline(opened.file, registry, opened.definitions, profile, opened.confinement)
     return plan_unread(pipeline, partial(special_variants, pipeline, registry))

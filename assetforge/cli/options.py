@@ -13,11 +13,14 @@ import click
 from assetforge.build import Build
 from assetforge.cli.output import say
 from assetforge.errors import UsageError
+from assetforge.pipeline.confinement import PERMISSIONS, Confinement, Permission
 from assetforge.plugins import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _DEFINE = "Set a value as though it stood in the file: scale=4, upscale.scale=4, seed=7, outputs.dir=out, sources=DIR."
+
+_CONFINE = "Refuse what the pipeline names outside of this folder, on_done, and plugins of the project."
 
 
 @dataclass(frozen=True)
@@ -27,24 +30,41 @@ class Opened:
     file: Path
     definitions: tuple[str, ...]
     profile: str
+    confinement: Confinement | None = None
 
     def build(self) -> Build:
         """Open it, and warn of plugins that are broken or slow."""
-        build = Build(self.file, self.definitions, self.profile)
+        build = Build(self.file, self.definitions, self.profile, self.confinement)
         warn_of_plugins(build.registry)
         warn(build.warnings)
         return build
 
 
 def build_options(function: F) -> F:
-    """Take PIPELINE, `--profile` and `-D`, and hand them over as `opened`."""
+    """Take PIPELINE, `--profile`, `-D`, `--confine` and `--allow`, and hand them over as `opened`."""
 
     @click.argument("pipeline", type=click.Path(path_type=Path))
     @click.option("--profile", default="", metavar="NAME", help="One of the pipeline's profiles.")
     @click.option("-D", "definitions", metavar="KEY=VALUE", multiple=True, help=_DEFINE)
+    @click.option("--confine", type=click.Path(path_type=Path), metavar="FOLDER", help=_CONFINE)
+    @click.option(
+        "--allow", type=click.Choice(PERMISSIONS), multiple=True, help="With --confine: allow it all the same."
+    )
     @wraps(function)
-    def wrapped(pipeline: Path, profile: str, definitions: tuple[str, ...], **others: Any) -> Any:
-        return function(opened=Opened(pipeline, definitions, profile), **others)
+    def wrapped(
+        pipeline: Path,
+        profile: str,
+        definitions: tuple[str, ...],
+        confine: Path | None,
+        allow: tuple[Permission, ...],
+        **others: Any,
+    ) -> Any:
+        if allow and confine is None:
+            raise UsageError("--allow", "says what --confine allows, which is not there", "add --confine FOLDER")
+        if confine is not None and not confine.is_dir():
+            raise UsageError("--confine", f"{confine} is not a folder", "name the folder of the project")
+        confinement = None if confine is None else Confinement.of(confine, allow)
+        return function(opened=Opened(pipeline, definitions, profile, confinement), **others)
 
     return wrapped  # type: ignore[return-value]
 

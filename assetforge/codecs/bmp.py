@@ -200,7 +200,10 @@ def _masks(content: bytes, head: Header) -> tuple[int, ...]:
     if head.compression == RAW or head.bits == 24:
         return _USUAL_MASKS[head.bits]
     count = 4 if head.size >= _V3 or head.compression == MASKS_AND_ALPHA else 3
-    masks = struct.unpack_from(f"<{count}I", content, _FILE_HEADER + _INFO)
+    try:
+        masks = struct.unpack_from(f"<{count}I", content, _FILE_HEADER + _INFO)
+    except struct.error as error:
+        raise CutOffError from error
     if not all(masks[:3]) or any(_gaps(mask) for mask in masks):
         raise FormatError("is damaged: its masks of red, green and blue make no sense")
     return masks

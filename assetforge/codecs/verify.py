@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+from assetforge.codecs.allowance import Limits, allowing
 from assetforge.codecs.encode import Maps
 from assetforge.codecs.formats import Format
 from assetforge.codecs.raster import FormatError
@@ -12,7 +15,8 @@ def verify(content: bytes, output_format: Format, maps: Maps) -> None:
     """Raise ValueError unless `content` decodes to pictures of the maps' size and channels."""
     for name, (texture, _) in maps.items():
         try:
-            raster = read(content, output_format.suffix, name if len(maps) > 1 else None)
+            with allowing(Limits(pixels=sys.maxsize)):  # it is our own
+                raster = read(content, output_format.suffix, name if len(maps) > 1 else None)
         except FormatError as error:
             raise ValueError(f"{name} was encoded as {output_format.name} into a file that {error}") from error
         height, width = texture.data.shape[1:]

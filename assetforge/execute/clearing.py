@@ -56,8 +56,14 @@ def remove_stale(needed: Collection[str], pipeline: Pipeline, state: State) -> I
 
 
 def _remove(name: str, pipeline: Pipeline, state: State) -> Iterator[Path]:
-    """Remove and yield an output, unless somebody has changed it since it was written, or makes it too."""
+    """Remove and yield an output, unless somebody has changed it since it was written, or makes it too.
+
+    What lies neither in the outputs' folder nor in the project stays, too: the state may be forged.
+    """
     path = pipeline.folder / name
+    folders = (pipeline.folder.resolve(), pipeline.outputs.root.resolve())
+    if not any(path.parent.resolve().is_relative_to(folder) for folder in folders):
+        return
     if state.output(name) == "as written" and not state.is_of_another(name):
         with suppress(OSError):
             path.unlink()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 import assetforge
+from assetforge.execute import environment
 from assetforge.execute.log import Log
 from assetforge.execute.protocol import STACK_SIGNAL, Setup, receive, send, unpack
 from assetforge.execute.stages import Gone, Pool, Ready, Reply, Stage
@@ -76,7 +77,7 @@ class SpawnedWorker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **settings(threads), "PYTHONPATH": _with_our_own()},
+            env={**environment.needed(), **settings(threads), "PYTHONPATH": _with_our_own()},
             start_new_session=True,
         )
         stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr

@@ -36,7 +36,8 @@ class Setup:
     run: Path
     pipeline: str
     outputs: Path
-    project: Path
+    project: Path | None
+    """The folder whose plugins may be used, if any."""
     store: Store
     specs: Mapping[str, MapSpec]
     green: Green

@@ -188,7 +188,7 @@ def _hire(office: Office, run: Run, manner: Manner) -> Hiring | Inline:
         run=run.folder,
         pipeline=pipeline.id,
         outputs=pipeline.outputs.root,
-        project=pipeline.folder,
+        project=pipeline.folder if pipeline.runs_plugins else None,
         store=office.store,
         specs=pipeline.specs,
         green=pipeline.outputs.green,

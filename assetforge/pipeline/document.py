@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema, model_validator
 from pydantic_core import CoreSchema
 
 from assetforge.codecs.allowance import MAX_PIXELS
@@ -15,6 +15,7 @@ from assetforge.params import Memory
 from assetforge.steps import Precision
 
 VERSION = 1
+_LEAST_MEMORY = 2**30
 
 FormatWord = Annotated[str, WithJsonSchema({"enum": list(FORMATS), "x-name": "format"})]
 Value = str | int | float | bool | None
@@ -122,12 +123,18 @@ class WatchSection(_Section):
     """Whom to tell of each result."""
 
 
+def _enough(memory: int) -> int:
+    if memory < _LEAST_MEMORY:
+        raise ValueError("should be at least 1 GiB, some of which a process takes by itself")
+    return memory
+
+
 class LimitsSection(_Section):
     """What a source file may ask for. It changes no result: what asks for more is an error."""
 
     pixels: int = Field(default=MAX_PIXELS, gt=0)
     """Most pixels of a file."""
-    memory: Memory | None = Field(default=None, ge=2**30)
+    memory: Annotated[Memory, AfterValidator(_enough)] | None = None
     """Most memory of a process that reads and writes files, such as `6 GiB`, on Linux; by default, four fifths of the
     machine's. Whatever it is, reading a file takes no more than 512 MiB and 128 bytes for each of its pixels."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from assetforge.errors import Problem
 from assetforge.pipeline import marked_yaml
+from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.marked_yaml import Document
 from assetforge.plugins import Registry
 
@@ -22,12 +23,19 @@ class Findings:
     folder: Path
     """The pipeline's own folder, which its paths start from."""
     problems: list[Problem] = field(default_factory=list)
+    confinement: Confinement | None = None
+    """What all paths must lie in, if anything."""
     broken_plugin: bool = False
     """Whether something is missing that a broken plugin may offer."""
 
     def add(self, path: marked_yaml.Path, what: str, instead: str = "", *, key: bool = False) -> None:
         """Note a mistake at a place in the document (or at its key)."""
         self.extend([Problem(self.document.place(path, key=key), what, instead)])
+
+    def check_inside(self, path: marked_yaml.Path, file: Path) -> None:
+        """Note where a place in the document names what it may not."""
+        if self.confinement is not None and not self.confinement.holds(file):
+            self.add(path, self.confinement.refusal, "name what lies there")
 
     def extend(self, problems: Sequence[Problem]) -> None:
         """Note mistakes, each once."""

@@ -9,13 +9,14 @@ from assetforge.codecs.allowance import Limits
 from assetforge.codecs.regular import read_regular
 from assetforge.errors import PipelineError, Problem, is_text
 from assetforge.pipeline import marked_yaml
+from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.document import PipelineSection
 from assetforge.pipeline.findings import Findings
 from assetforge.pipeline.inputs import resolve_inputs
 from assetforge.pipeline.marked_yaml import Document
 from assetforge.pipeline.outputs import resolve_outputs
 from assetforge.pipeline.overrides import apply_profile, define, override_asset, set_apart
-from assetforge.pipeline.pipeline import Pipeline, Variant
+from assetforge.pipeline.pipeline import Outputs, Pipeline, Variant
 from assetforge.pipeline.validate import validate
 from assetforge.pipeline.variants import resolve_variants
 from assetforge.plugins import Registry
@@ -24,19 +25,30 @@ _MOST_BYTES = 2**22
 """Of a pipeline, or of a file beside an asset."""
 
 
-def load(file: Path, registry: Registry, definitions: Sequence[str] = (), profile: str = "") -> Pipeline:
-    """Load a pipeline file with a profile and `key=value` definitions; raise PipelineError with every mistake."""
+def load(
+    file: Path,
+    registry: Registry,
+    definitions: Sequence[str] = (),
+    profile: str = "",
+    confinement: Confinement | None = None,
+) -> Pipeline:
+    """Load a pipeline file with a profile and `key=value` definitions; raise PipelineError with every mistake.
+
+    confinement: what all that the pipeline names must lie in, and what it may do; None for all that its user may.
+    """
     if not is_text(str(file.absolute())):
         raise PipelineError([Problem(str(file.absolute()), "its path is not UTF-8", "rename the file or its folders")])
     document = _mapping(file, "begin with `version: 1`")
     document = apply_profile(document, profile, registry)
     document = define(document, definitions, registry)
-    findings = Findings(document, registry, file.absolute().parent, list(document.problems))
+    findings = Findings(document, registry, file.absolute().parent, list(document.problems), confinement)
     section, problems = validate(PipelineSection, document, (), "field")
     findings.extend(problems)
     inputs = resolve_inputs(findings)
     variants = resolve_variants(findings)
     outputs = resolve_outputs(findings, inputs, variants)
+    if section is not None and outputs is not None and confinement is not None:
+        _confine(findings, section, outputs, confinement)
     if section is None or outputs is None or findings.problems:
         raise _error(findings)
     folder = findings.folder
@@ -59,16 +71,30 @@ def load(file: Path, registry: Registry, definitions: Sequence[str] = (), profil
         watch=section.watch,
         specs=dict(registry.maps),
         wrappers=dict(registry.wrappers),
+        confinement=confinement,
         document=document,
     )
+
+
+def _confine(findings: Findings, section: PipelineSection, outputs: Outputs, confinement: Confinement) -> None:
+    """Note what a pipeline names, or does, though it may not."""
+    findings.check_inside(("sources",), findings.folder / section.sources)
+    findings.check_inside(("state",), findings.folder / section.state)
+    findings.check_inside(("store",), findings.folder / (section.store or ""))
+    findings.check_inside(("outputs", "dir"), outputs.root)
+    told = section.watch.on_done
+    if (told.run or told.post) and "on_done" not in confinement.allowed:
+        findings.add(("watch", "on_done"), "is not allowed by --confine", "remove it, or allow it: --allow on_done")
 
 
 def special_variants(pipeline: Pipeline, registry: Registry, files: Sequence[Path]) -> tuple[Variant, ...]:
     """Resolve the variants of an asset that has override files; the later ones win. Raise PipelineError as `load`."""
     document = pipeline.document
     for file in files:
+        if pipeline.confinement is not None and not pipeline.confinement.holds(file):
+            raise PipelineError([Problem(str(file), pipeline.confinement.refusal, "remove the link")])
         document = override_asset(document, _mapping(file, "write `PARAMETER: value`"), registry)
-    findings = Findings(document, registry, pipeline.folder)
+    findings = Findings(document, registry, pipeline.folder, confinement=pipeline.confinement)
     variants = resolve_variants(findings)
     if findings.problems:
         raise _error(findings)

@@ -12,6 +12,7 @@ from assetforge.codecs.formats import Format
 from assetforge.codecs.reading import PLAIN, Green, Reading
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params
+from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.document import StoreMode, WatchSection
 from assetforge.pipeline.marked_yaml import Document
 from assetforge.pipeline.patterns import Pattern
@@ -102,6 +103,8 @@ class Pipeline:
     watch: WatchSection
     wrappers: Mapping[str, str]
     """The digest of each plugin that wraps steps."""
+    confinement: Confinement | None
+    """What all files must lie in, if anything."""
     document: Document = field(repr=False, compare=False)
     """What all this was resolved from."""
 
@@ -109,6 +112,11 @@ class Pipeline:
     def folder(self) -> Path:
         """The folder that relative paths start from."""
         return self.file.absolute().parent
+
+    @property
+    def runs_plugins(self) -> bool:
+        """Whether plugins of the project itself may be used."""
+        return self.confinement is None or "plugins" in self.confinement.allowed
 
     @property
     def id(self) -> str:

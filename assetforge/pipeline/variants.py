@@ -101,6 +101,7 @@ def _params(findings: Findings, model: type[Params], at: marked_yaml.Path) -> Pa
 def _resolve_files(findings: Findings, params: Params, at: marked_yaml.Path) -> Params:
     """Find the files that parameters name beside the pipeline."""
     for place, path in file_places(params).items():
+        findings.check_inside((*at, *place), findings.folder / path)
         if not (findings.folder / path).is_file():
             findings.add((*at, *place), f"there is no file {str(path)!r}", f"paths start from {findings.folder}")
     return with_files(params, lambda path: findings.folder / path)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+from assetforge.codecs.allowance import Limits, allowing
 from assetforge.codecs.transparency import has_transparency
 from assetforge.errors import Problem, SourceError
 from assetforge.pipeline.pipeline import Pipeline
@@ -21,7 +22,7 @@ def plan_unread(pipeline: Pipeline, special: SpecialVariants) -> Plan:
     Raises PipelineError where sources do not fit the patterns, or outputs collide.
     """
     plan = make_plan(pipeline, _NothingKnown(), special)
-    transparent = lru_cache(maxsize=None)(_is_transparent)
+    transparent = lru_cache(maxsize=None)(partial(_is_transparent, limits=pipeline.limits))
     jobs, doubts = [], []
     for job in plan.jobs:
         lost = [one for one in _without_alpha(job) if transparent(one.source)]
@@ -52,12 +53,13 @@ def _without_alpha(job: Job) -> Iterator[_Alpha]:
             yield _Alpha(name, sources[name], output)
 
 
-def _is_transparent(source: SourceMap) -> bool:
+def _is_transparent(source: SourceMap, limits: Limits) -> bool:
     spec = source.input.spec
     if not (spec.is_color or spec.kind == "vector"):
         return False
     try:
-        return has_transparency(source.path, source.input.reading)
+        with allowing(limits):
+            return has_transparency(source.path, source.input.reading)
     except SourceError:  # whoever reads all of it says what is wrong
         return False
 

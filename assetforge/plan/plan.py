@@ -12,7 +12,7 @@ from itertools import starmap
 from pathlib import Path
 
 from assetforge.codecs.reading import PLAIN, Reading
-from assetforge.errors import AssetForgeError, PipelineError, Problem, SourceError, is_text, printable_name
+from assetforge.errors import AssetForgeError, OutputError, PipelineError, Problem, SourceError, is_text, printable_name
 from assetforge.pipeline.pipeline import Pipeline, StepUse, Variant
 from assetforge.plan import keys
 from assetforge.plan.assets import Asset, find_assets
@@ -172,6 +172,8 @@ class _Planner:
             return Job(name, "failed", sources=sources, problem=problem, base=asset.name)
         if asset.conflict:
             return Job(name, "failed", sources=sources, problem=asset.conflict, base=asset.name)
+        if strays := self._strays(sources):
+            return Job(name, "failed", sources=sources, problem=strays, base=asset.name)
         if asset.missing:
             return Job(name, "incomplete", sources=sources, problem=asset.missing, base=asset.name)
         try:
@@ -185,6 +187,15 @@ class _Planner:
             flags = self.past.flags(name)
             return Job(name, "up to date", (), signature, sources, files, base=asset.name, flags=flags)
         return self._job(asset, prepared, name, signature, dict(zip(asset.sources, digests, strict=True)))
+
+    def _strays(self, sources: Iterable[str]) -> Problem | None:
+        """Return what is wrong with the first source that lies where it may not."""
+        confinement = self.pipeline.confinement
+        if confinement is None:
+            return None
+        paths = (self.pipeline.folder / source for source in sources)
+        found = next((path for path in paths if not confinement.holds(path)), None)
+        return None if found is None else Problem(str(found), confinement.refusal, "remove the link")
 
     def _job(
         self,
@@ -283,7 +294,10 @@ class _Planner:
             output_format,
             self.pipeline.outputs.green,
         )
-        return Output(key, file, self.pipeline.folder / file, output_format, chosen, followed)
+        path, confinement = self.pipeline.folder / file, self.pipeline.confinement
+        if confinement is not None and not confinement.holds(path.parent):
+            raise OutputError(str(path), confinement.refusal, "remove the link")
+        return Output(key, file, path, output_format, chosen, followed)
 
     def _job_facts(self, sources: Mapping[str, SourceMap], prepared: _Prepared, outputs: Iterable[Output]) -> Facts:
         formats = {name: output.format.name for output in outputs for name in output.maps}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assetforge.store.json_text import parse
 from assetforge.store.schema import transaction, writing
 
 
@@ -127,7 +128,10 @@ class Journal:
     def last_run(self) -> LastRun | None:
         """Return how the last run ended, if there was one."""
         row = self._one("select ended, exit_code, counts from runs where pipeline = ?", self._pipeline)
-        return LastRun(row[0], row[1], json.loads(row[2])) if row else None
+        try:
+            return LastRun(row[0], row[1], parse(dict[str, int], row[2])) if row else None
+        except ValueError:
+            return None
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         with writing(self._path), transaction(self._database):

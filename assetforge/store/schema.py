@@ -53,6 +53,16 @@ MIGRATIONS = (
 )
 """Statements that lead from each version to the next. Never change one that was released; add another."""
 
+_TEXTS = {
+    "files": "path sha256", "jobs": "pipeline asset signature sources facts",
+    "outputs": "pipeline asset path key sha256", "quarantine": "pipeline asset signature error log",
+    "claims": "pipeline asset run", "runs": "pipeline counts", "flags": "pipeline asset flags", "stale": "path sha256",
+}  # fmt: skip
+_NUMBERS = {
+    "files": "size mtime_ns inode", "outputs": "size mtime_ns inode", "stale": "size mtime_ns inode",
+    "quarantine": "attempts", "runs": "exit_code",
+}  # fmt: skip
+_JSON = {"runs": "counts", "flags": "flags"}
 PATIENCE = 60.0
 """Seconds to wait for another process that is writing."""
 _PAUSE = 0.02
@@ -97,6 +107,7 @@ def _open(path: Path) -> sqlite3.Connection:
         if _version(database) < len(MIGRATIONS):
             _migrate(database)
         _refuse_newer(_version(database), path)
+        _refuse_foreign(database)
     except BaseException:
         database.close()
         raise
@@ -107,6 +118,19 @@ def _refuse_newer(version: int, path: Path) -> None:
     if version > len(MIGRATIONS):
         what = f"was written by a newer AssetForge (schema {version}, known: {len(MIGRATIONS)})"
         raise StoreError(str(path), what, "upgrade AssetForge")
+
+
+def _refuse_foreign(database: sqlite3.Connection) -> None:
+    """Raise DatabaseError where rows are not what we would have written: SQLite keeps anything in any column."""
+    for kinds, test in (
+        (_TEXTS, "typeof({}) != 'text'"),
+        (_NUMBERS, "typeof({}) != 'integer'"),
+        (_JSON, "not json_valid({})"),
+    ):
+        for table, columns in kinds.items():
+            wrong = " or ".join(test.format(column) for column in columns.split())
+            if database.execute(f"select exists (select 1 from {table} where {wrong})").fetchone()[0]:  # noqa: S608
+                raise sqlite3.DatabaseError(f"{table} holds what AssetForge does not write")
 
 
 def _version(database: sqlite3.Connection) -> int:

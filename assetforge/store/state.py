@@ -14,6 +14,7 @@ from typing import Any, Literal
 from assetforge.codecs.regular import open_regular
 from assetforge.errors import AccessError
 from assetforge.store.journal import Journal, Quarantine
+from assetforge.store.json_text import parse
 from assetforge.store.schema import open_database, transaction, writing
 
 RACY_NS = 2 * 10**9
@@ -91,7 +92,7 @@ class State:
         rows = "select asset, signature, sources from jobs where pipeline = ?"
         self._jobs: dict[str, tuple[str, str, str]] = {row[0]: row for row in database.execute(rows, mine)}
         rows = "select asset, flags from flags where pipeline = ?"
-        self._flags = {asset: tuple(json.loads(flags)) for asset, flags in database.execute(rows, mine)}
+        self._flags = {asset: _flags(text) for asset, text in database.execute(rows, mine)}
         self.journal.load()
 
     def _at(self, name: str) -> str:
@@ -167,14 +168,16 @@ class State:
     def facts(self, asset: str) -> Mapping[str, Any]:
         """Return what a recorded job was made of, in full."""
         row = self._one("select facts from jobs where pipeline = ? and asset = ?", self.pipeline, asset)
-        facts: Mapping[str, Any] = json.loads(row[0])
-        return facts
+        try:
+            return parse(dict[str, Any], row[0])
+        except ValueError:  # they only tell why something is built anew
+            return {}
 
     def flags(self, asset: str, *, anew: bool = False) -> tuple[str, ...]:
         """Return why a recorded job's outputs are doubtful; `anew` sees what others have written, too."""
         if anew:
             row = self._one("select flags from flags where pipeline = ? and asset = ?", self.pipeline, asset)
-            return tuple(json.loads(row[0])) if row else ()
+            return _flags(row[0]) if row else ()
         return self._flags.get(asset, ())
 
     def confirm(self, asset: str, signature: str) -> None:
@@ -292,6 +295,13 @@ class State:
             self.save()
         finally:
             self._database.close()
+
+
+def _flags(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(parse(list[str], text))
+    except ValueError:
+        return ()
 
 
 def _sha256(path: str) -> str:

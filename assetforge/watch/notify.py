@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from assetforge.execute import environment
 from assetforge.pipeline.document import OnDoneSection
 
 _TIME_LIMIT = 60.0
@@ -79,6 +80,7 @@ class Notifier:
             command,
             input=content,
             cwd=self._folder,
+            env=environment.needed(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             timeout=_TIME_LIMIT,
