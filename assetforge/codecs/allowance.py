@@ -21,7 +21,7 @@ class Limits:
 
     pixels: int = MAX_PIXELS
     memory: int | None = None
-    """Bytes that a process which reads and writes files may take; None for a part of the machine's."""
+    """Bytes that a process which reads and writes files may take; None for what the file's pixels need."""
 
 
 def _ignore(_: int) -> None:

@@ -99,7 +99,7 @@ def _in_two(error: FormatError) -> tuple[str, str]:
 
 def _no_memory(shown: str) -> AccessError:
     what = "cannot be read (it takes more memory than is free, or than its pixels need)"
-    return AccessError(shown, what, "free some, raise `limits: {memory: …}`, or write the file anew")
+    return AccessError(shown, what, "free some, raise `limits: {memory: …}`, or write it anew")
 
 
 def kind_of(content: bytes, suffix: str) -> Readable:

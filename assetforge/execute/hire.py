@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from assetforge.events import Event
 from assetforge.execute.crew import Bounds, Inbox, InlineWorker, SpawnedWorker, Worker
 from assetforge.execute.devices import AUTO, CPU, resolve_device
+from assetforge.execute.memory import memory
 from assetforge.execute.protocol import Setup
 from assetforge.execute.stages import Pool, Ready
 from assetforge.execute.workplace import Workplace
 from assetforge.hookspecs import Hooks
 
-_UNKNOWN_MEMORY = 8 * 2**30
 _GPU_THREADS = 2
 _CPU_STEP_THREADS = 2
 
@@ -28,14 +28,6 @@ def cores() -> int:
     if told.isdigit() and int(told) > 0:
         return int(told)
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def memory() -> int:
-    """Return the bytes of memory of this machine."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return _UNKNOWN_MEMORY
 
 
 def likely_device(wanted: str) -> str:

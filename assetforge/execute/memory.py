@@ -5,6 +5,7 @@ Elsewhere, what a file declares is checked all the same, and what a library take
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,17 @@ from pathlib import Path
 
 from assetforge.codecs.allowance import BYTES_PER_PIXEL, UNASKED, Limits, allowing
 
+_UNKNOWN_MEMORY = 8 * 2**30
 _DATA_FIELD = 5
 """Of /proc/self/statm: pages that are private and writable, which is what RLIMIT_DATA counts."""
+
+
+def memory() -> int:
+    """Return the bytes of memory of this machine."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return _UNKNOWN_MEMORY
 
 
 def limit_memory(most: int) -> None:
@@ -28,8 +38,8 @@ def limit_memory(most: int) -> None:
 
 @contextmanager
 def reading(limits: Limits, path: Path) -> Iterator[None]:
-    """Read a file: until it tells how many pixels it has, little memory is there for it."""
-    if sys.platform != "linux":
+    """Read a file. Where the limits name no memory, its pixels do: little is there until it tells how many it has."""
+    if sys.platform != "linux" or limits.memory is not None:
         with allowing(limits):
             yield
         return
@@ -38,14 +48,16 @@ def reading(limits: Limits, path: Path) -> Iterator[None]:
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     ground = _taken() + UNASKED + 2 * (path.stat().st_size if path.is_file() else 0)
 
-    def allow(pixels: int) -> None:
-        needed = ground + BYTES_PER_PIXEL * pixels
-        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    def allow(size: int) -> None:
+        soft = size if hard == resource.RLIM_INFINITY else min(size, hard)
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
-    allow(0)
+    def declared(pixels: int) -> None:
+        allow(max(resource.getrlimit(resource.RLIMIT_DATA)[0], ground + BYTES_PER_PIXEL * pixels))
+
+    allow(ground)
     try:
-        with allowing(limits, allow):
+        with allowing(limits, declared):
             yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,7 +13,7 @@ from assetforge.errors import AssetForgeError, Problem
 from assetforge.events import AttemptFailed, Event, JobStarted, OutputRemoved, OutputWritten, Trouble
 from assetforge.execute.clearing import recover_dead, remove_gone, remove_stale
 from assetforge.execute.crew import Crew
-from assetforge.execute.hire import Hiring, Inline, likely_device, memory
+from assetforge.execute.hire import Hiring, Inline, likely_device
 from assetforge.execute.logs import Logs
 from assetforge.execute.manner import Manner
 from assetforge.execute.protocol import Setup
@@ -193,7 +193,7 @@ def _hire(office: Office, run: Run, manner: Manner) -> Hiring | Inline:
         specs=pipeline.specs,
         green=pipeline.outputs.green,
         precision=pipeline.precision,
-        limits=replace(pipeline.limits, memory=pipeline.limits.memory or memory() * 4 // 5),
+        limits=pipeline.limits,
         device=None,
         plugins={
             **pipeline.wrappers,

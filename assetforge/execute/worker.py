@@ -20,7 +20,7 @@ from typing import IO, NoReturn
 from assetforge.errors import AssetForgeError, PluginError, Problem
 from assetforge.events import Event, StepProgress
 from assetforge.execute.devices import CPU, resolve_device, same_kind
-from assetforge.execute.memory import limit_memory
+from assetforge.execute.memory import limit_memory, memory
 from assetforge.execute.protocol import STACK_SIGNAL, STAGE_END, Setup, receive, send, unpack
 from assetforge.execute.publish import DamagedError
 from assetforge.execute.stages import Damaged, Failed, Happened, Ready, Reply, failure
@@ -117,7 +117,7 @@ def _workplace(setup: Setup, registry: Registry, answers: IO[bytes], undisturbed
     device: str = CPU
     devices: tuple[str, ...] = (CPU,)
     if setup.device is None:
-        limit_memory(setup.limits.memory or 2**63)
+        limit_memory(setup.limits.memory or memory() * 4 // 5)
     else:
         _die_with_the_host()
         device = resolve_device(setup.device)

@@ -135,8 +135,8 @@ class LimitsSection(_Section):
     pixels: int = Field(default=MAX_PIXELS, gt=0)
     """Most pixels of a file."""
     memory: Annotated[Memory, AfterValidator(_enough)] | None = None
-    """Most memory of a process that reads and writes files, such as `6 GiB`, on Linux; by default, four fifths of the
-    machine's. Whatever it is, reading a file takes no more than 512 MiB and 128 bytes for each of its pixels."""
+    """Most memory of a process that reads and writes files, such as `6 GiB`, on Linux. By default, reading a file may
+    take 512 MiB, 128 bytes for each of its pixels and twice its size, and nothing four fifths of the machine's."""
 
 
 class PipelineSection(_Section):

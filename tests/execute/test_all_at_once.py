@@ -1,0 +1,71 @@
+"""All commands against each other, in two pipelines of one project, while sources change: nobody hangs or breaks."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from conftest import Forge, write_texture
+
+SECONDS = float(os.environ.get("ASSETFORGE_TOGETHER", "40"))
+"""How long; 300 it was, before this was published."""
+AT_ONCE = 5
+PATIENCE = 60.0
+"""Seconds that a command may take among so many others."""
+COMMANDS = (
+    ("run", "PIPELINE"), ("run", "PIPELINE", "--force"), ("run", "PIPELINE", "--only", "moss", "-D", "upscale.scale=4"),
+    ("run", "PIPELINE", "--workers", "0"), ("watch", "PIPELINE", "--once"), ("plan", "PIPELINE"), ("check", "PIPELINE"),
+    ("why", "PIPELINE", "brick"), ("status", "PIPELINE"), ("status", "PIPELINE", "--json"),
+    ("store", "info", "PIPELINE"), ("store", "verify", "PIPELINE"), ("store", "prune", "PIPELINE", "--to-size", "0"),
+    ("store", "prune", "PIPELINE", "--unused-for", "0d"),
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_all_commands_at_once_disturb_nobody(project: Path, forge: Forge) -> None:
+    text = (project / "pipeline.yaml").read_text()
+    (project / "other.yaml").write_text(text.replace("dir: build", "dir: other"))
+    until = time.monotonic() + SECONDS
+    with ThreadPoolExecutor(AT_ONCE + 1) as pool:
+        changes = pool.submit(_change_sources, project, until)
+        counts = list(pool.map(lambda seed: _commands(project, random.Random(seed), until), range(AT_ONCE)))
+        changes.result()
+    assert sum(counts) > AT_ONCE
+    for pipeline, folder in (("pipeline.yaml", "build"), ("other.yaml", "other")):
+        done = forge("run", pipeline)
+        assert done.returncode == 0, done.stderr
+        assert len([path for path in (project / folder).iterdir() if path.suffix == ".png"]) == 4
+        assert forge("store", "verify", pipeline).returncode == 0
+    assert not list((project / ".assetforge" / "runs").glob("*/"))
+
+
+def _change_sources(project: Path, until: float) -> None:
+    draw = random.Random(0)
+    while time.monotonic() < until:
+        beside = write_texture(project / "new.png", draw.randrange(1000))
+        beside.replace(project / "textures" / draw.choice(("moss_d.png", "sand_d.png")))
+        time.sleep(draw.random() * 3)
+
+
+def _commands(project: Path, draw: random.Random, until: float) -> int:
+    count = 0
+    while time.monotonic() < until:
+        pipeline = draw.choice(("pipeline.yaml", "other.yaml"))
+        arguments = [pipeline if part == "PIPELINE" else part for part in draw.choice(COMMANDS)]
+        done = subprocess.run(
+            [sys.executable, "-m", "assetforge", *arguments],
+            cwd=project, capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        said = done.stdout + done.stderr
+        assert "Traceback" not in said, (arguments, said)
+        assert "damaged  " not in said, (arguments, said)
+        expected = any(text in said for text in ("was changed while", "is being watched already"))
+        assert done.returncode == 0 or expected, (arguments, done.returncode, said)
+        count += 1
+    return count
