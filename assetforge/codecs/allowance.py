@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 MAX_PIXELS = 2**28
 """Most pixels that a file may declare, 16384², where the user says nothing else."""
+MAX_BYTES = 2**32
+"""Of a file: as many as the most pixels have, in four channels of float."""
 UNASKED = 512 * 2**20
 """Bytes that reading a file may take whatever its size: libraries, their tables, small copies."""
 BYTES_PER_PIXEL = 128

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from assetforge.codecs import exif
+from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.codecs.color import meaning_of, to_linear
 from assetforge.codecs.formats import Depth
-from assetforge.codecs.raster import MAX_BYTES, FormatError, Pixels, Raster, depth_of
+from assetforge.codecs.raster import FormatError, Pixels, Raster, depth_of
 from assetforge.codecs.read import naming_source, read
 from assetforge.codecs.reading import PLAIN
 from assetforge.codecs.reading import Reading as Reading

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from assetforge.codecs.allowance import declare, most_pixels
 from assetforge.codecs.formats import Depth
 
-MAX_BYTES = 2**32
-"""Of a file: as many as the most pixels have, in four channels of float."""
 MAX_SIDE = 1_000_000
 """Most pixels in a row or column: libpng reads no more."""
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from assetforge.codecs import bmp, exr_chunks, pillow_files, png, psd, tiff
+from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.codecs.formats import Readable
-from assetforge.codecs.raster import MAX_BYTES, FormatError
+from assetforge.codecs.raster import FormatError
 from assetforge.codecs.read import kind_of, naming_source, read
 from assetforge.codecs.reading import PLAIN, Reading
 from assetforge.codecs.regular import open_regular, read_regular

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.errors import AssetForgeError, Problem
 from assetforge.events import AttemptFailed, Event, JobStarted, OutputRemoved, OutputWritten, Trouble
 from assetforge.execute.clearing import recover_dead, remove_gone, remove_stale
@@ -245,7 +246,7 @@ class _SessionBooks(Books):
     def is_current(self, job: Job) -> bool:
         """Tell whether the job's sources are still those that it was planned with."""
         try:
-            digests = [self.office.state.digest(name) for name in job.sources]
+            digests = [self.office.state.digest(name, MAX_BYTES) for name in job.sources]
         except AssetForgeError:
             return False
         return digests == list(job.facts["sources"].values())

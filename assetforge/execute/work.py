@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 
 from assetforge import weights
+from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.codecs.as_is import passes_as_is
 from assetforge.codecs.decode import Decoded, decode, for_steps
 from assetforge.codecs.encode import encode
 from assetforge.codecs.formats import DEPTHS, Depth
 from assetforge.codecs.limits import cut_share
-from assetforge.codecs.raster import MAX_BYTES
 from assetforge.codecs.regular import read_regular
 from assetforge.codecs.verify import verify
 from assetforge.errors import AssetForgeError, ChangedError, StepError

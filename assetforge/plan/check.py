@@ -67,7 +67,7 @@ def _is_transparent(source: SourceMap, limits: Limits) -> bool:
 class _NothingKnown:
     """The memory of a pipeline that was never built; every file has the same digest."""
 
-    def digest(self, name: str) -> str:  # noqa: ARG002
+    def digest(self, name: str, most: int = 0) -> str:  # noqa: ARG002
         return ""
 
     def current(self, asset: str, signature: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, Protocol
 
@@ -43,8 +44,8 @@ class Quarantined(Protocol):
 class Past(Protocol):
     """The memory of one pipeline. Names of files are relative to its folder."""
 
-    def digest(self, name: str) -> str:
-        """Return the sha256 of a file; raise SourceError where it cannot be read."""
+    def digest(self, name: str, most: int = sys.maxsize) -> str:
+        """Return the sha256 of a file; raise SourceError where it cannot be read, or has more bytes than `most`."""
 
     def current(self, asset: str, signature: str) -> tuple[str, ...] | None:
         """Return the outputs of a job that was built with this signature, if all of them are as written."""

@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import starmap
 from pathlib import Path
 
+from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.codecs.reading import PLAIN, Reading
 from assetforge.errors import AssetForgeError, OutputError, PipelineError, Problem, SourceError, is_text, printable_name
 from assetforge.pipeline.pipeline import Pipeline, StepUse, Variant
@@ -177,7 +178,7 @@ class _Planner:
         if asset.missing:
             return Job(name, "incomplete", sources=sources, problem=asset.missing, base=asset.name)
         try:
-            digests = [self.past.digest(path) for path in sources]
+            digests = [self.past.digest(path, MAX_BYTES) for path in sources]
             prepared = self.prepared(variant)
         except SourceError as error:
             return Job(name, "failed", sources=sources, problem=error.problem, base=asset.name)

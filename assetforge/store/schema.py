@@ -121,16 +121,21 @@ def _refuse_newer(version: int, path: Path) -> None:
 
 
 def _refuse_foreign(database: sqlite3.Connection) -> None:
-    """Raise DatabaseError where rows are not what we would have written: SQLite keeps anything in any column."""
-    for kinds, test in (
-        (_TEXTS, "typeof({}) != 'text'"),
-        (_NUMBERS, "typeof({}) != 'integer'"),
-        (_JSON, "not json_valid({})"),
-    ):
-        for table, columns in kinds.items():
-            wrong = " or ".join(test.format(column) for column in columns.split())
-            if database.execute(f"select exists (select 1 from {table} where {wrong})").fetchone()[0]:  # noqa: S608
-                raise sqlite3.DatabaseError(f"{table} holds what AssetForge does not write")
+    """Raise DatabaseError where tables or rows are not as we write them: SQLite keeps anything in any column."""
+    tests = ((_TEXTS, "typeof({}) != 'text'"), (_NUMBERS, "typeof({}) != 'integer'"), (_JSON, "not json_valid({})"))
+    wrong = [
+        f"exists (select 1 from {table} where {' or '.join(test.format(column) for column in columns.split())})"  # noqa: S608
+        for kinds, test in tests
+        for table, columns in kinds.items()
+    ]
+    try:
+        is_foreign = database.execute(f"select {' or '.join(wrong)}").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_ERROR:
+            raise
+        is_foreign = True  # a table or a column is missing
+    if is_foreign:
+        raise sqlite3.DatabaseError("holds what AssetForge does not write")
 
 
 def _version(database: sqlite3.Connection) -> int:

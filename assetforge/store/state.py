@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assetforge.codecs.regular import open_regular
-from assetforge.errors import AccessError
+from assetforge.errors import AccessError, SourceError
 from assetforge.store.journal import Journal, Quarantine
 from assetforge.store.json_text import parse
 from assetforge.store.schema import open_database, transaction, writing
@@ -100,11 +101,17 @@ class State:
 
     # Files
 
-    def digest(self, name: str) -> str:
-        """Return the sha256 of a file; it is read only if its size, time or inode differ from the last time."""
+    def digest(self, name: str, most: int = sys.maxsize) -> str:
+        """Return the sha256 of a file; it is read only if its size, time or inode differ from the last time.
+
+        Raises AccessError where it cannot be read, and SourceError where it has more bytes than `most`: a file that is
+        one large hole would be read for hours.
+        """
         path = self._at(name)
         try:
             stat = stat_of(path)
+            if stat[0] > most:
+                raise SourceError(path, f"has more than {most} bytes", "remove it, or write it smaller")
             known = self._files.get(name)
             if known is not None and known[1:4] == stat:
                 return known[4]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import Forge
 
-from assetforge.errors import AccessError, StoreError
+from assetforge.errors import AccessError, SourceError, StoreError
 from assetforge.store.schema import MIGRATIONS, open_database
 from assetforge.store.state import Published, State, stat_of
 
@@ -174,3 +174,44 @@ def test_the_state_is_its_users_own_and_outputs_are_as_always(project: Path, for
     outputs = [path for path in (project / "build").rglob("*") if path.is_file()]
     assert outputs
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o644 for path in outputs)
+
+
+def test_a_file_of_one_large_hole_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "hole.exr").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(SourceError, match="more than 100 bytes"):
+        State(tmp_path / "state", "p", tmp_path).digest("hole.exr", 100)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into jobs values ('p.yaml', 'a', 'x', null, '{}')",
+        "insert into outputs values ('p.yaml', 'a', 'b', 'c', x'00', 1, 2, 3)",
+        "insert into outputs values ('p.yaml', 'a', 'b', 'c', 'd', 'long', 2, 3)",
+        "insert into flags values ('p.yaml', 'a', '[')",
+        "insert into runs values ('p.yaml', 1, 0, 'x')",
+        "drop table stale",
+    ],
+)
+def test_a_state_with_what_we_never_write_is_put_aside(statement: str, folder: Path) -> None:
+    open_state(folder).close()
+    with sqlite3.connect(folder / "state.sqlite") as database:
+        database.execute(statement)
+    database.close()
+    state = open_state(folder)
+    assert not list(state.recorded())
+    state.close()
+    assert list(folder.glob("state.sqlite.damaged-*"))
+
+
+def test_what_explains_a_rebuild_may_be_nonsense(folder: Path) -> None:
+    open_state(folder).close()
+    with sqlite3.connect(folder / "state.sqlite") as database:
+        database.execute("insert into jobs values ('p.yaml', 'a', 'x', 'y', ?)", ["[" * 100_000])
+        database.execute("insert into flags values ('p.yaml', 'a', '{}')")
+    database.close()
+    state = open_state(folder)
+    assert state.facts("a") == {}
+    assert state.flags("a") == ()
+    state.close()
