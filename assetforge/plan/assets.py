@@ -111,15 +111,19 @@ class Catalog:
         return Asset(name, fields, sources, own, self._missing(sources, fields), conflict)
 
     def _conflict(self, name: str, path: str, sources: Mapping[str, str], fields: Mapping[str, str]) -> Problem | None:
-        where = str(self._pipeline.sources / path)
         if name in sources:
             what = f"{name} of {fields[NAME]!r} is already {sources[name]!r}"
-            return Problem(where, what, "remove one, or make the pattern narrower")
+            return self._problem(path, what, "remove one, or make the pattern narrower")
         for other, _ in self._matches[path]:
             if other != name and self._takes_the_same(other, name):
                 first, second = sorted((other, name), key=list(self._pipeline.inputs).index)
-                return Problem(where, f"matches both inputs.{first} and inputs.{second}", "make the patterns differ")
+                return self._problem(
+                    path, f"matches both inputs.{first} and inputs.{second}", "make the patterns differ"
+                )
         return None
+
+    def _problem(self, path: str, what: str, instead: str) -> Problem:
+        return Problem(str(self._pipeline.sources / path), what, instead)
 
     def _takes_the_same(self, first: str, second: str) -> bool:
         """Two maps may come from one file only where each takes its own part of it."""
