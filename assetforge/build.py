@@ -1,4 +1,4 @@
-"""The one facade that every door calls: plan, execute, publish, report."""
+"""The one facade that every entry point calls: plan, execute, publish, report."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from assetforge.pipeline.load import special_variants
 from assetforge.pipeline.pipeline import Pipeline, Variant
 from assetforge.plan.assets import Asset
 from assetforge.plan.jobs import Plan
-from assetforge.plan.plan import Wish, make_plan, plan_assets
+from assetforge.plan.plan import PlanOptions, make_plan, plan_assets
 from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
-from assetforge.report import Ledger, Report
+from assetforge.report import Report, ReportBuilder
 from assetforge.store.results import is_marked, mark, open_store
 from assetforge.store.state import RUNS, State
 
@@ -73,9 +73,9 @@ class Build:
     ) -> None:
         self.state.close()
 
-    def plan(self, wish: Wish | None = None) -> Plan:
+    def plan(self, options: PlanOptions | None = None) -> Plan:
         """Plan the pipeline; nothing is run."""
-        plan = make_plan(self.pipeline, self.state, self._special, wish)
+        plan = make_plan(self.pipeline, self.state, self._special, options)
         self.state.save()
         return plan
 
@@ -85,14 +85,14 @@ class Build:
         self.state.save()
         return plan
 
-    def session(self, ledger: Ledger, emit: Listener, manner: Manner) -> Session:
+    def session(self, reports: ReportBuilder, emit: Listener, manner: Manner) -> Session:
         """Return what does jobs as they come; `emit` is told of all events."""
         from assetforge.execute.session import Office, Session  # only where there is something to do
 
         if self.pipeline.store is not None and self.store.folder == self.pipeline.store:
             mark(self.pipeline.store)
             self.state.saw_store(self.pipeline.store)
-        return Session(Office(self.pipeline, self.registry, self.state, self.store, emit), ledger, manner)
+        return Session(Office(self.pipeline, self.registry, self.state, self.store, emit), reports, manner)
 
     def _special(self, files: Sequence[Path]) -> tuple[Variant, ...]:
         return special_variants(self.pipeline, self.registry, files)
@@ -108,26 +108,26 @@ class Build:
         began = time.monotonic()
         emit = self.emitter(listener)
         emit(RunStarted(len(plan.in_state("out of date")), len(plan.in_state("up to date"))))
-        ledger = Ledger(self.pipeline.name, emit)
-        ledger.note(plan)
+        reports = ReportBuilder(self.pipeline.name, emit)
+        reports.note(plan)
         if plan.in_state("out of date") or (not manner.keep_stale and (plan.gone or plan.stale)):
             try:
-                self._execute(ledger, plan, emit, manner)
+                self._execute(reports, plan, emit, manner)
             except AssetForgeError as error:
-                ledger.stopped_by = error
-        report = ledger.report(time.monotonic() - began)
+                reports.stopped_by = error
+        report = reports.report(time.monotonic() - began)
         counts = report.counts
         self.state.journal.run_ended(report.exit_code, {str(state): count for state, count in counts.items()})
         emit(report.finished())
         return report
 
-    def _execute(self, ledger: Ledger, plan: Plan, emit: Listener, manner: Manner) -> None:
+    def _execute(self, reports: ReportBuilder, plan: Plan, emit: Listener, manner: Manner) -> None:
         from assetforge.execute.running import execute  # only where there is something to do
 
-        execute(self.session(ledger, emit, manner), plan, ledger, self._replan)
+        execute(self.session(reports, emit, manner), plan, reports, self._replan)
 
     def _replan(self, names: Sequence[str]) -> Plan:
-        return self.plan(Wish(only=tuple(names)))
+        return self.plan(PlanOptions(only=tuple(names)))
 
     def emitter(self, listener: Listener) -> Listener:
         """Return what tells a listener and all plugins of an event."""

@@ -43,9 +43,9 @@ from safetensors.numpy import save as save_safetensors
 import assetforge.plugins
 from assetforge.codecs import exif, icc
 from assetforge.codecs.allowance import Limits
+from assetforge.codecs.completeness import end_of
 from assetforge.codecs.decode import decode
 from assetforge.codecs.encode import encode
-from assetforge.codecs.ends import end_of
 from assetforge.codecs.formats import HOLDS, Format
 from assetforge.codecs.raster import FormatError
 from assetforge.codecs.reading import Reading

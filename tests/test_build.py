@@ -15,7 +15,7 @@ from conftest import Forge, write_normal, write_texture
 from assetforge.build import Build
 from assetforge.events import Event, StepStarted
 from assetforge.execute.manner import Manner
-from assetforge.plan.plan import Wish
+from assetforge.plan.plan import PlanOptions
 from assetforge.report import Report
 
 COUNTER = """\
@@ -47,7 +47,7 @@ def run(project: Path, *definitions: str, force: bool = False) -> tuple[Report, 
             computed.append((event.asset, event.step))
 
     with Build(project / "pipeline.yaml", definitions) as build:
-        plan = build.plan(Wish(force=force))
+        plan = build.plan(PlanOptions(force=force))
         return build.run(plan, listen, Manner("cpu", workers=0, force=force)), computed
 
 

@@ -13,7 +13,7 @@ from assetforge.cli.reporter import reporter
 from assetforge.codecs.atomic import write_atomically
 from assetforge.errors import AssetForgeError
 from assetforge.execute.manner import Manner
-from assetforge.plan.plan import Wish
+from assetforge.plan.plan import PlanOptions
 from assetforge.report import INTERRUPTED, Report
 
 
@@ -54,7 +54,7 @@ def command(  # noqa: PLR0913  as many options as users need
     try:
         with opened.build() as build:
             manner = Manner(device, workers, force, keep_stale)
-            result = _run(build, Wish(only, force, retry), manner, verbose=verbose)
+            result = _run(build, PlanOptions(only, force, retry), manner, verbose=verbose)
     except AssetForgeError as error:
         result = Report.of_error(opened.file.stem, error)
         raise
@@ -73,11 +73,11 @@ def command(  # noqa: PLR0913  as many options as users need
     return result.exit_code
 
 
-def _run(build: Build, wish: Wish, manner: Manner, *, verbose: bool) -> Report:
+def _run(build: Build, options: PlanOptions, manner: Manner, *, verbose: bool) -> Report:
     warn(build.recover())
-    plan = build.plan(wish)
+    plan = build.plan(options)
     warn(plan.remarks)
-    if wish.retry:
+    if options.retry:
         build.state.journal.release(job.asset for job in plan.jobs if job.state == "out of date")
     with reporter(verbose=verbose) as show:
         result = build.run(plan, show, manner)

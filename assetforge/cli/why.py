@@ -13,7 +13,7 @@ from assetforge.cli.output import say
 from assetforge.cli.plan import exit_code
 from assetforge.execute.stages import MAPS
 from assetforge.plan.jobs import Job, Task, WrittenMap
-from assetforge.plan.plan import Wish
+from assetforge.plan.plan import PlanOptions
 
 _SHOWN = 12
 """Digits of a key that are shown."""
@@ -28,7 +28,7 @@ def command(opened: Opened, asset: str) -> int:
     ASSET is a name or a wildcard. The exit code is that of `assetforge plan --only ASSET`.
     """
     with opened.build() as build:
-        plan = build.plan(Wish(only=(asset,), explain=True))
+        plan = build.plan(PlanOptions(only=(asset,), explain=True))
         for job in plan.jobs:
             for line in explain(job, build):
                 say(line)

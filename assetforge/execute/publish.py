@@ -23,14 +23,14 @@ from pathlib import Path, PurePath
 from pydantic import BaseModel, ConfigDict, StrictBool
 
 from assetforge.codecs.atomic import (
-    beside,
+    check_writable,
     file_name,
-    is_beside,
-    naming,
-    prepare,
+    is_temporary_path,
     synchronize,
     synchronize_folder,
+    temporary_path,
     write_atomically,
+    write_errors_of,
 )
 from assetforge.errors import OutputError
 from assetforge.store.json_text import parse
@@ -77,14 +77,14 @@ def publish(moves: Sequence[Move], journal: Path, root: Path) -> None:
     """
     changed = [move for move in moves if not _in_place(move)]
     for move in changed:
-        with naming(move.place):
-            prepare(move.place)
+        with write_errors_of(move.place):
+            check_writable(move.place)
     _check_space(changed)
-    pairs = [(beside(move.place), move.place) for move in changed]
+    pairs = [(temporary_path(move.place), move.place) for move in changed]
     try:
         _note(journal, pairs, root, renaming=False)
         for move, (temporary, _) in zip(changed, pairs, strict=True):
-            with naming(move.place):
+            with write_errors_of(move.place):
                 _copy(move.entry, temporary)
         _note(journal, pairs, root, renaming=True)
     except BaseException:
@@ -105,7 +105,7 @@ def recover(journal: Path, root: Path) -> None:
         raise RefusedError("cannot be read") from error
     pairs = [(_below(root, temporary), _below(root, place)) for temporary, place in note.pairs]
     for temporary, place in pairs:
-        if not is_beside(temporary, place):
+        if not is_temporary_path(temporary, place):
             raise RefusedError(f"names {temporary}, which is no temporary file of {place}")
     if note.renaming:
         _rename([pair for pair in pairs if pair[0].exists()])
@@ -130,7 +130,7 @@ def _note(journal: Path, pairs: Sequence[tuple[Path, Path]], root: Path, *, rena
 
 def _rename(pairs: Sequence[tuple[Path, Path]]) -> None:
     for temporary, place in pairs:
-        with naming(place):
+        with write_errors_of(place):
             temporary.replace(place)
     for folder in {place.parent for _, place in pairs}:
         with suppress(OSError):  # the content is there; some file systems know no more

@@ -23,7 +23,7 @@ from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan import keys
 from assetforge.plan.jobs import NOT_MADE, Gone, Job, sources_of
 from assetforge.plugins import Registry
-from assetforge.report import Ledger
+from assetforge.report import ReportBuilder
 from assetforge.store import notes, runs
 from assetforge.store.results import Store
 from assetforge.store.runs import Run
@@ -44,8 +44,8 @@ class Office:
 class Session:
     """Does jobs as they come. Use it as a context manager: at the end, what is being published is finished."""
 
-    def __init__(self, office: Office, ledger: Ledger, manner: Manner) -> None:
-        self._office, self._ledger, self._manner = office, ledger, manner
+    def __init__(self, office: Office, reports: ReportBuilder, manner: Manner) -> None:
+        self._office, self._reports, self._manner = office, reports, manner
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -60,7 +60,7 @@ class Session:
         hire = _hire(office, run, manner)
         self._crew = Crew(hire)
         stack.callback(self._crew.disband)
-        self._books = _SessionBooks(office, self._ledger, run.id, manner, Logs.of(office.pipeline))
+        self._books = _SessionBooks(office, self._reports, run.id, manner, Logs.of(office.pipeline))
         self._schedule = Schedule(
             crew=self._crew,
             store=office.store,
@@ -155,7 +155,7 @@ class Session:
 
     def _removed(self, paths: Iterable[Path], asset: str, why: str) -> None:
         for path in paths:
-            self._ledger.removed.append(str(path))
+            self._reports.removed.append(str(path))
             self._office.emit(OutputRemoved(asset, str(path), why))
 
     def forget_others(self, jobs: Iterable[Job]) -> None:
@@ -199,7 +199,7 @@ def _hire(office: Office, run: Run, manner: Manner) -> Hiring | Inline:
             **pipeline.wrappers,
             **{use.plugin.name: use.plugin.code for variant in pipeline.variants for use in variant.steps},
         },
-        house=keys.house(),
+        house=keys.host_code_digest(),
     )
     if manner.workers:
         return Hiring(setup, device, manner.workers)
@@ -208,10 +208,10 @@ def _hire(office: Office, run: Run, manner: Manner) -> Hiring | Inline:
 
 @dataclass
 class _SessionBooks(Books):
-    """What a session writes down: in the state, for later runs; in the ledger, for its report."""
+    """What a session writes down: in the state, for later runs; in the reports, for its report."""
 
     office: Office
-    ledger: Ledger
+    reports: ReportBuilder
     run: str
     manner: Manner
     logs: Logs
@@ -227,7 +227,7 @@ class _SessionBooks(Books):
             return None
         if state.built_meanwhile(job.asset, job.signature) and not self.manner.force:
             journal.unclaim(job.asset, self.run)
-            self.ledger.untouched(job._replace(flags=state.flags(job.asset, anew=True)), "up to date")
+            self.reports.untouched(job._replace(flags=state.flags(job.asset, anew=True)), "up to date")
             return None
         if journal.quarantined_meanwhile(job.asset, job.signature):
             journal.unclaim(job.asset, self.run)
@@ -260,15 +260,15 @@ class _SessionBooks(Books):
             state.remember(job.asset, job.signature, job.sources, job.facts, attempt.published, noted.flags)
             for one in attempt.published:
                 self.office.emit(OutputWritten(job.asset, str(self.office.pipeline.folder / one.name)))
-            self.ledger.done(job, attempt.seconds, noted, log)
+            self.reports.done(job, attempt.seconds, noted, log)
         elif ending.stale and self.manner.keep_up:
             self.office.emit(AttemptFailed(job.asset, str(problem)))
-            self.ledger.untouched(job, "not run")
+            self.reports.untouched(job, "not run")
         else:
             error = str(problem)
             if ending.quarantine:
                 state.journal.quarantine(job.asset, job.signature, attempt.failures, error, log)
-            self.ledger.finish(job, "failed", attempt.seconds, error, log, quarantined=ending.quarantine)
+            self.reports.finish(job, "failed", attempt.seconds, error, log, quarantined=ending.quarantine)
         state.journal.unclaim(job.asset, self.run)
 
     def _kept(self, ending: Ending) -> tuple[Problem | None, str]:

@@ -104,7 +104,7 @@ def _listen(commands: IO[bytes], inbox: queue.SimpleQueue[bytes], undisturbed: t
 
 
 def _refuse_changed(registry: Registry, setup: Setup) -> None:
-    if keys.house() != setup.house:
+    if keys.host_code_digest() != setup.house:
         raise PluginError("AssetForge", "was upgraded since this command began", "start it again")
     for name, code in setup.plugins.items():
         if name not in registry.plugins and registry.broken:

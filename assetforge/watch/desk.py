@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assetforge.build import Build
-from assetforge.codecs.ends import End, end_of, is_lfs_pointer
+from assetforge.codecs.completeness import End, end_of, is_lfs_pointer
 from assetforge.events import Event, Ignored, Waiting
 from assetforge.execute.schedule import Ending
 from assetforge.execute.session import Session
 from assetforge.plan.assets import Asset, Catalog
 from assetforge.plan.jobs import Gone, Job, Plan
 from assetforge.plan.plan import source_prefix
-from assetforge.report import Ledger
+from assetforge.report import ReportBuilder
 from assetforge.store.state import Stat
 from assetforge.watch.inventory import Inventory
 from assetforge.watch.pace import Pace
@@ -43,7 +43,7 @@ class Desk:
 
     build: Build
     session: Session
-    ledger: Ledger
+    ledger: ReportBuilder
     emit: Callable[[Event], None]
     newest_first: bool = False
     settling: Settling = field(default_factory=Settling)
