@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from assetforge.errors import AssetForgeError, blamed_on
 from assetforge.events import Event, RunStarted
 from assetforge.execute.devices import check_device
-from assetforge.execute.manner import Manner
+from assetforge.execute.options import RunOptions
 from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.load import load as load_pipeline
 from assetforge.pipeline.load import special_variants
@@ -61,7 +61,7 @@ class Build:
         """Finish what runs had begun that died; return what is to be said of it. Whoever only looks leaves it alone."""
         if not any((self.pipeline.state / RUNS).glob("*/")):
             return []
-        from assetforge.execute.clearing import recover_dead
+        from assetforge.execute.recovery import recover_dead
 
         return recover_dead(self.state, self.pipeline)
 
@@ -85,34 +85,34 @@ class Build:
         self.state.save()
         return plan
 
-    def session(self, reports: ReportBuilder, emit: Listener, manner: Manner) -> Session:
+    def session(self, reports: ReportBuilder, emit: Listener, options: RunOptions) -> Session:
         """Return what does jobs as they come; `emit` is told of all events."""
-        from assetforge.execute.session import Office, Session  # only where there is something to do
+        from assetforge.execute.session import Session, SessionDeps  # only where there is something to do
 
         if self.pipeline.store is not None and self.store.folder == self.pipeline.store:
             mark(self.pipeline.store)
             self.state.saw_store(self.pipeline.store)
-        return Session(Office(self.pipeline, self.registry, self.state, self.store, emit), reports, manner)
+        return Session(SessionDeps(self.pipeline, self.registry, self.state, self.store, emit), reports, options)
 
     def _special(self, files: Sequence[Path]) -> tuple[Variant, ...]:
         return special_variants(self.pipeline, self.registry, files)
 
-    def run(self, plan: Plan, listener: Listener = lambda _: None, manner: Manner | None = None) -> Report:
+    def run(self, plan: Plan, listener: Listener = lambda _: None, options: RunOptions | None = None) -> Report:
         """Run what is out of date; one asset that fails does not stop the others.
 
         An interrupt (KeyboardInterrupt) ends the run in good order, and so does an error that is not an asset's; the
         report says so.
         """
-        manner = manner or Manner()
-        check_device(manner.device)
+        options = options or RunOptions()
+        check_device(options.device)
         began = time.monotonic()
         emit = self.emitter(listener)
         emit(RunStarted(len(plan.in_state("out of date")), len(plan.in_state("up to date"))))
         reports = ReportBuilder(self.pipeline.name, emit)
         reports.note(plan)
-        if plan.in_state("out of date") or (not manner.keep_stale and (plan.gone or plan.stale)):
+        if plan.in_state("out of date") or (not options.keep_stale and (plan.gone or plan.stale)):
             try:
-                self._execute(reports, plan, emit, manner)
+                self._execute(reports, plan, emit, options)
             except AssetForgeError as error:
                 reports.stopped_by = error
         report = reports.report(time.monotonic() - began)
@@ -121,10 +121,10 @@ class Build:
         emit(report.finished())
         return report
 
-    def _execute(self, reports: ReportBuilder, plan: Plan, emit: Listener, manner: Manner) -> None:
-        from assetforge.execute.running import execute  # only where there is something to do
+    def _execute(self, reports: ReportBuilder, plan: Plan, emit: Listener, options: RunOptions) -> None:
+        from assetforge.execute.session import run_plan  # only where there is something to do
 
-        execute(self.session(reports, emit, manner), plan, reports, self._replan)
+        run_plan(self.session(reports, emit, options), plan, reports, self._replan)
 
     def _replan(self, names: Sequence[str]) -> Plan:
         return self.plan(PlanOptions(only=tuple(names)))

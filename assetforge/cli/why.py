@@ -11,7 +11,7 @@ from assetforge.build import Build
 from assetforge.cli.options import Opened, build_options
 from assetforge.cli.output import say
 from assetforge.cli.plan import exit_code
-from assetforge.execute.stages import MAPS
+from assetforge.execute.stages import MAPS_SUFFIX
 from assetforge.plan.jobs import Job, Task, WrittenMap
 from assetforge.plan.plan import PlanOptions
 
@@ -43,7 +43,7 @@ def explain(job: Job, build: Build) -> Iterator[str]:
     for path, (name, sha256) in zip(job.sources, digests, strict=False):
         yield f"  source   {name}: {path}, sha256 {sha256[:_SHOWN]}"
     for task in _tasks(job):
-        kept = build.store.find(task.key, MAPS) is not None
+        kept = build.store.find(task.key, MAPS_SUFFIX) is not None
         yield f"  step     {_use(task)}, key {task.key[:_SHOWN]}{', in the store' if kept else ''}"
     for output in job.outputs:
         stored = "in the store" if build.store.find(output.key, output.format.suffix) else "not in the store"

@@ -32,21 +32,16 @@ from assetforge.codecs.atomic import (
     write_atomically,
     write_errors_of,
 )
-from assetforge.errors import OutputError
+from assetforge.errors import OutputError, StepError
+from assetforge.execute.messages import Done
+from assetforge.execute.stages import StageContext, Write
 from assetforge.store.json_text import parse
-from assetforge.store.results import Entry
+from assetforge.store.results import DamagedError, Entry
+from assetforge.store.state import Published, stat_of
 
 MARGIN = 2**20
 """Bytes that must stay free on the disk, for the system's own needs."""
 _PIECE = 2**20
-
-
-class DamagedError(Exception):
-    """A result in the store is not what was put there."""
-
-    def __init__(self, entry: Entry) -> None:
-        super().__init__(str(entry.path))
-        self.entry = entry
 
 
 @dataclass(frozen=True)
@@ -67,6 +62,29 @@ class _Journal(BaseModel):
     renaming: StrictBool
     pairs: list[tuple[str, str]]
     """Of each file, its temporary and its place, from the root of the outputs."""
+
+
+def publish_outputs(stage: Write, context: StageContext) -> Done:
+    """Publish all outputs of a job together; the store has them by now, whoever has encoded them.
+
+    Raises StepError where it has not, OutputError where one cannot be written, and DamagedError where the store's
+    content is not what it was; then nothing has been published.
+    """
+    moves = []
+    for output in stage.publish:
+        entry = context.store.find(output.key, output.format.suffix)
+        if entry is None:
+            raise StepError(stage.asset, "its results have gone from the store", "run again")
+        moves.append(Move(entry, output.path))
+    with context.exit_guard:
+        journal = journal_in(context.run, context.pipeline, context.name)
+        publish(moves, journal, context.outputs)
+    return Done(
+        published=tuple(
+            Published(output.name, output.key, move.entry.sha256, stat_of(str(output.path)))
+            for output, move in zip(stage.publish, moves, strict=True)
+        )
+    )
 
 
 def publish(moves: Sequence[Move], journal: Path, root: Path) -> None:

@@ -14,7 +14,7 @@ from assetforge.build import Build
 from assetforge.errors import AssetForgeError
 from assetforge.events import Event, PipelineChanged, Trouble
 from assetforge.execute.devices import check_device
-from assetforge.execute.manner import Manner
+from assetforge.execute.options import RunOptions
 from assetforge.report import Report, ReportBuilder
 from assetforge.watch.presence import Shown, only_one
 from assetforge.watch.shift import Shift
@@ -42,7 +42,7 @@ class Daemon:
         self, opening: Callable[[], Build], listener: Callable[[Event], None], shown: Shown, wishes: Wishes
     ) -> None:
         self._opening, self._listener, self._shown, self._wishes = opening, listener, shown, wishes
-        self._manner = Manner(wishes.device, wishes.workers, keep_stale=wishes.keep_stale, keep_up=True)
+        self._manner = RunOptions(wishes.device, wishes.workers, keep_stale=wishes.keep_stale, caller_replans=True)
         self._stopping = False
         self._wake: Callable[[], None] = lambda: None
         self._ledger = ReportBuilder("", listener)

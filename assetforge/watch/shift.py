@@ -87,7 +87,7 @@ class Shift:
         self._show_what_is_done(now)
         now = time.monotonic()
         patience = max(0.0, min(self._chores.due - now, self._desk.next_due(now, may_plan=may_plan)))
-        for ending in self._session.advance(patience, idle=True):
+        for ending in self._session.poll(patience, idle=True):
             self._desk.ended(ending, time.monotonic())
             if self._notifier and not ending.stale:
                 report = self._ledger.of(ending.attempt.job.asset)

@@ -15,8 +15,8 @@ from execute.conftest import Run, outputs, start
 
 from assetforge.codecs.atomic import temporary_path
 from assetforge.errors import OutputError
-from assetforge.execute.publish import DamagedError, Move, RefusedError, publish, recover
-from assetforge.store.results import Entry, Store
+from assetforge.execute.publish import Move, RefusedError, publish, recover
+from assetforge.store.results import DamagedError, Entry, Store
 
 PIPELINE = """\
 version: 1
