@@ -1,4 +1,4 @@
-"""The one facade that every door calls: plan, execute, publish, report."""
+"""The one facade that every entry point calls: plan, execute, publish, report."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Self
 from assetforge.errors import AssetForgeError, blamed_on
 from assetforge.events import Event, RunStarted
 from assetforge.execute.devices import check_device
-from assetforge.execute.manner import Manner
+from assetforge.execute.options import RunOptions
 from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.load import load as load_pipeline
 from assetforge.pipeline.load import special_variants
 from assetforge.pipeline.pipeline import Pipeline, Variant
 from assetforge.plan.assets import Asset
 from assetforge.plan.jobs import Plan
-from assetforge.plan.plan import Wish, make_plan, plan_assets
+from assetforge.plan.plan import PlanOptions, make_plan, plan_assets
 from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
-from assetforge.report import Ledger, Report
+from assetforge.report import Report, ReportBuilder
 from assetforge.store.results import is_marked, mark, open_store
 from assetforge.store.state import RUNS, State
 
@@ -61,7 +61,7 @@ class Build:
         """Finish what runs had begun that died; return what is to be said of it. Whoever only looks leaves it alone."""
         if not any((self.pipeline.state / RUNS).glob("*/")):
             return []
-        from assetforge.execute.clearing import recover_dead
+        from assetforge.execute.recovery import recover_dead
 
         return recover_dead(self.state, self.pipeline)
 
@@ -73,9 +73,9 @@ class Build:
     ) -> None:
         self.state.close()
 
-    def plan(self, wish: Wish | None = None) -> Plan:
+    def plan(self, options: PlanOptions | None = None) -> Plan:
         """Plan the pipeline; nothing is run."""
-        plan = make_plan(self.pipeline, self.state, self._special, wish)
+        plan = make_plan(self.pipeline, self.state, self._special, options)
         self.state.save()
         return plan
 
@@ -85,49 +85,49 @@ class Build:
         self.state.save()
         return plan
 
-    def session(self, ledger: Ledger, emit: Listener, manner: Manner) -> Session:
+    def session(self, reports: ReportBuilder, emit: Listener, options: RunOptions) -> Session:
         """Return what does jobs as they come; `emit` is told of all events."""
-        from assetforge.execute.session import Office, Session  # only where there is something to do
+        from assetforge.execute.session import Session, SessionDeps  # only where there is something to do
 
         if self.pipeline.store is not None and self.store.folder == self.pipeline.store:
             mark(self.pipeline.store)
             self.state.saw_store(self.pipeline.store)
-        return Session(Office(self.pipeline, self.registry, self.state, self.store, emit), ledger, manner)
+        return Session(SessionDeps(self.pipeline, self.registry, self.state, self.store, emit), reports, options)
 
     def _special(self, files: Sequence[Path]) -> tuple[Variant, ...]:
         return special_variants(self.pipeline, self.registry, files)
 
-    def run(self, plan: Plan, listener: Listener = lambda _: None, manner: Manner | None = None) -> Report:
+    def run(self, plan: Plan, listener: Listener = lambda _: None, options: RunOptions | None = None) -> Report:
         """Run what is out of date; one asset that fails does not stop the others.
 
         An interrupt (KeyboardInterrupt) ends the run in good order, and so does an error that is not an asset's; the
         report says so.
         """
-        manner = manner or Manner()
-        check_device(manner.device)
+        options = options or RunOptions()
+        check_device(options.device)
         began = time.monotonic()
         emit = self.emitter(listener)
         emit(RunStarted(len(plan.in_state("out of date")), len(plan.in_state("up to date"))))
-        ledger = Ledger(self.pipeline.name, emit)
-        ledger.note(plan)
-        if plan.in_state("out of date") or (not manner.keep_stale and (plan.gone or plan.stale)):
+        reports = ReportBuilder(self.pipeline.name, emit)
+        reports.note(plan)
+        if plan.in_state("out of date") or (not options.keep_stale and (plan.gone or plan.stale)):
             try:
-                self._execute(ledger, plan, emit, manner)
+                self._execute(reports, plan, emit, options)
             except AssetForgeError as error:
-                ledger.stopped_by = error
-        report = ledger.report(time.monotonic() - began)
+                reports.stopped_by = error
+        report = reports.report(time.monotonic() - began)
         counts = report.counts
         self.state.journal.run_ended(report.exit_code, {str(state): count for state, count in counts.items()})
         emit(report.finished())
         return report
 
-    def _execute(self, ledger: Ledger, plan: Plan, emit: Listener, manner: Manner) -> None:
-        from assetforge.execute.running import execute  # only where there is something to do
+    def _execute(self, reports: ReportBuilder, plan: Plan, emit: Listener, options: RunOptions) -> None:
+        from assetforge.execute.session import run_plan  # only where there is something to do
 
-        execute(self.session(ledger, emit, manner), plan, ledger, self._replan)
+        run_plan(self.session(reports, emit, options), plan, reports, self._replan)
 
     def _replan(self, names: Sequence[str]) -> Plan:
-        return self.plan(Wish(only=tuple(names)))
+        return self.plan(PlanOptions(only=tuple(names)))
 
     def emitter(self, listener: Listener) -> Listener:
         """Return what tells a listener and all plugins of an event."""

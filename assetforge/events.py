@@ -1,4 +1,4 @@
-"""What happened, as values. Doors show them, plugins may watch them."""
+"""What happened, as values. Entry points show them, plugins may watch them."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ class Report:
         return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-class Ledger:
+class ReportBuilder:
     """What becomes of jobs while they are done; every end of a job is an event."""
 
     def __init__(self, pipeline: str, emit: Callable[[Event], None]) -> None:

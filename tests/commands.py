@@ -61,7 +61,6 @@ def _serve() -> None:
 
     for name in COMMANDS:
         import_module(f"assetforge.cli.{name}")
-    import assetforge.execute.running
     import assetforge.execute.session  # noqa: F401
     from assetforge.plugins import load
 

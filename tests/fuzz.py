@@ -43,15 +43,15 @@ from safetensors.numpy import save as save_safetensors
 import assetforge.plugins
 from assetforge.codecs import exif, icc
 from assetforge.codecs.allowance import Limits
+from assetforge.codecs.completeness import end_of
 from assetforge.codecs.decode import decode
 from assetforge.codecs.encode import encode
-from assetforge.codecs.ends import end_of
 from assetforge.codecs.formats import HOLDS, Format
 from assetforge.codecs.raster import FormatError
 from assetforge.codecs.reading import Reading
 from assetforge.codecs.transparency import has_transparency
 from assetforge.errors import AssetForgeError
-from assetforge.execute import results
+from assetforge.execute import map_io
 from assetforge.execute.memory import reading
 from assetforge.execute.publish import RefusedError, recover
 from assetforge.material.color_space import ColorSpace
@@ -201,7 +201,7 @@ def _texts() -> Iterator[Seed]:
     texture = {"height": Texture(torch.rand(1, 4, 4), ColorSpace.NONE)}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "maps.safetensors"
-        results.save_maps(file, texture, "16")
+        map_io.save_maps(file, texture, "16")
         maps = file.read_bytes()
     weights = save_safetensors({"one.weight": np.ones((2, 3), np.float32), "one.bias": np.ones(2, np.float32)})
     matrix = matrix_profile(2.2, [(0.43, 0.22, 0.01), (0.38, 0.71, 0.09), (0.14, 0.06, 0.71)])
@@ -272,7 +272,7 @@ def look_at_json(path: Path, _: random.Random) -> None:
 
 
 def look_at_maps(path: Path, _: random.Random) -> None:
-    results.load_maps(path)
+    map_io.load_maps(path)
 
 
 def look_at_weights(path: Path, _: random.Random) -> None:

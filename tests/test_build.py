@@ -14,8 +14,8 @@ from conftest import Forge, write_normal, write_texture
 
 from assetforge.build import Build
 from assetforge.events import Event, StepStarted
-from assetforge.execute.manner import Manner
-from assetforge.plan.plan import Wish
+from assetforge.execute.options import RunOptions
+from assetforge.plan.plan import PlanOptions
 from assetforge.report import Report
 
 COUNTER = """\
@@ -47,8 +47,8 @@ def run(project: Path, *definitions: str, force: bool = False) -> tuple[Report, 
             computed.append((event.asset, event.step))
 
     with Build(project / "pipeline.yaml", definitions) as build:
-        plan = build.plan(Wish(force=force))
-        return build.run(plan, listen, Manner("cpu", workers=0, force=force)), computed
+        plan = build.plan(PlanOptions(force=force))
+        return build.run(plan, listen, RunOptions("cpu", workers=0, force=force)), computed
 
 
 def reasons(project: Path, *definitions: str) -> dict[str, list[str]]:
@@ -301,7 +301,7 @@ def test_profiles_that_make_one_file_do_not_remove_it_from_each_other(project: P
         file.write("profiles:\n  other: {outputs.format: png}\n")
     run(project)
     with Build(project / "pipeline.yaml", profile="other") as build:
-        build.run(build.plan(), manner=Manner("cpu", workers=0))
+        build.run(build.plan(), manner=RunOptions("cpu", workers=0))
     write_outputs(project, format="tga")
     assert run(project)[0].removed == ()
     assert len(kept(project)) == 8

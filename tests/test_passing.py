@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 from assetforge.build import Build
 from assetforge.codecs.formats import FORMATS
 from assetforge.codecs.read import read
-from assetforge.execute.manner import Manner
+from assetforge.execute.options import RunOptions
 from assetforge.report import JobReport
 
 
@@ -29,7 +29,7 @@ def pipeline(folder: Path, inputs: str, outputs: str = "{}", steps: str = "[]") 
 def built(folder: Path) -> JobReport:
     """Run the one job of a project, in this process."""
     with Build(folder / "pipeline.yaml") as build:
-        [job] = build.run(build.plan(), manner=Manner("cpu", workers=0)).jobs
+        [job] = build.run(build.plan(), manner=RunOptions("cpu", workers=0)).jobs
     assert job.state == "done", job.error
     return job
 

@@ -9,7 +9,7 @@ import pytest
 
 from assetforge.errors import PluginError
 from assetforge.material.map_spec import MAPS
-from assetforge.plugins import anew, load
+from assetforge.plugins import load, reload
 from assetforge.steps import select
 
 STEP = """\
@@ -214,7 +214,7 @@ def test_modules_that_a_changed_search_path_leads_to_count(tmp_path: Path, monke
     before = load(project).plugins["uses"]
     assert tmp_path / "tools" / "studio_tool_x.py" in before.files
     (tmp_path / "tools" / "studio_tool_x.py").write_text("VALUE = 2")
-    with anew(load(project)):
+    with reload(load(project)):
         after = load(project)
     assert after.plugins["uses"].code != before.code
     assert after.steps["uses"].run(None, None, None) == 2  # type: ignore[arg-type]

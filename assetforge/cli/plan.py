@@ -11,7 +11,7 @@ from assetforge.cli.options import Opened, build_options, only_option, warn
 from assetforge.cli.output import reserved_stdout, say, write_json
 from assetforge.errors import printable_name
 from assetforge.plan.jobs import NOT_MADE, Job, Plan
-from assetforge.plan.plan import Wish
+from assetforge.plan.plan import PlanOptions
 from assetforge.report import FAILED, OK, QUARANTINED
 
 
@@ -23,7 +23,7 @@ def command(opened: Opened, only: tuple[str, ...], as_json: bool) -> int:
     """Show what a run would do, and why."""
     with reserved_stdout() as out:
         with opened.build() as build:
-            plan = build.plan(Wish(only))
+            plan = build.plan(PlanOptions(only))
         warn(plan.remarks)
         if as_json:
             data = {

@@ -12,8 +12,8 @@ from assetforge.cli.output import say
 from assetforge.cli.reporter import reporter
 from assetforge.codecs.atomic import write_atomically
 from assetforge.errors import AssetForgeError
-from assetforge.execute.manner import Manner
-from assetforge.plan.plan import Wish
+from assetforge.execute.options import RunOptions
+from assetforge.plan.plan import PlanOptions
 from assetforge.report import INTERRUPTED, Report
 
 
@@ -53,8 +53,8 @@ def command(  # noqa: PLR0913  as many options as users need
     result = Report(opened.file.stem, (), 0.0)
     try:
         with opened.build() as build:
-            manner = Manner(device, workers, force, keep_stale)
-            result = _run(build, Wish(only, force, retry), manner, verbose=verbose)
+            run_options = RunOptions(device, workers, force, keep_stale)
+            result = _run(build, PlanOptions(only, force, retry), run_options, verbose=verbose)
     except AssetForgeError as error:
         result = Report.of_error(opened.file.stem, error)
         raise
@@ -73,14 +73,14 @@ def command(  # noqa: PLR0913  as many options as users need
     return result.exit_code
 
 
-def _run(build: Build, wish: Wish, manner: Manner, *, verbose: bool) -> Report:
+def _run(build: Build, options: PlanOptions, run_options: RunOptions, *, verbose: bool) -> Report:
     warn(build.recover())
-    plan = build.plan(wish)
+    plan = build.plan(options)
     warn(plan.remarks)
-    if wish.retry:
+    if options.retry:
         build.state.journal.release(job.asset for job in plan.jobs if job.state == "out of date")
     with reporter(verbose=verbose) as show:
-        result = build.run(plan, show, manner)
+        result = build.run(plan, show, run_options)
     for problem in result.problems:
         say(problem, color="red", err=True)
     if not result.exit_code:

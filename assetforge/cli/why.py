@@ -11,9 +11,9 @@ from assetforge.build import Build
 from assetforge.cli.options import Opened, build_options
 from assetforge.cli.output import say
 from assetforge.cli.plan import exit_code
-from assetforge.execute.stages import MAPS
+from assetforge.execute.stages import MAPS_SUFFIX
 from assetforge.plan.jobs import Job, Task, WrittenMap
-from assetforge.plan.plan import Wish
+from assetforge.plan.plan import PlanOptions
 
 _SHOWN = 12
 """Digits of a key that are shown."""
@@ -28,7 +28,7 @@ def command(opened: Opened, asset: str) -> int:
     ASSET is a name or a wildcard. The exit code is that of `assetforge plan --only ASSET`.
     """
     with opened.build() as build:
-        plan = build.plan(Wish(only=(asset,), explain=True))
+        plan = build.plan(PlanOptions(only=(asset,), explain=True))
         for job in plan.jobs:
             for line in explain(job, build):
                 say(line)
@@ -43,7 +43,7 @@ def explain(job: Job, build: Build) -> Iterator[str]:
     for path, (name, sha256) in zip(job.sources, digests, strict=False):
         yield f"  source   {name}: {path}, sha256 {sha256[:_SHOWN]}"
     for task in _tasks(job):
-        kept = build.store.find(task.key, MAPS) is not None
+        kept = build.store.find(task.key, MAPS_SUFFIX) is not None
         yield f"  step     {_use(task)}, key {task.key[:_SHOWN]}{', in the store' if kept else ''}"
     for output in job.outputs:
         stored = "in the store" if build.store.find(output.key, output.format.suffix) else "not in the store"

@@ -74,10 +74,10 @@ def temporary(path: Path) -> Iterator[Path]:
 
     Raises OutputError where it cannot be written, or where `path` must not be replaced.
     """
-    written = beside(path)
+    written = temporary_path(path)
     try:
-        with naming(path):
-            prepare(path)
+        with write_errors_of(path):
+            check_writable(path)
             yield written
     finally:
         with suppress(OSError):
@@ -85,7 +85,7 @@ def temporary(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def write_errors_of(path: Path) -> Iterator[None]:
     """Turn what the system says of a file into an OutputError that names it and what to do."""
     try:
         yield
@@ -94,13 +94,13 @@ def naming(path: Path) -> Iterator[None]:
         raise OutputError(str(path), what, _ADVICE.get(error.errno or 0, "")) from error
 
 
-def beside(path: Path) -> Path:
+def temporary_path(path: Path) -> Path:
     """Name a temporary file in the same folder, hidden. A name that is just short enough must not grow."""
     return path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.tmp")
 
 
-def is_beside(temporary: Path, path: Path) -> bool:
-    """Tell whether a file has a name that `beside` gives."""
+def is_temporary_path(temporary: Path, path: Path) -> bool:
+    """Tell whether a file has a name that `temporary_path` gives."""
     name = rf"\.{re.escape(path.name[:40])}\.[0-9a-f]{{8}}\.tmp"
     return temporary.parent == path.parent and re.fullmatch(name, temporary.name) is not None
 
@@ -111,7 +111,7 @@ def file_name(name: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9.@,=-]', '_', name)[:_LONGEST]}-{digest}"
 
 
-def prepare(path: Path) -> None:
+def check_writable(path: Path) -> None:
     """Make the folder of a file that is to be replaced; raise OSError where it must not be or cannot be.
 
     Replacing would succeed on a read-only file, but who made it so did not mean that.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from assetforge.codecs import bmp, exr, extras, hdr, pillow_files, png, psd, tiff
-from assetforge.codecs.ends import LFS_POINTER
+from assetforge.codecs.completeness import LFS_POINTER
 from assetforge.codecs.formats import READABLE, Readable
 from assetforge.codecs.raster import FormatError, LimitError, Raster
 from assetforge.codecs.reading import ProfileUse

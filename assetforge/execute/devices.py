@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+import sys
 
 from assetforge.errors import DeviceError, UsageError
 
@@ -13,6 +15,17 @@ def check_device(wanted: str) -> None:
     """Raise UsageError unless this is `auto`, `cpu`, `cuda` or `cuda:N`; torch is not needed to know that."""
     if wanted not in (AUTO, CPU) and not re.fullmatch(r"cuda(:\d+)?", wanted):
         raise UsageError("--device", f"{wanted!r} is no device", "write auto, cpu, cuda or cuda:N")
+
+
+def likely_device(wanted: str) -> str:
+    """Return `cpu` where `auto` can mean nothing else, as there is no driver; torch is not needed to know that."""
+    if wanted != AUTO:
+        return wanted
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return CPU
+    return AUTO
 
 
 def resolve_device(wanted: str) -> str:
@@ -31,7 +44,7 @@ def resolve_device(wanted: str) -> str:
 
 
 def same_kind(wanted: str, resolved: str) -> list[str]:
-    """Return all devices that the wish stands for: every CUDA device for `auto` and `cuda`."""
+    """Return all devices that a setting stands for: every CUDA device for `auto` and `cuda`."""
     import torch
 
     if wanted in (AUTO, "cuda") and resolved != CPU:

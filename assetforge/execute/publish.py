@@ -23,30 +23,25 @@ from pathlib import Path, PurePath
 from pydantic import BaseModel, ConfigDict, StrictBool
 
 from assetforge.codecs.atomic import (
-    beside,
+    check_writable,
     file_name,
-    is_beside,
-    naming,
-    prepare,
+    is_temporary_path,
     synchronize,
     synchronize_folder,
+    temporary_path,
     write_atomically,
+    write_errors_of,
 )
-from assetforge.errors import OutputError
+from assetforge.errors import OutputError, StepError
+from assetforge.execute.messages import Done
+from assetforge.execute.stages import StageContext, Write
 from assetforge.store.json_text import parse
-from assetforge.store.results import Entry
+from assetforge.store.results import DamagedError, Entry
+from assetforge.store.state import Published, stat_of
 
 MARGIN = 2**20
 """Bytes that must stay free on the disk, for the system's own needs."""
 _PIECE = 2**20
-
-
-class DamagedError(Exception):
-    """A result in the store is not what was put there."""
-
-    def __init__(self, entry: Entry) -> None:
-        super().__init__(str(entry.path))
-        self.entry = entry
 
 
 @dataclass(frozen=True)
@@ -69,6 +64,29 @@ class _Journal(BaseModel):
     """Of each file, its temporary and its place, from the root of the outputs."""
 
 
+def publish_outputs(stage: Write, context: StageContext) -> Done:
+    """Publish all outputs of a job together; the store has them by now, whoever has encoded them.
+
+    Raises StepError where it has not, OutputError where one cannot be written, and DamagedError where the store's
+    content is not what it was; then nothing has been published.
+    """
+    moves = []
+    for output in stage.publish:
+        entry = context.store.find(output.key, output.format.suffix)
+        if entry is None:
+            raise StepError(stage.asset, "its results have gone from the store", "run again")
+        moves.append(Move(entry, output.path))
+    with context.exit_guard:
+        journal = journal_in(context.run, context.pipeline, context.name)
+        publish(moves, journal, context.outputs)
+    return Done(
+        published=tuple(
+            Published(output.name, output.key, move.entry.sha256, stat_of(str(output.path)))
+            for output, move in zip(stage.publish, moves, strict=True)
+        )
+    )
+
+
 def publish(moves: Sequence[Move], journal: Path, root: Path) -> None:
     """Publish files below a root together. What is in place already is left alone: nobody reloads it for nothing.
 
@@ -77,14 +95,14 @@ def publish(moves: Sequence[Move], journal: Path, root: Path) -> None:
     """
     changed = [move for move in moves if not _in_place(move)]
     for move in changed:
-        with naming(move.place):
-            prepare(move.place)
+        with write_errors_of(move.place):
+            check_writable(move.place)
     _check_space(changed)
-    pairs = [(beside(move.place), move.place) for move in changed]
+    pairs = [(temporary_path(move.place), move.place) for move in changed]
     try:
         _note(journal, pairs, root, renaming=False)
         for move, (temporary, _) in zip(changed, pairs, strict=True):
-            with naming(move.place):
+            with write_errors_of(move.place):
                 _copy(move.entry, temporary)
         _note(journal, pairs, root, renaming=True)
     except BaseException:
@@ -105,7 +123,7 @@ def recover(journal: Path, root: Path) -> None:
         raise RefusedError("cannot be read") from error
     pairs = [(_below(root, temporary), _below(root, place)) for temporary, place in note.pairs]
     for temporary, place in pairs:
-        if not is_beside(temporary, place):
+        if not is_temporary_path(temporary, place):
             raise RefusedError(f"names {temporary}, which is no temporary file of {place}")
     if note.renaming:
         _rename([pair for pair in pairs if pair[0].exists()])
@@ -130,7 +148,7 @@ def _note(journal: Path, pairs: Sequence[tuple[Path, Path]], root: Path, *, rena
 
 def _rename(pairs: Sequence[tuple[Path, Path]]) -> None:
     for temporary, place in pairs:
-        with naming(place):
+        with write_errors_of(place):
             temporary.replace(place)
     for folder in {place.parent for _, place in pairs}:
         with suppress(OSError):  # the content is there; some file systems know no more

@@ -1,7 +1,11 @@
-"""Workers and books that stay while jobs come: one run's worth of them, or weeks of watching."""
+"""A session: workers and a log of attempts that stay while jobs come, for one run or for weeks of watching.
+
+`run_plan` is the run loop of `assetforge run`; `watch` has its own.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,27 +16,34 @@ from typing import Self
 from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.errors import AssetForgeError, Problem
 from assetforge.events import AttemptFailed, Event, JobStarted, OutputRemoved, OutputWritten, Trouble
-from assetforge.execute.clearing import recover_dead, remove_gone, remove_stale
-from assetforge.execute.crew import Crew
-from assetforge.execute.hire import Hiring, Inline, likely_device
-from assetforge.execute.logs import Logs
-from assetforge.execute.manner import Manner
-from assetforge.execute.protocol import Setup
-from assetforge.execute.schedule import Books, Ending, Schedule
-from assetforge.execute.stages import Woken
+from assetforge.execute.devices import likely_device
+from assetforge.execute.messages import Setup, Wake
+from assetforge.execute.options import RunOptions
+from assetforge.execute.recovery import recover_dead, remove_gone, remove_stale
+from assetforge.execute.scheduler import AttemptLog, JobResult, Scheduler
+from assetforge.execute.worker_pool import InlineWorkerFactory, ProcessWorkerFactory, WorkerPool
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan import keys
-from assetforge.plan.jobs import NOT_MADE, Gone, Job, sources_of
+from assetforge.plan.jobs import NOT_MADE, Gone, Job, Plan, sources_of
 from assetforge.plugins import Registry
-from assetforge.report import Ledger
+from assetforge.report import ReportBuilder
 from assetforge.store import notes, runs
+from assetforge.store.logs import Logs
 from assetforge.store.results import Store
 from assetforge.store.runs import Run
 from assetforge.store.state import State
 
+_PATIENCE = 1.0
+"""Seconds to wait for a reply before looking up."""
+_POLL = 0.1
+"""Seconds between looks at what another run is doing."""
+
+Replan = Callable[[Sequence[str]], Plan]
+"""Plans some jobs anew."""
+
 
 @dataclass(frozen=True)
-class Office:
+class SessionDeps:
     """What a session works with."""
 
     pipeline: Pipeline
@@ -45,8 +56,8 @@ class Office:
 class Session:
     """Does jobs as they come. Use it as a context manager: at the end, what is being published is finished."""
 
-    def __init__(self, office: Office, ledger: Ledger, manner: Manner) -> None:
-        self._office, self._ledger, self._manner = office, ledger, manner
+    def __init__(self, deps: SessionDeps, reports: ReportBuilder, options: RunOptions) -> None:
+        self._deps, self._reports, self._options = deps, reports, options
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -55,23 +66,23 @@ class Session:
         return self
 
     def _open(self, stack: ExitStack) -> None:
-        office, manner = self._office, self._manner
-        run = stack.enter_context(runs.begin(office.pipeline.state))
-        stack.callback(office.state.journal.unclaim_all, run.id)
-        hire = _hire(office, run, manner)
-        self._crew = Crew(hire)
-        stack.callback(self._crew.disband)
-        self._books = _SessionBooks(office, self._ledger, run.id, manner, Logs.of(office.pipeline))
-        self._schedule = Schedule(
-            crew=self._crew,
-            store=office.store,
+        deps, options = self._deps, self._options
+        run = stack.enter_context(runs.begin(deps.pipeline.state))
+        stack.callback(deps.state.journal.unclaim_all, run.id)
+        factory = _worker_factory(deps, run, options)
+        self._pool = WorkerPool(factory)
+        stack.callback(self._pool.shutdown)
+        self._log = _StateAttemptLog(deps, self._reports, run.id, options, Logs.of(deps.pipeline))
+        self._scheduler = Scheduler(
+            pool=self._pool,
+            store=deps.store,
             scratch=run.scratch,
-            books=self._books,
-            emit=office.emit,
-            attempts=office.pipeline.attempts,
-            bounds=hire.bounds(),
-            device=hire.device,
-            force=manner.force,
+            log=self._log,
+            emit=deps.emit,
+            attempts=deps.pipeline.attempts,
+            limits=factory.limits(),
+            device=factory.device,
+            force=options.force,
         )
 
     def __exit__(
@@ -81,94 +92,94 @@ class Session:
 
     def submit(self, jobs: Sequence[Job], *, urgent: bool = False, first: bool = False) -> None:
         """Do jobs: all that are urgent come before all others; `first` puts them before their like, not after."""
-        queue = self._schedule.urgent if urgent else self._schedule.waiting
+        queue = self._scheduler.urgent if urgent else self._scheduler.waiting
         if first:
             queue.extendleft(reversed(jobs))
         else:
             queue.extend(jobs)
 
-    def advance(self, patience: float, *, idle: bool = False) -> list[Ending]:
+    def poll(self, patience: float, *, idle: bool = False) -> list[JobResult]:
         """Go on until something has happened, but no longer than so many seconds; return the jobs that ended.
 
         Where nothing is under way, it waits only if it is told to be `idle`.
         """
-        endings = list(self._schedule.dispatch())
-        if not endings and (idle or self._schedule.active):
-            endings = list(self._schedule.listen(patience))
-        for ending in endings:
-            self._books.ended(ending)
-        return endings
+        results = list(self._scheduler.dispatch())
+        if not results and (idle or self._scheduler.active):
+            results = list(self._scheduler.listen(patience))
+        for result in results:
+            self._log.ended(result)
+        return results
 
     def warm_up(self) -> None:
         """Start the workers that the first job will need."""
-        for pool in ("codec", "device"):
-            self._crew.grow(pool)
+        for pool in ("io", "device"):
+            self._pool.spawn(pool)
 
-    def withdraw(self) -> list[Job]:
+    def cancel_pending(self) -> list[Job]:
         """Take back all jobs that have not begun."""
         jobs = self.waiting
-        self._schedule.urgent.clear()
-        self._schedule.waiting.clear()
+        self._scheduler.urgent.clear()
+        self._scheduler.waiting.clear()
         return jobs
 
     def wake(self) -> None:
-        """Let `advance` return at once. Any thread may call this."""
-        self._crew.inbox.put((None, Woken()))
+        """Let `poll` return at once. Any thread may call this."""
+        self._pool.inbox.put(Wake())
 
     @property
     def busy(self) -> bool:
         """Whether jobs wait or are under way."""
-        return bool(self._schedule.urgent or self._schedule.waiting or self._schedule.active)
+        return bool(self._scheduler.urgent or self._scheduler.waiting or self._scheduler.active)
 
     @property
     def waiting(self) -> list[Job]:
         """The jobs that have not begun, in order."""
-        return [*self._schedule.urgent, *self._schedule.waiting]
+        return [*self._scheduler.urgent, *self._scheduler.waiting]
 
     @property
     def under_way(self) -> list[Job]:
         """The jobs that have begun."""
-        return [attempt.job for attempt in self._schedule.active.values()]
+        return [attempt.job for attempt in self._scheduler.active.values()]
 
     @property
-    def elsewhere(self) -> Sequence[Job]:
+    def claimed_elsewhere(self) -> Sequence[Job]:
         """The jobs that were to be done here, but that other runs are doing."""
-        return self._books.elsewhere
+        return self._log.claimed_elsewhere
 
-    def released(self) -> list[Job]:
+    def reclaimable(self) -> list[Job]:
         """Return the jobs that other runs were doing, once all of them have ended; they are to be planned anew."""
-        jobs = self._books.elsewhere
+        jobs = self._log.claimed_elsewhere
         if not jobs or self._claimed_by_the_living() & {job.asset for job in jobs}:
             return []
-        self._books.elsewhere = []
-        self._office.state.reload()
+        self._log.claimed_elsewhere = []
+        self._deps.state.reload()
         return jobs
 
     def remove_gone(self, gone: Gone) -> None:
         """Remove the outputs of an asset that is not planned any more, unless the run is to keep such."""
-        if not self._manner.keep_stale:
-            self._removed(remove_gone(gone, self._office.pipeline, self._office.state), gone.asset, gone.why)
+        if not self._options.keep_stale:
+            self._removed(remove_gone(gone, self._deps.pipeline, self._deps.state), gone.asset, gone.why)
 
     def remove_stale(self, needed: Collection[str]) -> None:
         """Remove outputs that nothing makes any more, unless the run is to keep such; `needed`: names that stay."""
-        if not self._manner.keep_stale:
-            self._removed(remove_stale(needed, self._office.pipeline, self._office.state), "", NOT_MADE)
+        if not self._options.keep_stale:
+            self._removed(remove_stale(needed, self._deps.pipeline, self._deps.state), "", NOT_MADE)
 
     def _removed(self, paths: Iterable[Path], asset: str, why: str) -> None:
         for path in paths:
-            self._ledger.removed.append(str(path))
-            self._office.emit(OutputRemoved(asset, str(path), why))
+            self._reports.removed.append(str(path))
+            self._deps.emit(OutputRemoved(asset, str(path), why))
 
     def forget_others(self, jobs: Iterable[Job]) -> None:
         """Forget what failed and what was printed of assets that are not among all jobs that there are."""
         assets = {job.asset for job in jobs}
-        self._office.state.journal.forget_others(assets)
-        self._books.logs.prune(assets)
+        self._deps.state.journal.forget_others(assets)
+        self._log.logs.prune(assets)
 
     def _claimed_by_the_living(self) -> set[str]:
-        state, folder = self._office.state, self._office.pipeline.state
-        for refused in recover_dead(state, self._office.pipeline):  # before anybody builds what they had begun
-            self._office.emit(Trouble(refused))
+        state, folder = self._deps.state, self._deps.pipeline.state
+        for refused in recover_dead(state, self._deps.pipeline):  # before anybody builds what they had begun
+            self._deps.emit(Trouble(refused))
         living = {run.id for run in runs.living(folder)}
         claims = state.journal.claims()
         for run in {run for _, run in claims} - living:
@@ -176,21 +187,49 @@ class Session:
         return {asset for asset, run in claims if run in living}
 
 
-def _noted_by(job: Job) -> dict[str, str]:
+def run_plan(session: Session, plan: Plan, reports: ReportBuilder, replan: Replan) -> None:
+    """Run what is out of date, and remove what is not made any more; the report builder is told what became of it."""
+    try:
+        with session:
+            session.submit(plan.in_state("out of date"))
+            while session.busy or session.claimed_elsewhere:
+                session.poll(_PATIENCE)
+                if not session.busy:
+                    _reclaim(session, reports, replan)
+            if plan.is_whole:
+                for gone in plan.gone:
+                    session.remove_gone(gone)
+                session.remove_stale(plan.needed)
+                session.forget_others(plan.jobs)
+    except KeyboardInterrupt:
+        reports.interrupted = True
+
+
+def _reclaim(session: Session, reports: ReportBuilder, replan: Replan) -> None:
+    """Take over what other runs had claimed and have left out of date."""
+    if jobs := session.reclaimable():
+        plan = replan([job.asset for job in jobs])
+        reports.note(plan)
+        session.submit(plan.in_state("out of date"))
+    elif session.claimed_elsewhere:
+        time.sleep(_POLL)
+
+
+def _note_keys(job: Job) -> dict[str, str]:
     """Return the keys of all that may have notes of its own, by the names that reports call them."""
     sources = {origin.path.name: origin.key for origin in sources_of(job)}
     return {**sources, **{task.name: task.key for task in job.tasks}}
 
 
-def _hire(office: Office, run: Run, manner: Manner) -> Hiring | Inline:
-    pipeline, device = office.pipeline, likely_device(manner.device)
+def _worker_factory(deps: SessionDeps, run: Run, options: RunOptions) -> ProcessWorkerFactory | InlineWorkerFactory:
+    pipeline, device = deps.pipeline, likely_device(options.device)
     setup = Setup(
         name="",
         run=run.folder,
         pipeline=pipeline.id,
         outputs=pipeline.outputs.root,
         project=pipeline.folder if pipeline.runs_plugins else None,
-        store=office.store,
+        store=deps.store,
         specs=pipeline.specs,
         green=pipeline.outputs.green,
         precision=pipeline.precision,
@@ -200,82 +239,82 @@ def _hire(office: Office, run: Run, manner: Manner) -> Hiring | Inline:
             **pipeline.wrappers,
             **{use.plugin.name: use.plugin.code for variant in pipeline.variants for use in variant.steps},
         },
-        house=keys.house(),
+        host_code=keys.host_code_digest(),
     )
-    if manner.workers:
-        return Hiring(setup, device, manner.workers)
-    return Inline(setup, device, office.registry.hooks, office.emit)
+    if options.workers:
+        return ProcessWorkerFactory(setup, device, options.workers)
+    return InlineWorkerFactory(setup, device, deps.registry.hooks, deps.emit)
 
 
 @dataclass
-class _SessionBooks(Books):
-    """What a session writes down: in the state, for later runs; in the ledger, for its report."""
+class _StateAttemptLog(AttemptLog):
+    """What a session notes: in the state, for later runs; in the report builder, for its report."""
 
-    office: Office
-    ledger: Ledger
+    deps: SessionDeps
+    reports: ReportBuilder
     run: str
-    manner: Manner
+    options: RunOptions
     logs: Logs
-    elsewhere: list[Job] = field(default_factory=list)
+    claimed_elsewhere: list[Job] = field(default_factory=list)
     """Jobs that another run is doing."""
     started: set[str] = field(default_factory=set)
 
     def begin(self, job: Job) -> int | None:
         """Note that an attempt begins; leave to other runs what they are doing or have done."""
-        state, journal = self.office.state, self.office.state.journal
+        state, journal = self.deps.state, self.deps.state.journal
         if journal.claim(job.asset, self.run) != self.run:
-            self.elsewhere.append(job)
+            self.claimed_elsewhere.append(job)
             return None
-        if state.built_meanwhile(job.asset, job.signature) and not self.manner.force:
+        if state.built_meanwhile(job.asset, job.signature) and not self.options.force:
             journal.unclaim(job.asset, self.run)
-            self.ledger.untouched(job._replace(flags=state.flags(job.asset, anew=True)), "up to date")
+            self.reports.untouched(job._replace(flags=state.flags(job.asset, anew=True)), "up to date")
             return None
         if journal.quarantined_meanwhile(job.asset, job.signature):
             journal.unclaim(job.asset, self.run)
-            self.elsewhere.append(job)  # to be planned anew, which says why it is left alone
+            self.claimed_elsewhere.append(job)  # to be planned anew, which says why it is left alone
             return None
         if job.asset not in self.started:
             self.started.add(job.asset)
-            self.office.emit(JobStarted(job.asset, tuple(map(str, job.reasons))))
+            self.deps.emit(JobStarted(job.asset, tuple(map(str, job.reasons))))
         return journal.attempt_begins(job.asset, job.signature, self.run)
 
     def failed(self, job: Job, problem: Problem) -> None:
         """Note that an attempt failed."""
-        self.office.state.journal.attempt_failed(job.asset, self.run, str(problem))
+        self.deps.state.journal.attempt_failed(job.asset, self.run, str(problem))
 
     def is_current(self, job: Job) -> bool:
         """Tell whether the job's sources are still those that it was planned with."""
         try:
-            digests = [self.office.state.digest(name, MAX_BYTES) for name in job.sources]
+            digests = [self.deps.state.digest(name, MAX_BYTES) for name in job.sources]
         except AssetForgeError:
             return False
         return digests == list(job.facts["sources"].values())
 
-    def ended(self, ending: Ending) -> None:
+    def ended(self, result: JobResult) -> None:
         """Note how a job ended."""
-        attempt, job, state = ending.attempt, ending.attempt.job, self.office.state
-        problem, log = self._kept(ending)
+        attempt, job, state = result.attempt, result.attempt.job, self.deps.state
+        problem, log = self._kept(result)
         self.started.discard(job.asset)
         if problem is None:
-            noted = notes.gather(self.office.store, _noted_by(job), (output.key for output in job.outputs))
+            noted = notes.gather(self.deps.store, _note_keys(job), (output.key for output in job.outputs))
             state.remember(job.asset, job.signature, job.sources, job.facts, attempt.published, noted.flags)
             for one in attempt.published:
-                self.office.emit(OutputWritten(job.asset, str(self.office.pipeline.folder / one.name)))
-            self.ledger.done(job, attempt.seconds, noted, log)
-        elif ending.stale and self.manner.keep_up:
-            self.office.emit(AttemptFailed(job.asset, str(problem)))
-            self.ledger.untouched(job, "not run")
+                self.deps.emit(OutputWritten(job.asset, str(self.deps.pipeline.folder / one.name)))
+            self.reports.done(job, attempt.seconds, noted, log)
+        elif result.stale and self.options.caller_replans:
+            self.deps.emit(AttemptFailed(job.asset, str(problem)))
+            self.reports.untouched(job, "not run")
         else:
             error = str(problem)
-            if ending.quarantine:
+            if result.quarantine:
                 state.journal.quarantine(job.asset, job.signature, attempt.failures, error, log)
-            self.ledger.finish(job, "failed", attempt.seconds, error, log, quarantined=ending.quarantine)
+            self.reports.finish(job, "failed", attempt.seconds, error, log, quarantined=result.quarantine)
         state.journal.unclaim(job.asset, self.run)
 
-    def _kept(self, ending: Ending) -> tuple[Problem | None, str]:
+    def _kept(self, result: JobResult) -> tuple[Problem | None, str]:
         """Keep what a job printed and drew; return its problem, which tells of the picture, and where its log is."""
-        asset, printed, problem = ending.attempt.job.asset, ending.attempt.log, ending.problem
-        picture = self.logs.keep_picture(asset, ending.picture)
+        asset, printed, problem = result.attempt.job.asset, result.attempt.log, result.problem
+        picture = self.logs.keep_picture(asset, result.picture)
         if problem is not None and picture:
             problem = problem.shown_by(picture)
             printed += f"{problem}\n"  # so that whoever finds either finds the other

@@ -1,25 +1,33 @@
-"""A job is done in stages: read its sources, compute its tasks, write its outputs; by other kinds of processes."""
+"""The stages of a job: read its sources, compute its tasks, write its outputs; and what runs them needs to know.
+
+Each kind of stage runs in its own pool of processes. Nothing here needs torch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from assetforge.errors import AssetForgeError, Problem, StepError
+from assetforge.codecs.allowance import Limits
+from assetforge.codecs.reading import Green
 from assetforge.events import Event
+from assetforge.hookspecs import Hooks
+from assetforge.material.map_spec import MapSpec
 from assetforge.plan.jobs import Job, MapOrigin, Output, SourceMap, Task
 from assetforge.plan.keys import written_key
-from assetforge.store.results import Entry
-from assetforge.store.state import Published
+from assetforge.steps import Precision
+from assetforge.store.results import Entry, Store
 
-Pool = Literal["codec", "device", "cpu"]
+Pool = Literal["io", "device", "cpu"]
 """Which processes do a stage: those that read and write files, one for each device, or those for CPU-only steps."""
 
-MAPS = ".safetensors"
+MAPS_SUFFIX = ".safetensors"
 """Ending of a task's result in the store."""
-CODEC_TIME_LIMIT = 900.0
+IO_TIME_LIMIT = 900.0
+"""Seconds that reading or writing the files of a job may take."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +37,9 @@ class Read:
     asset: str
     scratch: Path
     sources: tuple[SourceMap, ...]
-    anew: bool = False
+    replace: bool = False
     """Whether what the store knows of them is to be replaced."""
-    pool: Pool = "codec"
+    pool: Pool = "io"
     doing: str = "reading"
 
 
@@ -47,7 +55,7 @@ class Compute:
     wanted: frozenset[str]
     """Keys of the maps that go to the scratch folder, because an output is made of them."""
     pool: Pool
-    anew: bool = False
+    replace: bool = False
     """Whether results that the store has are to be replaced."""
     doing: str = "computing"
 
@@ -65,9 +73,9 @@ class Write:
     scratch: Path
     encode: tuple[Output, ...]
     publish: tuple[Output, ...]
-    anew: bool = False
+    replace: bool = False
     """Whether encoded outputs that the store has are to be replaced."""
-    pool: Pool = "codec"
+    pool: Pool = "io"
     doing: str = "writing"
 
 
@@ -75,91 +83,48 @@ Stage = Read | Compute | Write
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A worker has started."""
+class StageContext:
+    """What a process needs to know to run stages, and whom it tells."""
 
+    name: str
+    """Tells the process from the others of the same run."""
+    run: Path
+    """The run's folder."""
+    pipeline: str
+    """What the state knows the pipeline by."""
+    outputs: Path
+    """The root that all outputs lie below."""
+    store: Store
+    specs: Mapping[str, MapSpec]
+    green: Green
+    precision: Precision
+    limits: Limits
     device: str
-    devices: tuple[str, ...]
-    """All devices of its kind that the run may use."""
+    hooks: Hooks
+    emit: Callable[[Event], None]
+    exit_guard: AbstractContextManager[object] = field(default_factory=nullcontext)
+    """Held while publishing, so that the host's exit does not end the process halfway."""
+    io_only: bool = False
+    """Whether the process only reads and writes files: its memory may then be limited to what a file needs."""
 
-
-@dataclass(frozen=True)
-class Happened:
-    """A worker reports an event."""
-
-    event: Event
-
-
-@dataclass(frozen=True)
-class Done:
-    """A stage is done."""
-
-    scratch_bytes: int = 0
-    published: tuple[Published, ...] = ()
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A stage failed."""
-
-    problem: Problem
-    retry: bool = False
-    quarantine: bool = False
-    exit_code: int = AssetForgeError.exit_code
-    stale: bool = False
-    picture: bytes = b""
-    """A PNG that shows what is wrong, where the step drew one."""
-
-
-def failure(error: AssetForgeError) -> Failed:
-    """Spell an error as an answer."""
-    return Failed(error.problem, error.retry, error.quarantine, error.exit_code, error.stale, _drawn(error))
-
-
-def _drawn(error: AssetForgeError) -> bytes:
-    if not isinstance(error, StepError) or error.picture is None:
-        return b""
-    from assetforge.execute.pictures import as_png  # needs torch, which whoever has drawn has loaded
-
-    return as_png(error.picture)
-
-
-@dataclass(frozen=True)
-class Damaged:
-    """A result in the store is not what was put there: it must be made again."""
-
-    entry: Entry
-
-
-@dataclass(frozen=True)
-class Gone:
-    """A worker's process has ended."""
-
-
-@dataclass(frozen=True)
-class Woken:
-    """Nothing has happened to a worker, but whoever waits is to look up."""
-
-
-Reply = Ready | Happened | Done | Failed | Damaged | Gone | Woken
 
 Find = Callable[[str, str], Entry | None]
 
 
-def cut(job: Job, scratch: Path, find: Find, device: str, *, anew: bool = False) -> list[Stage]:
-    """Cut what is not in the store of a job into stages; `find` looks up a result by key and ending.
+def split_job(job: Job, scratch: Path, find: Find, device: str, *, replace: bool = False) -> list[Stage]:
+    """Split what the store lacks of a job into stages; `find` looks up a result by key and suffix.
 
-    anew: whether what is made replaces what the store has.
+    replace: whether what is made replaces what the store has.
     """
     missing = tuple(output for output in job.outputs if find(output.key, output.format.suffix) is None)
     tasks, sources = _needed(missing, find)
     read_by_tasks = frozenset(origin.key for task in tasks for origin in task.reads.values())
     kept = frozenset(task.key for task in tasks if any(written_key(task.key, n) in read_by_tasks for n in task.writes))
     wanted = frozenset(origin.key for output in missing for origin in output.maps.values())
-    stages: list[Stage] = [Read(job.asset, scratch, sources, anew)] if sources else []
+    stages: list[Stage] = [Read(job.asset, scratch, sources, replace)] if sources else []
     for pool, group in _by_pool(tasks, device):
-        stages.append(Compute(job.asset, scratch, tuple(group), kept, wanted, pool, anew))
-    return [*stages, Write(job.asset, scratch, missing, job.outputs, anew)]
+        stages.append(Compute(job.asset, scratch, tuple(group), kept, wanted, pool, replace))
+    return [*stages, Write(job.asset, scratch, missing, job.outputs, replace)]
 
 
 def _needed(outputs: Sequence[Output], find: Find) -> tuple[list[Task], tuple[SourceMap, ...]]:
@@ -173,7 +138,7 @@ def _needed(outputs: Sequence[Output], find: Find) -> tuple[list[Task], tuple[So
             sources[origin.key] = origin
         elif origin.task.key not in seen:
             seen.add(origin.task.key)
-            if find(origin.task.key, MAPS) is None:
+            if find(origin.task.key, MAPS_SUFFIX) is None:
                 for read in origin.task.reads.values():
                     visit(read)
                 tasks[origin.task.key] = origin.task

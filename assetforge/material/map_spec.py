@@ -51,7 +51,7 @@ class MapSpec:
 
     @property
     def color_space(self) -> ColorSpace:
-        """The color space that the map has inside the house."""
+        """The color space that the map has inside AssetForge."""
         return ColorSpace.LIN_REC709 if self.is_color else ColorSpace.NONE
 
 

@@ -56,7 +56,7 @@ def check_map(texture: Texture, spec: MapSpec) -> None:
     if texture.channels != spec.channels:
         raise ValueError(f"map {spec.name!r} has {texture.channels} channels; it must have {spec.channels}")
     if texture.color_space != spec.color_space:
-        raise ValueError(f"map {spec.name!r} is {texture.color_space}; inside the house it must be {spec.color_space}")
+        raise ValueError(f"map {spec.name!r} is {texture.color_space}; inside AssetForge it must be {spec.color_space}")
     if texture.camera is not None and spec.kind != "photo":
         raise ValueError(f"map {spec.name!r} has a camera, which photographs alone have; make a Texture without one")
     if spec.kind == "vector":

@@ -39,7 +39,7 @@ class InputSection(_Section):
     """Pattern, such as `textures/{name}_n.png?`: `{name}` names the asset, `*` is any text, `**/` any folders, a
     trailing `?` makes the map optional."""
     green: Green = "up"
-    """Normal maps: `up` is OpenGL and the inside of the house, `down` is DirectX."""
+    """Normal maps: `up` is OpenGL and the inside of AssetForge, `down` is DirectX."""
     channel: Channel | None = None
     """Channel of a packed file that a one-channel map is taken from; `rgb` takes the color without the file's alpha."""
     layer: str | None = None

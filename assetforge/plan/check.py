@@ -11,8 +11,8 @@ from assetforge.codecs.allowance import Limits, allowing
 from assetforge.codecs.transparency import has_transparency
 from assetforge.errors import Problem, SourceError
 from assetforge.pipeline.pipeline import Pipeline
+from assetforge.plan.history import OutputState
 from assetforge.plan.jobs import Job, Output, Plan, SourceMap, sources_of
-from assetforge.plan.past import OutputState
 from assetforge.plan.plan import SpecialVariants, make_plan
 
 

@@ -27,8 +27,8 @@ from assetforge.plugins import code_digest
 Digest = Callable[[Path], str]
 """Gives the sha256 of a file's content."""
 
-PIXEL_ROOMS = ("codecs", "material", "ops", "weights")
-"""The rooms of the host whose code makes pixels."""
+PIXEL_PACKAGES = ("codecs", "material", "ops", "weights")
+"""The packages of the host whose code makes pixels."""
 
 
 def key(**ingredients: Any) -> str:
@@ -38,10 +38,10 @@ def key(**ingredients: Any) -> str:
 
 
 @cache
-def house() -> str:
+def host_code_digest() -> str:
     """Digest the host's own code that makes pixels."""
     root = Path(assetforge.__file__).parent
-    return code_digest(sorted(file for room in PIXEL_ROOMS for file in (root / room).rglob("*.py")), root)
+    return code_digest(sorted(file for package in PIXEL_PACKAGES for file in (root / package).rglob("*.py")), root)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def variant_digest(pipeline: Pipeline, variant: Variant, steps: Sequence[StepFac
         formats={name: chosen.name for name, chosen in outputs.formats.items()},
         maps=sorted(map(repr, pipeline.specs.values())),
         wrappers=dict(pipeline.wrappers),
-        house=house(),
+        host=host_code_digest(),
     )
 
 
@@ -130,7 +130,7 @@ def signature(variant: str, fields: Mapping[str, str], sources: Iterable[str], d
 def source_key(sha256: str, one: Input) -> str:
     """Return the key of a decoded source map."""
     spec = [one.spec.name, one.spec.kind, one.spec.channels]
-    return key(source=sha256, map=spec, reading=vars(one.reading), house=house())
+    return key(source=sha256, map=spec, reading=vars(one.reading), host=host_code_digest())
 
 
 def task_key(
@@ -138,7 +138,7 @@ def task_key(
 ) -> str:
     """Return the key of one step on the maps that it reads, given by their keys."""
     specs = {name: repr(pipeline.specs[name]) for name in reads.keys() | writes.keys()}
-    surroundings = {"precision": pipeline.precision, "wrappers": dict(pipeline.wrappers), "house": house()}
+    surroundings = {"precision": pipeline.precision, "wrappers": dict(pipeline.wrappers), "host": host_code_digest()}
     return key(step=facts.data, seed=seed, reads=dict(reads), maps=specs, **surroundings)
 
 
@@ -149,4 +149,4 @@ def written_key(task: str, name: str) -> str:
 
 def output_key(maps: Mapping[str, str], depths: Mapping[str, str], output_format: Format, green: Green) -> str:
     """Return the key of an output file: its maps' keys, and the sources that its depth may follow."""
-    return key(maps=dict(maps), depths=dict(depths), format=output_format.name, green=green, house=house())
+    return key(maps=dict(maps), depths=dict(depths), format=output_format.name, green=green, host=host_code_digest())

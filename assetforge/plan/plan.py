@@ -18,8 +18,8 @@ from assetforge.pipeline.pipeline import Pipeline, StepUse, Variant
 from assetforge.plan import keys
 from assetforge.plan.assets import Asset, find_assets
 from assetforge.plan.collisions import find_collisions, summary
+from assetforge.plan.history import BuildHistory, OutputState, Record
 from assetforge.plan.jobs import Facts, Gone, Job, MapOrigin, Output, Plan, SourceMap, State, Task, WrittenMap, tasks_of
-from assetforge.plan.past import OutputState, Past, Record
 from assetforge.plan.reasons import Kind, Reason, differences
 from assetforge.steps import select
 
@@ -28,7 +28,7 @@ SpecialVariants = Callable[[Sequence[Path]], tuple[Variant, ...]]
 
 
 @dataclass(frozen=True)
-class Wish:
+class PlanOptions:
     """What the caller wants to be planned."""
 
     only: tuple[str, ...] = ()
@@ -41,10 +41,12 @@ class Wish:
     """Say how outputs are made even where they are up to date."""
 
 
-def make_plan(pipeline: Pipeline, past: Past, special: SpecialVariants, wish: Wish | None = None) -> Plan:
+def make_plan(
+    pipeline: Pipeline, history: BuildHistory, special: SpecialVariants, options: PlanOptions | None = None
+) -> Plan:
     """Plan a pipeline. Raise PipelineError where sources do not fit the patterns, or outputs collide."""
-    wish = wish or Wish()
-    planner = _Planner(pipeline, past, wish)
+    options = options or PlanOptions()
+    planner = _Planner(pipeline, history, options)
     cached = lru_cache(maxsize=None)(special)
     found = find_assets(pipeline)
     jobs = [
@@ -54,19 +56,19 @@ def make_plan(pipeline: Pipeline, past: Past, special: SpecialVariants, wish: Wi
     ]
     if collisions := find_collisions(jobs, pipeline):
         raise PipelineError(summary(collisions))
-    if wish.only:
-        return Plan(pipeline, _chosen(jobs, wish.only), remarks=found.remarks)
-    return replace(_whole(pipeline, jobs, past), remarks=found.remarks)
+    if options.only:
+        return Plan(pipeline, _chosen(jobs, options.only), remarks=found.remarks)
+    return replace(_whole(pipeline, jobs, history), remarks=found.remarks)
 
 
 def plan_assets(
-    pipeline: Pipeline, past: Past, special: SpecialVariants, assets: Iterable[Asset], *, all_of_them: bool
+    pipeline: Pipeline, history: BuildHistory, special: SpecialVariants, assets: Iterable[Asset], *, all_of_them: bool
 ) -> Plan:
     """Plan assets as they come and go: what is wrong with one stops no other, and there may be none at all.
 
     Only a plan of all of them tells what is gone.
     """
-    planner = _Planner(pipeline, past, Wish())
+    planner = _Planner(pipeline, history, PlanOptions())
     cached = lru_cache(maxsize=None)(special)
     jobs: list[Job] = []
     for asset in assets:
@@ -78,7 +80,7 @@ def plan_assets(
             jobs += [planner.job(asset, variant) for variant in variants]
     refused = {asset: found.problem for found in find_collisions(jobs, pipeline) for asset in found.assets}
     jobs = [_refused(job, refused[job.asset]) if job.asset in refused else job for job in jobs]
-    return _whole(pipeline, jobs, past) if all_of_them else Plan(pipeline, tuple(jobs))
+    return _whole(pipeline, jobs, history) if all_of_them else Plan(pipeline, tuple(jobs))
 
 
 def _refused(job: Job, problem: Problem) -> Job:
@@ -99,24 +101,26 @@ def _is_meant(job: Job, glob: str) -> bool:
     return glob in (job.asset, job.base) or fnmatchcase(job.asset, glob)
 
 
-def _whole(pipeline: Pipeline, jobs: Sequence[Job], past: Past) -> Plan:
+def _whole(pipeline: Pipeline, jobs: Sequence[Job], history: BuildHistory) -> Plan:
     """Return the plan of all jobs, with what is not made any more."""
     plan = Plan(pipeline, tuple(jobs), is_whole=True)
-    unplanned = set(past.recorded()) - {job.asset for job in jobs}
+    unplanned = set(history.recorded()) - {job.asset for job in jobs}
     changing = [job for job in jobs if job.state == "out of date" and "new" not in {one.kind for one in job.reasons}]
-    if not (unplanned or changing or past.stale()):
+    if not (unplanned or changing or history.stale()):
         return plan
     needed = plan.needed
-    gone = tuple(_gone(sorted(unplanned), jobs, needed, past, pipeline.folder))
-    before = [name for job in changing if (record := past.record(job.asset)) for name in record.outputs]
-    return replace(plan, gone=gone, stale=tuple(sorted({*past.stale(), *before} - needed)))
+    gone = tuple(_gone(sorted(unplanned), jobs, needed, history, pipeline.folder))
+    before = [name for job in changing if (record := history.record(job.asset)) for name in record.outputs]
+    return replace(plan, gone=gone, stale=tuple(sorted({*history.stale(), *before} - needed)))
 
 
-def _gone(unplanned: Iterable[str], jobs: Sequence[Job], needed: set[str], past: Past, folder: Path) -> Iterator[Gone]:
+def _gone(
+    unplanned: Iterable[str], jobs: Sequence[Job], needed: set[str], history: BuildHistory, folder: Path
+) -> Iterator[Gone]:
     """Yield the recorded jobs that are not planned any more; not those of an asset whose overrides are wrong now."""
     unsure = tuple(f"{job.asset}[" for job in jobs if job.state == "failed")
     for asset in unplanned:
-        record = past.record(asset)
+        record = history.record(asset)
         if record and not asset.startswith(unsure):
             there = all((folder / name).exists() for name in record.sources)
             why = "the pipeline does not make it any more" if there else "its sources are gone"
@@ -143,8 +147,8 @@ class _Prepared:
 
 
 class _Planner:
-    def __init__(self, pipeline: Pipeline, past: Past, wish: Wish) -> None:
-        self.pipeline, self.past, self.wish = pipeline, past, wish
+    def __init__(self, pipeline: Pipeline, history: BuildHistory, options: PlanOptions) -> None:
+        self.pipeline, self.history, self.options = pipeline, history, options
         self.folder = str(pipeline.folder)
         self.sources = source_prefix(pipeline)
         self._prepared: dict[int, _Prepared] = {}
@@ -162,7 +166,7 @@ class _Planner:
         return _Step(name, use, files, keys.step_facts(use, files, self._digest))
 
     def _digest(self, path: Path) -> str:
-        return self.past.digest(_relative(path, self.pipeline.folder))
+        return self.history.digest(_relative(path, self.pipeline.folder))
 
     def job(self, asset: Asset, variant: Variant) -> Job:
         """Plan one job, without working out its keys where it is plain that nothing has changed."""
@@ -178,14 +182,14 @@ class _Planner:
         if asset.missing:
             return Job(name, "incomplete", sources=sources, problem=asset.missing, base=asset.name)
         try:
-            digests = [self.past.digest(path, MAX_BYTES) for path in sources]
+            digests = [self.history.digest(path, MAX_BYTES) for path in sources]
             prepared = self.prepared(variant)
         except SourceError as error:
             return Job(name, "failed", sources=sources, problem=error.problem, base=asset.name)
         signature = keys.signature(prepared.digest, asset.fields, asset.sources, digests)
-        files = None if self.wish.force or self.wish.explain else self.past.current(name, signature)
+        files = None if self.options.force or self.options.explain else self.history.current(name, signature)
         if files is not None:
-            flags = self.past.flags(name)
+            flags = self.history.flags(name)
             return Job(name, "up to date", (), signature, sources, files, base=asset.name, flags=flags)
         return self._job(asset, prepared, name, signature, dict(zip(asset.sources, digests, strict=True)))
 
@@ -206,7 +210,7 @@ class _Planner:
         signature: str,
         digests: Mapping[str, str],
     ) -> Job:
-        record = self.past.record(name)
+        record = self.history.record(name)
         sources = tuple(self.sources + path for path in asset.sources.values())
         try:
             maps = {map_name: self._source(map_name, asset, sha256) for map_name, sha256 in digests.items()}
@@ -218,8 +222,8 @@ class _Planner:
         facts = self._job_facts(maps, prepared, outputs)
         reasons = self._reasons(name, outputs, facts, record)
         if record and not reasons and record.signature != signature:
-            self.past.confirm(name, signature)
-        held = None if self.wish.retry or not reasons else self.past.quarantined(name)
+            self.history.confirm(name, signature)
+        held = None if self.options.retry or not reasons else self.history.quarantined(name)
         if held is not None and held.signature == signature:
             times = "once" if held.attempts == 1 else f"{held.attempts} times"
             problem = Problem("", f"{held.error} (quarantined, as it failed {times})")
@@ -227,7 +231,7 @@ class _Planner:
         state: State = "out of date" if reasons else "up to date"
         needed = tasks_of(origin for output in outputs for origin in output.maps.values())
         tasks = tuple(task for task in tasks if task.key in needed)
-        flags = () if reasons else self.past.flags(name)
+        flags = () if reasons else self.history.flags(name)
         return Job(
             name, state, reasons, signature, sources, files, outputs, facts, base=asset.name, tasks=tasks, flags=flags
         )
@@ -311,18 +315,18 @@ class _Planner:
             "maps": self.pipeline.outputs.maps and sorted(self.pipeline.outputs.maps),
             "formats": {**formats, "green": self.pipeline.outputs.green},
             "wrappers": dict(self.pipeline.wrappers),
-            "house": keys.house(),
+            "host": keys.host_code_digest(),
         }
 
     def _reasons(self, name: str, outputs: Sequence[Output], facts: Facts, record: Record | None) -> tuple[Reason, ...]:
-        if self.wish.force:
+        if self.options.force:
             return (Reason("forced"),)
         if record is None:
             return (Reason("new"),)
         written = {output.name: output.key for output in outputs}
         if written != record.outputs:
-            return tuple(differences(self.past.facts(name), facts)) or (_renamed(written, record.outputs),)
-        states = [(self.past.output(output.name), output.path.name) for output in outputs]
+            return tuple(differences(self.history.facts(name), facts)) or (_renamed(written, record.outputs),)
+        states = [(self.history.output(output.name), output.path.name) for output in outputs]
         return tuple(Reason(_LOST[state], shown) for state, shown in states if state != "as written")
 
 

@@ -53,7 +53,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
     for name in sorted(before["wrappers"].keys() | after["wrappers"].keys()):
         if before["wrappers"].get(name) != after["wrappers"].get(name):
             yield Reason("plugin code changed", name)
-    if before["house"] != after["house"]:
+    if before.get("host") != after["host"]:  # older facts call it otherwise
         yield Reason("assetforge changed", "code")
 
 

@@ -254,7 +254,7 @@ def _contained() -> Iterator[None]:
 
 
 @contextmanager
-def anew(before: Registry) -> Iterator[None]:
+def reload(before: Registry) -> Iterator[None]:
     """Let plugins be loaded as they are now inside this block; if it raises, those of `before` are there again."""
     importlib.invalidate_caches()
     files = {str(file) for plugin in before.plugins.values() for file in plugin.files}

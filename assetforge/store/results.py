@@ -66,6 +66,14 @@ class Entry:
         self.path.unlink(missing_ok=True)
 
 
+class DamagedError(Exception):
+    """A result in the store is not what was put there."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(str(entry.path))
+        self.entry = entry
+
+
 class Store:
     """A folder of results of one's own, and maybe one that is shared."""
 

@@ -14,8 +14,8 @@ from assetforge.build import Build
 from assetforge.errors import AssetForgeError
 from assetforge.events import Event, PipelineChanged, Trouble
 from assetforge.execute.devices import check_device
-from assetforge.execute.manner import Manner
-from assetforge.report import Ledger, Report
+from assetforge.execute.options import RunOptions
+from assetforge.report import Report, ReportBuilder
 from assetforge.watch.presence import Shown, only_one
 from assetforge.watch.shift import Shift
 
@@ -42,10 +42,10 @@ class Daemon:
         self, opening: Callable[[], Build], listener: Callable[[Event], None], shown: Shown, wishes: Wishes
     ) -> None:
         self._opening, self._listener, self._shown, self._wishes = opening, listener, shown, wishes
-        self._manner = Manner(wishes.device, wishes.workers, keep_stale=wishes.keep_stale, keep_up=True)
+        self._manner = RunOptions(wishes.device, wishes.workers, keep_stale=wishes.keep_stale, caller_replans=True)
         self._stopping = False
         self._wake: Callable[[], None] = lambda: None
-        self._ledger = Ledger("", listener)
+        self._ledger = ReportBuilder("", listener)
 
     def stop(self) -> None:
         """End soon, in good order. Signal handlers and other threads may call this."""
@@ -58,7 +58,7 @@ class Daemon:
         check_device(self._wishes.device)
         build = self._opening()
         with only_one(build.pipeline):
-            self._ledger = Ledger(build.pipeline.name, build.emitter(self._listener))
+            self._ledger = ReportBuilder(build.pipeline.name, build.emitter(self._listener))
             self._serve_all(build)
         report = self._ledger.report(time.monotonic() - began)
         self._listener(report.finished())
@@ -83,7 +83,7 @@ class Daemon:
         """Wait, then open the pipeline again, however often that takes."""
         while not self._pause(seconds):
             try:
-                with plugins.anew(before.registry):
+                with plugins.reload(before.registry):
                     return self._opening()
             except AssetForgeError as error:
                 self._listener(Trouble(f"{error}; trying again in {seconds:.0f} s"))
@@ -117,7 +117,7 @@ class Daemon:
         """Open the pipeline as it is now, if it can be; if not, say why, and leave all as it was."""
         file, shift.changed = shift.changed, None
         try:
-            with plugins.anew(before.registry):
+            with plugins.reload(before.registry):
                 build = self._opening()
         except AssetForgeError as error:
             self._listener(PipelineChanged(str(file), str(error)))

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assetforge.build import Build
-from assetforge.codecs.ends import End, end_of, is_lfs_pointer
+from assetforge.codecs.completeness import End, end_of, is_lfs_pointer
 from assetforge.events import Event, Ignored, Waiting
-from assetforge.execute.schedule import Ending
+from assetforge.execute.scheduler import JobResult
 from assetforge.execute.session import Session
 from assetforge.plan.assets import Asset, Catalog
 from assetforge.plan.jobs import Gone, Job, Plan
 from assetforge.plan.plan import source_prefix
-from assetforge.report import Ledger
+from assetforge.report import ReportBuilder
 from assetforge.store.state import Stat
 from assetforge.watch.inventory import Inventory
 from assetforge.watch.pace import Pace
@@ -43,7 +43,7 @@ class Desk:
 
     build: Build
     session: Session
-    ledger: Ledger
+    ledger: ReportBuilder
     emit: Callable[[Event], None]
     newest_first: bool = False
     settling: Settling = field(default_factory=Settling)
@@ -146,8 +146,8 @@ class Desk:
 
     def plan(self, now: float) -> None:
         """Plan what is dirty and at rest, and hand it over."""
-        if self.session.elsewhere and self._others_pace.is_due(now):
-            self._dirty = {job.base: False for job in self.session.released()} | self._dirty
+        if self.session.claimed_elsewhere and self._others_pace.is_due(now):
+            self._dirty = {job.base: False for job in self.session.reclaimable()} | self._dirty
             self._others_pace.done(now, time.monotonic())
         if self._all_dirty:
             if self._all_pace.is_due(now):
@@ -242,13 +242,13 @@ class Desk:
         self.failed.pop(asset, None)
 
     def _unfinished(self) -> list[Job]:
-        return [*self.session.under_way, *self.session.waiting, *self.session.elsewhere]
+        return [*self.session.under_way, *self.session.waiting, *self.session.claimed_elsewhere]
 
     def _not_at_rest(self) -> set[str]:
         """Return the assets whose files are arriving, and those that are being built."""
         return self._held.keys() | {job.base for job in self._unfinished()}
 
-    def ended(self, ending: Ending, now: float) -> None:
+    def ended(self, ending: JobResult, now: float) -> None:
         """Take note of a job that has ended; one whose sources have changed meanwhile is looked at again."""
         job = ending.attempt.job
         if ending.stale:
@@ -265,7 +265,7 @@ class Desk:
 
     def withdraw(self) -> None:
         """Take back what has not begun: the sources are away."""
-        for job in self.session.withdraw():
+        for job in self.session.cancel_pending():
             self._dirty.setdefault(job.base, False)
 
     def tell_waiting(self, now: float) -> None:
@@ -304,5 +304,5 @@ class Desk:
             yield self._all_pace.due - now
         elif self._dirty.keys() - self._not_at_rest():
             yield self._some_pace.due - now
-        if self.session.elsewhere:
+        if self.session.claimed_elsewhere:
             yield self._others_pace.due - now

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from assetforge.codecs.ends import End
+from assetforge.codecs.completeness import End
 from assetforge.store.state import Stat
 
 _SHORTEST = 0.02

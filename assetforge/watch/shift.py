@@ -15,7 +15,7 @@ from assetforge.errors import SourceError
 from assetforge.events import Event, Trouble
 from assetforge.execute.session import Session
 from assetforge.plan.assets import nothing_matches
-from assetforge.report import Ledger
+from assetforge.report import ReportBuilder
 from assetforge.watch.desk import Desk
 from assetforge.watch.eyes import Eyes
 from assetforge.watch.hints import Hints
@@ -39,7 +39,7 @@ class Shift:
     """Watches one opened pipeline. Use it as a context manager."""
 
     def __init__(
-        self, build: Build, session: Session, ledger: Ledger, emit: Callable[[Event], None], shown: Shown
+        self, build: Build, session: Session, ledger: ReportBuilder, emit: Callable[[Event], None], shown: Shown
     ) -> None:
         self.changed: Path | None = None
         """A file that the pipeline is made of, if one was changed."""
@@ -87,7 +87,7 @@ class Shift:
         self._show_what_is_done(now)
         now = time.monotonic()
         patience = max(0.0, min(self._chores.due - now, self._desk.next_due(now, may_plan=may_plan)))
-        for ending in self._session.advance(patience, idle=True):
+        for ending in self._session.poll(patience, idle=True):
             self._desk.ended(ending, time.monotonic())
             if self._notifier and not ending.stale:
                 report = self._ledger.of(ending.attempt.job.asset)

@@ -24,7 +24,7 @@ from assetforge_upscale import _upscale as upscaling
 from assetforge.codecs.decode import decode
 from assetforge.codecs.encode import encode
 from assetforge.codecs.formats import parse
-from assetforge.execute.crew import settings
+from assetforge.execute.worker_process import settings
 from assetforge.material.map_spec import MAPS
 from assetforge.ops.tile import Tiling, map_tiles
 from assetforge.samples import SAMPLES, make_sample, write_sample

@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from assetforge.codecs.decode import decode
-from assetforge.execute.results import load_maps, save_maps
+from assetforge.execute.map_io import load_maps, save_maps
 from assetforge.material.camera import Camera, fov
 from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material

@@ -87,8 +87,8 @@ def test_formats_tell_what_they_store() -> None:
 
 def test_formats_import_nothing_heavy() -> None:
     heavy = "{'torch', 'numpy', 'cv2', 'PIL'} & set(sys.modules)"
-    for room in ("formats", "atomic"):
-        command = f"import sys, assetforge.codecs.{room}; sys.exit(bool({heavy}))"
+    for module in ("formats", "atomic"):
+        command = f"import sys, assetforge.codecs.{module}; sys.exit(bool({heavy}))"
         assert subprocess.run([sys.executable, "-c", command], check=False).returncode == 0
 
 

@@ -14,8 +14,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from assetforge.codecs.completeness import end_of
 from assetforge.codecs.decode import Reading, decode
-from assetforge.codecs.ends import end_of
 from assetforge.errors import AssetForgeError
 from assetforge.material.map_spec import MAPS
 

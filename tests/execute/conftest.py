@@ -16,6 +16,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from assetforge.build import Build
+from assetforge.plan.jobs import Job
+
 PLUGIN = """\
 from __future__ import annotations
 import os, signal, sys, time
@@ -168,3 +171,15 @@ def run() -> Run:
         return ran
 
     return run
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """A job of three steps, of which the second is kept off the GPU."""
+    project = write_project(tmp_path, assets=1)
+    text = (project / "pipeline.yaml").read_text()
+    lanczos = "{use: upscale, with: {method: lanczos}}"
+    steps = f"[{{use: work}}, {{use: work, with: {{gain: 2}}, resources: {{device: cpu}}}}, {lanczos}]"
+    (project / "pipeline.yaml").write_text(text.replace("[{use: work}]", steps))
+    with Build(project / "pipeline.yaml") as build:
+        return build.plan().jobs[0]

@@ -18,7 +18,7 @@ import pytest
 from conftest import write_normal
 from execute.conftest import Ran, Run, check_agreement, executions, kill_group, outputs, start, write_project
 
-from assetforge.codecs.atomic import beside
+from assetforge.codecs.atomic import temporary_path
 from assetforge.execute.publish import journal_in
 
 KILLS = int(os.environ.get("ASSETFORGE_KILLS", "6"))
@@ -153,7 +153,7 @@ def test_a_crash_while_renaming_is_completed_by_whoever_comes_next(tmp_path: Pat
     folder = project / "build" / "a00"
     pairs = []
     for place in sorted(folder.iterdir()):
-        temporary = beside(place)
+        temporary = temporary_path(place)
         place.rename(temporary)
         pairs.append([f"a00/{temporary.name}", f"a00/{place.name}"])
     (folder.parent / pairs[0][0]).rename(folder.parent / pairs[0][1])  # the first had been renamed already

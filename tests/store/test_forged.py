@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from assetforge.execute.results import load_maps, save_maps
+from assetforge.execute.map_io import load_maps, save_maps
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.texture import Texture
 from assetforge.store import notes

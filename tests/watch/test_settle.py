@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assetforge.codecs.ends import End
+from assetforge.codecs.completeness import End
 from assetforge.watch.settle import Look, Settling, Stat
 
 SAME: Stat = (100, 1, 1)

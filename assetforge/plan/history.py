@@ -41,7 +41,7 @@ class Quarantined(Protocol):
         """How often."""
 
 
-class Past(Protocol):
+class BuildHistory(Protocol):
     """The memory of one pipeline. Names of files are relative to its folder."""
 
     def digest(self, name: str, most: int = sys.maxsize) -> str:

@@ -1,4 +1,4 @@
-"""Steps get the resources that they ask for, and stages of different jobs overlap."""
+"""A session of real processes: steps get the resources that they ask for, and what they print is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from execute.conftest import PLUGIN, Run, executions, outputs, write_project
 from assetforge.build import Build
 from assetforge.cli.status import status
 from assetforge.events import Event, StillWorking
-from assetforge.execute import schedule
+from assetforge.execute import scheduler
 
 LOGGED = """
     with (HERE / "times").open("a") as times:
@@ -66,7 +66,7 @@ def test_the_pipeline_sets_another_time_limit(tmp_path: Path, run: Run) -> None:
 
 
 @pytest.mark.parametrize("workers", ["0", "1", "3"])
-def test_every_manner_of_running_gives_the_same_bytes(workers: str, tmp_path: Path, run: Run) -> None:
+def test_every_number_of_workers_gives_the_same_bytes(workers: str, tmp_path: Path, run: Run) -> None:
     project, other = (write_project(tmp_path / name, assets=5) for name in ("one", "other"))
     assert run(project, "--workers", workers, "--device", "cpu").code == 0
     assert run(other).code == 0
@@ -112,7 +112,7 @@ def test_the_seconds_of_a_job_are_those_that_it_was_worked_on(tmp_path: Path, ru
 
 
 def test_a_long_stage_shows_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "TELL_EVERY", 0.3)
+    monkeypatch.setattr(scheduler, "TELL_EVERY", 0.3)
     project, told = write_project(tmp_path, assets=1, pause="time.sleep(2.5)", limit=77), list[StillWorking]()
 
     def listen(event: Event) -> None:

@@ -13,10 +13,10 @@ import pytest
 from conftest import write_normal, write_texture
 from execute.conftest import Run, outputs, start
 
-from assetforge.codecs.atomic import beside
+from assetforge.codecs.atomic import temporary_path
 from assetforge.errors import OutputError
-from assetforge.execute.publish import DamagedError, Move, RefusedError, publish, recover
-from assetforge.store.results import Entry, Store
+from assetforge.execute.publish import Move, RefusedError, publish, recover
+from assetforge.store.results import DamagedError, Entry, Store
 
 PIPELINE = """\
 version: 1
@@ -202,7 +202,7 @@ def test_too_little_space_is_told_before_anything_is_written(tmp_path: Path) -> 
 
 
 def test_a_journal_of_files_that_were_being_copied_is_undone(tmp_path: Path) -> None:
-    temporary = beside(tmp_path / "x")
+    temporary = temporary_path(tmp_path / "x")
     temporary.write_bytes(b"half")
     (tmp_path / "x").write_bytes(b"old")
     journal = tmp_path / "journal"

@@ -15,11 +15,13 @@ from typing import IO, Any
 
 from assetforge.codecs.allowance import Limits
 from assetforge.codecs.reading import Green
-from assetforge.errors import StepError
+from assetforge.errors import AssetForgeError, Problem, StepError
+from assetforge.events import Event
 from assetforge.material.map_spec import MapSpec
 from assetforge.plugins import Registry
 from assetforge.steps import Precision, Step
-from assetforge.store.results import Store
+from assetforge.store.results import Entry, Store
+from assetforge.store.state import Published
 
 STAGE_END = b"\0end of stage\0"
 """Written to the log when a stage ends, so that the host knows that it has all of it."""
@@ -47,8 +49,78 @@ class Setup:
     """The device to compute on, or None for a worker that only reads and writes files."""
     plugins: Mapping[str, str]
     """The digest of each plugin's code, as planned with."""
-    house: str
+    host_code: str
     """The digest of AssetForge's own code that makes pixels."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A worker has started."""
+
+    device: str
+    devices: tuple[str, ...]
+    """All devices of its kind that the run may use."""
+
+
+@dataclass(frozen=True)
+class EventReported:
+    """A worker reports an event."""
+
+    event: Event
+
+
+@dataclass(frozen=True)
+class Done:
+    """A stage is done."""
+
+    scratch_bytes: int = 0
+    published: tuple[Published, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A stage failed."""
+
+    problem: Problem
+    retry: bool = False
+    quarantine: bool = False
+    exit_code: int = AssetForgeError.exit_code
+    stale: bool = False
+    picture: bytes = b""
+    """A PNG that shows what is wrong, where the step drew one."""
+
+
+def failure(error: AssetForgeError) -> Failed:
+    """Return the reply that carries an error."""
+    return Failed(error.problem, error.retry, error.quarantine, error.exit_code, error.stale, _drawn(error))
+
+
+def _drawn(error: AssetForgeError) -> bytes:
+    if not isinstance(error, StepError) or error.picture is None:
+        return b""
+    from assetforge.execute.pictures import as_png  # needs torch, which whoever has drawn has loaded
+
+    return as_png(error.picture)
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A result in the store is not what was put there: it must be made again."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class WorkerExited:
+    """A worker's process has ended."""
+
+
+@dataclass(frozen=True)
+class Wake:
+    """Ends the wait for replies at once. It comes from another thread of the host, not from a worker."""
+
+
+Reply = Ready | EventReported | Done | Failed | Damaged | WorkerExited
 
 
 def send(pipe: IO[bytes], message: object) -> None:

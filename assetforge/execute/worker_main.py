@@ -1,6 +1,6 @@
-"""A worker process: `python -m assetforge.execute.worker`. It does one stage at a time, as the host tells it.
+"""A worker process: `python -m assetforge.execute.worker_main`. It runs one stage at a time, as the host tells it.
 
-Commands come through standard input. Standard output carries the answers, and is taken away from everybody else:
+Commands come through standard input. Standard output carries the replies, and is taken away from everybody else:
 whatever plugins print goes to standard error, which the host keeps as the log.
 """
 
@@ -17,14 +17,23 @@ import traceback
 from collections.abc import Callable
 from typing import IO, NoReturn
 
-from assetforge.errors import AssetForgeError, PluginError, Problem
+from assetforge.errors import AssetForgeError, PluginError
 from assetforge.events import Event, StepProgress
 from assetforge.execute.devices import CPU, resolve_device, same_kind
 from assetforge.execute.memory import limit_memory, memory
-from assetforge.execute.protocol import STACK_SIGNAL, STAGE_END, Setup, receive, send, unpack
-from assetforge.execute.publish import DamagedError
-from assetforge.execute.stages import Damaged, Failed, Happened, Ready, Reply, failure
-from assetforge.execute.workplace import Workplace, perform
+from assetforge.execute.messages import (
+    STACK_SIGNAL,
+    STAGE_END,
+    EventReported,
+    Ready,
+    Setup,
+    failure,
+    receive,
+    send,
+    unpack,
+)
+from assetforge.execute.run_stage import guarded, run_stage
+from assetforge.execute.stages import StageContext
 from assetforge.plan import keys
 from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
@@ -38,7 +47,7 @@ _PROGRESS_STEP = 0.01
 
 def main() -> None:
     """Serve until the host lets go of standard input."""
-    commands, answers = _own_pipes()
+    commands, replies = _own_pipes()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the host's to handle
     _log_how_it_ends()
     packed = receive(commands)
@@ -46,7 +55,7 @@ def main() -> None:
         return
     setup: Setup = unpack(packed)
     with Run(setup.run).lock(setup.name):
-        _serve(setup, commands, answers)
+        _serve(setup, commands, replies)
 
 
 def _log_how_it_ends() -> None:
@@ -69,42 +78,42 @@ def _log_how_it_ends() -> None:
 
 def _own_pipes() -> tuple[IO[bytes], IO[bytes]]:
     """Take standard input and output away from everybody else: a step may read the one, and `exit()` closes it."""
-    commands, answers = os.fdopen(os.dup(_STANDARD_INPUT), "rb"), os.fdopen(os.dup(_STANDARD_OUTPUT), "wb")
+    commands, replies = os.fdopen(os.dup(_STANDARD_INPUT), "rb"), os.fdopen(os.dup(_STANDARD_OUTPUT), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, _STANDARD_INPUT)
     os.close(nothing)
     os.dup2(_STANDARD_ERROR, _STANDARD_OUTPUT)
-    return commands, answers
+    return commands, replies
 
 
-def _serve(setup: Setup, commands: IO[bytes], answers: IO[bytes]) -> None:
-    undisturbed = threading.Lock()
+def _serve(setup: Setup, commands: IO[bytes], replies: IO[bytes]) -> None:
+    exit_guard = threading.Lock()
     try:
         registry = load_plugins(setup.project)
         _refuse_changed(registry, setup)
-        workplace = _workplace(setup, registry, answers, undisturbed)
+        context = _context(setup, registry, replies, exit_guard)
     except AssetForgeError as error:
-        send(answers, failure(error))
+        send(replies, failure(error))
         return
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(commands, inbox, undisturbed), daemon=True).start()
+    threading.Thread(target=_listen, args=(commands, inbox, exit_guard), daemon=True).start()
     while True:
         packed = inbox.get()
-        answer = guarded(lambda packed=packed: perform(unpack(packed, registry), workplace))  # type: ignore[misc]
+        reply = guarded(lambda packed=packed: run_stage(unpack(packed, registry), context))  # type: ignore[misc]
         _end_of_log()
-        send(answers, answer)
+        send(replies, reply)
 
 
-def _listen(commands: IO[bytes], inbox: queue.SimpleQueue[bytes], undisturbed: threading.Lock) -> None:
+def _listen(commands: IO[bytes], inbox: queue.SimpleQueue[bytes], exit_guard: threading.Lock) -> None:
     """Take in commands; when the host has gone, end this process, whatever it is doing."""
     while (packed := receive(commands)) is not None:
         inbox.put(packed)
-    with undisturbed:
+    with exit_guard:
         _leave(0)
 
 
 def _refuse_changed(registry: Registry, setup: Setup) -> None:
-    if keys.house() != setup.house:
+    if keys.host_code_digest() != setup.host_code:
         raise PluginError("AssetForge", "was upgraded since this command began", "start it again")
     for name, code in setup.plugins.items():
         if name not in registry.plugins and registry.broken:
@@ -113,7 +122,7 @@ def _refuse_changed(registry: Registry, setup: Setup) -> None:
             raise PluginError(f"plugin {name!r}", "was changed since the plan was made", "run again")
 
 
-def _workplace(setup: Setup, registry: Registry, answers: IO[bytes], undisturbed: threading.Lock) -> Workplace:
+def _context(setup: Setup, registry: Registry, replies: IO[bytes], exit_guard: threading.Lock) -> StageContext:
     device: str = CPU
     devices: tuple[str, ...] = (CPU,)
     if setup.device is None:
@@ -123,8 +132,8 @@ def _workplace(setup: Setup, registry: Registry, answers: IO[bytes], undisturbed
         device = resolve_device(setup.device)
         devices = tuple(same_kind(setup.device, device))
     _end_of_log()
-    send(answers, Ready(device, devices))
-    return Workplace(
+    send(replies, Ready(device, devices))
+    return StageContext(
         setup.name,
         setup.run,
         setup.pipeline,
@@ -136,9 +145,9 @@ def _workplace(setup: Setup, registry: Registry, answers: IO[bytes], undisturbed
         setup.limits,
         device,
         registry.hooks,
-        sparing(lambda event: send(answers, Happened(event))),
-        undisturbed,
-        alone=setup.device is None,
+        without_excess_progress(lambda event: send(replies, EventReported(event))),
+        exit_guard,
+        io_only=setup.device is None,
     )
 
 
@@ -148,7 +157,7 @@ def _die_with_the_host() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def sparing(emit: Callable[[Event], None]) -> Callable[[Event], None]:
+def without_excess_progress(emit: Callable[[Event], None]) -> Callable[[Event], None]:
     """Leave out progress that nobody would see: a step may report it for every pixel."""
     shown = 0.0
 
@@ -161,22 +170,6 @@ def sparing(emit: Callable[[Event], None]) -> Callable[[Event], None]:
         emit(event)
 
     return emit_some
-
-
-def guarded(work: Callable[[], Reply]) -> Reply:
-    """Do some work, and turn whatever it raises into an answer."""
-    try:
-        return work()
-    except DamagedError as error:
-        return Damaged(error.entry)
-    except AssetForgeError as error:
-        if error.__cause__ is not None and error.retry:
-            traceback.print_exception(error.__cause__)
-        return failure(error)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  a library that stumbles over one file must not stop the others
-        traceback.print_exc()
-        # What nobody expected is tried again, in case it was chance.
-        return Failed(Problem("", f"{type(error).__name__}: {error}"), retry=True, quarantine=True)
 
 
 def _end_of_log() -> None:

@@ -1,4 +1,4 @@
-"""Clear up: what runs had begun that died, and outputs that are not made any more."""
+"""Crash recovery and removal: what runs had begun that died, and outputs that are not made any more."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from odd_files import Bmp, Psd, bmp_rows, layer_count
 
+from assetforge.codecs.completeness import end_of
 from assetforge.codecs.encode import encode
-from assetforge.codecs.ends import end_of
 from assetforge.codecs.formats import FORMATS, parse
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.map_spec import MAPS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Manner:
+class RunOptions:
     """How to run."""
 
     device: str = "auto"
@@ -17,5 +17,5 @@ class Manner:
     """Compute everything anew, whatever the store has."""
     keep_stale: bool = False
     """Whether outputs that are not made any more are left where they are."""
-    keep_up: bool = False
+    caller_replans: bool = False
     """Whether the caller plans jobs anew whose sources change while they are built; else they fail."""

@@ -1,6 +1,6 @@
-"""Which stage is done when and by whom, and what becomes of jobs whose stages fail.
+"""Decides which stage runs when and where, and what becomes of jobs whose stages fail.
 
-Every process does one stage at a time, so that it is always plain whose stage it was that ended it. Reading, computing
+Every process runs one stage at a time, so that it is always plain whose stage it was that ended it. Reading, computing
 and writing of different jobs overlap; how many are under way at once is bounded, and so is what they take.
 """
 
@@ -18,31 +18,17 @@ from typing import Protocol
 
 from assetforge.errors import AssetForgeError, ChangedError, PluginError, Problem
 from assetforge.events import AttemptFailed, Event, StepStarted, StillWorking
-from assetforge.execute.crew import Bounds, Crew, Worker
-from assetforge.execute.stages import (
-    CODEC_TIME_LIMIT,
-    Compute,
-    Damaged,
-    Done,
-    Failed,
-    Gone,
-    Happened,
-    Pool,
-    Read,
-    Ready,
-    Reply,
-    Stage,
-    Write,
-    cut,
-    failure,
-)
+from assetforge.execute.messages import Damaged, Done, EventReported, Failed, Ready, Reply, Wake, WorkerExited, failure
+from assetforge.execute.stages import IO_TIME_LIMIT, Compute, Pool, Read, Stage, Write, split_job
+from assetforge.execute.worker_pool import InFlightLimits, WorkerPool
+from assetforge.execute.worker_process import Worker
 from assetforge.plan.jobs import Job
 from assetforge.store.results import Entry, Store
 from assetforge.store.state import Published
 
-MOST_STARTS = 3
+MAX_FAILED_STARTS = 3
 """Processes in a row that may die before they have started."""
-MOST_LOGGED = 2**18
+MAX_LOGGED = 2**18
 """Characters that are kept of what a job prints, the last ones."""
 TELL_EVERY = 60.0
 """Seconds between signs of life of a stage that takes long."""
@@ -73,7 +59,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Ending:
+class JobResult:
     """How a job ended."""
 
     attempt: Attempt
@@ -85,8 +71,8 @@ class Ending:
     """A PNG that shows what is wrong, where the step drew one."""
 
 
-class Books(Protocol):
-    """What the schedule asks of its caller, who keeps the books."""
+class AttemptLog(Protocol):
+    """Where attempts are noted; tells which jobs are to be done at all."""
 
     def begin(self, job: Job) -> int | None:
         """Note that an attempt begins; return how many failed before, or None where the job is not to be done."""
@@ -99,17 +85,17 @@ class Books(Protocol):
 
 
 @dataclass
-class Schedule:
-    """Jobs on their way through the crew."""
+class Scheduler:
+    """Jobs on their way through the workers."""
 
-    crew: Crew
+    pool: WorkerPool
     store: Store
     scratch: Path
-    books: Books
+    log: AttemptLog
     emit: Callable[[Event], None]
     attempts: int
     """How often a job may fail."""
-    bounds: Bounds
+    limits: InFlightLimits
     device: str
     force: bool = False
     urgent: deque[Job] = field(default_factory=deque)
@@ -117,7 +103,7 @@ class Schedule:
     waiting: deque[Job] = field(default_factory=deque)
     active: dict[str, Attempt] = field(default_factory=dict)
     _ready: dict[Pool, deque[Attempt]] = field(
-        default_factory=lambda: {"codec": deque(), "device": deque(), "cpu": deque()}
+        default_factory=lambda: {"io": deque(), "device": deque(), "cpu": deque()}
     )
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _failed_starts: int = 0
@@ -125,47 +111,48 @@ class Schedule:
     """Workers that were ended because they took too long."""
 
     @property
-    def _at_work(self) -> Iterator[tuple[Worker, Attempt]]:
-        return ((worker, self.active[stage.asset]) for worker, stage in self.crew.busy.items())
+    def _busy(self) -> Iterator[tuple[Worker, Attempt]]:
+        return ((worker, self.active[stage.asset]) for worker, stage in self.pool.busy.items())
 
-    def dispatch(self) -> Iterator[Ending]:
-        """Begin as many jobs as may be under way at once, and give all who are idle something to do."""
-        while (queue := self.urgent or self.waiting) and len(self.active) < self.bounds.jobs:
+    def dispatch(self) -> Iterator[JobResult]:
+        """Begin as many jobs as may be under way at once, and give all idle workers something to do."""
+        while (queue := self.urgent or self.waiting) and len(self.active) < self.limits.jobs:
             self._begin(queue.popleft())
         self._tell_of_slow(time.monotonic())
         yield from self._dispatch()
 
-    def listen(self, patience: float) -> Iterator[Ending]:
-        """Take in one answer, and yield the job that it ends; wait no longer than so many seconds."""
+    def listen(self, patience: float) -> Iterator[JobResult]:
+        """Take in one reply, and yield the job that it ends; wait no longer than so many seconds."""
         try:
-            worker, reply = self.crew.inbox.get(timeout=max(0.0, min(patience, self.crew.next_deadline())))
+            message = self.pool.inbox.get(timeout=max(0.0, min(patience, self.pool.seconds_to_deadline())))
         except Empty:
-            for worker in self.crew.overdue():
+            for worker in self.pool.overdue():
                 self._stopped.add(worker)
                 worker.stop()
             return
-        if worker is None:
+        if isinstance(message, Wake):
             return
+        worker, reply = message
         match reply:
             case Ready():
                 self._failed_starts = 0
-                self.crew.started(worker, reply)
-            case Happened(event):
-                self._happened(worker, event)
-            case Gone():
-                yield from self._gone(worker)
+                self.pool.started(worker, reply)
+            case EventReported(event):
+                self._reported(worker, event)
+            case WorkerExited():
+                yield from self._exited(worker)
             case _:
-                yield from self._answered(worker, reply)
+                yield from self._replied(worker, reply)
 
     def _begin(self, job: Job) -> None:
-        failures = self.books.begin(job)
+        failures = self.log.begin(job)
         if failures is not None:
             attempt = Attempt(job, self.scratch / str(next(self._numbers)), failures=failures)
             self.active[job.asset] = attempt
-            self._cut(attempt)
+            self._split(attempt)
 
-    def _cut(self, attempt: Attempt) -> None:
-        stages = cut(attempt.job, attempt.scratch, self._find(attempt), self.device, anew=self.force)
+    def _split(self, attempt: Attempt) -> None:
+        stages = split_job(attempt.job, attempt.scratch, self._find(attempt), self.device, replace=self.force)
         attempt.stages = deque(stages)
         self._queue(attempt)
 
@@ -181,85 +168,85 @@ class Schedule:
     def _queue(self, attempt: Attempt) -> None:
         stage = attempt.stages[0]
         queue = self._ready[stage.pool]
-        # What is almost done goes first: it makes room.
+        # What is almost done goes first: it frees disk space.
         queue.appendleft(attempt) if isinstance(stage, Write) else queue.append(attempt)
 
     # Handing out stages
 
-    def _dispatch(self) -> Iterator[Ending]:
+    def _dispatch(self) -> Iterator[JobResult]:
         for pool in self._ready:
-            self._hire(pool)
-            while self._ready[pool] and (worker := self.crew.idle(pool)):
+            self._spawn(pool)
+            while self._ready[pool] and (worker := self.pool.idle(pool)):
                 attempt = self._next(pool)
                 if attempt is None:
                     break
                 try:
-                    self._give(worker, attempt)
+                    self._submit(worker, attempt)
                 except AssetForgeError as error:
                     yield from self._failed(attempt, failure(error))
 
-    def _hire(self, pool: Pool) -> None:
-        """Hire as many as have work now or will have it soon."""
+    def _spawn(self, pool: Pool) -> None:
+        """Start as many workers as have work now or will have it soon."""
         wanted = sum(any(stage.pool == pool for stage in attempt.stages) for attempt in self.active.values())
-        if pool == "codec":
-            wanted = self._codecs_wanted()
-        while len(self.crew.of(pool)) < min(wanted, self.crew.most(pool)):
-            self.crew.grow(pool)
+        if pool == "io":
+            wanted = self._io_wanted()
+        while len(self.pool.workers_in(pool)) < min(wanted, self.pool.max_workers(pool)):
+            self.pool.spawn(pool)
 
-    def _codecs_wanted(self) -> int:
+    def _io_wanted(self) -> int:
         """Return how many should read and write: one more than there are only where all else waits for them."""
-        there = self.crew.of("codec")
-        all_at_work = all(worker in self.crew.busy for worker in there)
-        short = bool(self._ready["codec"]) and all_at_work and not (there and self._computes())
+        there = self.pool.workers_in("io")
+        all_busy = all(worker in self.pool.busy for worker in there)
+        short = bool(self._ready["io"]) and all_busy and not (there and self._computes())
         return len(there) + short
 
     def _computes(self) -> bool:
-        return any(isinstance(stage, Compute) for stage in self.crew.busy.values())
+        return any(isinstance(stage, Compute) for stage in self.pool.busy.values())
 
     def _next(self, pool: Pool) -> Attempt | None:
-        """Take the next attempt whose stage has room; the first always has it where nothing else is under way."""
+        """Take the next attempt whose stage fits in; the first always does where nothing else is under way."""
         queue = self._ready[pool]
         for attempt in queue:
-            if not self.crew.busy or self._has_room(attempt.stages[0]):
+            if not self.pool.busy or self._fits(attempt.stages[0]):
                 queue.remove(attempt)
                 return attempt
         return None
 
-    def _has_room(self, stage: Stage) -> bool:
+    def _fits(self, stage: Stage) -> bool:
         if isinstance(stage, Read):
-            return sum(attempt.scratch_bytes for attempt in self.active.values()) < self.bounds.scratch
+            return sum(attempt.scratch_bytes for attempt in self.active.values()) < self.limits.scratch
         if isinstance(stage, Compute):
-            taken = sum(other.memory for other in self.crew.busy.values() if isinstance(other, Compute))
-            return not taken or taken + stage.memory <= self.bounds.memory
+            taken = sum(other.memory for other in self.pool.busy.values() if isinstance(other, Compute))
+            return not taken or taken + stage.memory <= self.limits.memory
         return True
 
-    def _give(self, worker: Worker, attempt: Attempt) -> None:
+    def _submit(self, worker: Worker, attempt: Attempt) -> None:
         stage = attempt.stages[0]
-        if isinstance(stage, Write) and not self.books.is_current(attempt.job):
+        if isinstance(stage, Write) and not self.log.is_current(attempt.job):
             raise ChangedError(attempt.job.asset, "its sources were changed while it was built", "run again")
         attempt.step = ""
         attempt.since = attempt.told = time.monotonic()
-        limit = stage.tasks[0].use.resources.time_limit if isinstance(stage, Compute) else CODEC_TIME_LIMIT
-        self.crew.give(worker, stage, limit)
+        limit = stage.tasks[0].use.resources.time_limit if isinstance(stage, Compute) else IO_TIME_LIMIT
+        self.pool.submit(worker, stage, limit)
 
     def _tell_of_slow(self, now: float) -> None:
         """Tell now and then of stages that take long: without a terminal, nothing else shows that they go on."""
-        for worker, attempt in self._at_work:
+        for worker, attempt in self._busy:
             if now - attempt.told >= TELL_EVERY:
                 attempt.told = now
                 step = attempt.step or attempt.stages[0].doing
                 self.emit(StillWorking(attempt.job.asset, step, now - attempt.since, worker.limit))
 
-    # Taking in answers
+    # Taking in replies
 
-    def _happened(self, worker: Worker, event: Event) -> None:
+    def _reported(self, worker: Worker, event: Event) -> None:
         if isinstance(event, StepStarted):
             self.active[event.asset].step = event.step
-            self.crew.allow(worker, event.time_limit)
+            self.pool.set_deadline(worker, event.time_limit)
         self.emit(event)
 
-    def _answered(self, worker: Worker, reply: Reply) -> Iterator[Ending]:
-        stage = self.crew.take_back(worker)
+    def _replied(self, worker: Worker, reply: Reply) -> Iterator[JobResult]:
+        stage = self.pool.release(worker)
         if stage is None:
             if isinstance(reply, Failed):  # it cannot even start
                 raise _startup_error(reply)
@@ -274,7 +261,7 @@ class Schedule:
                 else:
                     yield self._end(attempt)
             case Damaged(entry):
-                yield from self._mend(attempt, entry)
+                yield from self._recompute(attempt, entry)
             case Failed():
                 yield from self._failed(attempt, reply)
 
@@ -284,10 +271,10 @@ class Schedule:
         attempt.seconds += time.monotonic() - attempt.since
         printed = worker.log()
         if printed.strip():
-            attempt.log = (attempt.log + printed)[-MOST_LOGGED:]
+            attempt.log = (attempt.log + printed)[-MAX_LOGGED:]
         return attempt
 
-    def _mend(self, attempt: Attempt, entry: Entry) -> Iterator[Ending]:
+    def _recompute(self, attempt: Attempt, entry: Entry) -> Iterator[JobResult]:
         """Make a result again that is not what was put into the store."""
         if entry in attempt.damaged:
             problem = Problem(str(entry.path), "is damaged, and was again after it was made anew", "check the disk")
@@ -295,29 +282,29 @@ class Schedule:
             return
         attempt.damaged.append(entry)
         self.store.drop(entry)
-        self._cut(attempt)
+        self._split(attempt)
 
-    def _failed(self, attempt: Attempt, failed: Failed) -> Iterator[Ending]:
+    def _failed(self, attempt: Attempt, failed: Failed) -> Iterator[JobResult]:
         """Note a failure; try again where that may help, after all others that wait."""
         if failed.stale:  # which is nobody's fault
             yield self._end(attempt, failed)
             return
         attempt.failures += 1
-        self.books.failed(attempt.job, failed.problem)
+        self.log.failed(attempt.job, failed.problem)
         if failed.retry and attempt.failures < self.attempts:
             self.emit(AttemptFailed(attempt.job.asset, str(failed.problem)))
-            self.books.begin(attempt.job)
-            self._cut(attempt)
+            self.log.begin(attempt.job)
+            self._split(attempt)
         else:
             yield self._end(attempt, failed)
 
-    def _gone(self, worker: Worker) -> Iterator[Ending]:
-        stage = self.crew.lose(worker)
-        what = worker.ending()
+    def _exited(self, worker: Worker) -> Iterator[JobResult]:
+        stage = self.pool.discard(worker)
+        what = worker.exit_reason()
         if stage is None:
             if not worker.ready:
                 self._failed_starts += 1
-                if self._failed_starts >= MOST_STARTS:
+                if self._failed_starts >= MAX_FAILED_STARTS:
                     raise PluginError("worker", f"cannot start: {what}", worker.log().strip()[-2000:])
             return
         attempt = self._after_stage(stage, worker)
@@ -330,12 +317,12 @@ class Schedule:
         what = what if isinstance(stage, Compute) else f"while {stage.doing} it, {what}"
         yield from self._failed(attempt, Failed(Problem(where, what, instead), retry=True, quarantine=True))
 
-    def _end(self, attempt: Attempt, failed: Failed | None = None) -> Ending:
+    def _end(self, attempt: Attempt, failed: Failed | None = None) -> JobResult:
         del self.active[attempt.job.asset]
         shutil.rmtree(attempt.scratch, ignore_errors=True)
         if failed is None:
-            return Ending(attempt)
-        return Ending(attempt, failed.problem, failed.quarantine, failed.stale, failed.picture)
+            return JobResult(attempt)
+        return JobResult(attempt, failed.problem, failed.quarantine, failed.stale, failed.picture)
 
 
 def _startup_error(failed: Failed) -> AssetForgeError:

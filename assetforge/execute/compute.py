@@ -1,0 +1,242 @@
+"""Compute: run the tasks of a stage, check what they return, and keep it where others will look for it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from assetforge import weights
+from assetforge.codecs.decode import for_steps
+from assetforge.errors import AssetForgeError, ChangedError, StepError
+from assetforge.events import StepProgress, StepStarted
+from assetforge.execute.map_io import folder_size, load_map, load_maps, save_maps, scratch_path
+from assetforge.execute.messages import Done
+from assetforge.execute.stages import MAPS_SUFFIX, Compute, StageContext
+from assetforge.hookspecs import Hooks
+from assetforge.material.material import Material, check_map
+from assetforge.material.texture import Texture
+from assetforge.plan.jobs import MapOrigin, SourceMap, Task
+from assetforge.plan.keys import written_key
+from assetforge.steps import JSON, Context
+from assetforge.store import notes
+from assetforge.store.notes import Notes
+from assetforge.store.results import Store
+from assetforge.store.state import Stat, stat_of
+
+MAX_TILE_DIVISOR = 8
+"""Tiles are made at most this many times smaller when a device runs out of memory."""
+
+
+def compute(stage: Compute, context: StageContext) -> Done:
+    """Run tasks; keep what other tasks read in the store, and what outputs need in the scratch folder."""
+    stage.scratch.mkdir(parents=True, exist_ok=True)
+    cache = _MapCache(stage.scratch, context.store, Counter(o.key for t in stage.tasks for o in t.reads.values()))
+    for task in stage.tasks:
+        material = Material("material", {name: _input(name, origin, cache) for name, origin in task.reads.items()})
+        recorder = NoteRecorder(task.use.step.name)
+        written = _run(task, material, stage.asset, context, recorder)
+        del material
+        # Before the result: whoever finds that finds these.
+        notes.keep(context.store, task.key, recorder.notes, replace=stage.replace)
+        if task.key in stage.kept:
+            _keep(task, written, context.store, replace=stage.replace)
+        for name, texture in written.items():
+            key = written_key(task.key, name)
+            if key in stage.wanted:
+                save_maps(scratch_path(stage.scratch, key), {name: texture})
+            cache.put(key, texture)
+    return Done(folder_size(stage.scratch))
+
+
+def _input(name: str, origin: MapOrigin, cache: _MapCache) -> Texture:
+    """Return a map as a step may rely on it: what no step writes stays as its file has it."""
+    texture = cache.take(name, origin)
+    return for_steps(texture, origin.input.spec) if isinstance(origin, SourceMap) else texture
+
+
+def _keep(task: Task, written: Mapping[str, Texture], store: Store, *, replace: bool) -> None:
+    def check(path: Path) -> None:
+        if load_maps(path) is None:
+            raise StepError(
+                f"step {task.use.step.name!r}", "its result was not kept whole", "see that the disk is well"
+            )
+
+    store.put(task.key, MAPS_SUFFIX, lambda path: save_maps(path, written), check, replace=replace)
+
+
+@dataclass
+class _MapCache:
+    """The maps of one job: those in memory that will be asked for again, the others in the scratch folder or store."""
+
+    scratch: Path
+    store: Store
+    uses: Counter[str]
+    """How often each map will still be asked for."""
+    maps: dict[str, Texture] = field(default_factory=dict)
+
+    def put(self, key: str, texture: Texture) -> None:
+        if self.uses[key] > 0:
+            self.maps[key] = texture
+
+    def take(self, name: str, origin: MapOrigin) -> Texture:
+        """Return a map; let go of it after its last use."""
+        texture = self.maps.get(origin.key) or load_map(name, origin, self.scratch, self.store)[0]
+        self.uses[origin.key] -= 1
+        if self.uses[origin.key] > 0:
+            self.maps[origin.key] = texture
+        else:
+            self.maps.pop(origin.key, None)
+        return texture
+
+
+def _run(
+    task: Task, material: Material, asset: str, context: StageContext, recorder: NoteRecorder
+) -> dict[str, Texture]:
+    """Run one step and check what it returns.
+
+    The material has no name of its own here: a name is not in the key, so a step must not know it.
+    """
+    step = task.use.step
+    step_context = Context(
+        seed=task.seed,
+        precision=context.precision,
+        device="cpu" if task.use.resources.device == "cpu" else context.device,
+        progress=lambda fraction: context.emit(StepProgress(asset, step.name, fraction)),
+        weights=_verified(task),
+        specs={name: context.specs[name] for name in task.reads.keys() | task.writes.keys()},
+        note=recorder.note,
+        flag=recorder.flag,
+    )
+    context.emit(StepStarted(asset, step.name, task.use.resources.time_limit))
+    before = _versions(material)
+    try:
+        with torch.no_grad():
+            result = _with_smaller_tiles(task, material, step_context, context.hooks, recorder)
+    except StepError as error:
+        _name_file(error, task)
+        raise
+    except AssetForgeError:
+        raise
+    except MemoryError as error:
+        raise StepError(
+            f"step {step.name!r}", "there is not enough memory", "free some, or use smaller ones"
+        ) from error
+    except (Exception, SystemExit) as error:  # whatever a stranger's code raises fails this asset and no other
+        raise StepError(f"step {step.name!r}", f"{type(error).__name__}: {error}") from error
+    if _versions(material) != before:
+        raise StepError(f"step {step.name!r}", "changed its input in place", "compute into new tensors")
+    return _checked(result, task)
+
+
+def _name_file(error: StepError, task: Task) -> None:
+    """Let an error that blames a map name the file that it came from, of which a step knows nothing."""
+    origin = task.reads.get(error.problem.where)
+    if isinstance(origin, SourceMap):
+        error.problem = replace(error.problem, where=str(origin.path))
+
+
+def _with_smaller_tiles(
+    task: Task, material: Material, context: Context, hooks: Hooks, recorder: NoteRecorder
+) -> object:
+    """Run a step; where the device runs out of memory, empty its cache and run it again with smaller tiles."""
+    while True:
+        recorder.clear()
+        try:
+            return hooks.run_step(step=task.use.step, material=material, params=task.use.params, context=context)
+        except torch.OutOfMemoryError:
+            if context.tile_divisor >= MAX_TILE_DIVISOR:
+                raise
+            context = replace(context, tile_divisor=context.tile_divisor * 2)
+        torch.cuda.empty_cache()  # outside of the handler, which holds on to the tensors of the failed call
+
+
+def _versions(material: Material) -> list[int]:
+    """Count the in-place changes of every tensor, as torch does: other steps may still need the same maps."""
+    tensors = [t for texture in material.values() for t in (texture.data, texture.alpha) if t is not None]
+    return [tensor._version for tensor in tensors]
+
+
+def _verified(task: Task) -> Mapping[str, Path]:
+    for name, path in task.weights.items():
+        if _digest_of(path, stat_of(str(path))) != task.weight_sums[name]:
+            raise ChangedError(str(path), "the weights were changed since they were planned with", "run again")
+    return task.weights
+
+
+@lru_cache
+def _digest_of(path: Path, _: Stat) -> str:
+    """Digest a file; once for each state that it is in, as every task of a run may use the same weights."""
+    return weights.sha256(path)
+
+
+def _checked(result: object, task: Task) -> dict[str, Texture]:
+    """Take what the step declared to write, on the CPU; raise StepError where it is missing or not valid."""
+    where = f"step {task.use.step.name!r}"
+    if not isinstance(result, Material):
+        raise StepError(where, f"returned a {type(result).__name__}", "return a Material")
+    written = {}
+    for name, spec in task.writes.items():
+        if name not in result:
+            raise StepError(where, f"did not write {name!r}, as it declares", f"it wrote: {', '.join(result)}")
+        written[name] = result[name].to("cpu")
+        try:
+            check_map(written[name], spec)
+        except ValueError as error:
+            raise StepError(where, str(error)) from error
+        _check_finite(written[name], name, where)
+    return written
+
+
+def _check_finite(texture: Texture, name: str, where: str) -> None:
+    for pixels in (texture.data, texture.alpha):
+        if pixels is not None and not all(bound.isfinite() for bound in torch.aminmax(pixels)):
+            raise StepError(where, f"wrote values into {name!r} that are not finite", "nothing was published")
+
+
+class NoteRecorder:
+    """The notes of one run of one step."""
+
+    def __init__(self, step: str) -> None:
+        self._where = f"step {step!r}"
+        self._values: dict[str, JSON] = {}
+        self._flags: dict[str, None] = {}
+
+    def note(self, name: str, value: JSON) -> None:
+        """Take down a value; raise StepError where JSON cannot hold it."""
+        self._check_text(name, "a note's name")
+        try:
+            text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+            text.encode()  # half characters of broken file names cannot be written anywhere
+        except (TypeError, ValueError, RecursionError) as error:
+            instead = "note finite numbers, words, lists and mappings"
+            raise StepError(self._where, f"noted {name!r} with what JSON cannot hold ({error})", instead) from error
+        self._values[name] = json.loads(text)  # as it will be read, and a copy: what was noted stays as it was
+
+    def flag(self, text: str) -> None:
+        """Take down why the result is doubtful, once."""
+        self._check_text(text, "a flag")
+        self._flags[text] = None
+
+    def clear(self) -> None:
+        """Begin anew, as the step does."""
+        self._values.clear()
+        self._flags.clear()
+
+    @property
+    def notes(self) -> Notes:
+        """What was taken down."""
+        return Notes(dict(self._values), tuple(self._flags))
+
+    def _check_text(self, text: object, what: str) -> None:
+        try:
+            right = isinstance(text, str) and bool(text.encode())
+        except UnicodeEncodeError:
+            right = False
+        if not right:
+            raise StepError(self._where, f"gave {text!r} as {what}", "give a text")

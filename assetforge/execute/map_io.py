@@ -1,0 +1,181 @@
+"""Maps in and out: decode sources, hand maps from stage to stage, and encode outputs.
+
+Between stages, maps are float32 in safetensors files, so that nothing is lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import cast, get_args
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from assetforge import weights
+from assetforge.codecs.allowance import MAX_BYTES
+from assetforge.codecs.as_is import passes_as_is
+from assetforge.codecs.decode import Decoded, decode
+from assetforge.codecs.encode import encode
+from assetforge.codecs.formats import DEPTHS, Depth
+from assetforge.codecs.limits import cut_share
+from assetforge.codecs.regular import read_regular
+from assetforge.codecs.verify import verify
+from assetforge.errors import ChangedError, StepError
+from assetforge.execute.memory import reading
+from assetforge.execute.messages import Done
+from assetforge.execute.stages import MAPS_SUFFIX, Read, StageContext, Write
+from assetforge.material.camera import Camera
+from assetforge.material.color_space import ColorSpace
+from assetforge.material.texture import Texture, Wrap
+from assetforge.plan.jobs import MapOrigin, Output, SourceMap
+from assetforge.store import notes
+from assetforge.store.json_text import parse
+from assetforge.store.notes import Notes
+from assetforge.store.results import DamagedError, Store
+
+_ALIGNMENT = 8
+
+
+def read_sources(stage: Read, context: StageContext) -> Done:
+    """Decode sources into the scratch folder, as their files have them; keep what is doubtful about them."""
+    stage.scratch.mkdir(parents=True, exist_ok=True)
+    for source in stage.sources:
+        with reading(context.limits, source.path) if context.io_only else nullcontext():
+            decoded = decode_source(source)
+        notes.keep(context.store, source.key, Notes(flags=decoded.flags), replace=stage.replace)
+        maps = {source.input.spec.name: decoded.texture}
+        save_maps(scratch_path(stage.scratch, source.key), maps, decoded.depth)
+    return Done(folder_size(stage.scratch))
+
+
+def decode_source(source: SourceMap) -> Decoded:
+    """Decode a source; raise ChangedError where its file is not the one that was planned with."""
+    decoded = decode(source.path, source.input.spec, source.input.reading, str(source.path), unit=False)
+    if weights.sha256(source.path) != source.sha256:
+        raise ChangedError(str(source.path), "was changed while it was read", "run again")
+    return decoded
+
+
+def load_map(name: str, origin: MapOrigin, scratch: Path, store: Store) -> tuple[Texture, Depth | None]:
+    """Load a map that an earlier stage left behind or the store has, or decode it anew."""
+    loaded = load_maps(scratch_path(scratch, origin.key))
+    if loaded is not None:
+        return loaded[0][name], loaded[1]
+    if isinstance(origin, SourceMap):
+        decoded = decode_source(origin)
+        return decoded.texture, decoded.depth
+    entry = store.find(origin.task.key, MAPS_SUFFIX)
+    if entry is None:
+        raise StepError(f"step {origin.task.use.step.name!r}", "its result has gone from the store", "run again")
+    loaded = load_maps(entry.path) if entry.is_whole() else None
+    if loaded is None:
+        raise DamagedError(entry)
+    return loaded[0][name], None
+
+
+def scratch_path(folder: Path, key: str) -> Path:
+    """Return where a map is kept for later stages of the same job."""
+    return folder / f"{key}{MAPS_SUFFIX}"
+
+
+def folder_size(folder: Path) -> int:
+    """Return how many bytes the files in a scratch folder take."""
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def encode_outputs(stage: Write, context: StageContext) -> None:
+    """Encode what the store lacks of a job's outputs."""
+    for output in stage.encode:
+        _encode(output, stage.scratch, context, replace=stage.replace)
+
+
+def _encode(output: Output, scratch: Path, context: StageContext, *, replace: bool) -> None:
+    store = context.store
+    content = _as_it_is(output, context)
+    if content is None:
+        maps = {n: (load_map(n, origin, scratch, store)[0], context.specs[n]) for n, origin in output.maps.items()}
+        resolved = output.format.resolve(_deepest(output, scratch, store), next(iter(maps.values()))[1])
+        try:
+            content = encode(maps, resolved, context.green)
+            verify(content, resolved, maps)
+        except ValueError as error:
+            raise StepError(output.path.name, str(error)) from error
+        cut = {name: cut_share(texture, spec, resolved) for name, (texture, spec) in maps.items()}
+        notes.keep_cut(store, output.key, cut, replace=replace)
+    store.put(output.key, output.format.suffix, lambda path: _write(path, content), lambda _: None, replace=replace)
+
+
+def _as_it_is(output: Output, context: StageContext) -> bytes | None:
+    """Return the content of a source that is the output as it is, if it is one: a JPEG loses whenever it is written."""
+    name, origin = next(iter(output.maps.items()))
+    if not isinstance(origin, SourceMap) or output.format.container != "jpg":
+        return None
+    content = read_regular(origin.path, MAX_BYTES)
+    if hashlib.sha256(content).hexdigest() != origin.sha256:
+        raise ChangedError(str(origin.path), "was changed while it was read", "run again")
+    spec, reading = context.specs[name], origin.input.reading
+    return content if passes_as_is(content, spec, reading, output.format, context.green) else None
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _deepest(output: Output, scratch: Path, store: Store) -> Depth | None:
+    """Return the greatest depth of the sources that an output follows, unless its format says its own."""
+    if output.format.depth is not None:
+        return None
+    depths = [load_map(name, source, scratch, store)[1] for name, source in output.followed.items()]
+    return max((depth for depth in depths if depth), key=DEPTHS.index, default=None)
+
+
+def save_maps(path: Path, maps: Mapping[str, Texture], depth: Depth | None = None) -> None:
+    """Write maps, and the depth of the file that they came from.
+
+    safetensors' own functions copy every tensor once more, which for a large material is all the memory there is.
+    """
+    tensors = {name: texture.data for name, texture in maps.items()}
+    tensors |= {f"{name}.alpha": texture.alpha for name, texture in maps.items() if texture.alpha is not None}
+    meaning = {
+        name: [texture.color_space, texture.wrap, texture.camera and asdict(texture.camera)]
+        for name, texture in maps.items()
+    }
+    header: dict[str, object] = {"__metadata__": {"maps": json.dumps(meaning), "depth": depth or ""}}
+    end = 0
+    for name, tensor in tensors.items():
+        begin, end = end, end + tensor.nbytes
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for tensor in tensors.values():
+            tensor.contiguous().numpy().tofile(file)
+
+
+def load_maps(path: Path) -> tuple[dict[str, Texture], Depth | None] | None:
+    """Read maps back; None where the file is damaged or gone, which costs no more than computing it again."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            meaning = parse(dict[str, tuple[ColorSpace, Wrap, Camera | None]], metadata["maps"])
+            tensors = {name: cast("torch.Tensor", file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+        maps = {
+            name: Texture(
+                tensors[name],
+                space,
+                wrap,
+                tensors.get(f"{name}.alpha"),
+                camera,
+            )
+            for name, (space, wrap, camera) in meaning.items()
+        }
+        depth = metadata["depth"]
+        return maps, cast("Depth", depth) if depth in get_args(Depth) else None
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError):
+        return None

@@ -1,0 +1,54 @@
+"""Runs a stage, and turns whatever it raises into a reply.
+
+What needs no pixels is done without torch, which takes seconds to load: publishing what the store has already.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+
+from assetforge.codecs.allowance import allowing
+from assetforge.errors import AssetForgeError, Problem
+from assetforge.execute.messages import Damaged, Done, Failed, Reply, failure
+from assetforge.execute.publish import publish_outputs
+from assetforge.execute.stages import Compute, Read, Stage, StageContext, Write
+from assetforge.store.results import DamagedError
+
+
+def run_stage(stage: Stage, context: StageContext) -> Done:
+    """Run one stage.
+
+    Raises SourceError where a source cannot be read, StepError where a step fails or breaks its contract, OutputError
+    where an output cannot be written, and DamagedError where the store's content is not what was put there.
+    """
+    if isinstance(stage, Write) and not stage.encode:
+        return publish_outputs(stage, context)
+
+    from assetforge.execute import compute, map_io  # they load torch
+
+    with allowing(context.limits):
+        match stage:
+            case Read():
+                return map_io.read_sources(stage, context)
+            case Compute():
+                return compute.compute(stage, context)
+            case Write():
+                map_io.encode_outputs(stage, context)
+                return publish_outputs(stage, context)
+
+
+def guarded(work: Callable[[], Reply]) -> Reply:
+    """Do some work, and turn whatever it raises into a reply."""
+    try:
+        return work()
+    except DamagedError as error:
+        return Damaged(error.entry)
+    except AssetForgeError as error:
+        if error.__cause__ is not None and error.retry:
+            traceback.print_exception(error.__cause__)
+        return failure(error)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a library that stumbles over one file must not stop the others
+        traceback.print_exc()
+        # What nobody expected is tried again, in case it was chance.
+        return Failed(Problem("", f"{type(error).__name__}: {error}"), retry=True, quarantine=True)
