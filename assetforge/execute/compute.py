@@ -17,7 +17,7 @@ from assetforge.errors import AssetForgeError, ChangedError, StepError
 from assetforge.events import StepProgress, StepStarted
 from assetforge.execute.map_io import folder_size, load_map, load_maps, save_maps, scratch_path
 from assetforge.execute.messages import Done
-from assetforge.execute.stages import MAPS_SUFFIX, Compute, StageContext
+from assetforge.execute.stages import Compute, StageContext
 from assetforge.hookspecs import Hooks
 from assetforge.material.material import Material, check_map
 from assetforge.material.texture import Texture
@@ -26,7 +26,7 @@ from assetforge.plan.keys import written_key
 from assetforge.steps import JSON, Context
 from assetforge.store import notes
 from assetforge.store.notes import Notes
-from assetforge.store.results import Store
+from assetforge.store.results import MAPS_SUFFIX, Store
 from assetforge.store.state import Stat, stat_of
 
 MAX_TILE_DIVISOR = 8
