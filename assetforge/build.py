@@ -58,7 +58,7 @@ class Build:
         return (f"store: {folder} is not there; if it lies on a drive, mount it: meanwhile, results are computed here",)
 
     def recover(self) -> list[str]:
-        """Finish what runs had begun that died; return what is to be said of it. Whoever only looks leaves it alone."""
+        """Finish what runs had begun that died; return warnings. Commands that only look do not call this."""
         if not any((self.pipeline.state / RUNS).glob("*/")):
             return []
         from assetforge.execute.recovery import recover_dead

@@ -145,7 +145,7 @@ class Report:
 
 
 class ReportBuilder:
-    """What becomes of jobs while they are done; every end of a job is an event."""
+    """Builds the report of a run while its jobs end; every end is an event, too."""
 
     def __init__(self, pipeline: str, emit: Callable[[Event], None]) -> None:
         self._pipeline, self._emit = pipeline, emit

@@ -301,7 +301,7 @@ def test_profiles_that_make_one_file_do_not_remove_it_from_each_other(project: P
         file.write("profiles:\n  other: {outputs.format: png}\n")
     run(project)
     with Build(project / "pipeline.yaml", profile="other") as build:
-        build.run(build.plan(), manner=RunOptions("cpu", workers=0))
+        build.run(build.plan(), options=RunOptions("cpu", workers=0))
     write_outputs(project, format="tga")
     assert run(project)[0].removed == ()
     assert len(kept(project)) == 8

@@ -29,7 +29,7 @@ def pipeline(folder: Path, inputs: str, outputs: str = "{}", steps: str = "[]") 
 def built(folder: Path) -> JobReport:
     """Run the one job of a project, in this process."""
     with Build(folder / "pipeline.yaml") as build:
-        [job] = build.run(build.plan(), manner=RunOptions("cpu", workers=0)).jobs
+        [job] = build.run(build.plan(), options=RunOptions("cpu", workers=0)).jobs
     assert job.state == "done", job.error
     return job
 

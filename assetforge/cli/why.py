@@ -11,9 +11,9 @@ from assetforge.build import Build
 from assetforge.cli.options import Opened, build_options
 from assetforge.cli.output import say
 from assetforge.cli.plan import exit_code
-from assetforge.execute.stages import MAPS_SUFFIX
 from assetforge.plan.jobs import Job, Task, WrittenMap
 from assetforge.plan.plan import PlanOptions
+from assetforge.store.results import MAPS_SUFFIX
 
 _SHOWN = 12
 """Digits of a key that are shown."""

@@ -17,7 +17,7 @@ from assetforge.errors import AssetForgeError, ChangedError, StepError
 from assetforge.events import StepProgress, StepStarted
 from assetforge.execute.map_io import folder_size, load_map, load_maps, save_maps, scratch_path
 from assetforge.execute.messages import Done
-from assetforge.execute.stages import MAPS_SUFFIX, Compute, StageContext
+from assetforge.execute.stages import Compute, StageContext
 from assetforge.hookspecs import Hooks
 from assetforge.material.material import Material, check_map
 from assetforge.material.texture import Texture
@@ -26,7 +26,7 @@ from assetforge.plan.keys import written_key
 from assetforge.steps import JSON, Context
 from assetforge.store import notes
 from assetforge.store.notes import Notes
-from assetforge.store.results import Store
+from assetforge.store.results import MAPS_SUFFIX, Store
 from assetforge.store.state import Stat, stat_of
 
 MAX_TILE_DIVISOR = 8
@@ -42,7 +42,7 @@ def compute(stage: Compute, context: StageContext) -> Done:
         recorder = NoteRecorder(task.use.step.name)
         written = _run(task, material, stage.asset, context, recorder)
         del material
-        # Before the result: whoever finds that finds these.
+        # Before the result, so that a process that finds the result finds its notes, too.
         notes.keep(context.store, task.key, recorder.notes, replace=stage.replace)
         if task.key in stage.kept:
             _keep(task, written, context.store, replace=stage.replace)
@@ -200,7 +200,7 @@ def _check_finite(texture: Texture, name: str, where: str) -> None:
 
 
 class NoteRecorder:
-    """The notes of one run of one step."""
+    """Records what a step notes of its result while it runs."""
 
     def __init__(self, step: str) -> None:
         self._where = f"step {step!r}"
@@ -208,7 +208,7 @@ class NoteRecorder:
         self._flags: dict[str, None] = {}
 
     def note(self, name: str, value: JSON) -> None:
-        """Take down a value; raise StepError where JSON cannot hold it."""
+        """Record a value; raise StepError where JSON cannot hold it."""
         self._check_text(name, "a note's name")
         try:
             text = json.dumps(value, allow_nan=False, ensure_ascii=False)
@@ -219,18 +219,18 @@ class NoteRecorder:
         self._values[name] = json.loads(text)  # as it will be read, and a copy: what was noted stays as it was
 
     def flag(self, text: str) -> None:
-        """Take down why the result is doubtful, once."""
+        """Record why the result is doubtful, once."""
         self._check_text(text, "a flag")
         self._flags[text] = None
 
     def clear(self) -> None:
-        """Begin anew, as the step does."""
+        """Forget what was recorded: the step starts again."""
         self._values.clear()
         self._flags.clear()
 
     @property
     def notes(self) -> Notes:
-        """What was taken down."""
+        """What was recorded."""
         return Notes(dict(self._values), tuple(self._flags))
 
     def _check_text(self, text: object, what: str) -> None:

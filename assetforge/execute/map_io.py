@@ -28,7 +28,7 @@ from assetforge.codecs.verify import verify
 from assetforge.errors import ChangedError, StepError
 from assetforge.execute.memory import reading
 from assetforge.execute.messages import Done
-from assetforge.execute.stages import MAPS_SUFFIX, Read, StageContext, Write
+from assetforge.execute.stages import Read, StageContext, Write
 from assetforge.material.camera import Camera
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.texture import Texture, Wrap
@@ -36,7 +36,7 @@ from assetforge.plan.jobs import MapOrigin, Output, SourceMap
 from assetforge.store import notes
 from assetforge.store.json_text import parse
 from assetforge.store.notes import Notes
-from assetforge.store.results import DamagedError, Store
+from assetforge.store.results import MAPS_SUFFIX, DamagedError, Store
 
 _ALIGNMENT = 8
 

@@ -98,7 +98,7 @@ def failure(error: AssetForgeError) -> Failed:
 def _drawn(error: AssetForgeError) -> bytes:
     if not isinstance(error, StepError) or error.picture is None:
         return b""
-    from assetforge.execute.pictures import as_png  # needs torch, which whoever has drawn has loaded
+    from assetforge.execute.pictures import as_png  # needs torch, which a step that has drawn something has loaded
 
     return as_png(error.picture)
 

@@ -18,4 +18,4 @@ class RunOptions:
     keep_stale: bool = False
     """Whether outputs that are not made any more are left where they are."""
     caller_replans: bool = False
-    """Whether the caller plans jobs anew whose sources change while they are built; else they fail."""
+    """Whether the caller plans a job again whose sources change while it is built; else the job fails."""

@@ -1,7 +1,7 @@
 """Put all outputs of a job in place together, so that no reader meets half a material, not even after a crash.
 
 Every file is written beside its place first; then all are renamed, one right after the other. A journal says which,
-so that whoever finds it completes the renames where they had begun, and clears up where they had not. Its names start
+so that recovery completes the renames where they had begun, and removes the copies where they had not. Its names start
 from the root of the outputs, and it is believed only where it names what we might have written: a project may have been
 copied, or handed over by somebody else.
 """
@@ -65,9 +65,9 @@ class _Journal(BaseModel):
 
 
 def publish_outputs(stage: Write, context: StageContext) -> Done:
-    """Publish all outputs of a job together; the store has them by now, whoever has encoded them.
+    """Publish all outputs of a job together; they are in the store, encoded here or elsewhere.
 
-    Raises StepError where it has not, OutputError where one cannot be written, and DamagedError where the store's
+    Raises StepError where they are not, OutputError where one cannot be written, and DamagedError where the store's
     content is not what it was; then nothing has been published.
     """
     moves = []

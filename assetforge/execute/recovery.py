@@ -17,7 +17,7 @@ _ASIDE = "set aside"
 
 
 def recover_dead(state: State, pipeline: Pipeline) -> list[str]:
-    """Finish what runs of a pipeline had begun that died; return what is to be said of it.
+    """Finish what runs of a pipeline had begun that died; return warnings about journals that were refused.
 
     What a run of another pipeline had begun is left to the next run of that.
     """

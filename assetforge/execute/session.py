@@ -317,5 +317,5 @@ class _StateAttemptLog(AttemptLog):
         picture = self.logs.keep_picture(asset, result.picture)
         if problem is not None and picture:
             problem = problem.shown_by(picture)
-            printed += f"{problem}\n"  # so that whoever finds either finds the other
+            printed += f"{problem}\n"  # so that each of the two leads to the other
         return problem, self.logs.keep(asset, printed)

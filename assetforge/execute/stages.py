@@ -9,23 +9,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from assetforge.codecs.allowance import Limits
 from assetforge.codecs.reading import Green
 from assetforge.events import Event
+from assetforge.execute.messages import Setup
 from assetforge.hookspecs import Hooks
 from assetforge.material.map_spec import MapSpec
 from assetforge.plan.jobs import Job, MapOrigin, Output, SourceMap, Task
 from assetforge.plan.keys import written_key
 from assetforge.steps import Precision
-from assetforge.store.results import Entry, Store
+from assetforge.store.results import MAPS_SUFFIX, Entry, Store
 
 Pool = Literal["io", "device", "cpu"]
 """Which processes do a stage: those that read and write files, one for each device, or those for CPU-only steps."""
 
-MAPS_SUFFIX = ".safetensors"
-"""Ending of a task's result in the store."""
 IO_TIME_LIMIT = 900.0
 """Seconds that reading or writing the files of a job may take."""
 
@@ -106,6 +105,32 @@ class StageContext:
     """Held while publishing, so that the host's exit does not end the process halfway."""
     io_only: bool = False
     """Whether the process only reads and writes files: its memory may then be limited to what a file needs."""
+
+    @classmethod
+    def of(
+        cls,
+        setup: Setup,
+        device: str,
+        hooks: Hooks,
+        emit: Callable[[Event], None],
+        exit_guard: AbstractContextManager[object] | None = None,
+    ) -> Self:
+        """Return the context of a process that was set up so."""
+        return cls(
+            setup.name,
+            setup.run,
+            setup.pipeline,
+            setup.outputs,
+            setup.store,
+            setup.specs,
+            setup.green,
+            setup.precision,
+            setup.limits,
+            device,
+            hooks,
+            emit,
+            exit_guard or nullcontext(),
+        )
 
 
 Find = Callable[[str, str], Entry | None]

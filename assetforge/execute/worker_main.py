@@ -15,6 +15,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import IO, NoReturn
 
 from assetforge.errors import AssetForgeError, PluginError
@@ -133,22 +134,9 @@ def _context(setup: Setup, registry: Registry, replies: IO[bytes], exit_guard: t
         devices = tuple(same_kind(setup.device, device))
     _end_of_log()
     send(replies, Ready(device, devices))
-    return StageContext(
-        setup.name,
-        setup.run,
-        setup.pipeline,
-        setup.outputs,
-        setup.store,
-        setup.specs,
-        setup.green,
-        setup.precision,
-        setup.limits,
-        device,
-        registry.hooks,
-        without_excess_progress(lambda event: send(replies, EventReported(event))),
-        exit_guard,
-        io_only=setup.device is None,
-    )
+    emit = without_excess_progress(lambda event: send(replies, EventReported(event)))
+    context = StageContext.of(setup, device, registry.hooks, emit, exit_guard)
+    return replace(context, io_only=setup.device is None)
 
 
 def _die_with_the_host() -> None:

@@ -8,7 +8,7 @@ import queue
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from assetforge.events import Event
@@ -156,7 +156,7 @@ class ProcessWorkerFactory:
     def __call__(self, pool: Pool, inbox: Inbox) -> Worker:
         """Start a worker of a pool."""
         number = next(self._numbers)
-        setup = Setup(**{**vars(self.template), "name": f"{pool}-{number}", "device": self._device(pool)})
+        setup = replace(self.template, name=f"{pool}-{number}", device=self._device(pool))
         return ProcessWorker(setup, pool, self._threads(pool), inbox)
 
     def _device(self, pool: Pool) -> str | None:
@@ -203,11 +203,8 @@ class InlineWorkerFactory:
 
     def __call__(self, pool: Pool, inbox: Inbox) -> Worker:
         """Make a worker that is this very process."""
-        setup = self.template
-        context = StageContext(
-            f"inline-{pool}", setup.run, setup.pipeline, setup.outputs, setup.store, setup.specs, setup.green,
-            setup.precision, setup.limits, self.device, self.hooks, self.emit,
-        )  # fmt: skip
+        setup = replace(self.template, name=f"inline-{pool}")
+        context = StageContext.of(setup, self.device, self.hooks, self.emit)
         return InlineWorker(context, pool, inbox)
 
     def started(self, pool: Pool, ready: Ready) -> None:

@@ -20,7 +20,7 @@ from assetforge.execute.run_stage import guarded, run_stage
 from assetforge.execute.stages import Pool, Stage, StageContext
 
 Inbox = queue.SimpleQueue[tuple["Worker", Reply] | Wake]
-"""What workers reply, and what wakes whoever waits for that."""
+"""Replies of workers, and what ends the wait for them."""
 GRACE = 5.0
 """Seconds that a worker may take to finish a publication when the run is over."""
 _FREE_MEMORY = 2**30
@@ -184,7 +184,7 @@ class InlineWorker:
 class WorkerLog:
     """What a worker prints: the beginning and the end of it, however much it is.
 
-    A thread drains the pipe, so that a worker never waits for whoever reads its log.
+    A thread drains the pipe, so that a worker never waits for the reader of its log.
     """
 
     def __init__(self, pipe: int) -> None:

@@ -1,4 +1,4 @@
-"""What earlier runs left, as questions: a plan does not know how it is kept."""
+"""What a plan asks about earlier builds. The state answers it; a plan does not know how that is kept."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Quarantined(Protocol):
 
 
 class BuildHistory(Protocol):
-    """The memory of one pipeline. Names of files are relative to its folder."""
+    """What is known of the earlier builds of one pipeline. Names of files are relative to its folder."""
 
     def digest(self, name: str, most: int = sys.maxsize) -> str:
         """Return the sha256 of a file; raise SourceError where it cannot be read, or has more bytes than `most`."""

@@ -29,7 +29,7 @@ SpecialVariants = Callable[[Sequence[Path]], tuple[Variant, ...]]
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """What the caller wants to be planned."""
+    """Which jobs are planned, and how."""
 
     only: tuple[str, ...] = ()
     """Wildcards of asset names; all where there are none."""

@@ -25,6 +25,8 @@ from assetforge.pipeline.pipeline import Pipeline
 from assetforge.store.json_text import parse
 
 NOTE = ".json"
+MAPS_SUFFIX = ".safetensors"
+"""Suffix of the maps that a step has made; other results are encoded outputs."""
 MARK = "assetforge-store.txt"
 """Tells a shared store from an empty folder."""
 DAY = 86_400.0

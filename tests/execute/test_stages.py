@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from assetforge.execute.stages import MAPS_SUFFIX, Compute, Pool, Read, Stage, Write, split_job
+from assetforge.execute.stages import Compute, Pool, Read, Stage, Write, split_job
 from assetforge.plan.jobs import Job
-from assetforge.store.results import Entry
+from assetforge.store.results import MAPS_SUFFIX, Entry
 
 NOWHERE = Path("scratch")
 
