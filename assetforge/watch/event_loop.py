@@ -85,6 +85,7 @@ class EventLoop:
         self._changing: Path | None = None
         self._changed: Path | None = None
         self._notifier: Notifier | None = None
+        self._prefix = source_prefix(build.pipeline)
         self._since = time.time()
         self._status: DaemonStatus | None = None
         self._chores, self._version_check, self._show = Throttle(1.0, 0.1), Throttle(5.0, 0.05), Throttle(0.5, 0.1)
@@ -173,7 +174,7 @@ class EventLoop:
         return True
 
     def _has_settled_before(self, name: str, stat: Stat) -> bool:
-        return self._build.state.has_seen(source_prefix(self._build.pipeline) + name, stat)
+        return self._build.state.has_seen(self._prefix + name, stat)
 
     def _take_files(self, changes: FileChanges) -> None:
         """Hand files that have settled to the queue."""
