@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from assetforge.cli.reporter import Show, show_line
 from assetforge.errors import printable_name
 from assetforge.events import Event, JobFinished, JobStarted, StepProgress, StepStarted, StillWorking
-from assetforge.watch.presence import Queue, Shown
+from assetforge.watch.status import DaemonStatus, StatusListener
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -22,8 +22,8 @@ _ROWS = 12
 
 
 @contextmanager
-def console(stream: TextIO, *, verbose: bool) -> Iterator[tuple[Show, Shown]]:
-    """Give what shows events, and what shows the queue: a table on a terminal, lines elsewhere."""
+def console(stream: TextIO, *, verbose: bool) -> Iterator[tuple[Show, StatusListener]]:
+    """Give what shows events, and what shows the status: a table on a terminal, lines elsewhere."""
     if not stream.isatty():
         yield partial(show_line, verbose=verbose), lambda _: None
         return
@@ -32,7 +32,7 @@ def console(stream: TextIO, *, verbose: bool) -> Iterator[tuple[Show, Shown]]:
 
     with Live(console=Console(file=stream), refresh_per_second=4, transient=True) as live:
         board = _Board(live, verbose=verbose)
-        yield board.event, board.queue
+        yield board.event, board.status
 
 
 class _Board:
@@ -40,7 +40,7 @@ class _Board:
 
     def __init__(self, live: Live, *, verbose: bool) -> None:
         self._live, self._verbose = live, verbose
-        self._queue: Queue | None = None
+        self._status: DaemonStatus | None = None
         self._steps: dict[str, tuple[str, float]] = {}
         """Step and progress of each job that is being built."""
 
@@ -60,9 +60,9 @@ class _Board:
             show_line(event, verbose=self._verbose)  # rich prints it above the table
         self._live.update(self._table())
 
-    def queue(self, queue: Queue) -> None:
-        self._queue = queue
-        self._steps = {asset: step for asset, step in self._steps.items() if asset in queue.building}
+    def status(self, status: DaemonStatus) -> None:
+        self._status = status
+        self._steps = {asset: step for asset, step in self._steps.items() if asset in status.building}
         self._live.update(self._table())
 
     def _table(self) -> Table:
@@ -75,19 +75,19 @@ class _Board:
             table.add_column(width=width, no_wrap=True)
         for asset, (step, fraction) in self._steps.items():
             table.add_row(_cell(asset), step, f"{fraction:4.0%}")
-        if self._queue is not None:
-            for asset, missing in list(self._queue.incomplete.items())[:_ROWS]:
+        if self._status is not None:
+            for asset, missing in list(self._status.incomplete.items())[:_ROWS]:
                 table.add_row(_cell(asset), "waiting for", _cell(missing.rpartition("/")[2]), style="yellow")
-            for asset in self._queue.waiting[: max(0, _ROWS - len(self._steps))]:
+            for asset in self._status.waiting[: max(0, _ROWS - len(self._steps))]:
                 table.add_row(_cell(asset), "next", "", style="dim")
         return table
 
     def _title(self) -> str:
-        queue = self._queue
-        if queue is None:
+        status = self._status
+        if status is None:
             return "looking at everything"
-        counts = f"{queue.waiting_count} waiting, {queue.arriving_count} files arriving, {queue.done_count} done"
-        return f"{queue.folder} ({queue.how}): {counts}, {len(queue.failed)} failed"
+        counts = f"{status.waiting_count} waiting, {status.arriving_count} files arriving, {status.done_count} done"
+        return f"{status.folder} ({status.how}): {counts}, {len(status.failed)} failed"
 
 
 def _cell(name: str) -> Text:

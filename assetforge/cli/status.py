@@ -11,7 +11,7 @@ from assetforge.build import Build
 from assetforge.cli.options import Opened, build_options
 from assetforge.cli.output import reserved_stdout, say, write_json
 from assetforge.store import runs
-from assetforge.watch import presence
+from assetforge.watch.status import read_status
 
 _SHOWN = 10
 """Names of jobs that wait."""
@@ -40,7 +40,7 @@ def status(build: Build) -> dict[str, Any]:
         "running": [{"asset": asset, "run": run} for asset, run in journal.claims() if run in living],
         "quarantined": [vars(one) for one in journal.all_quarantined()],
         "last_run": vars(last) if last else None,
-        "daemon": presence.read(build.pipeline),
+        "daemon": read_status(build.pipeline),
     }
 
 

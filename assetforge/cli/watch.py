@@ -22,8 +22,8 @@ from assetforge.cli.reporter import Show
 from assetforge.errors import UsageError
 from assetforge.events import Event
 from assetforge.report import INTERRUPTED, OK
-from assetforge.watch.daemon import Daemon, Wishes, stopped_by_signals
-from assetforge.watch.presence import Shown
+from assetforge.watch.daemon import Daemon, WatchOptions, stopped_by_signals
+from assetforge.watch.status import StatusListener
 
 
 @click.command("watch")
@@ -44,13 +44,13 @@ def command(
     SIGTERM and Ctrl-C end it in good order: what is being published is finished, the rest is taken up the next time.
     The exit code is 0, or 130 after Ctrl-C; with --once, that of `assetforge run`.
     """
-    with _event_log(events) as log, _console(events, verbose=verbose) as (show, shown):
+    with _event_log(events) as log, _console(events, verbose=verbose) as (show, show_status):
 
         def listen(event: Event) -> None:
             log(event)
             show(event)
 
-        daemon = Daemon(lambda: _open(opened), listen, shown, Wishes(device, workers, once, keep_stale))
+        daemon = Daemon(lambda: _open(opened), listen, show_status, WatchOptions(device, workers, once, keep_stale))
         with stopped_by_signals(daemon) as came:
             report = daemon.run()
     if signal.SIGINT in came:
@@ -58,7 +58,7 @@ def command(
     return report.exit_code if once and not came else OK
 
 
-def _console(events: str | None, *, verbose: bool) -> AbstractContextManager[tuple[Show, Shown]]:
+def _console(events: str | None, *, verbose: bool) -> AbstractContextManager[tuple[Show, StatusListener]]:
     return console(sys.stderr if events == "-" else sys.stdout, verbose=verbose)
 
 

@@ -1,1 +1,1 @@
-"""The watch daemon: builds what arrives. Events are hints; the truth is what lies in the folders."""
+"""The watch daemon: builds what arrives. Events are hints; what a scan of the folders finds is authoritative."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from assetforge import plugins
 from assetforge.build import Build
@@ -16,15 +17,15 @@ from assetforge.events import Event, PipelineChanged, Trouble
 from assetforge.execute.devices import check_device
 from assetforge.execute.options import RunOptions
 from assetforge.report import Report, ReportBuilder
-from assetforge.watch.presence import Shown, only_one
-from assetforge.watch.shift import Shift
+from assetforge.watch.event_loop import EventLoop
+from assetforge.watch.status import StatusListener, daemon_lock
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 """Seconds to wait after trouble; every time it comes again, twice as long."""
 
 
 @dataclass(frozen=True)
-class Wishes:
+class WatchOptions:
     """How to watch, beyond what the pipeline says."""
 
     device: str = "auto"
@@ -39,10 +40,17 @@ class Daemon:
     """Watches one pipeline until it is stopped."""
 
     def __init__(
-        self, opening: Callable[[], Build], listener: Callable[[Event], None], shown: Shown, wishes: Wishes
+        self,
+        open_build: Callable[[], Build],
+        listener: Callable[[Event], None],
+        status_listener: StatusListener,
+        options: WatchOptions,
     ) -> None:
-        self._opening, self._listener, self._shown, self._wishes = opening, listener, shown, wishes
-        self._manner = RunOptions(wishes.device, wishes.workers, keep_stale=wishes.keep_stale, caller_replans=True)
+        self._open_build, self._listener, self._status_listener = open_build, listener, status_listener
+        self._options = options
+        self._run_options = RunOptions(
+            options.device, options.workers, keep_stale=options.keep_stale, caller_replans=True
+        )
         self._stopping = False
         self._wake: Callable[[], None] = lambda: None
         self._ledger = ReportBuilder("", listener)
@@ -55,9 +63,9 @@ class Daemon:
     def run(self) -> Report:
         """Watch until stopped. Raise AssetForgeError where that cannot begin, or where another daemon does it."""
         began = time.monotonic()
-        check_device(self._wishes.device)
-        build = self._opening()
-        with only_one(build.pipeline):
+        check_device(self._options.device)
+        build = self._open_build()
+        with daemon_lock(build.pipeline):
             self._ledger = ReportBuilder(build.pipeline.name, build.emitter(self._listener))
             self._serve_all(build)
         report = self._ledger.report(time.monotonic() - began)
@@ -72,7 +80,7 @@ class Daemon:
             try:
                 build = self._serve(build)
             except AssetForgeError as error:
-                if self._wishes.once:
+                if self._options.once:
                     raise
                 well = time.monotonic() - began > _LONGEST_PAUSE
                 pause = _SHORTEST_PAUSE if well else min(2 * pause, _LONGEST_PAUSE)
@@ -84,7 +92,7 @@ class Daemon:
         while not self._pause(seconds):
             try:
                 with plugins.reload(before.registry):
-                    return self._opening()
+                    return self._open_build()
             except AssetForgeError as error:
                 self._listener(Trouble(f"{error}; trying again in {seconds:.0f} s"))
         return None
@@ -100,25 +108,20 @@ class Daemon:
         emit = build.emitter(self._listener)
         for refused in build.recover():
             emit(Trouble(refused))
-        with build, build.session(self._ledger, emit, self._manner) as session:
+        with build, build.session(self._ledger, emit, self._run_options) as session:
             self._wake = session.wake
             session.warm_up()
-            with Shift(build, session, self._ledger, emit, self._shown) as shift:
-                while not self._stopping:
-                    shift.advance()
-                    if shift.changed and (changed := self._reopen(shift, build)):
+            with EventLoop(build, session, self._ledger, emit, self._status_listener) as loop:
+                while file := loop.run(lambda: self._stopping, once=self._options.once):
+                    if changed := self._reopen(file, build):
                         return changed
-                    if self._wishes.once and shift.is_idle:
-                        shift.give_up_waiting()
-                        return None
         return None
 
-    def _reopen(self, shift: Shift, before: Build) -> Build | None:
-        """Open the pipeline as it is now, if it can be; if not, say why, and leave all as it was."""
-        file, shift.changed = shift.changed, None
+    def _reopen(self, file: Path, before: Build) -> Build | None:
+        """Open the pipeline again after a file was changed; if it cannot be opened, say why, and go on as before."""
         try:
             with plugins.reload(before.registry):
-                build = self._opening()
+                build = self._open_build()
         except AssetForgeError as error:
             self._listener(PipelineChanged(str(file), str(error)))
             return None

@@ -68,10 +68,27 @@ class Watcher:
     def wait_until_watching(self) -> None:
         self.wait_for(lambda: self.events("Watching"))
 
+    def status(self) -> dict[str, Any]:
+        """Return what its status file says; nothing where there is none of this process."""
+        for file in (self.project / ".assetforge").glob("daemon-*.json"):
+            status: dict[str, Any] = json.loads(file.read_bytes())
+            if status["pid"] == self.process.pid:
+                return status
+        return {}
+
     def done_count(self) -> int:
         """Return how many jobs it says are done, without reading all that it has told."""
-        files = list((self.project / ".assetforge").glob("daemon-*.json"))
-        return int(json.loads(files[0].read_bytes())["done_count"]) if files else 0
+        return int(self.status().get("done_count", 0))
+
+    def wait_until_idle(self, done: int = 0) -> None:
+        """Wait until so many jobs are done at least, no file arrives, and nothing is being built or waits for it."""
+
+        def is_idle() -> bool:
+            status = self.status()
+            busy = ("arriving_count", "waiting_count", "building")
+            return bool(status) and status["done_count"] >= done and not any(status[name] for name in busy)
+
+        self.wait_for(is_idle)
 
     def holds(self) -> dict[str, int]:
         """Return what its process holds: memory in KiB, threads, open files and children."""
@@ -106,7 +123,7 @@ class Watcher:
         """End it as a power failure of its group would."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            self.process.wait(30)
         self.output.close()
 
 

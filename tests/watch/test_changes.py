@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,15 +12,16 @@ import zlib
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from execute.conftest import executions, outputs, start
-from watch.conftest import Start, picture
+from watch.conftest import PATIENCE, Start, picture
 
 
 def forge(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "assetforge", *arguments]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 def add(project: Path, *names: str) -> None:
@@ -92,18 +94,23 @@ def test_a_second_daemon_says_that_there_is_one(project: Path, watch: Start) -> 
     assert f"is being watched already (process {watcher.process.pid})" in second.stderr
 
 
+def _count(status: dict[str, Any]) -> int:
+    return len(status["building"]) + int(status["waiting_count"]) + int(status["done_count"])
+
+
 def test_status_shows_the_queue_from_another_terminal(project: Path, watch: Start) -> None:
     plugin = project / "plugins" / "work.py"
     plugin.write_text(plugin.read_text().replace("    good =", "    time.sleep(5)\n    good ="))
     watcher = watch(project)
     watcher.wait_until_watching()
     add(project, *(f"a{n:02}" for n in range(20)))
-    watcher.wait_for(lambda: executions(project))
-    time.sleep(1.5)
+    watcher.wait_for(lambda: watcher.status().get("building"))
+    watcher.wait_for(lambda: _count(watcher.status()) == 20)
     data = json.loads(forge(project, "status", "pipeline.yaml", "--json").stdout)["daemon"]
     assert data["pid"] == watcher.process.pid
     assert data["how"] == "events"
-    assert len(data["building"]) + data["waiting_count"] == 20
+    assert data["building"]
+    assert _count(data) == 20
     shown = forge(project, "status", "pipeline.yaml").stdout
     assert f"process {watcher.process.pid}" in shown
     assert watcher.stop() == 0
@@ -217,7 +224,7 @@ def test_newest_first(project: Path, watch: Start) -> None:
         file.write("watch: {order: newest}\n")
     for n in range(8):
         add(project, f"a{n}")
-        time.sleep(0.02)
+        os.utime(project / "textures" / f"a{n}_d.png", (1000 + n, 1000 + n))
     watcher = watch(project)
     watcher.wait_for(lambda: watcher.states()["done"] == 8)
     order = [event["asset"] for event in watcher.events("JobStarted")]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from execute.conftest import executions, outputs
-from watch.conftest import Start, picture
+from watch.conftest import PATIENCE, Start, picture
 
 FILES = int(os.environ.get("ASSETFORGE_DELIVERIES", "12"))
 """Files that are delivered in each way; 200 were, before this was published."""
@@ -88,7 +88,8 @@ def deliver(project: Path, ways: list[Delivery]) -> int:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
     return FILES * len(ways)
 
 
@@ -101,7 +102,7 @@ def outputs_of_a_run(project: Path, elsewhere: Path) -> dict[str, bytes]:
     """Return what `assetforge run` makes of the same sources."""
     shutil.copytree(project, elsewhere, ignore=shutil.ignore_patterns(".assetforge", "build", "elsewhere"))
     command = [sys.executable, "-m", "assetforge", "run", "pipeline.yaml"]
-    subprocess.run(command, cwd=elsewhere, check=True, capture_output=True)
+    subprocess.run(command, cwd=elsewhere, check=True, capture_output=True, timeout=PATIENCE)
     return outputs(elsewhere)
 
 
@@ -111,9 +112,10 @@ def test_seven_ways_of_delivery_are_all_noticed_and_built_once(project: Path, tm
     watcher.wait_until_watching()
     count = deliver(project, WAYS)
     watcher.wait_for(lambda: watcher.states()["done"] == count)
-    time.sleep(3)  # hints that come late change nothing
-    assert watcher.states() == {"done": count}  # none early: a part of a file would have failed
-    assert executions(project) == count
+    (project / "textures" / "last_d.png").write_bytes(picture(999_999))
+    watcher.wait_until_idle(done=count + 1)  # events come in order: no late one of the others is left
+    assert watcher.states() == {"done": count + 1}  # none early: a part of a file would have failed
+    assert executions(project) == count + 1
     assert watcher.stop() == 0
     assert outputs(project) == outputs_of_a_run(project, tmp_path / "run")
 
@@ -214,7 +216,7 @@ def test_killed_at_random_moments_it_goes_on_without_loss(project: Path, tmp_pat
         watcher = watch(project)
     watcher.wait_until_watching()  # the last one killed may have done all
     watcher.wait_for(lambda: len(outputs(project)) == count)
-    time.sleep(0.5)
+    watcher.wait_until_idle()
     assert watcher.stop() == 0
     assert outputs(project) == outputs_of_a_run(project, tmp_path / "run")
     assert executions(project) <= count + 8 * KILLS  # what was under way is done again
@@ -259,7 +261,8 @@ def test_a_disk_that_is_unmounted_and_mounted_again_costs_nothing(project: Path,
         watcher.wait_for(lambda: watcher.states()["done"] == 5)
         before = outputs(project)
         subprocess.run(["umount", "--lazy", str(textures)], check=True)
-        time.sleep(5)
+        watcher.wait_for(lambda: watcher.status()["arriving_count"])  # it sees that they are not there,
+        watcher.wait_until_idle()  # and that they stay away
         assert outputs(project) == before
         subprocess.run(mount, check=True)
         (disk / "new_d.png").write_bytes(picture(99))

@@ -1,4 +1,4 @@
-"""See to it that changes below a folder are noticed: let the system tell where it can, look where it cannot."""
+"""Decides how changes below a folder are noticed: by events of the system where it has them, by polling elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from assetforge.events import Event, SourcesAway, Watching
-from assetforge.watch.hints import Hints, SystemWatch
+from assetforge.watch.event_buffer import EventBuffer, SystemObserver
 
 NETWORK = (
     "nfs",
@@ -32,53 +32,55 @@ _LIMITS = {errno.ENOSPC: "max_user_watches", errno.EMFILE: "max_user_instances"}
 _PROC = Path("/proc/sys/fs/inotify")
 
 
-class Eyes:
-    """What is done to notice changes below a folder, which may go and come back."""
+class FolderWatcher:
+    """Watches a folder, which may go and come back."""
 
-    how: Literal["events", "polling", "away"]
+    mode: Literal["events", "polling", "away"]
 
-    def __init__(self, root: Path, hints: Hints, emit: Callable[[Event], None], *, polling: bool = False) -> None:
-        self._root, self._hints, self._emit, self._polling = root, hints, emit, polling
-        self._watch: SystemWatch | None = None
+    def __init__(
+        self, root: Path, buffer: EventBuffer, emit: Callable[[Event], None], *, polling: bool = False
+    ) -> None:
+        self._root, self._buffer, self._emit, self._polling = root, buffer, emit, polling
+        self._observer: SystemObserver | None = None
         self._identity: tuple[int, int] | None = None
-        self.how = "events"
+        self.mode = "events"
 
     def check(self) -> bool:
-        """See whether the folder is there and watched; return whether all that is in it must be looked at."""
+        """See whether the folder is there and watched; return whether all that is in it must be scanned."""
         identity = _identity(self._root)
         if identity is None:
-            return self._lose_sight()
-        if identity == self._identity and (self._watch is None or self._watch.works):
+            return self._note_away()
+        if identity == self._identity and (self._observer is None or self._observer.works):
             return False
         self._identity = identity
-        self.begin()
+        self.start()
         return True
 
-    def _lose_sight(self) -> bool:
+    def _note_away(self) -> bool:
         self.close()
-        if self.how == "away":
+        if self.mode == "away":
             return False
-        self.how, self._identity = "away", None
+        self.mode, self._identity = "away", None
         self._emit(SourcesAway(str(self._root)))
         return True
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Watch the folder as it is now."""
         self.close()
         why = "as the pipeline says" if self._polling else _why_not_events(self._root)
         if not why:
             try:
-                self._watch = SystemWatch(self._root, self._hints)
+                self._observer = SystemObserver(self._root, self._buffer)
             except OSError as error:
                 why = _explain(error)
-        self.how = "polling" if why else "events"
-        self._emit(Watching(str(self._root), self.how, why))
+        self.mode = "polling" if why else "events"
+        self._emit(Watching(str(self._root), self.mode, why))
 
     def close(self) -> None:
         """Stop watching."""
-        if self._watch is not None:
-            self._watch.stop()
-            self._watch = None
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer = None
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

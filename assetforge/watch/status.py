@@ -1,4 +1,4 @@
-"""How a daemon shows that it is there, and what it is doing, to other processes of the same machine."""
+"""The status file and the lock of a daemon: other processes of the same machine see that it runs, and what it does."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from assetforge.pipeline.pipeline import Pipeline
 from assetforge.store.json_text import parse
 from assetforge.store.runs import is_held
 
-_LARGEST = 2**24
-SHOWN = 200
+_MAX_BYTES = 2**24
+MAX_NAMES = 200
 """Names of each kind that are written down: there may be very many."""
 
 
 @dataclass(frozen=True)
-class Queue:
+class DaemonStatus:
     """What a daemon is doing."""
 
     pid: int
@@ -51,26 +51,26 @@ class Queue:
         """Return it as JSON has it, with long lists cut off."""
         data = asdict(self)
         for name in ("building", "waiting"):
-            data[name] = data[name][:SHOWN]
+            data[name] = data[name][:MAX_NAMES]
         for name in ("incomplete", "failed"):
-            data[name] = dict(islice(data[name].items(), SHOWN))
+            data[name] = dict(islice(data[name].items(), MAX_NAMES))
         return data
 
 
-Shown = Callable[[Queue], None]
+StatusListener = Callable[[DaemonStatus], None]
 """Is told now and then what the daemon is doing."""
 
 
 @contextmanager
-def only_one(pipeline: Pipeline) -> Iterator[None]:
+def daemon_lock(pipeline: Pipeline) -> Iterator[None]:
     """Be the only daemon of a pipeline inside the block. Raise UsageError where there is another one."""
     pipeline.state.mkdir(parents=True, exist_ok=True)
     lock = FileLock(_file(pipeline, "lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        told = read(pipeline) or {}
-        pid = f" (process {told['pid']})" if told else ""
+        other = read_status(pipeline) or {}
+        pid = f" (process {other['pid']})" if other else ""
         raise UsageError(
             str(pipeline.file), f"is being watched already{pid}", "stop that one, or leave it to its work"
         ) from None
@@ -82,19 +82,19 @@ def only_one(pipeline: Pipeline) -> Iterator[None]:
         lock.release()
 
 
-def write(pipeline: Pipeline, queue: Queue) -> None:
+def write_status(pipeline: Pipeline, status: DaemonStatus) -> None:
     """Write down what the daemon is doing. That is a service, and no reason to stop if it fails."""
     with suppress(OutputError):
-        write_atomically(_file(pipeline, "json"), json.dumps(queue.as_dict()).encode())
+        write_atomically(_file(pipeline, "json"), json.dumps(status.as_dict()).encode())
 
 
-def read(pipeline: Pipeline) -> dict[str, Any] | None:
-    """Return what the daemon of a pipeline is doing, or None where none is at work."""
+def read_status(pipeline: Pipeline) -> dict[str, Any] | None:
+    """Return what the daemon of a pipeline is doing, or None where none runs."""
     try:
-        queue = parse(Queue, read_regular(_file(pipeline, "json"), _LARGEST))
+        status = parse(DaemonStatus, read_regular(_file(pipeline, "json"), _MAX_BYTES))
     except (OSError, ValueError):
         return None
-    return asdict(queue) if is_held(_file(pipeline, "lock")) else None
+    return asdict(status) if is_held(_file(pipeline, "lock")) else None
 
 
 def _file(pipeline: Pipeline, ending: str) -> Path:
