@@ -10,8 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from assetforge.ops.exact import between, mix, moments
-from assetforge.ops.principal import principal_axes
+from assetforge.ops.exact import between
+from assetforge.ops.principal import PrincipalAxes
+from assetforge.ops.ranks import ranks
 from assetforge.ops.statistics import ordered
 
 _CELLS = 8
@@ -22,12 +23,11 @@ _TABLE = 4096
 def blend(exemplar: Tensor, size: tuple[int, int], seed: int) -> Tensor:
     """Blend pieces of (C, H, W) to a torus of the given height and width."""
     generator = torch.Generator().manual_seed(seed)
-    mean, covariance = moments(exemplar)
-    mean, axes = mean.to(exemplar), principal_axes(covariance)[1].to(exemplar)
-    independent = mix(axes.T, (exemplar - mean[:, None, None]).flatten(1))
+    axes = PrincipalAxes.of(exemplar)
+    independent = axes.project(exemplar).flatten(1)
     gaussian = _gaussian(independent).reshape(exemplar.shape)
     mixed = _mix(gaussian, size, generator)
-    restored = mix(axes, _back(mixed.flatten(1), independent)) + mean[:, None]
+    restored = axes.unproject(_back(mixed.flatten(1), independent))
     lowest, highest = exemplar.amin((1, 2)), exemplar.amax((1, 2))
     return restored.clamp(lowest[:, None], highest[:, None]).reshape(-1, *size)
 
@@ -35,10 +35,9 @@ def blend(exemplar: Tensor, size: tuple[int, int], seed: int) -> Tensor:
 def _gaussian(values: Tensor) -> Tensor:
     """Replace each value of a row by that of a Gaussian that has the same rank."""
     count = values.shape[1]
-    order = values.argsort(dim=1, stable=True)
-    ranks = (torch.arange(count, device=values.device, dtype=torch.float64) + 0.5) / count
-    gaussian: Tensor = torch.special.ndtri(ranks).to(values)
-    return torch.empty_like(values).scatter_(1, order, gaussian.expand_as(values))
+    quantiles = (torch.arange(count, device=values.device, dtype=torch.float64) + 0.5) / count
+    gaussian: Tensor = torch.special.ndtri(quantiles).to(values)
+    return gaussian[ranks(values)]
 
 
 def _back(values: Tensor, like: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from assetforge.codecs.decode import Reading, decode
 from assetforge.material.map_spec import MAPS
 from assetforge.ops.color import srgb_encode
 from assetforge.ops.exact import deviation, moments
+from assetforge.ops.ranks import match_ranks
 from assetforge.ops.resample import resample
 from assetforge.ops.turn import turn_pixels
 from assetforge_multiply import Guide, Params
@@ -69,7 +70,7 @@ def _looks(exemplars: Exemplars, size: tuple[int, int], guide: Guide) -> tuple[T
     """Return what the exemplars and the result look like to a guide."""
     if guide.exemplar is None:
         given = torch.stack([brightness(one) for one in exemplars.materials])
-        return given, _ranked(resample(read_gray(guide.target), size), given)
+        return given, match_ranks(resample(read_gray(guide.target), size), given)
     picture = resample(_read_color(guide.exemplar), exemplars.size)
     given = torch.stack([turn_pixels(picture, turn) for turn in exemplars.turns])
     return given, resample(_read_color(guide.target), size)
@@ -77,15 +78,6 @@ def _looks(exemplars: Exemplars, size: tuple[int, int], guide: Guide) -> tuple[T
 
 def _read_color(path: af.File) -> Tensor:
     return srgb_encode(decode(path, MAPS["base_color"], Reading(), str(path)).texture.data)
-
-
-def _ranked(target: Tensor, like: Tensor) -> Tensor:
-    """Give each value of a target the value of the same rank in the exemplars: dark goes where it is dark there."""
-    flat = target.flatten()
-    ranks = torch.empty_like(flat)
-    ranks[flat.argsort(stable=True)] = torch.arange(flat.numel()) / flat.numel()
-    ordered = like.flatten().sort().values
-    return ordered[(ranks * ordered.numel()).long()].reshape(target.shape)
 
 
 def _kinds(count: int, size: tuple[int, int], params: Params, seed: int) -> Tensor:

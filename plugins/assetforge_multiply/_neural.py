@@ -22,12 +22,12 @@ from torch import Tensor
 import assetforge as af
 from assetforge.ops.descent import adam, slope_of
 from assetforge.ops.exact import mix
+from assetforge.ops.principal import SMALLEST_DEVIATION, PrincipalAxes
 from assetforge.ops.resample import resample
 from assetforge.ops.threads import one_thread
 from assetforge.weights.distances import MEASURES, Loss, Measure
 from assetforge.weights.features import Border, Features, features_of, random_features
 from assetforge_multiply import Params
-from assetforge_multiply._axes import SMALLEST, Axes
 from assetforge_multiply._channels import Stack
 
 _COARSEST = 32
@@ -91,20 +91,20 @@ def synthesize_neural(
     its layout stays. Else all begins with noise. Each channel stays within what occurs in the exemplar's.
     """
     generator = torch.Generator().manual_seed(seed)
-    axes = Axes.of(exemplar)
+    axes = PrincipalAxes.of(exemplar)
     views = _views(exemplar, axes, settings, generator)
     levels = _levels(size, exemplar) if start is None else [size]
     steps = [max(1, round(settings.effort * each)) for each in _steps(len(levels), polishing=start is not None)]
     told = _Progress(progress, [height * width * each for (height, width), each in zip(levels, steps, strict=True)])
     noise = torch.randn(exemplar.shape[0], *levels[-1], generator=generator).to(exemplar) * _NOISE
-    current = noise if start is None else axes.along(start)
+    current = noise if start is None else axes.whiten(start)
     rate = _RATE if start is None else _POLISH_RATE
     for index in reversed(range(len(levels))):
         current = resample(current, levels[index], repeat=True)
-        target = axes.along(_shrunk(exemplar, size, levels[index]))
+        target = axes.whiten(_shrunk(exemplar, size, levels[index]))
         level = _Level(views, target, settings.loss, generator)
         current = adam(current, slope_of(level.rolled), steps[index], rate, progress=told.within(index))
-    return _within(axes.back(current), exemplar)
+    return _within(axes.color(current), exemplar)
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,10 @@ def _shrunk(exemplar: Tensor, size: tuple[int, int], level: tuple[int, int]) -> 
 def neural_distance(result: Tensor, exemplar: Tensor, seed: int = 0, settings: Settings = Settings()) -> float:
     """Return how far the features of a tiling texture (C, H, W) are from those of an exemplar: 0 where they agree."""
     generator = torch.Generator().manual_seed(seed)
-    axes = Axes.of(exemplar)
-    level = _Level(_views(exemplar, axes, settings, generator), axes.along(exemplar), settings.loss, generator)
+    axes = PrincipalAxes.of(exemplar)
+    level = _Level(_views(exemplar, axes, settings, generator), axes.whiten(exemplar), settings.loss, generator)
     with torch.no_grad():
-        return level(axes.along(result), None).item()
+        return level(axes.whiten(result), None).item()
 
 
 @dataclass(frozen=True)
@@ -162,30 +162,30 @@ class _Views:
         return [*self.always, *turns]
 
 
-def _views(exemplar: Tensor, axes: Axes, settings: Settings, generator: torch.Generator) -> _Views:
+def _views(exemplar: Tensor, axes: PrincipalAxes, settings: Settings, generator: torch.Generator) -> _Views:
     """Let random filters see all channels, each by its deviation, which keeps the maps together.
 
     A network for pictures sees the color besides, and by turns three of the other channels.
     """
     channels = exemplar.shape[0]
     random = random_features(channels, generator, (3, 7) if settings.network is None else (3,))
-    scale = 1 / exemplar.flatten(1).std(1).clamp_min(SMALLEST)
-    joint = _View(random.to(exemplar.device), axes.matrix * scale[:, None], torch.zeros_like(scale))
+    scale = 1 / exemplar.flatten(1).std(1).clamp_min(SMALLEST_DEVIATION)
+    joint = _View(random.to(exemplar.device), axes.coloring * scale[:, None], torch.zeros_like(scale))
     if settings.network is None:
         return _Views([joint], [])
     network = settings.network.to(exemplar.device)
     color = [] if settings.color is None else list(range(settings.color, settings.color + 3))
-    seen = [_View(network, axes.matrix[color], axes.mean[color])] if color else []
+    seen = [_View(network, axes.coloring[color], axes.mean[color])] if color else []
     rest = [channel for channel in range(channels) if channel not in color]
     groups = [(rest[at : at + 3] * 3)[:3] for at in range(0, len(rest), 3)]
     return _Views([joint, *seen], [_pseudo_color(network, exemplar, axes, group) for group in groups])
 
 
-def _pseudo_color(network: Features, exemplar: Tensor, axes: Axes, group: list[int]) -> _View:
+def _pseudo_color(network: Features, exemplar: Tensor, axes: PrincipalAxes, group: list[int]) -> _View:
     """Look at three channels as at a color, each scaled to 0 to 1."""
     lowest, highest = exemplar[group].amin((1, 2)), exemplar[group].amax((1, 2))
-    scale = 1 / (highest - lowest).clamp_min(SMALLEST)
-    return _View(network, axes.matrix[group] * scale[:, None], (axes.mean[group] - lowest) * scale)
+    scale = 1 / (highest - lowest).clamp_min(SMALLEST_DEVIATION)
+    return _View(network, axes.coloring[group] * scale[:, None], (axes.mean[group] - lowest) * scale)
 
 
 class _Level:

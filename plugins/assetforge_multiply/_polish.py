@@ -16,24 +16,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from assetforge.ops.exact import between, mix, whole
-from assetforge.ops.principal import random_basis
-from assetforge.ops.statistics import ordered, random_directions, statistics_distance
-from assetforge_multiply._axes import Axes
-from assetforge_multiply._closest import closest
+from assetforge.ops.neighbors import nearest_neighbors
+from assetforge.ops.principal import PrincipalAxes, random_basis
+from assetforge.ops.ranks import SAMPLES, transfer_ranks
+from assetforge.ops.statistics import random_directions, statistics_distance
 
 STEPS = 16
 _PROJECTIONS, _SIDE = 16, 7
-_SAMPLES = 2**13
-_MARKS = 2**12
-"""Values for which the one of the same rank is worked out."""
-_NARROWEST = 1e-4
-"""Part of the range of values that is told apart at least."""
 _DRAWING, _DRAWN = 2, 0.4
 """Steps, the last ones, in which pixels are drawn to those of the exemplar, and how far."""
 _NEAREST_OF = 2**11
 """Pixels of the exemplar that are looked at."""
-_BAND = 2**14
-"""Values of a row that are moved at a time: more would not stay in caches."""
 _UNIT, _MOST = 1 / 256, 2048
 """Steps, in deviations, to which pixels are rounded where patches are projected, and how many of them at most."""
 
@@ -47,8 +40,8 @@ def polish(result: Tensor, exemplar: Tensor, seed: int, steps: int = STEPS, usab
     axis across hardly varies, and what would part the two counts as much there as all else.
     """
     examples = _examples(exemplar, usable)
-    axes = Axes.of(exemplar)
-    wanted, pixels = axes.along(exemplar), axes.along(result)
+    axes = PrincipalAxes.of(exemplar)
+    wanted, pixels = axes.whiten(exemplar), axes.whiten(result)
     generator = torch.Generator().manual_seed(seed)
     for number in range(steps):
         if number >= steps - _DRAWING:
@@ -56,7 +49,7 @@ def polish(result: Tensor, exemplar: Tensor, seed: int, steps: int = STEPS, usab
         pixels += _patches_moved(pixels, wanted, examples, generator)
         pixels += _pixels_moved(pixels, wanted, examples, generator)
     lowest, highest = exemplar.amin((1, 2), keepdim=True), exemplar.amax((1, 2), keepdim=True)
-    return _as_far_as_it_helps(result, axes.back(pixels).clamp(lowest, highest), exemplar)
+    return _as_far_as_it_helps(result, axes.color(pixels).clamp(lowest, highest), exemplar)
 
 
 def _as_far_as_it_helps(before: Tensor, after: Tensor, exemplar: Tensor) -> Tensor:
@@ -78,7 +71,7 @@ def _drawn(pixels: Tensor, wanted: Tensor, generator: torch.Generator) -> Tensor
     that is not just across it, the sheet and a cloud around it are the same.
     """
     some = wanted.flatten(1)[:, torch.randint(wanted[0].numel(), (_NEAREST_OF,), generator=generator)]
-    found = some[:, closest(pixels.flatten(1).T, some.T)]
+    found = some[:, nearest_neighbors(pixels.flatten(1).T, some.T)]
     return between(pixels, found.reshape(pixels.shape), _DRAWN)
 
 
@@ -91,7 +84,7 @@ def _examples(exemplar: Tensor, usable: Tensor | None) -> Tensor:
 
 
 def _some(examples: Tensor, generator: torch.Generator) -> Tensor:
-    return examples[torch.randint(len(examples), (_SAMPLES,), generator=generator)]
+    return examples[torch.randint(len(examples), (SAMPLES,), generator=generator)]
 
 
 def _patches_moved(result: Tensor, exemplar: Tensor, examples: Tensor, generator: torch.Generator) -> Tensor:
@@ -105,7 +98,7 @@ def _patches_moved(result: Tensor, exemplar: Tensor, examples: Tensor, generator
     wrapped = functional.pad(whole(result, _UNIT, _MOST)[None], (0, side - 1, 0, side - 1), mode="circular")
     projected = functional.conv2d(wrapped, kernels)[0]
     wanted = _projected(exemplar, _some(examples, generator), kernels)
-    off = _transported(projected.flatten(1), wanted, generator).reshape(projected.shape).sub_(projected)
+    off = transfer_ranks(projected.flatten(1), wanted, generator).reshape(projected.shape).sub_(projected)
     squares = kernels.double().square().sum((1, 2, 3))
     length = math.sqrt(sum(squares.tolist()) / count)
     off = whole(off * (length / squares).float()[:, None, None], 1.0, _MOST)
@@ -132,37 +125,5 @@ def _pixels_moved(result: Tensor, exemplar: Tensor, examples: Tensor, generator:
     width = exemplar.shape[2] - _SIDE + 1
     wanted = mix(basis, exemplar[:, some // width, some % width])
     projected = mix(basis, result)
-    moved = _transported(projected.flatten(1), wanted, generator).reshape(projected.shape)
+    moved = transfer_ranks(projected.flatten(1), wanted, generator).reshape(projected.shape)
     return mix(basis.T, moved.sub_(projected))
-
-
-def _transported(values: Tensor, wanted: Tensor, generator: torch.Generator) -> Tensor:
-    """Return, for each value of a row, the one of the same rank among the wanted ones."""
-    ours = ordered(values[:, torch.randint(values.shape[1], (_SAMPLES,), generator=generator)])
-    theirs = ordered(wanted)
-    # A table, read linearly, is much faster than a search for each value. Its marks are dense where the values are: in
-    # the middle half they are all but evenly apart, and beyond it by ever more.
-    quarter = _SAMPLES // 4
-    center, spread = ours[:, 2 * quarter, None], ours[:, 3 * quarter, None] - ours[:, quarter, None]
-    spread = torch.maximum(spread, (ours[:, -1:] - ours[:, :1]) * _NARROWEST).clamp_min_(1e-9)
-    first, last = (_bent((ours[:, at, None] - center) / spread) for at in (0, -1))
-    steps = torch.arange(_MARKS, device=values.device) / (_MARKS - 1)
-    marks = _straightened(first + (last - first) * steps) * spread + center
-    table = theirs.gather(1, torch.searchsorted(ours, marks).clamp_(0, _SAMPLES - 1))
-    result = torch.empty_like(values)
-    for some, found in zip(torch.split(values, _BAND, 1), torch.split(result, _BAND, 1), strict=True):
-        place = _bent((some - center) / spread).sub_(first).div_((last - first).clamp_min(1e-9))
-        place = place.clamp_(0, 1).mul_(_MARKS - 1)
-        below = place.long().clamp_(max=_MARKS - 2)
-        found[:] = between(table.gather(1, below), table.gather(1, below + 1), place.sub_(below))
-    return result
-
-
-def _bent(values: Tensor) -> Tensor:
-    """Bring all values to between -1 and 1, those about 0 hardly changed."""
-    return values / (1 + values.abs())
-
-
-def _straightened(values: Tensor) -> Tensor:
-    """Undo `_bent`."""
-    return values / (1 - values.abs())

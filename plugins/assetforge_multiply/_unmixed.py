@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from assetforge_multiply._closest import closest
+from assetforge.ops.neighbors import nearest_neighbors
 
 _SAMPLES = 2048
 
@@ -25,6 +25,6 @@ def with_unmixed(exemplar: Tensor, mixes: Tensor, make: Callable[[Tensor], Tenso
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randint(exemplar[0].numel(), (_SAMPLES,), generator=generator)
     some = exemplar.flatten(1)[:, chosen]
-    alike = closest(made.flatten(1).T, some[mixes].T)
+    alike = nearest_neighbors(made.flatten(1).T, some[mixes].T)
     result[~mixes] = some[~mixes][:, alike].reshape(-1, *made.shape[1:])
     return result
