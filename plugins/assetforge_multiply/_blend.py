@@ -10,25 +10,39 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+import assetforge as af
 from assetforge.ops.exact import between
 from assetforge.ops.principal import PrincipalAxes
 from assetforge.ops.ranks import ranks
 from assetforge.ops.statistics import ordered
+from assetforge_multiply._channels import Stack, fill_unblendable
+from assetforge_multiply._exemplars import Exemplars
+from assetforge_multiply._field import SynthesisResult, derive_seed
+from assetforge_multiply._params import Params
 
 _CELLS = 8
 """Pieces along the shorter side of the exemplar; each is twice as large as the grid that it lies on."""
 _TABLE = 4096
 
 
-def blend(exemplar: Tensor, size: tuple[int, int], seed: int) -> Tensor:
+def synthesize(exemplars: Exemplars, stack: Stack, params: Params, context: af.Context) -> SynthesisResult:
+    """Make a result by the method `blend`."""
+    size, seed = params.torus_size(exemplars.size), derive_seed(context.seed)
+    channels = fill_unblendable(
+        stack.channels[0], stack.averaged(), lambda source: blend_pieces(source, size, seed), seed
+    )
+    return SynthesisResult(channels)
+
+
+def blend_pieces(source: Tensor, size: tuple[int, int], seed: int) -> Tensor:
     """Blend pieces of (C, H, W) to a torus of the given height and width."""
     generator = torch.Generator().manual_seed(seed)
-    axes = PrincipalAxes.of(exemplar)
-    independent = axes.project(exemplar).flatten(1)
-    gaussian = _gaussian(independent).reshape(exemplar.shape)
+    axes = PrincipalAxes.of(source)
+    independent = axes.project(source).flatten(1)
+    gaussian = _gaussian(independent).reshape(source.shape)
     mixed = _mix(gaussian, size, generator)
     restored = axes.unproject(_back(mixed.flatten(1), independent))
-    lowest, highest = exemplar.amin((1, 2)), exemplar.amax((1, 2))
+    lowest, highest = source.amin((1, 2)), source.amax((1, 2))
     return restored.clamp(lowest[:, None], highest[:, None]).reshape(-1, *size)
 
 
