@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from assetforge.ops.exact import mix, row_sums, whole
-from assetforge.ops.principal import PrincipalAxes
+from assetforge.ops.exact import mix, moments, row_sums, whole
+from assetforge.ops.principal import principal_axes
 from assetforge_multiply._copies import CopyLimits
 from assetforge_multiply._field import PATCH, Field
 from assetforge_multiply._structure import LatticeConstraint
@@ -53,7 +53,7 @@ class Patches:
     @staticmethod
     def of(atlas: Tensor) -> Patches:
         """Take in the patches of (C, H, W), whose channels count as much as they vary."""
-        axes = PrincipalAxes.of(atlas).axes
+        _, axes = principal_axes(moments(atlas)[1])
         chosen = _widest(_turned(axes.T, atlas))
         used = sorted({axis for axis, _ in chosen})
         axes = axes.T[used].to(atlas)
