@@ -1,13 +1,18 @@
-"""The principal axes of channels, the same on every processor: LAPACK's depend on how its libraries add."""
+"""Principal component analysis (PCA), the same on every processor: LAPACK's depends on how its libraries add."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from assetforge.ops.exact import mix, moments
+
+SMALLEST_DEVIATION = 0.002
+"""Deviation along an axis that counts as rounding: half a code of eight bits."""
 _SWEEPS = 30
 _SMALL = 1e-22
 """Squares off the diagonal, as a part of all, from which on a matrix counts as diagonal."""
@@ -48,6 +53,57 @@ def _rotate(matrix: np.ndarray, axes: np.ndarray, p: int, q: int) -> None:
         first, second = one[:, p].copy(), one[:, q].copy()
         one[:, p], one[:, q] = cosine * first - sine * second, sine * first + cosine * second
     matrix[p, q] = matrix[q, p] = 0.0
+
+
+@dataclass(frozen=True)
+class PrincipalAxes:
+    """The principal axes of channels (C, C) as columns, the deviation along each (C,), ascending, and the mean (C,)."""
+
+    axes: Tensor
+    deviations: Tensor
+    mean: Tensor
+
+    @staticmethod
+    def of(channels: Tensor) -> PrincipalAxes:
+        """Find the axes of channels (C, *)."""
+        mean, covariance = moments(channels)
+        variances, axes = principal_axes(covariance)
+        deviations = variances.clamp_min(SMALLEST_DEVIATION**2).sqrt()
+        return PrincipalAxes(axes.to(channels), deviations.to(channels), mean.to(channels))
+
+    @property
+    def coloring(self) -> Tensor:
+        """The matrix (C, C) that turns whitened channels to channels, less their mean."""
+        return self.axes * self.deviations
+
+    def project(self, channels: Tensor) -> Tensor:
+        """Return the coordinates along the axes of channels (C, *)."""
+        return mix(self.axes.T, channels - self._mean(channels))
+
+    def unproject(self, coordinates: Tensor) -> Tensor:
+        """Return the channels of which `project` gave the coordinates."""
+        return mix(self.axes, coordinates) + self._mean(coordinates)
+
+    def whiten(self, channels: Tensor) -> Tensor:
+        """Return the coordinates along the axes of channels (C, *), each in units of its deviation."""
+        return mix(self.axes.T / self.deviations[:, None], channels - self._mean(channels))
+
+    def color(self, whitened: Tensor) -> Tensor:
+        """Return the channels of which `whiten` gave the coordinates."""
+        return mix(self.coloring, whitened) + self._mean(whitened)
+
+    def _mean(self, like: Tensor) -> Tensor:
+        return self.mean.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def principal_components(samples: Tensor, count: int) -> Tensor:
+    """Return the directions (count, D) along which samples (N, D) vary most, the first one most of all.
+
+    By LAPACK's singular values: for many dimensions, where `principal_axes` would take too long. Other processors may
+    end in other bits.
+    """
+    found: Tensor = torch.linalg.svd(samples - samples.mean(0), full_matrices=False).Vh[:count]
+    return found
 
 
 def random_basis(count: int, generator: torch.Generator) -> Tensor:

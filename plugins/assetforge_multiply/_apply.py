@@ -14,14 +14,12 @@ from torch import Tensor
 
 import assetforge as af
 from assetforge.ops.resample import matched, resample
-from assetforge_multiply import ApplyParams
-from assetforge_multiply._canvas import below_each_other
-from assetforge_multiply._channels import Stack
-from assetforge_multiply._compose import composed, polished
-from assetforge_multiply._coordinates import NUMBERS, field_of
+from assetforge_multiply._canvas import atlas_of
+from assetforge_multiply._channels import Stack, to_material
 from assetforge_multiply._exemplars import TURNS, flattened, turned_alike
-from assetforge_multiply._finish import cut_from, finished
-from assetforge_multiply._patches import FALL, PATCH, Field
+from assetforge_multiply._field import FALL, NUMBERS, PATCH, Field, field_of
+from assetforge_multiply._params import ApplyParams
+from assetforge_multiply._polish import compose, refine
 
 _BAND = 128
 """Rows that are made at a time."""
@@ -40,16 +38,16 @@ def apply_coordinates(material: af.Material, params: ApplyParams, context: af.Co
         matched(others, max(texture.size for texture in others.values())), params.flatten, context.specs
     )
     stack = Stack.of(turned_alike([exemplar], TURNS[params.turn], context.specs), context.specs)
-    scale = params.scale or _scale(field.exemplar, (stack.channels.shape[2], stack.channels.shape[3]))
-    size = round(field.exemplar[0] * scale), round(field.exemplar[1] * scale)
+    scale = params.scale or _scale(field.source_size, (stack.channels.shape[2], stack.channels.shape[3]))
+    size = round(field.source_size[0] * scale), round(field.source_size[1] * scale)
     channels = torch.stack([resample(one, size) for one in stack.channels])
-    atlas = below_each_other(channels, size)
+    atlas = atlas_of(channels, size)
     if scale == 1:
-        result = polished(composed(stack, atlas, field), stack, atlas, field, params.polish)
+        result = refine(compose(stack, atlas, field), stack, atlas, field, params.polish)
     else:
         result = _scaled(stack, atlas, field, scale, size[0], context)
-    height, width = cut_from((result.shape[1], result.shape[2]), params.tileable, scale)
-    made = finished(stack, result[:, :height, :width], params, context.specs)
+    height, width = params.cropped_size((result.shape[1], result.shape[2]), scale)
+    made = to_material(stack, result[:, :height, :width], params, context.specs)
     return made.replace(coordinates=material["coordinates"])
 
 
@@ -101,7 +99,7 @@ def _scaled(stack: Stack, atlas: Tensor, field: Field, scale: float, height: int
                 patch = (i[:, None], j)
                 counted = field.weight[patch] * share[:, None] * part
                 y, x = (place.round().long() for place in _places(field, patch, below[:, None], beyond, scale))
-                y += (field.y[patch] // field.exemplar[0]) * height
+                y += (field.y[patch] // field.source_size[0]) * height
                 picked = atlas[:, y, x]
                 total += picked * counted
                 weight += counted
@@ -125,7 +123,7 @@ def _places(
     field: Field, patch: tuple[Tensor, Tensor], below: Tensor, beyond: Tensor, scale: float
 ) -> tuple[Tensor, Tensor]:
     """Return row and column in a larger exemplar, so many pixels into patches."""
-    y = (field.y[patch] % field.exemplar[0]) * scale + below
+    y = (field.y[patch] % field.source_size[0]) * scale + below
     x = field.x[patch] * scale + beyond
-    limits = (round(side * scale) - 1 for side in field.exemplar)
+    limits = (round(side * scale) - 1 for side in field.source_size)
     return tuple(one.clamp(0, most) for one, most in zip((y, x), limits, strict=True))  # type: ignore[return-value]

@@ -10,35 +10,48 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from assetforge.ops.exact import between, mix, moments
-from assetforge.ops.principal import principal_axes
+import assetforge as af
+from assetforge.ops.exact import between
+from assetforge.ops.principal import PrincipalAxes
+from assetforge.ops.ranks import ranks
 from assetforge.ops.statistics import ordered
+from assetforge_multiply._channels import Stack, fill_unblendable
+from assetforge_multiply._exemplars import Exemplars
+from assetforge_multiply._field import SynthesisResult, derive_seed
+from assetforge_multiply._params import Params
 
 _CELLS = 8
 """Pieces along the shorter side of the exemplar; each is twice as large as the grid that it lies on."""
 _TABLE = 4096
 
 
-def blend(exemplar: Tensor, size: tuple[int, int], seed: int) -> Tensor:
+def synthesize(exemplars: Exemplars, stack: Stack, params: Params, context: af.Context) -> SynthesisResult:
+    """Make a result by the method `blend`."""
+    size, seed = params.torus_size(exemplars.size), derive_seed(context.seed)
+    channels = fill_unblendable(
+        stack.channels[0], stack.averaged(), lambda source: blend_pieces(source, size, seed), seed
+    )
+    return SynthesisResult(channels)
+
+
+def blend_pieces(source: Tensor, size: tuple[int, int], seed: int) -> Tensor:
     """Blend pieces of (C, H, W) to a torus of the given height and width."""
     generator = torch.Generator().manual_seed(seed)
-    mean, covariance = moments(exemplar)
-    mean, axes = mean.to(exemplar), principal_axes(covariance)[1].to(exemplar)
-    independent = mix(axes.T, (exemplar - mean[:, None, None]).flatten(1))
-    gaussian = _gaussian(independent).reshape(exemplar.shape)
+    axes = PrincipalAxes.of(source)
+    independent = axes.project(source).flatten(1)
+    gaussian = _gaussian(independent).reshape(source.shape)
     mixed = _mix(gaussian, size, generator)
-    restored = mix(axes, _back(mixed.flatten(1), independent)) + mean[:, None]
-    lowest, highest = exemplar.amin((1, 2)), exemplar.amax((1, 2))
+    restored = axes.unproject(_back(mixed.flatten(1), independent))
+    lowest, highest = source.amin((1, 2)), source.amax((1, 2))
     return restored.clamp(lowest[:, None], highest[:, None]).reshape(-1, *size)
 
 
 def _gaussian(values: Tensor) -> Tensor:
     """Replace each value of a row by that of a Gaussian that has the same rank."""
     count = values.shape[1]
-    order = values.argsort(dim=1, stable=True)
-    ranks = (torch.arange(count, device=values.device, dtype=torch.float64) + 0.5) / count
-    gaussian: Tensor = torch.special.ndtri(ranks).to(values)
-    return torch.empty_like(values).scatter_(1, order, gaussian.expand_as(values))
+    quantiles = (torch.arange(count, device=values.device, dtype=torch.float64) + 0.5) / count
+    gaussian: Tensor = torch.special.ndtri(quantiles).to(values)
+    return gaussian[ranks(values)]
 
 
 def _back(values: Tensor, like: Tensor) -> Tensor:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 import assetforge as af
+from assetforge.material.texture import Wrap
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.exact import between, moments, norm
-from assetforge.ops.normals import curl, gradients, in_plane, normalize, of_slopes, slopes_of
+from assetforge.ops.neighbors import nearest_neighbors
+from assetforge.ops.normals import curl, gradients, in_plane, integrable, normalize, of_slopes, slopes_of
 from assetforge.ops.resample import restore
 from assetforge.ops.statistics import statistics_distance
+from assetforge_multiply._params import ApplyParams, Params
 
 _SMALLEST_DEVIATION = 0.02
 """What varies less is not made more important than that."""
@@ -27,6 +30,8 @@ _BINARY = 0.98
 _WORSE, _LOST = 1.5, 0.25
 """For the sake of their curl, normals may be so many times farther from the exemplar's statistics, or lose such a part
 of what they gained by a change."""
+_SAMPLES = 2048
+"""Pixels of the exemplar of which `fill_unblendable` takes the one that looks most alike."""
 _ACROSS = 2
 """Channels of a vector of unit length that is upright or lies in the plane: the third follows."""
 
@@ -48,7 +53,7 @@ class Stack:
         """Return it with the channels on a device."""
         return replace(self, channels=self.channels.to(device))
 
-    def guidance(self) -> Tensor:
+    def match_features(self) -> Tensor:
         """Return the channels as patches are compared by: each map counts by its kind, however much it varies."""
         parts = []
         for name, piece in self._pieces(self.channels):
@@ -151,21 +156,57 @@ def _upright(across: Tensor) -> Tensor:
     return normalize(torch.cat([across, upwards]))
 
 
-def _with_curl(old: Tensor, new: Tensor, exemplar: Tensor) -> Tensor:
+def _with_curl(old: Tensor, new: Tensor, source: Tensor) -> Tensor:
     """Return new normals (3, H, W), less of what they have of curl beyond old ones, so that it is the exemplar's.
 
     Where narrow grooves lie in flat ground, that would bend the ground: then they lose less of it, or nothing.
     """
-    most = curl(exemplar)
+    most = curl(source)
     before, change = slopes_of(old), slopes_of(new) - slopes_of(old)
     whole = gradients(change)
     least, all_of_it = curl(of_slopes(before + whole)), curl(new)
     share = ((most - least) / max(all_of_it - least, 1e-9)) if all_of_it > most else 1.0
     share = max(0.0, share) ** 0.5
-    here, then = (statistics_distance(one[:_ACROSS], exemplar[:_ACROSS]) for one in (new, old))
+    here, then = (statistics_distance(one[:_ACROSS], source[:_ACROSS]) for one in (new, old))
     farthest = max(_WORSE * here, here + _LOST * (then - here))
     for back in (0.0, 0.25, 0.5):
         limited = of_slopes(before + between(whole, change, share + back * (1 - share)))
-        if statistics_distance(limited[:_ACROSS], exemplar[:_ACROSS]) <= farthest:
+        if statistics_distance(limited[:_ACROSS], source[:_ACROSS]) <= farthest:
             return limited
     return new
+
+
+def to_material(
+    stack: Stack, channels: Tensor, params: Params | ApplyParams, specs: Mapping[str, af.MapSpec]
+) -> af.Material:
+    """Return the material that channels (C, H, W) hold."""
+    wrap: Wrap = "repeat" if params.tileable == "xy" else "clamp"
+    result = stack.restore(channels, wrap)
+    if not params.repair_normals:
+        return result
+    normals = {name: texture for name, texture in result.items() if _is_upright(specs[name])}
+    return result.replace(**{name: one.with_data(integrable(one.data)) for name, one in normals.items()})
+
+
+def _is_upright(spec: af.MapSpec) -> bool:
+    """Tell whether a map holds normals; directions along the surface are no slopes of a height."""
+    return spec.kind == "vector" and not spec.is_in_plane
+
+
+def fill_unblendable(source: Tensor, blendable: Tensor, make: Callable[[Tensor], Tensor], seed: int) -> Tensor:
+    """Make a result (C, H, W) of the channels that may be averaged, and fill the others in from pixels that look alike.
+
+    source: (C, H, W), of the exemplar. blendable: (C,), bool, the channels that may be averaged; `make` turns them into
+    those of the result.
+    """
+    if blendable.all():
+        return make(source)
+    made = make(source[blendable])
+    result = torch.empty(source.shape[0], *made.shape[1:], device=source.device)
+    result[blendable] = made
+    generator = torch.Generator().manual_seed(seed)
+    chosen = torch.randint(source[0].numel(), (_SAMPLES,), generator=generator)
+    some = source.flatten(1)[:, chosen]
+    alike = nearest_neighbors(made.flatten(1).T, some[blendable].T)
+    result[~blendable] = some[~blendable][:, alike].reshape(-1, *made.shape[1:])
+    return result

@@ -1,7 +1,7 @@
-"""Pieces that are copied as they are from one place: how large they are, and how they are kept small.
+"""Regions that are copied as they are from one place: how large they are, and how they are kept small.
 
 Kaspar et al., "Self Tuning Texture Optimization", 2015, spread the use of the exemplar evenly; a single large copy is
-as even as can be. So here a piece that grows too large keeps its core, and the rest must come from elsewhere.
+as even as can be. So here a region that grows too large keeps its core, and the rest must come from elsewhere.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from assetforge_multiply._patches import Field
+from assetforge_multiply._field import Field
 
 LARGEST = 0.06
 """Part of the result that may be copied from one place."""
@@ -24,22 +24,22 @@ _NEAR = 0.06
 
 
 @dataclass(frozen=True)
-class Piece:
+class CopiedRegion:
     """Connected patches that came from one place, and were too many.
 
-    source: the exemplar. y, x: how far they were moved, as parts of the result's sides. core: (h, w), bool, those that
-    may stay. rest: the others.
+    number: which exemplar they came from. y, x: how far they were moved, as parts of the result's sides. core: (h, w),
+    bool, those that may stay. rest: the others.
     """
 
-    source: int
+    number: int
     y: float
     x: float
     core: Tensor
     rest: Tensor
 
     @staticmethod
-    def cut(mask: Tensor, field: Field) -> Piece:
-        """Cut a piece (h, w) down to the patches that are nearest to its innermost one."""
+    def cut(mask: Tensor, field: Field) -> CopiedRegion:
+        """Cut a region (h, w) down to the patches that are nearest to its innermost one."""
         h, w = mask.shape
         row, column = divmod(int(_inside(mask).argmax()), w)
         away = [
@@ -52,40 +52,40 @@ class Piece:
         core[nearest] = True
         core = core.reshape(h, w) & mask
         y, x = (moved[row, column].item() for moved in _moves(field.y, field.x, field))
-        source = int(field.y[row, column]) // field.exemplar[0]
-        return Piece(source, y / field.size[0], x / field.size[1], core, mask & ~core)
+        number = int(field.y[row, column]) // field.source_size[0]
+        return CopiedRegion(number, y / field.size[0], x / field.size[1], core, mask & ~core)
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Where pieces must not go on: each place knows the piece that it was cut from, or else the nearest one.
+class CopyLimits:
+    """Where regions must not go on: each place knows the region that it was cut from, or else the nearest one.
 
-    source, y, x: (h, w), of that piece, the moves in pixels; source is -1 where a patch may come from anywhere.
+    number, y, x: (h, w), of that region, the moves in pixels; number is -1 where a patch may come from anywhere.
     """
 
-    source: Tensor
+    number: Tensor
     y: Tensor
     x: Tensor
 
     @staticmethod
-    def of(pieces: Sequence[Piece], field: Field) -> Limits | None:
-        """Return the limits of pieces on a field; None where there are none."""
-        if not pieces:
+    def of(regions: Sequence[CopiedRegion], field: Field) -> CopyLimits | None:
+        """Return the limits of regions on a field; None where there are none."""
+        if not regions:
             return None
         size = (field.y.shape[0], field.y.shape[1])
-        cores = [_resized(piece.core, size) for piece in pieces]
+        cores = [_resized(region.core, size) for region in regions]
         which = torch.stack([_inside(~core) for core in cores]).argmin(0)
-        for number, piece in enumerate(pieces):
-            which = which.masked_fill(_resized(piece.rest, size), number)
-        moves = [(piece.source, piece.y * field.size[0], piece.x * field.size[1]) for piece in pieces]
-        source, y, x = (torch.tensor(each, device=which.device)[which] for each in zip(*moves, strict=True))
-        for number, core in enumerate(cores):
-            source = source.masked_fill(core & (which == number), -1)
-        return Limits(source, y, x)
+        for index, region in enumerate(regions):
+            which = which.masked_fill(_resized(region.rest, size), index)
+        moves = [(region.number, region.y * field.size[0], region.x * field.size[1]) for region in regions]
+        number, y, x = (torch.tensor(each, device=which.device)[which] for each in zip(*moves, strict=True))
+        for index, core in enumerate(cores):
+            number = number.masked_fill(core & (which == index), -1)
+        return CopyLimits(number, y, x)
 
     def broken(self, y: Tensor, x: Tensor, field: Field) -> Tensor:
-        """Tell which matches (h, w) would let a piece go on."""
-        broken = y // field.exemplar[0] == self.source
+        """Tell which matches (h, w) would let a region go on."""
+        broken = y // field.source_size[0] == self.number
         for moved, limit, side in zip(_moves(y, x, field), (self.y, self.x), field.size, strict=True):
             off = (moved - limit + side / 2) % side - side / 2
             broken &= off.abs() <= max(1.0, _NEAR * side)
@@ -93,35 +93,35 @@ class Limits:
 
 
 def largest_copy(field: Field) -> float:
-    """Return the part of the result that is the largest connected piece copied as it is from one place.
+    """Return the part of the result that is the largest connected region copied as it is from one place.
 
-    Neighbors belong to one piece if they were moved alike, to a pixel: resizing a field shifts parts of a copy by that.
+    Neighbors belong to one region if they were moved alike, to a pixel: resizing a field shifts parts of it by that.
     """
     return torch.bincount(_labels(field).flatten()).max().item() / field.y.numel()
 
 
-def too_large(field: Field) -> list[Piece]:
-    """Return the pieces that are too large, cut down."""
+def too_large_copies(field: Field) -> list[CopiedRegion]:
+    """Return the regions that are too large, cut down."""
     labels = _labels(field)
     counts = torch.bincount(labels.flatten())
     large = (counts > LARGEST * labels.numel()).nonzero().flatten().tolist()
-    return [Piece.cut(labels == label, field) for label in large]
+    return [CopiedRegion.cut(labels == label, field) for label in large]
 
 
 def _moves(y: Tensor, x: Tensor, field: Field) -> tuple[Tensor, Tensor]:
     """Return how far patches were moved; on a torus, what goes on across an edge was moved by a side more."""
     rows = torch.arange(y.shape[0], device=y.device)[:, None] * field.stride
     columns = torch.arange(x.shape[1], device=x.device) * field.stride
-    return (y % field.exemplar[0] - rows) % field.size[0], (x - columns) % field.size[1]
+    return (y % field.source_size[0] - rows) % field.size[0], (x - columns) % field.size[1]
 
 
 def _labels(field: Field) -> Tensor:
-    """Number the connected pieces: (h, w), each by the first of its patches."""
+    """Number the connected regions: (h, w), each by the first of its patches."""
     y, x = _moves(field.y, field.x, field)
-    source = field.y // field.exemplar[0]
+    number = field.y // field.source_size[0]
     joined = []
     for axis in (0, 1):
-        alike = source == source.roll(-1, axis)
+        alike = number == number.roll(-1, axis)
         for moved, side in ((y, field.size[0]), (x, field.size[1])):
             step = (moved - moved.roll(-1, axis)).abs()
             alike &= torch.minimum(step, side - step) <= 1

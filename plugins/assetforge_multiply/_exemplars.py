@@ -1,4 +1,9 @@
-"""What a result is made of: the material, further ones, and all of them turned, as far as is wanted."""
+"""What a result is made of, and what goes where: the exemplars, masks and guides.
+
+Exemplars are the material, further ones, and all of them turned, as far as is wanted. Guides are Hertzmann et al.'s
+("Image Analogies", 2001, texture by numbers): the exemplar and the result each have a picture, and pieces go where the
+two look alike. Which of several exemplars goes where is such a picture, too.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +18,14 @@ from torch.nn import functional
 import assetforge as af
 from assetforge.codecs.decode import Reading, decode
 from assetforge.material.map_spec import MAPS
-from assetforge.ops.color import hdr_decode, hdr_encode
-from assetforge.ops.exact import mean_channel, moments
+from assetforge.ops.color import hdr_decode, hdr_encode, srgb_encode
+from assetforge.ops.exact import deviation, mean_channel, moments
+from assetforge.ops.ranks import match_ranks
 from assetforge.ops.resample import matched, nearest, resample, restore
 from assetforge.ops.turn import Turn, turn_material, turn_pixels
-from assetforge_multiply import Other, Params
+from assetforge_multiply._field import derive_seed
+from assetforge_multiply._params import Guide, Other, Params
+from assetforge_multiply._structure import places_in_pieces
 
 TURNS = {
     "no": (Turn(),),
@@ -28,6 +36,12 @@ TURNS = {
 _LARGE = 4
 """What is larger than this part of the exemplar's side is flattened."""
 _WHITE = 0.5
+_STRENGTH = 3.0
+"""What a guide's channel counts, where those of maps count 1."""
+_PIECES = 1.5
+"""What each channel counts that tells where in its piece a pixel is."""
+_SPOTS = 6
+"""Patches of each exemplar along the shorter side, where nobody says which goes where."""
 
 
 @dataclass(frozen=True)
@@ -148,3 +162,69 @@ def _padded(material: af.Material, size: tuple[int, int]) -> af.Material:
             for name, texture in material.items()
         },
     )
+
+
+def guide_channels(exemplars: Exemplars, size: tuple[int, int], params: Params, seed: int) -> tuple[Tensor, Tensor]:
+    """Return the guide's channels of the exemplars, (S, G, H, W), and of the result, (G, *size)."""
+    own, wanted = [], []
+    if params.guide is not None:
+        given, target = _looks(exemplars, size, params.guide)
+        scale = _STRENGTH * params.guide.weight / max(deviation(given), 0.02)
+        own.append(given * scale)
+        wanted.append(target * scale)
+    if exemplars.kinds > 1:
+        turns = len(exemplars.turns)
+        kind = torch.arange(exemplars.kinds).repeat_interleave(turns).float().reshape(-1, 1, 1, 1)
+        own.append(_STRENGTH * kind.expand(-1, 1, *exemplars.size))
+        wanted.append(_STRENGTH * _kinds(exemplars.kinds, size, params, seed))
+    return torch.cat(own, 1), torch.cat(wanted)
+
+
+def piece_channels(exemplars: Exemplars, maps: Tensor) -> list[Tensor]:
+    """Return the channels of places in pieces, (S, 4, H, W), if exemplars are made of pieces.
+
+    maps: (S, C, H, W), whose device they are to be on.
+    """
+    found = [places_in_pieces(_reliefs(one)) for one in exemplars.materials]
+    if any(one is None for one in found):
+        return []
+    places = torch.stack([one for one in found if one is not None])
+    means, covariance = moments(places.transpose(0, 1))
+    strength = _PIECES / covariance.diagonal().sqrt().clamp_min(0.02)
+    centered = places - means.float()[:, None, None]
+    return [(centered * strength.float()[:, None, None]).to(maps)]
+
+
+def _reliefs(material: af.Material) -> list[Tensor]:
+    heights = [texture.data[0] for name, texture in material.items() if name == "height"]
+    return [*heights, brightness(material)[0]]
+
+
+def _looks(exemplars: Exemplars, size: tuple[int, int], guide: Guide) -> tuple[Tensor, Tensor]:
+    """Return what the exemplars and the result look like to a guide."""
+    if guide.source is None:
+        given = torch.stack([brightness(one) for one in exemplars.materials])
+        return given, match_ranks(resample(read_gray(guide.target), size), given)
+    picture = resample(_read_color(guide.source), exemplars.size)
+    given = torch.stack([turn_pixels(picture, turn) for turn in exemplars.turns])
+    return given, resample(_read_color(guide.target), size)
+
+
+def _read_color(path: af.File) -> Tensor:
+    return srgb_encode(decode(path, MAPS["base_color"], Reading(), str(path)).texture.data)
+
+
+def _kinds(count: int, size: tuple[int, int], params: Params, seed: int) -> Tensor:
+    """Return which exemplar goes where: (1, *size), from 0 to count - 1."""
+    if params.mix is not None:
+        return resample(read_gray(params.mix), size).clamp(0, 1) * (count - 1)
+    weights = torch.tensor([1.0, *(other.weight for other in params.others)])
+    spots = [max(2, round(_SPOTS * side / min(size))) for side in size]
+    noise = torch.rand(1, *spots, generator=torch.Generator().manual_seed(derive_seed(seed, 1)))
+    smooth = resample(noise, size, repeat=True)
+    limits = (
+        smooth.flatten()
+        .sort()
+        .values[((weights.cumsum(0) / weights.sum())[:-1] * smooth.numel()).long().clamp(max=smooth.numel() - 1)]
+    )
+    return torch.bucketize(smooth, limits).float()

@@ -22,13 +22,15 @@ from torch import Tensor
 import assetforge as af
 from assetforge.ops.descent import adam, slope_of
 from assetforge.ops.exact import mix
+from assetforge.ops.principal import SMALLEST_DEVIATION, PrincipalAxes
 from assetforge.ops.resample import resample
 from assetforge.ops.threads import one_thread
 from assetforge.weights.distances import MEASURES, Loss, Measure
 from assetforge.weights.features import Border, Features, features_of, random_features
-from assetforge_multiply import Params
-from assetforge_multiply._axes import SMALLEST, Axes
-from assetforge_multiply._channels import Stack
+from assetforge_multiply._channels import Stack, fill_unblendable
+from assetforge_multiply._exemplars import Exemplars
+from assetforge_multiply._field import SynthesisResult, derive_seed
+from assetforge_multiply._params import Params
 
 _COARSEST = 32
 """No level has a shorter side, in pixels."""
@@ -57,7 +59,7 @@ class _View:
 
 @dataclass(frozen=True)
 class Settings:
-    """What `synthesize_neural` compares, and how."""
+    """What `optimize` compares, and how."""
 
     network: Features | None = None
     """What gives the features of three channels; by default random filters see all of them."""
@@ -69,6 +71,17 @@ class Settings:
     """Multiplies the number of steps."""
 
 
+def synthesize(exemplars: Exemplars, stack: Stack, params: Params, context: af.Context) -> SynthesisResult:
+    """Make a result by the method `neural`."""
+    size, seed = params.torus_size(exemplars.size), derive_seed(context.seed)
+    settings = neural_settings(stack, params, context)
+
+    def make(source: Tensor) -> Tensor:
+        return optimize(source, size, seed, settings, progress=context.progress)
+
+    return SynthesisResult(fill_unblendable(stack.channels[0], stack.averaged(), make, seed))
+
+
 def neural_settings(stack: Stack, params: Params, context: af.Context) -> Settings:
     """Return what a step's parameters ask for, for the channels of a stack that may be averaged."""
     random = params.features == "random"
@@ -77,8 +90,8 @@ def neural_settings(stack: Stack, params: Params, context: af.Context) -> Settin
 
 
 @one_thread()  # a sum that is rounded otherwise leads to another picture in the end
-def synthesize_neural(
-    exemplar: Tensor,
+def optimize(
+    source: Tensor,
     size: tuple[int, int],
     seed: int,
     settings: Settings = Settings(),
@@ -91,20 +104,20 @@ def synthesize_neural(
     its layout stays. Else all begins with noise. Each channel stays within what occurs in the exemplar's.
     """
     generator = torch.Generator().manual_seed(seed)
-    axes = Axes.of(exemplar)
-    views = _views(exemplar, axes, settings, generator)
-    levels = _levels(size, exemplar) if start is None else [size]
+    axes = PrincipalAxes.of(source)
+    views = _views(source, axes, settings, generator)
+    levels = _levels(size, source) if start is None else [size]
     steps = [max(1, round(settings.effort * each)) for each in _steps(len(levels), polishing=start is not None)]
     told = _Progress(progress, [height * width * each for (height, width), each in zip(levels, steps, strict=True)])
-    noise = torch.randn(exemplar.shape[0], *levels[-1], generator=generator).to(exemplar) * _NOISE
-    current = noise if start is None else axes.along(start)
+    noise = torch.randn(source.shape[0], *levels[-1], generator=generator).to(source) * _NOISE
+    current = noise if start is None else axes.whiten(start)
     rate = _RATE if start is None else _POLISH_RATE
     for index in reversed(range(len(levels))):
         current = resample(current, levels[index], repeat=True)
-        target = axes.along(_shrunk(exemplar, size, levels[index]))
+        target = axes.whiten(_shrunk(source, size, levels[index]))
         level = _Level(views, target, settings.loss, generator)
         current = adam(current, slope_of(level.rolled), steps[index], rate, progress=told.within(index))
-    return _within(axes.back(current), exemplar)
+    return _within(axes.color(current), source)
 
 
 @dataclass(frozen=True)
@@ -125,28 +138,28 @@ def _steps(levels: int, *, polishing: bool) -> tuple[int, ...]:
     return (_POLISH_STEPS,) if polishing else (*_STEPS[: levels - 1], _FIRST_STEPS)
 
 
-def _levels(size: tuple[int, int], exemplar: Tensor) -> list[tuple[int, int]]:
+def _levels(size: tuple[int, int], source: Tensor) -> list[tuple[int, int]]:
     """Return the heights and widths to go through, the finest first, each half of the one before."""
     levels = [size]
-    smallest = min(*size, *exemplar.shape[1:])
+    smallest = min(*size, *source.shape[1:])
     while smallest >> len(levels) >= _COARSEST:
         levels.append((round(size[0] / 2 ** len(levels)), round(size[1] / 2 ** len(levels))))
     return levels
 
 
-def _shrunk(exemplar: Tensor, size: tuple[int, int], level: tuple[int, int]) -> Tensor:
+def _shrunk(source: Tensor, size: tuple[int, int], level: tuple[int, int]) -> Tensor:
     """Return the exemplar as much smaller as a level is smaller than the result."""
     factor = level[0] / size[0]
-    return resample(exemplar, (round(exemplar.shape[1] * factor), round(exemplar.shape[2] * factor)))
+    return resample(source, (round(source.shape[1] * factor), round(source.shape[2] * factor)))
 
 
-def neural_distance(result: Tensor, exemplar: Tensor, seed: int = 0, settings: Settings = Settings()) -> float:
+def neural_distance(result: Tensor, source: Tensor, seed: int = 0, settings: Settings = Settings()) -> float:
     """Return how far the features of a tiling texture (C, H, W) are from those of an exemplar: 0 where they agree."""
     generator = torch.Generator().manual_seed(seed)
-    axes = Axes.of(exemplar)
-    level = _Level(_views(exemplar, axes, settings, generator), axes.along(exemplar), settings.loss, generator)
+    axes = PrincipalAxes.of(source)
+    level = _Level(_views(source, axes, settings, generator), axes.whiten(source), settings.loss, generator)
     with torch.no_grad():
-        return level(axes.along(result), None).item()
+        return level(axes.whiten(result), None).item()
 
 
 @dataclass(frozen=True)
@@ -162,30 +175,30 @@ class _Views:
         return [*self.always, *turns]
 
 
-def _views(exemplar: Tensor, axes: Axes, settings: Settings, generator: torch.Generator) -> _Views:
+def _views(source: Tensor, axes: PrincipalAxes, settings: Settings, generator: torch.Generator) -> _Views:
     """Let random filters see all channels, each by its deviation, which keeps the maps together.
 
     A network for pictures sees the color besides, and by turns three of the other channels.
     """
-    channels = exemplar.shape[0]
+    channels = source.shape[0]
     random = random_features(channels, generator, (3, 7) if settings.network is None else (3,))
-    scale = 1 / exemplar.flatten(1).std(1).clamp_min(SMALLEST)
-    joint = _View(random.to(exemplar.device), axes.matrix * scale[:, None], torch.zeros_like(scale))
+    scale = 1 / source.flatten(1).std(1).clamp_min(SMALLEST_DEVIATION)
+    joint = _View(random.to(source.device), axes.coloring * scale[:, None], torch.zeros_like(scale))
     if settings.network is None:
         return _Views([joint], [])
-    network = settings.network.to(exemplar.device)
+    network = settings.network.to(source.device)
     color = [] if settings.color is None else list(range(settings.color, settings.color + 3))
-    seen = [_View(network, axes.matrix[color], axes.mean[color])] if color else []
+    seen = [_View(network, axes.coloring[color], axes.mean[color])] if color else []
     rest = [channel for channel in range(channels) if channel not in color]
     groups = [(rest[at : at + 3] * 3)[:3] for at in range(0, len(rest), 3)]
-    return _Views([joint, *seen], [_pseudo_color(network, exemplar, axes, group) for group in groups])
+    return _Views([joint, *seen], [_pseudo_color(network, source, axes, group) for group in groups])
 
 
-def _pseudo_color(network: Features, exemplar: Tensor, axes: Axes, group: list[int]) -> _View:
+def _pseudo_color(network: Features, source: Tensor, axes: PrincipalAxes, group: list[int]) -> _View:
     """Look at three channels as at a color, each scaled to 0 to 1."""
-    lowest, highest = exemplar[group].amin((1, 2)), exemplar[group].amax((1, 2))
-    scale = 1 / (highest - lowest).clamp_min(SMALLEST)
-    return _View(network, axes.matrix[group] * scale[:, None], (axes.mean[group] - lowest) * scale)
+    lowest, highest = source[group].amin((1, 2)), source[group].amax((1, 2))
+    scale = 1 / (highest - lowest).clamp_min(SMALLEST_DEVIATION)
+    return _View(network, axes.coloring[group] * scale[:, None], (axes.mean[group] - lowest) * scale)
 
 
 class _Level:
@@ -221,9 +234,9 @@ class _Level:
         return self(coordinates.roll(shifts, (1, 2)), step)
 
 
-def _within(channels: Tensor, exemplar: Tensor) -> Tensor:
+def _within(channels: Tensor, source: Tensor) -> Tensor:
     """Bring each channel softly within the exemplar's range: what lies beyond nearly all values only nears the ends."""
-    ordered = exemplar.flatten(1).sort(1).values
+    ordered = source.flatten(1).sort(1).values
     at = round(_KNEE * (ordered.shape[1] - 1))
     low, low_knee, high_knee, high = (ordered[:, i, None, None] for i in (0, at, -1 - at, -1))
     above = high_knee + _bent(channels - high_knee, high - high_knee)

@@ -1,178 +1,196 @@
-"""Patches of an exemplar: what is compared where a texture is put together from them, and how they are put together."""
+"""The method `patches`: the exemplar is put together anew, piece by piece; the layout is found once for all maps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from assetforge.ops.exact import mix, moments, whole
-from assetforge.ops.principal import principal_axes
+import assetforge as af
+from assetforge.ops import exact
+from assetforge.ops.exact import between
+from assetforge.ops.resample import resample
+from assetforge.ops.threads import one_thread
+from assetforge_multiply._canvas import Pyramid, atlas_of
+from assetforge_multiply._channels import Stack
+from assetforge_multiply._exemplars import Exemplars, guide_channels, piece_channels, read_mask
+from assetforge_multiply._field import PATCH, Field, SynthesisResult, derive_seed
+from assetforge_multiply._neural import neural_settings, optimize
+from assetforge_multiply._params import Params
+from assetforge_multiply._polish import compose, refine
+from assetforge_multiply._structure import Lattice, find_lattice, whole_periods
+from assetforge_multiply._synthesis import Task, lay_out, synthesize_field
 
-PATCH = 8
-"""Side of a patch in pixels, at every resolution."""
-DIMENSIONS = 24
-"""Numbers that stand for a patch."""
-_DENSE = 64
-"""Side up to which there is a patch at every pixel; beyond, at every second one."""
-_SAMPLES = 8192
-FALL = 0.35
-"""Width of the bell by which a patch counts less towards its edges, in patches."""
-_UNIT, _MOST = 1 / 64, 512
-"""Steps to which channels are rounded, and how many of them at most; `_WAVE` is the same of waves. They are so few that
-no sum of products over a patch is rounded, whatever its order."""
-_WAVE = 1 / 256
-
-
-@dataclass(frozen=True)
-class Patches:
-    """All patches of an exemplar, as points between which distances mean something.
-
-    A patch is named by its top left pixel (y, x), in rows of `width`. What stands for it are those cosine waves (Ahmed,
-    Natarajan and Rao, "Discrete Cosine Transform", 1974) along principal axes of the channels that vary most. The
-    principal components of all its pixels would be hardly better, and not the same on each processor.
-    """
-
-    points: Tensor
-    """(height · width, D)"""
-    axes: Tensor
-    """(A, C), orthonormal: the axes of the channels that are looked at."""
-    waves: tuple[Tensor, ...]
-    """Of each axis those of its waves that count: (D_a, 1, PATCH, PATCH), in steps of `_WAVE`."""
-    height: int
-    width: int
-
-    @staticmethod
-    def of(exemplar: Tensor) -> Patches:
-        """Take in the patches of (C, H, W), whose channels count as much as they vary."""
-        _, axes = principal_axes(moments(exemplar)[1])
-        chosen = _widest(_turned(axes.T, exemplar))
-        used = sorted({axis for axis, _ in chosen})
-        axes = axes.T[used].to(exemplar)
-        waves = tuple(_waves()[[wave for axis, wave in chosen if axis == one]][:, None].to(exemplar) for one in used)
-        points = _described(_turned(axes, exemplar), waves, 1).T.contiguous()
-        height, width = exemplar.shape[1] - PATCH + 1, exemplar.shape[2] - PATCH + 1
-        return Patches(points, axes, waves, height, width)
-
-    def describe(self, image: Tensor, stride: int) -> Tensor:
-        """Return the points (H/stride · W/stride, D) of the patches of (C, H, W) on the torus."""
-        wrapped = functional.pad(image[None], (0, PATCH - 1, 0, PATCH - 1), mode="circular")[0]
-        return _described(_turned(self.axes, wrapped), self.waves, stride).T.contiguous()
+_BORDER = 0.1
+"""Part of the side at each edge that is made anew where only seams are to be removed."""
+_EDGE, _EDGE_PART = 4 * PATCH, 8
+"""Pixels at each edge that materials share which tile with one another, and at most which part of the side; where that
+is less than a patch, a patch."""
+_FADE = 6
+"""Pixels over which what is made anew turns into what stays."""
 
 
-def _turned(axes: Tensor, image: Tensor) -> Tensor:
-    """Return an image (C, H, W) along axes (A, C), in steps of `_UNIT`."""
-    return whole(mix(axes, image), _UNIT, _MOST)
+def synthesize(exemplars: Exemplars, stack: Stack, params: Params, context: af.Context) -> SynthesisResult:
+    """Make a result by the method `patches`."""
+    if params.is_in_place:
+        return _remove_seams(stack, exemplars, params, context)
+    with one_thread():
+        work = _prepare(stack, exemplars, params, context)
+    return _reroll(work, _synthesize_with_edges(work), exemplars.size)
 
 
-def _described(turned: Tensor, waves: Sequence[Tensor], stride: int) -> Tensor:
-    """Return how strong the waves are in each patch of (A, H, W): (D, patches)."""
-    strengths = [
-        functional.conv2d(one[None, None], own, stride=stride)[0] for one, own in zip(turned, waves, strict=True)
-    ]
-    return torch.cat(strengths).flatten(1).mul_(_UNIT * _WAVE)
+def _remove_seams(stack: Stack, exemplars: Exemplars, params: Params, context: af.Context) -> SynthesisResult:
+    """Make only what is not kept anew, so that the edges meet."""
+    keep = _kept_pixels(params, exemplars.size).to(context.device)
+    ignore = ~keep[None] if params.keep else _ignored(exemplars, stack)
+    with one_thread():
+        pyramid = Pyramid(stack.match_features())
+    task = Task(pyramid, exemplars.size, context.seed, variation=0.0, keep=keep, ignore=ignore)
+    field = synthesize_field(task, progress=context.progress).field
+    return SynthesisResult(compose(stack, stack.channels[0], field), field, keep=keep)
 
 
-def _widest(turned: Tensor) -> list[tuple[int, int]]:
-    """Return the axes and waves that vary most over the patches of (A, H, W), as seen in some of them."""
-    generator = torch.Generator().manual_seed(0)
-    height, width = turned.shape[1] - PATCH + 1, turned.shape[2] - PATCH + 1
-    chosen = torch.randint(height * width, (_SAMPLES,), generator=generator).to(turned.device)
-    windows = turned.unfold(1, PATCH, 1).unfold(2, PATCH, 1)[:, chosen // width, chosen % width]
-    strengths = (windows.flatten(2) @ _waves().to(turned).flatten(1).T).mul_(_UNIT).round_().long()
-    varies = _SAMPLES * strengths.square().sum(1) - strengths.sum(1).square()
-    order = varies.flatten().argsort(descending=True, stable=True)[:DIMENSIONS].tolist()
-    return [divmod(one, PATCH * PATCH) for one in order]
+def _kept_pixels(params: Params, size: tuple[int, int]) -> Tensor:
+    """Return the pixels (H, W) that stay: those that a picture shows, or those far from edges that are to meet."""
+    if params.keep:
+        return read_mask(params.keep, size)
+    border = tuple(max(1, round(side * _BORDER)) for side in size)
+    return ~_near_edges(size, params.tileable, border)
 
 
-@cache
-def _waves() -> Tensor:
-    """Return the orthonormal cosine waves of a patch, in steps of `_WAVE`: (PATCH², PATCH, PATCH)."""
-    place = (torch.arange(PATCH, dtype=torch.float64) + 0.5) * torch.pi / PATCH
-    lines = torch.cos(torch.arange(PATCH, dtype=torch.float64)[:, None] * place) * (2 / PATCH) ** 0.5
-    lines[0] /= 2**0.5
-    waves: Tensor = lines[:, None, :, None] * lines[None, :, None, :] / _WAVE
-    return waves.reshape(-1, PATCH, PATCH).round().float()
+def _near_edges(size: tuple[int, int], axes: str, border: tuple[int, ...]) -> Tensor:
+    """Return which pixels (H, W) are near the edges across the axes; border: how near, in pixels of each axis."""
+    near = torch.zeros(size, dtype=torch.bool)
+    for axis, name in enumerate("yx"):
+        if name in axes:
+            near.narrow(axis, 0, border[axis]).fill_(value=True)
+            near.narrow(axis, size[axis] - border[axis], border[axis]).fill_(value=True)
+    return near
+
+
+def _shared_border(side: int) -> int:
+    return max(PATCH, min(_EDGE, side // _EDGE_PART))
+
+
+def _ignored(exemplars: Exemplars, stack: Stack) -> Tensor | None:
+    return None if exemplars.ignore is None else exemplars.ignore.to(stack.channels.device)
 
 
 @dataclass(frozen=True)
-class Field:
-    """Which patch of the exemplar lies where: the coordinate map that makes every map of a material.
+class _Work:
+    """What is to be synthesized, and of what: channels (S, C, H, W), which may be stretched for a lattice."""
 
-    y, x: (h, w), long, the top left pixel of the patch in the exemplar. weight: (h, w), how much the patch counts.
-    The patch at (i, j) lies at (stride · i, stride · j) of the result, whose edges meet. Where there are several
-    exemplars, they lie below each other; exemplar: height and width of one.
-    """
-
-    y: Tensor
-    x: Tensor
-    weight: Tensor
-    stride: int
-    exemplar: tuple[int, int]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the result."""
-        return self.y.shape[0] * self.stride, self.y.shape[1] * self.stride
-
-    def to(self, device: str) -> Field:
-        """Return it on a device."""
-        return replace(self, y=self.y.to(device), x=self.x.to(device), weight=self.weight.to(device))
+    task: Task
+    channels: Tensor
+    stack: Stack
+    params: Params
+    context: af.Context
 
 
-def bell() -> Tensor:
-    """Return how much each pixel of a patch counts: (PATCH, PATCH)."""
-    away = torch.arange(PATCH, dtype=torch.float64) - (PATCH - 1) / 2
-    profile = torch.exp(-(away * away) / (2 * (PATCH * FALL) ** 2))
-    return (profile[:, None] * profile).float()
+def _prepare(stack: Stack, exemplars: Exemplars, params: Params, context: af.Context) -> _Work:
+    """Find what patches are compared by, and whether the exemplar repeats itself."""
+    size, seed = params.torus_size(exemplars.size), context.seed
+    features, channels = stack.match_features(), stack.channels
+    guide = None
+    if params.guide is not None or exemplars.kinds > 1:
+        own, guide = guide_channels(exemplars, size, params, seed)
+        features, guide = torch.cat([features, own.to(features.device)], 1), guide.to(features.device)
+    alone = len(exemplars.materials) == 1 and guide is None
+    lattice = find_lattice(features[0].cpu()) if params.regular == "auto" and params.variation == 1 and alone else None
+    if lattice is not None:  # its cells stay apart of themselves
+        features, channels, lattice = _stretched(features, channels, lattice, size)
+    else:
+        features = torch.cat([*piece_channels(exemplars, features), features], 1)
+    ignore = _ignored(exemplars, stack)
+    task = Task(Pyramid(features), size, seed, guide, lattice, params.variation, ignore)
+    return _Work(task, channels, stack, params, context)
 
 
-def vote(exemplar: Tensor, field: Field) -> Tensor:
-    """Lay the patches of (C, H, W) over each other and average: (C, *field.size)."""
-    h, w = field.y.shape
-    s = field.stride
-    texels = exemplar.flatten(1).T.contiguous()
-    corner = field.y * exemplar.shape[2] + field.x
-    total = torch.zeros(h, s, w, s, exemplar.shape[0], device=exemplar.device)
-    weight = torch.zeros(h, s, w, s, 1, device=exemplar.device)
-    for dy, row in enumerate(bell()):
-        for dx, share in enumerate(row):
-            counted = (field.weight * share)[..., None]
-            shift = (dy // s, dx // s)
-            piece = texels[corner + dy * exemplar.shape[2] + dx] * counted
-            total[:, dy % s, :, dx % s] += piece.roll(shift, (0, 1))
-            weight[:, dy % s, :, dx % s] += counted.roll(shift, (0, 1))
-    return (total / weight).reshape(h * s, w * s, -1).permute(2, 0, 1).contiguous()
+def _stretched(
+    features: Tensor, channels: Tensor, lattice: Lattice, size: tuple[int, int]
+) -> tuple[Tensor, Tensor, Lattice]:
+    """Stretch an exemplar a little, so that the result holds whole cells of it."""
+    up, across = whole_periods(lattice, size)
+    height, width = round(features.shape[2] * up), round(features.shape[3] * across)
+    stretched = lattice.scaled(height / features.shape[2], width / features.shape[3])
+    resized = [torch.stack([resample(one, (height, width)) for one in many]) for many in (features, channels)]
+    return resized[0], resized[1], stretched
 
 
-def choose(exemplar: Tensor, field: Field) -> Tensor:
-    """Take each pixel of (C, H, W) from the patch that counts most there, and average nothing: (C, *field.size)."""
-    y, x = pixel_coordinates(field)
-    return exemplar[:, y, x]
+def _synthesize_with_edges(work: _Work) -> SynthesisResult:
+    """Make a result; what it shares with others at its edges is made first, and stays."""
+    task, params, context = work.task, work.params, work.context
+    if params.edges is None:
+        return _synthesize(work)
+    base = _synthesize(replace(work, task=replace(task, seed=derive_seed(params.edges))))
+    shared = _near_edges(task.size, params.tileable, tuple(map(_shared_border, task.size)))
+    context.note("shared", round(exact.mean(shared.float()), 3))
+    return _regenerate(work, base, ~shared)
 
 
-def stride_of(size: tuple[int, int]) -> int:
-    """Return the step between the patches of a result of a size: 1 or 2 pixels."""
-    return 1 if max(size) <= _DENSE or size[0] % 2 or size[1] % 2 else 2
+def _reroll(work: _Work, base: SynthesisResult, exemplar_size: tuple[int, int]) -> SynthesisResult:
+    """Make the region of a result again that is wanted anew, if any."""
+    reroll = work.params.reroll
+    if reroll is None:
+        return base
+    torus, wanted = work.task.size, work.params.result_size(exemplar_size)
+    region = read_mask(reroll.region, wanted)
+    region = functional.pad(region, (0, torus[1] - wanted[1], 0, torus[0] - wanted[0]))
+    again = replace(work.task, seed=derive_seed(work.context.seed, reroll.seed))
+    return _regenerate(replace(work, task=again), base, region)
 
 
-def pixel_coordinates(field: Field) -> tuple[Tensor, Tensor]:
-    """Return the exemplar's row and column for each pixel, from the patch that counts most there."""
-    h, w = field.y.shape
-    s = field.stride
-    best = torch.full((h, s, w, s), -1.0, device=field.y.device)
-    ys, xs = (torch.zeros(h, s, w, s, dtype=torch.long, device=field.y.device) for _ in range(2))
-    for dy, row in enumerate(bell()):
-        for dx, share in enumerate(row):
-            shift = (dy // s, dx // s)
-            place = (slice(None), dy % s, slice(None), dx % s)
-            counted = (field.weight * share).roll(shift, (0, 1))
-            better = counted > best[place]
-            best[place] = torch.where(better, counted, best[place])
-            ys[place] = torch.where(better, (field.y + dy).roll(shift, (0, 1)), ys[place])
-            xs[place] = torch.where(better, (field.x + dx).roll(shift, (0, 1)), xs[place])
-    return ys.reshape(h * s, w * s), xs.reshape(h * s, w * s)
+def _synthesize(work: _Work) -> SynthesisResult:
+    field, variety = lay_out(work.task, work.params.candidates, work.context.progress)
+    return SynthesisResult(_blend_and_refine(work, field), field, variety)
+
+
+def _regenerate(work: _Work, base: SynthesisResult, anew: Tensor) -> SynthesisResult:
+    """Make the pixels `anew` (H, W) of a result again; the others stay, to the bit."""
+    anew = anew.to(base.channels.device)
+    fresh = _synthesize(replace(work, task=replace(work.task, keep=~anew, base=base.field)))
+    share = _faded(anew)
+    averaged = work.stack.averaged()
+    channels = between(base.channels, fresh.channels, share)
+    channels[~averaged] = torch.where(share > 0.5, fresh.channels, base.channels)[~averaged]
+    return replace(fresh, channels=torch.where(share > 0, channels, base.channels))
+
+
+def _faded(anew: Tensor) -> Tensor:
+    """Return how much of what is made anew is seen: (H, W), rising from the rim of the mask inwards."""
+    rim = (~anew).float()[None, None]
+    for _ in range(_FADE):
+        wrapped = functional.pad(rim, (1, 1, 1, 1), mode="circular")
+        rim = torch.maximum(rim, functional.max_pool2d(wrapped, 3, 1) - 1 / _FADE).clamp_min(0)
+    return 1 - rim[0, 0]
+
+
+def _blend_and_refine(work: _Work, field: Field) -> Tensor:
+    """Lay patches over each other, and bring contrast and grain back."""
+    task, stack, channels, params = work.task, work.stack, work.channels, work.params
+    atlas = atlas_of(channels, (channels.shape[2], channels.shape[3]))
+    result = compose(stack, atlas, field)
+    if task.guide is not None:  # it is not to have as much of everything as the exemplar
+        return result
+    if params.polish_by == "ranks":
+        usable = None if task.ignore is None else _resized(~task.ignore, channels).flatten(0, 1)
+        return refine(result, stack, atlas, field, params.polish, usable)
+    return _refine_by_features(work, result)
+
+
+def _refine_by_features(work: _Work, result: Tensor) -> Tensor:
+    """Bring contrast and grain back by the statistics of features."""
+    averaged = work.stack.averaged().to(result.device)
+    settings = neural_settings(work.stack, work.params, work.context)
+    drawn = optimize(work.channels[0][averaged], work.task.size, work.task.seed, settings, result[averaged])
+    after = result.clone()
+    after[averaged] = between(result[averaged], drawn, work.params.polish)
+    return work.stack.with_curl_as_before(result, after)
+
+
+def _resized(masks: Tensor, channels: Tensor) -> Tensor:
+    """Bring masks (S, H, W) to the size that exemplars were stretched to."""
+    size = (channels.shape[2], channels.shape[3])
+    return functional.interpolate(masks[:, None].float(), size=size, mode="nearest")[:, 0] > 0

@@ -16,29 +16,48 @@ from torch import Tensor
 from torch.nn import functional
 
 from assetforge.ops.exact import between, mix, whole
-from assetforge.ops.principal import random_basis
-from assetforge.ops.statistics import ordered, random_directions, statistics_distance
-from assetforge_multiply._axes import Axes
-from assetforge_multiply._closest import closest
+from assetforge.ops.neighbors import nearest_neighbors
+from assetforge.ops.principal import PrincipalAxes, random_basis
+from assetforge.ops.ranks import SAMPLES, transfer_ranks
+from assetforge.ops.statistics import random_directions, statistics_distance
+from assetforge_multiply._channels import Stack
+from assetforge_multiply._field import Field, choose, seed_of, vote
 
 STEPS = 16
 _PROJECTIONS, _SIDE = 16, 7
-_SAMPLES = 2**13
-_MARKS = 2**12
-"""Values for which the one of the same rank is worked out."""
-_NARROWEST = 1e-4
-"""Part of the range of values that is told apart at least."""
 _DRAWING, _DRAWN = 2, 0.4
 """Steps, the last ones, in which pixels are drawn to those of the exemplar, and how far."""
 _NEAREST_OF = 2**11
 """Pixels of the exemplar that are looked at."""
-_BAND = 2**14
-"""Values of a row that are moved at a time: more would not stay in caches."""
 _UNIT, _MOST = 1 / 256, 2048
 """Steps, in deviations, to which pixels are rounded where patches are projected, and how many of them at most."""
 
 
-def polish(result: Tensor, exemplar: Tensor, seed: int, steps: int = STEPS, usable: Tensor | None = None) -> Tensor:
+def compose(stack: Stack, atlas: Tensor, field: Field) -> Tensor:
+    """Lay the patches of (C, S · H, W) over each other; what cannot be averaged is chosen: (C, *field.size)."""
+    averaged = stack.averaged().to(atlas.device)
+    result = vote(atlas, field)
+    result[~averaged] = choose(atlas[~averaged], field)
+    return result
+
+
+def refine(
+    result: Tensor, stack: Stack, atlas: Tensor, field: Field, share: float, usable: Tensor | None = None
+) -> Tensor:
+    """Bring contrast and grain of what was composed back to those of (C, S · H, W), as far as `share` says.
+
+    What is random in it depends on the field alone: who has that gets the same again.
+    """
+    steps = round(STEPS * share)
+    if steps == 0:
+        return result
+    averaged = stack.averaged().to(atlas.device)
+    after = result.clone()
+    after[averaged] = polish(result[averaged], atlas[averaged], seed_of(field), steps, usable)
+    return stack.with_curl_as_before(result, after)
+
+
+def polish(result: Tensor, source: Tensor, seed: int, steps: int = STEPS, usable: Tensor | None = None) -> Tensor:
     """Return (C, H, W) polished, on the torus; each channel stays within what occurs in the exemplar's.
 
     usable: (H, W) of the exemplar, bool, where it may be taken as an example; everywhere if not given.
@@ -46,25 +65,25 @@ def polish(result: Tensor, exemplar: Tensor, seed: int, steps: int = STEPS, usab
     It goes along the principal axes of the exemplar's channels, each by its deviation: where one map tells another, the
     axis across hardly varies, and what would part the two counts as much there as all else.
     """
-    examples = _examples(exemplar, usable)
-    axes = Axes.of(exemplar)
-    wanted, pixels = axes.along(exemplar), axes.along(result)
+    examples = _examples(source, usable)
+    axes = PrincipalAxes.of(source)
+    wanted, pixels = axes.whiten(source), axes.whiten(result)
     generator = torch.Generator().manual_seed(seed)
     for number in range(steps):
         if number >= steps - _DRAWING:
             pixels = _drawn(pixels, wanted, generator)
         pixels += _patches_moved(pixels, wanted, examples, generator)
         pixels += _pixels_moved(pixels, wanted, examples, generator)
-    lowest, highest = exemplar.amin((1, 2), keepdim=True), exemplar.amax((1, 2), keepdim=True)
-    return _as_far_as_it_helps(result, axes.back(pixels).clamp(lowest, highest), exemplar)
+    lowest, highest = source.amin((1, 2), keepdim=True), source.amax((1, 2), keepdim=True)
+    return _as_far_as_it_helps(result, axes.color(pixels).clamp(lowest, highest), source)
 
 
-def _as_far_as_it_helps(before: Tensor, after: Tensor, exemplar: Tensor) -> Tensor:
+def _as_far_as_it_helps(before: Tensor, after: Tensor, source: Tensor) -> Tensor:
     """Return what lies between two textures nearest to the exemplar: where pieces fit, hardly anything was lost."""
-    best, least = after, statistics_distance(after, exemplar)
+    best, least = after, statistics_distance(after, source)
     for share in (0.5, 0.25, 0.0):
         less = between(before, after, share)
-        distance = statistics_distance(less, exemplar)
+        distance = statistics_distance(less, source)
         if distance >= least:
             break
         best, least = less, distance
@@ -78,23 +97,23 @@ def _drawn(pixels: Tensor, wanted: Tensor, generator: torch.Generator) -> Tensor
     that is not just across it, the sheet and a cloud around it are the same.
     """
     some = wanted.flatten(1)[:, torch.randint(wanted[0].numel(), (_NEAREST_OF,), generator=generator)]
-    found = some[:, closest(pixels.flatten(1).T, some.T)]
+    found = some[:, nearest_neighbors(pixels.flatten(1).T, some.T)]
     return between(pixels, found.reshape(pixels.shape), _DRAWN)
 
 
-def _examples(exemplar: Tensor, usable: Tensor | None) -> Tensor:
+def _examples(source: Tensor, usable: Tensor | None) -> Tensor:
     """Return the numbers of the patches that hold only what is usable."""
     if usable is None:
-        usable = torch.ones(exemplar.shape[1:], dtype=torch.bool, device=exemplar.device)
+        usable = torch.ones(source.shape[1:], dtype=torch.bool, device=source.device)
     outside = functional.max_pool2d((~usable)[None].float(), _SIDE, 1).flatten()
     return (outside == 0).nonzero().flatten()
 
 
 def _some(examples: Tensor, generator: torch.Generator) -> Tensor:
-    return examples[torch.randint(len(examples), (_SAMPLES,), generator=generator)]
+    return examples[torch.randint(len(examples), (SAMPLES,), generator=generator)]
 
 
-def _patches_moved(result: Tensor, exemplar: Tensor, examples: Tensor, generator: torch.Generator) -> Tensor:
+def _patches_moved(result: Tensor, source: Tensor, examples: Tensor, generator: torch.Generator) -> Tensor:
     """Return what brings the patches of a result nearer to those of the exemplar, along random directions.
 
     With all directions of an orthonormal basis, this would be the whole way: each pixel is a part of side² patches.
@@ -104,8 +123,8 @@ def _patches_moved(result: Tensor, exemplar: Tensor, examples: Tensor, generator
     count, channels, side, _ = kernels.shape
     wrapped = functional.pad(whole(result, _UNIT, _MOST)[None], (0, side - 1, 0, side - 1), mode="circular")
     projected = functional.conv2d(wrapped, kernels)[0]
-    wanted = _projected(exemplar, _some(examples, generator), kernels)
-    off = _transported(projected.flatten(1), wanted, generator).reshape(projected.shape).sub_(projected)
+    wanted = _projected(source, _some(examples, generator), kernels)
+    off = transfer_ranks(projected.flatten(1), wanted, generator).reshape(projected.shape).sub_(projected)
     squares = kernels.double().square().sum((1, 2, 3))
     length = math.sqrt(sum(squares.tolist()) / count)
     off = whole(off * (length / squares).float()[:, None, None], 1.0, _MOST)
@@ -114,55 +133,23 @@ def _patches_moved(result: Tensor, exemplar: Tensor, examples: Tensor, generator
     return moved.mul_(_UNIT / length * min(1.0, channels / count))
 
 
-def _projected(exemplar: Tensor, examples: Tensor, kernels: Tensor) -> Tensor:
+def _projected(source: Tensor, examples: Tensor, kernels: Tensor) -> Tensor:
     """Return the patches of an exemplar that have these numbers, along directions: (directions, examples)."""
-    width = exemplar.shape[2] - _SIDE + 1
-    windows = whole(exemplar, _UNIT, _MOST).unfold(1, _SIDE, 1).unfold(2, _SIDE, 1)
+    width = source.shape[2] - _SIDE + 1
+    windows = whole(source, _UNIT, _MOST).unfold(1, _SIDE, 1).unfold(2, _SIDE, 1)
     patches = windows[:, examples // width, examples % width].transpose(0, 1).flatten(1)
     return kernels.flatten(1) @ patches.T
 
 
-def _pixels_moved(result: Tensor, exemplar: Tensor, examples: Tensor, generator: torch.Generator) -> Tensor:
+def _pixels_moved(result: Tensor, source: Tensor, examples: Tensor, generator: torch.Generator) -> Tensor:
     """Return what brings pixels nearer to those of the exemplar: what maps tell of each other shows in single pixels.
 
     All directions of a random orthonormal basis are gone along, all the way.
     """
     basis = random_basis(len(result), generator).to(result)
     some = _some(examples, generator)
-    width = exemplar.shape[2] - _SIDE + 1
-    wanted = mix(basis, exemplar[:, some // width, some % width])
+    width = source.shape[2] - _SIDE + 1
+    wanted = mix(basis, source[:, some // width, some % width])
     projected = mix(basis, result)
-    moved = _transported(projected.flatten(1), wanted, generator).reshape(projected.shape)
+    moved = transfer_ranks(projected.flatten(1), wanted, generator).reshape(projected.shape)
     return mix(basis.T, moved.sub_(projected))
-
-
-def _transported(values: Tensor, wanted: Tensor, generator: torch.Generator) -> Tensor:
-    """Return, for each value of a row, the one of the same rank among the wanted ones."""
-    ours = ordered(values[:, torch.randint(values.shape[1], (_SAMPLES,), generator=generator)])
-    theirs = ordered(wanted)
-    # A table, read linearly, is much faster than a search for each value. Its marks are dense where the values are: in
-    # the middle half they are all but evenly apart, and beyond it by ever more.
-    quarter = _SAMPLES // 4
-    center, spread = ours[:, 2 * quarter, None], ours[:, 3 * quarter, None] - ours[:, quarter, None]
-    spread = torch.maximum(spread, (ours[:, -1:] - ours[:, :1]) * _NARROWEST).clamp_min_(1e-9)
-    first, last = (_bent((ours[:, at, None] - center) / spread) for at in (0, -1))
-    steps = torch.arange(_MARKS, device=values.device) / (_MARKS - 1)
-    marks = _straightened(first + (last - first) * steps) * spread + center
-    table = theirs.gather(1, torch.searchsorted(ours, marks).clamp_(0, _SAMPLES - 1))
-    result = torch.empty_like(values)
-    for some, found in zip(torch.split(values, _BAND, 1), torch.split(result, _BAND, 1), strict=True):
-        place = _bent((some - center) / spread).sub_(first).div_((last - first).clamp_min(1e-9))
-        place = place.clamp_(0, 1).mul_(_MARKS - 1)
-        below = place.long().clamp_(max=_MARKS - 2)
-        found[:] = between(table.gather(1, below), table.gather(1, below + 1), place.sub_(below))
-    return result
-
-
-def _bent(values: Tensor) -> Tensor:
-    """Bring all values to between -1 and 1, those about 0 hardly changed."""
-    return values / (1 + values.abs())
-
-
-def _straightened(values: Tensor) -> Tensor:
-    """Undo `_bent`."""
-    return values / (1 - values.abs())

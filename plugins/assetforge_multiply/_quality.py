@@ -14,12 +14,12 @@ from assetforge.ops.exact import norm
 from assetforge.ops.normals import curl
 from assetforge.ops.seams import TILEABLE_BELOW, seam_score
 from assetforge.ops.statistics import autocorrelation, diversity, mutual_information, statistics_distance
-from assetforge_multiply import Params
 from assetforge_multiply._channels import Stack
 from assetforge_multiply._copies import largest_copy
 from assetforge_multiply._exemplars import Exemplars, brightness
-from assetforge_multiply._patches import Field, pixel_coordinates
-from assetforge_multiply._pieces import growth_of_pieces
+from assetforge_multiply._field import Field, pixel_coordinates
+from assetforge_multiply._params import Params
+from assetforge_multiply._structure import growth_of_pieces
 
 LARGEST_COPY = 0.1
 """Most of a result that may be copied from one place."""
@@ -44,7 +44,7 @@ class Quality:
     faults: float
 
 
-def judge(
+def measure(
     result: af.Material,
     exemplars: Exemplars,
     params: Params,
@@ -112,7 +112,7 @@ def _pieces(result: af.Material, exemplar: af.Material) -> dict[str, float]:
 def coverage(field: Field, sources: int) -> float:
     """Return the part of the exemplars' pixels that occur in the result."""
     y, x = pixel_coordinates(field)
-    used = torch.zeros(field.exemplar[0] * sources, field.exemplar[1], dtype=torch.bool)
+    used = torch.zeros(field.source_size[0] * sources, field.source_size[1], dtype=torch.bool)
     used[y, x] = True
     return used.float().mean().item()
 
@@ -146,9 +146,9 @@ def _size_of(data: Tensor) -> Tensor:
     return data[0] if data.shape[0] == 1 else norm(data[:2])[0]
 
 
-def _repetition(result: Tensor, exemplar: Tensor) -> float:
+def _repetition(result: Tensor, source: Tensor) -> float:
     """Return how much higher a result's autocorrelation goes, away from the center, than the exemplar's."""
-    return _highest(autocorrelation(result[0], repeat=True)) - _highest(autocorrelation(exemplar[0], repeat=False))
+    return _highest(autocorrelation(result[0], repeat=True)) - _highest(autocorrelation(source[0], repeat=False))
 
 
 def _highest(correlation: Tensor) -> float:
@@ -157,6 +157,6 @@ def _highest(correlation: Tensor) -> float:
     return half.max().item()
 
 
-def _other_than(result: Tensor, exemplar: Tensor) -> float:
-    height, width = (min(a, b) for a, b in zip(result.shape[1:], exemplar.shape[1:], strict=True))
-    return diversity(result[:, :height, :width], exemplar[:, :height, :width])
+def _other_than(result: Tensor, source: Tensor) -> float:
+    height, width = (min(a, b) for a, b in zip(result.shape[1:], source.shape[1:], strict=True))
+    return diversity(result[:, :height, :width], source[:, :height, :width])

@@ -1,4 +1,4 @@
-"""PatchMatch on the torus, for all patches at once.
+"""PatchMatch on the torus, for all patches at once, and the numbers that patches are compared by.
 
 Barnes et al., "PatchMatch: A Randomized Correspondence Algorithm for Structural Image Editing", 2009. Where they scan
 pixel by pixel, all patches here try their neighbors' matches at once, from several distances, as on a GPU.
@@ -6,58 +6,101 @@ pixel by pixel, all patches here try their neighbors' matches at once, from seve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from assetforge.ops.exact import row_sums
-from assetforge_multiply._copies import Limits
-from assetforge_multiply._patches import Field, Patches
+from assetforge.ops.exact import mix, moments, row_sums, whole
+from assetforge.ops.principal import principal_axes
+from assetforge_multiply._copies import CopyLimits
+from assetforge_multiply._field import PATCH, Field
+from assetforge_multiply._structure import LatticeConstraint
 
 _STEPS = (8, 4, 2, 1)
 """How far the neighbors are whose matches are tried, in the first round; later rounds try the near ones."""
 _NEAR = (2, 1)
+DIMENSIONS = 24
+"""Numbers that stand for a patch."""
+_SAMPLES = 8192
+_UNIT, _MOST = 1 / 64, 512
+"""Steps to which channels are rounded, and how many of them at most; `_WAVE` is the same of waves. They are so few that
+no sum of products over a patch is rounded, whatever its order."""
+_WAVE = 1 / 256
 
 
 @dataclass(frozen=True)
-class Phase:
-    """Where in a regular pattern's cell a patch lies: it must lie there in the exemplar and in the result.
+class Patches:
+    """All patches of an exemplar, as points between which distances mean something.
 
-    height, width: of a cell, in pixels. slack: how many pixels it may be off.
+    A patch is named by its top left pixel (y, x), in rows of `width`. What stands for it are those cosine waves (Ahmed,
+    Natarajan and Rao, "Discrete Cosine Transform", 1974) along principal axes of the channels that vary most. The
+    principal components of all its pixels would be hardly better, and not the same on each processor.
     """
 
-    height: float
-    width: float
-    slack: float
+    points: Tensor
+    """(height · width, D)"""
+    axes: Tensor
+    """(A, C), orthonormal: the axes of the channels that are looked at."""
+    waves: tuple[Tensor, ...]
+    """Of each axis those of its waves that count: (D_a, 1, PATCH, PATCH), in steps of `_WAVE`."""
+    height: int
+    width: int
 
-    def penalty(self, y: Tensor, x: Tensor, stride: int) -> Tensor:
-        """Return 0 for matches that lie where they should, and infinity for all others: (h, w)."""
-        rows = torch.arange(y.shape[0], device=y.device)[:, None] * stride
-        columns = torch.arange(x.shape[1], device=x.device) * stride
-        off = (_off(y - rows, self.height) > self.slack) | (_off(x - columns, self.width) > self.slack)
-        return torch.zeros(y.shape, device=y.device).masked_fill_(off, torch.inf)
+    @staticmethod
+    def of(atlas: Tensor) -> Patches:
+        """Take in the patches of (C, H, W), whose channels count as much as they vary."""
+        _, axes = principal_axes(moments(atlas)[1])
+        chosen = _widest(_turned(axes.T, atlas))
+        used = sorted({axis for axis, _ in chosen})
+        axes = axes.T[used].to(atlas)
+        waves = tuple(_waves()[[wave for axis, wave in chosen if axis == one]][:, None].to(atlas) for one in used)
+        points = _described(_turned(axes, atlas), waves, 1).T.contiguous()
+        height, width = atlas.shape[1] - PATCH + 1, atlas.shape[2] - PATCH + 1
+        return Patches(points, axes, waves, height, width)
 
-    def snapped(self, field: Field, patches: Patches) -> Field:
-        """Move matches to where they should lie in the cell."""
-        rows = torch.arange(field.y.shape[0], device=field.y.device)[:, None] * field.stride
-        columns = torch.arange(field.x.shape[1], device=field.x.device) * field.stride
-        y = _snap(field.y, rows, self.height, patches.height)
-        x = _snap(field.x, columns, self.width, patches.width)
-        return replace(field, y=y, x=x)
-
-
-def _snap(match: Tensor, place: Tensor, period: float, count: int) -> Tensor:
-    cells = ((match - place) / period).round()
-    snapped = (place + cells * period).round().long()
-    snapped = torch.where(snapped < 0, (snapped + period).round().long(), snapped)
-    snapped = torch.where(snapped >= count, (snapped - period).round().long(), snapped)
-    return snapped.clamp(0, count - 1)
+    def describe(self, image: Tensor, stride: int) -> Tensor:
+        """Return the points (H/stride · W/stride, D) of the patches of (C, H, W) on the torus."""
+        wrapped = functional.pad(image[None], (0, PATCH - 1, 0, PATCH - 1), mode="circular")[0]
+        return _described(_turned(self.axes, wrapped), self.waves, stride).T.contiguous()
 
 
-def _off(distance: Tensor, period: float) -> Tensor:
-    """Return how far distances are from whole multiples of a period."""
-    return (distance - (distance / period).round() * period).abs()
+def _turned(axes: Tensor, image: Tensor) -> Tensor:
+    """Return an image (C, H, W) along axes (A, C), in steps of `_UNIT`."""
+    return whole(mix(axes, image), _UNIT, _MOST)
+
+
+def _described(turned: Tensor, waves: Sequence[Tensor], stride: int) -> Tensor:
+    """Return how strong the waves are in each patch of (A, H, W): (D, patches)."""
+    strengths = [
+        functional.conv2d(one[None, None], own, stride=stride)[0] for one, own in zip(turned, waves, strict=True)
+    ]
+    return torch.cat(strengths).flatten(1).mul_(_UNIT * _WAVE)
+
+
+def _widest(turned: Tensor) -> list[tuple[int, int]]:
+    """Return the axes and waves that vary most over the patches of (A, H, W), as seen in some of them."""
+    generator = torch.Generator().manual_seed(0)
+    height, width = turned.shape[1] - PATCH + 1, turned.shape[2] - PATCH + 1
+    chosen = torch.randint(height * width, (_SAMPLES,), generator=generator).to(turned.device)
+    windows = turned.unfold(1, PATCH, 1).unfold(2, PATCH, 1)[:, chosen // width, chosen % width]
+    strengths = (windows.flatten(2) @ _waves().to(turned).flatten(1).T).mul_(_UNIT).round_().long()
+    varies = _SAMPLES * strengths.square().sum(1) - strengths.sum(1).square()
+    order = varies.flatten().argsort(descending=True, stable=True)[:DIMENSIONS].tolist()
+    return [divmod(one, PATCH * PATCH) for one in order]
+
+
+@cache
+def _waves() -> Tensor:
+    """Return the orthonormal cosine waves of a patch, in steps of `_WAVE`: (PATCH², PATCH, PATCH)."""
+    place = (torch.arange(PATCH, dtype=torch.float64) + 0.5) * torch.pi / PATCH
+    lines = torch.cos(torch.arange(PATCH, dtype=torch.float64)[:, None] * place) * (2 / PATCH) ** 0.5
+    lines[0] /= 2**0.5
+    waves: Tensor = lines[:, None, :, None] * lines[None, :, None, :] / _WAVE
+    return waves.reshape(-1, PATCH, PATCH).round().float()
 
 
 @dataclass
@@ -73,8 +116,8 @@ class Search:
     penalty: Tensor
     field: Field
     generator: torch.Generator
-    phase: Phase | None = None
-    limits: Limits | None = None
+    constraint: LatticeConstraint | None = None
+    limits: CopyLimits | None = None
 
     def __post_init__(self) -> None:
         self.cost = self._cost(self.field.y, self.field.x)
@@ -115,8 +158,8 @@ class Search:
         index = (y * self.patches.width + x).flatten()
         away = torch.index_select(self.patches.points, 0, index).sub_(self.wanted)
         cost = (row_sums(away.square_()) + self.penalty[index]).reshape(y.shape)
-        if self.phase is not None:
-            cost += self.phase.penalty(y, x, self.field.stride)
+        if self.constraint is not None:
+            cost += self.constraint.penalty(y, x, self.field.stride)
         if self.limits is not None:
             cost.masked_fill_(self.limits.broken(y, x, self.field), torch.inf)
         return cost
@@ -131,5 +174,5 @@ def occurrences(y: Tensor, x: Tensor, patches: Patches, radius: int) -> Tensor:
     """Return how often patches near each one are used, 1 on average: (height · width,)."""
     used = torch.bincount((y * patches.width + x).flatten(), minlength=patches.height * patches.width).float()
     image = used.reshape(1, 1, patches.height, patches.width)  # whole numbers, whose sums are not rounded
-    mean = torch.nn.functional.avg_pool2d(image, 2 * radius + 1, 1, radius, count_include_pad=False)
+    mean = functional.avg_pool2d(image, 2 * radius + 1, 1, radius, count_include_pad=False)
     return mean.flatten() * (used.numel() / y.numel())

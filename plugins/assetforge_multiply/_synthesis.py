@@ -3,7 +3,7 @@
 Kwatra et al., "Texture Optimization for Example-based Synthesis", 2005, with the search of PatchMatch and the
 occurrence penalty of Kaspar et al., "Self Tuning Texture Optimization", 2015. From coarse to fine, it alternates
 between finding the exemplar's nearest patch for every patch of the result, and averaging those. The result lies on a
-torus, so it tiles.
+torus, so it tiles. Several layouts are tried at a low resolution, and the best is carried out.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from torch.nn import functional
 
 from assetforge.ops.exact import decay
 from assetforge.ops.resample import resample
-from assetforge_multiply._canvas import Canvas, Pyramid
-from assetforge_multiply._copies import Limits, Piece, too_large
-from assetforge_multiply._lattice import Lattice
-from assetforge_multiply._levels import Level, largest_square, levels
-from assetforge_multiply._patches import PATCH, Field, vote
-from assetforge_multiply._search import Phase, Search, occurrences
-from assetforge_multiply._seeds import mixed
+from assetforge.ops.statistics import diversity, statistics_distance
+from assetforge_multiply._canvas import Canvas, Level, Pyramid, largest_square, levels
+from assetforge_multiply._copies import CopiedRegion, CopyLimits, largest_copy, too_large_copies
+from assetforge_multiply._field import PATCH, Field, derive_seed, vote
+from assetforge_multiply._search import Search, occurrences
+from assetforge_multiply._structure import Lattice, LatticeConstraint
 
 FULL_SEARCH = 1024
 """Largest side at which matches are looked for everywhere; beyond, they are only refined."""
@@ -39,6 +38,16 @@ _SLACK = 8.0
 """Pixels beyond one that a piece of a pattern may be off its place in the cell, if no two cells were alike."""
 _CUT_FROM, _CUT_TO = 60, 600
 """Sides of a result between which copies that are too large are cut down: below, any piece is large."""
+_TRIED_AT, _TRIED_SIDE = 0.5, 128
+"""The part of the full resolution at which layouts are compared, and the longest side there."""
+_LARGE_TRIES = 2
+"""How many layouts are tried at most where even the coarsest is large."""
+_COPY_ALLOWED = 0.05
+"""Part of the result that may come from one place before a layout is held to be worse for it."""
+_TRYING = 0.4
+"""The part of the time that is taken by trying."""
+
+Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -64,9 +73,9 @@ class Task:
     base: Field | None = None
 
     @property
-    def exemplar(self) -> tuple[int, int]:
+    def source_size(self) -> tuple[int, int]:
         """Height and width of one exemplar."""
-        height, width = self.pyramid.guidance.shape[2:]
+        height, width = self.pyramid.features.shape[2:]
         return height, width
 
     def levels(self) -> list[Level]:
@@ -84,7 +93,7 @@ class Task:
             coarsest = max(coarsest, min(1.0, 2 * PATCH / max(1, largest_square(~self.ignore))))
         # What stays in its place needs exemplar and result to be equally large at every level.
         return levels(
-            self.exemplar,
+            self.source_size,
             self.size,
             coarsest,
             in_place=self.variation < 1 or (self.keep is not None and self.base is None),
@@ -104,12 +113,12 @@ class State:
     level: Level
     energy: float
     """Mean squared distance of its patches to those of the exemplar."""
-    cut: tuple[Piece, ...] = ()
+    cut: tuple[CopiedRegion, ...] = ()
     """Pieces that were too large, and must not grow again."""
 
 
-def synthesize(
-    task: Task, start: State | None = None, until: float = 1.0, progress: Callable[[float], None] = lambda _: None
+def synthesize_field(
+    task: Task, start: State | None = None, until: float = 1.0, progress: Progress = lambda _: None
 ) -> State:
     """Synthesize up to the part `until` of the full resolution, from the beginning or from a coarser state."""
     state = start
@@ -125,13 +134,13 @@ def synthesize(
 
 
 def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> State:
-    generator = torch.Generator().manual_seed(mixed(task.seed, round(10 / level.scale)))
+    generator = torch.Generator().manual_seed(derive_seed(task.seed, round(10 / level.scale)))
     canvas = task.pyramid.canvas(level)
-    phase = None if task.lattice is None else _phase(task.lattice, level)
+    constraint = None if task.lattice is None else _constraint(task.lattice, level)
     fixed = _Fixed.at(task, canvas)
-    field = fixed.put_back(_begin(task, canvas, phase, before, generator))
-    refine = max(level.exemplar) > FULL_SEARCH
-    reach = _REFINE_REACH if refine else round(task.moves * level.scale) or max(canvas.exemplars.shape[1:])
+    field = fixed.put_back(_begin(task, canvas, constraint, before, generator))
+    refine = max(level.source_size) > FULL_SEARCH
+    reach = _REFINE_REACH if refine else round(task.moves * level.scale) or max(canvas.atlas.shape[1:])
     forbidden = canvas.forbidden(task.ignore)
     image = fixed.voted(field)
     state = State(field, level, before.energy if before else 0.0, before.cut if before else ())
@@ -140,8 +149,8 @@ def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> St
             _UNIFORMITY * state.energy * occurrences(state.field.y, state.field.x, canvas.patches, PATCH) + forbidden
         )
         wanted = canvas.patches.describe(image, canvas.stride)
-        limits = Limits.of(state.cut, state.field)
-        search = Search(canvas.patches, wanted, penalty, state.field, generator, phase, limits)
+        limits = CopyLimits.of(state.cut, state.field)
+        search = Search(canvas.patches, wanted, penalty, state.field, generator, constraint, limits)
         search.run(2 if number == 0 and not refine else 1, reach)
         distance = search.distance()
         state.energy = _mean(distance) + 1e-9
@@ -149,8 +158,8 @@ def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> St
         weight = decay(distance / (2 * state.energy * sharp)).mul_(_WEIGHTS).round_().clamp_min_(1) / _WEIGHTS
         state.field = fixed.put_back(replace(search.field, weight=weight))
         image = fixed.voted(state.field)
-        if number in (0, rounds // 2) and task.variation == 1 and _CUT_FROM <= min(level.result) <= _CUT_TO:
-            state.cut += tuple(too_large(state.field))
+        if number in (0, rounds // 2) and task.variation == 1 and _CUT_FROM <= min(level.result_size) <= _CUT_TO:
+            state.cut += tuple(too_large_copies(state.field))
     return state
 
 
@@ -159,20 +168,22 @@ def _mean(distance: Tensor) -> float:
     return (distance.double() * _FINE).round_().long().sum().item() / _FINE / distance.numel()
 
 
-def _begin(task: Task, canvas: Canvas, phase: Phase | None, before: State | None, generator: torch.Generator) -> Field:
+def _begin(
+    task: Task, canvas: Canvas, constraint: LatticeConstraint | None, before: State | None, generator: torch.Generator
+) -> Field:
     if before is not None:
         field = canvas.resized(before.field)
-        return field if phase is None else phase.snapped(field, canvas.patches)
+        return field if constraint is None else constraint.snapped(field, (canvas.patches.height, canvas.patches.width))
     if task.variation < 1:
-        return canvas.displaced(task.variation, generator)
+        return canvas.init_displaced(task.variation, generator)
     if task.lattice is not None:
-        return canvas.exchanged(task.lattice, generator)
-    return canvas.anywhere(generator)
+        return canvas.init_exchanged(task.lattice, generator)
+    return canvas.init_random(generator)
 
 
-def _phase(lattice: Lattice, level: Level) -> Phase:
+def _constraint(lattice: Lattice, level: Level) -> LatticeConstraint:
     here = lattice.scaled(level.scale, level.scale)
-    return Phase(here.height, here.width, 1 + _SLACK * (1 - lattice.strictness) * level.scale)
+    return LatticeConstraint(here.height, here.width, 1 + _SLACK * (1 - lattice.strictness) * level.scale)
 
 
 @dataclass(frozen=True)
@@ -192,18 +203,18 @@ class _Fixed:
     @staticmethod
     def at(task: Task, canvas: Canvas) -> _Fixed:
         """Bring what a task fixes to the size of a level."""
-        size, stride = canvas.level.result, canvas.stride
+        size, stride = canvas.level.result_size, canvas.stride
         guide = None if task.guide is None else resample(task.guide, size)
         if task.keep is None:
             return _Fixed(canvas, guide)
         pixels = functional.interpolate(task.keep[None, None].float(), size=size, mode="nearest")
         beyond = (0, PATCH - 1, 0, PATCH - 1)
         if task.base is None:
-            base, image = canvas.unchanged(), canvas.exemplars
+            base, image = canvas.unchanged(), canvas.atlas
             others = functional.pad(1 - pixels, beyond, value=1.0)  # no patch of an exemplar goes on across its edge
         else:
             base = canvas.resized(task.base)
-            image = vote(canvas.exemplars, base)
+            image = vote(canvas.atlas, base)
             others = functional.pad(1 - pixels, beyond, mode="circular")
         patches = functional.max_pool2d(others, PATCH, stride)[0, 0] == 0
         return _Fixed(canvas, guide, pixels[0, 0] > 0, patches, base, image)
@@ -217,9 +228,52 @@ class _Fixed:
 
     def voted(self, field: Field) -> Tensor:
         """Average the patches of a field; what is fixed stays."""
-        image = vote(self.canvas.exemplars, field)
+        image = vote(self.canvas.atlas, field)
         if self.pixels is not None and self.image is not None:
             image = torch.where(self.pixels, self.image, image)
         if self.guide is not None:
             image[-self.guide.shape[0] :] = self.guide
         return image
+
+
+def lay_out(task: Task, candidates: int, progress: Progress) -> tuple[Field, float]:
+    """Return the field of a task, and how different the layouts are that were tried for it.
+
+    The best layout has the exemplar's statistics, and copies no large piece.
+    """
+    if max(task.levels()[0].result_size) > _TRIED_SIDE:
+        candidates = min(candidates, _LARGE_TRIES)  # the cells of a fine pattern show only in large pictures
+    tried = []
+    for number in range(candidates):
+        tried.append(_try(replace(task, seed=derive_seed(task.seed, number))))
+        progress(_TRYING * (number + 1) / candidates)
+    best = min(tried, key=lambda one: one.fault)
+    state = synthesize_field(best.task, best.state, progress=lambda done: progress(_TRYING + (1 - _TRYING) * done))
+    return state.field, _variety([one.picture for one in tried])
+
+
+@dataclass(frozen=True)
+class _Try:
+    """A task laid out at a low resolution, what it looks like there: (C, H, W), and how faulty that is."""
+
+    task: Task
+    state: State
+    picture: Tensor
+    fault: float
+
+
+def _try(task: Task) -> _Try:
+    state = synthesize_field(task, until=min(_TRIED_AT, _TRIED_SIDE / max(task.size)))
+    atlas = task.pyramid.canvas(state.level).atlas
+    picture = vote(atlas, state.field)
+    if task.guide is not None:
+        atlas, picture = (one[: -task.guide.shape[0]] for one in (atlas, picture))
+    copied = max(0.0, largest_copy(state.field) / _COPY_ALLOWED - 1)
+    return _Try(task, state, picture, statistics_distance(picture, atlas) * (1 + copied))
+
+
+def _variety(pictures: list[Tensor]) -> float:
+    """Return how different the pictures are on average, pair by pair; 0 where there is but one."""
+    pairs = [(one, other) for number, one in enumerate(pictures) for other in pictures[:number]]
+    found = [diversity(one[:1], other[:1]) for one, other in pairs]
+    return sum(found) / len(found) if found else 0.0

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from assetforge.ops.exact import mix, moments
 from assetforge.ops.principal import principal_axes, random_basis
-from assetforge.ops.statistics import ordered
+from assetforge.ops.ranks import RankCurves
 
 Transfer = Callable[[Tensor], Tensor]
 
@@ -23,7 +22,6 @@ _FLAT = 1e-4
 _MOST_GAIN = 8.0
 """What would be stretched further was nearly of one color: it would become noise."""
 _ROTATIONS = 16
-_QUANTILES = 1024
 
 
 def mean_deviation(colors: Tensor, like: Tensor) -> Transfer:
@@ -59,12 +57,11 @@ def sliced(colors: Tensor, like: Tensor, generator: torch.Generator) -> Transfer
     Pitié, Kokaram and Dahyot, "N-Dimensional Probability Density Function Transfer and its Application to Colour
     Transfer", 2005. Ranks become curves of so many points, so that equal colors stay equal.
     """
-    rounds: list[tuple[Tensor, list[tuple[np.ndarray, np.ndarray]]]] = []
+    rounds: list[tuple[Tensor, RankCurves]] = []
     here = colors
     for _ in range(_ROTATIONS):
         basis = random_basis(3, generator)
-        own, theirs = (_curves(mix(basis, one)) for one in (here, like))
-        curves = [_monotone(x, y) for x, y in zip(own, theirs, strict=True)]
+        curves = RankCurves.of(mix(basis, here), mix(basis, like))
         rounds.append((basis, curves))
         here = _along(here, basis, curves)
 
@@ -93,27 +90,6 @@ def _power(matrix: Tensor, exponent: float) -> Tensor:
     return axes @ torch.diag(powered) @ axes.T
 
 
-def _curves(rows: Tensor) -> np.ndarray:
-    """Return so many quantiles of each row (3, N)."""
-    sorted_rows = ordered(rows.contiguous())
-    places = torch.linspace(0, rows.shape[1] - 1, _QUANTILES, dtype=torch.float64).round().long()
-    return sorted_rows[:, places].double().numpy()
-
-
-def _monotone(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a curve whose x ascend: of equal ones, the mean of their y."""
-    values, first, counts = np.unique(x, return_index=True, return_counts=True)
-    sums = np.concatenate([[0.0], np.cumsum(y)])
-    return values, (sums[first + counts] - sums[first]) / counts
-
-
-def _along(pixels: Tensor, basis: Tensor, curves: list[tuple[np.ndarray, np.ndarray]]) -> Tensor:
+def _along(pixels: Tensor, basis: Tensor, curves: RankCurves) -> Tensor:
     """Move colors (3, *) along each axis of a basis by its curve."""
-    turned = mix(basis, pixels)
-    moved = torch.stack(
-        [
-            torch.from_numpy(np.interp(row.numpy().ravel(), x, y)).reshape(row.shape).to(row)
-            for row, (x, y) in zip(turned, curves, strict=True)
-        ]
-    )
-    return mix(basis.T, moved)
+    return mix(basis.T, curves.apply(mix(basis, pixels)))

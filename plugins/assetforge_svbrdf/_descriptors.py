@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from assetforge.ops.principal import principal_components
 from assetforge_svbrdf._network import Unet, contrasts
 from assetforge_svbrdf._photos import blurred
 
@@ -55,8 +56,7 @@ def _components(contrasts: Tensor, spacing: int, count: int) -> Tensor:
     steps = torch.arange(-RADIUS, RADIUS + 1) * spacing
     window = torch.exp(-(steps[:, None].square() + steps.square()) / (4 * (2.0 * spacing) ** 2))
     patches = _sampled(padded[0], steps + border, contrasts.shape[1:]) * window
-    flat = patches.flatten(1)
-    basis = torch.linalg.svd(flat - flat.mean(0), full_matrices=False).Vh[:count]
+    basis = principal_components(patches.flatten(1), count)
     kernels = basis.reshape(-1, *patches.shape[1:]) * window
     found = F.conv2d(padded, kernels, dilation=spacing)[0]
     found = found - found.mean((1, 2), keepdim=True)

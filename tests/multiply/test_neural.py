@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from assetforge_multiply._neural import Settings, neural_distance, synthesize_neural
+from assetforge_multiply._neural import Settings, neural_distance, optimize
 from torch import Tensor
 
 from assetforge.ops.color import srgb_encode
@@ -33,7 +33,7 @@ def exemplar(name: str) -> Tensor:
 @lru_cache
 def made(name: str, seed: int = 0, loss: Loss = "moments") -> Tensor:
     with torch.no_grad():  # as steps are run
-        return synthesize_neural(exemplar(name), (SIDE, SIDE), seed, Settings(loss=loss, effort=0.5))
+        return optimize(exemplar(name), (SIDE, SIDE), seed, Settings(loss=loss, effort=0.5))
 
 
 def noise() -> Tensor:
@@ -65,7 +65,7 @@ def test_nothing_is_beyond_what_the_exemplar_has(name: str) -> None:
 def test_the_seed_decides_alone() -> None:
     with torch.no_grad():
         torch.manual_seed(5)
-        again = synthesize_neural(exemplar("stone"), (SIDE, SIDE), 0, Settings(effort=0.5))
+        again = optimize(exemplar("stone"), (SIDE, SIDE), 0, Settings(effort=0.5))
     assert torch.equal(again, made("stone"))
     assert diversity(made("stone", 1), made("stone", 0)) > 0.4
 
@@ -84,7 +84,7 @@ def test_a_polish_keeps_the_layout_and_mends_the_grain() -> None:
     wanted = exemplar("stone")
     start = made("stone") + torch.randn(wanted.shape, generator=torch.Generator().manual_seed(1)) * 0.05
     with torch.no_grad():
-        result = synthesize_neural(wanted, (SIDE, SIDE), 3, start=start)
+        result = optimize(wanted, (SIDE, SIDE), 3, start=start)
     assert torch.corrcoef(torch.stack([result.flatten(), start.flatten()]))[0, 1] > 0.8
     assert neural_distance(result, wanted) < 0.6 * neural_distance(start, wanted)
 
@@ -92,7 +92,7 @@ def test_a_polish_keeps_the_layout_and_mends_the_grain() -> None:
 def test_sizes_are_free_and_progress_goes_up() -> None:
     told: list[float] = []
     with torch.no_grad():
-        result = synthesize_neural(exemplar("wood"), (70, 131), 0, Settings(effort=0.05), progress=told.append)
+        result = optimize(exemplar("wood"), (70, 131), 0, Settings(effort=0.05), progress=told.append)
     assert result.shape == (4, 70, 131)
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)
@@ -101,8 +101,8 @@ def test_sizes_are_free_and_progress_goes_up() -> None:
 def test_one_channel_is_enough_and_a_flat_one_does_no_harm() -> None:
     height = exemplar("stone")[HEIGHT:]
     with torch.no_grad():
-        result = synthesize_neural(height, (48, 48), 0, Settings(effort=0.1))
-        flat = synthesize_neural(torch.cat([height, torch.full_like(height, 0.5)]), (48, 48), 0, Settings(effort=0.1))
+        result = optimize(height, (48, 48), 0, Settings(effort=0.1))
+        flat = optimize(torch.cat([height, torch.full_like(height, 0.5)]), (48, 48), 0, Settings(effort=0.1))
     assert result.isfinite().all()
     assert (flat[1] - 0.5).abs().max() < 1e-4
 
@@ -115,6 +115,6 @@ def test_vgg_makes_all_maps_of_a_material(data: Path, tmp_path: Path, monkeypatc
     wanted = torch.cat([*encoded, sample["roughness"].data, sample["height"].data])
     settings = Settings(network=network, effort=0.5)
     with torch.no_grad():
-        result = synthesize_neural(wanted, (64, 64), 0, settings)
+        result = optimize(wanted, (64, 64), 0, settings)
     assert neural_distance(result, wanted, 0, settings) < 0.25 * neural_distance(shuffled(wanted), wanted, 0, settings)
     assert seam_score(result) <= 1.2

@@ -1,4 +1,4 @@
-"""Arithmetic whose bits do not depend on the order of sums, and the axes that are made with it."""
+"""Arithmetic whose bits do not depend on the order of sums."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from assetforge.ops.exact import between, decay, mean, mix, moments, norm, row_sums, whole
-from assetforge.ops.principal import principal_axes, random_basis
 
 
 def noise(*size: int) -> torch.Tensor:
@@ -45,19 +44,3 @@ def test_small_functions_are_what_they_say() -> None:
     assert (decay(values * 5) - torch.exp(-values * 5)).abs().max() < 0.01
     assert decay(torch.tensor([0.0, 1e9])).tolist() == [1, 0]
     assert whole(torch.tensor([0.26, -9.0]), 0.25, 8).tolist() == [1, -8]
-
-
-def test_principal_axes_are_those_of_lapack() -> None:
-    values = noise(7, 500).double()
-    covariance = torch.cov(values * torch.arange(1, 8)[:, None])
-    variances, axes = principal_axes(covariance)
-    expected = torch.linalg.eigh(covariance)
-    assert torch.allclose(variances, expected.eigenvalues)
-    assert torch.allclose((axes.T @ expected.eigenvectors).abs(), torch.eye(7, dtype=torch.float64), atol=1e-6)
-
-
-def test_a_random_basis_is_orthonormal_and_another_each_time() -> None:
-    generator = torch.Generator().manual_seed(0)
-    first, second = random_basis(6, generator), random_basis(6, generator)
-    assert torch.allclose(first @ first.T, torch.eye(6), atol=1e-6)
-    assert not torch.allclose(first, second)

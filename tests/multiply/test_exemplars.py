@@ -8,15 +8,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from assetforge_multiply import Guide, Other, Params
+from assetforge_multiply import Guide, Other
 from multiply.conftest import exemplar, luminance, multiply, write_mask
 
 import assetforge as af
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
-from assetforge.ops.normals import curl, from_height
-from assetforge.ops.seams import seam_score
+from assetforge.ops.normals import from_height
 
 
 def stripes(side: int = 128) -> Material:
@@ -117,10 +116,25 @@ def test_a_guide_of_the_exemplar_tells_what_is_meant(tmp_path: Path) -> None:
     top = torch.zeros(96, 96, dtype=torch.bool)
     top[:48] = True
     target, own = write_mask(tmp_path / "target.png", top), write_mask(tmp_path / "exemplar.png", labels)
-    guide = Guide(target=target, exemplar=own, weight=2)
+    guide = Guide(target=target, source=own, weight=2)
     result = multiply(Material("two", {"height": Texture(height, ColorSpace.NONE)}), guide=guide, candidates=1)
     assert result["height"].data[0, 8:40].mean() > 0.65
     assert result["height"].data[0, 56:88].mean() < 0.45
+
+
+def test_what_is_to_be_ignored_is_never_taken(tmp_path: Path) -> None:
+    before = exemplar("stone")
+    stain = torch.zeros(144, 144, dtype=torch.bool)
+    stain[10:130, 90:120] = True
+    marked = before["base_color"].data.clone()
+    marked[:, stain] = torch.tensor([1.0, 0.0, 0.0])[:, None]
+    material = Material("stone", {"base_color": Texture(marked, ColorSpace.LIN_REC709)})
+    mask = write_mask(tmp_path / "mask.png", stain)
+    stained, clean = (
+        multiply(material, polish=0, candidates=2, ignore=ignore)["base_color"].data for ignore in (None, mask)
+    )
+    assert (stained[0] - stained[1]).max() > 0.5
+    assert (clean[0] - clean[1]).max() < 0.1
 
 
 def test_flattening_takes_out_large_differences_only() -> None:
@@ -135,24 +149,8 @@ def test_flattening_takes_out_large_differences_only() -> None:
     assert even.std((2, 3)).mean() > 0.04
 
 
-def test_repaired_normals_are_those_of_a_height_map() -> None:
-    before, after = (
-        multiply(exemplar("stone"), repair_normals=repair, candidates=1)["normal"].data for repair in (False, True)
-    )
-    assert curl(after) < 1e-3 < curl(before) < curl(exemplar("stone")["normal"].data) + 0.01
-    assert (before * after).sum(0).mean() > 0.97
-    assert seam_score(after) <= 1.2
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"variation": 0.5, "turn": "all"}, "'turn' cannot be set"),
-        ({"variation": 0, "edges": 3}, "'edges' cannot be set"),
-        ({"mix": Path("mix.png")}, "'mix' says where"),
-        ({"method": "blend", "save_map": True}, "the method 'blend' knows only"),
-    ],
-)
-def test_what_excludes_each_other_is_refused(given: dict[str, object], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        Params(**given)
+def test_maps_of_different_sizes_are_brought_to_the_largest() -> None:
+    sample = exemplar("brick")
+    small = Texture(sample["height"].data[:, ::2, ::2], ColorSpace.NONE)
+    result = multiply(Material("brick", {"base_color": sample["base_color"], "height": small}), candidates=1)
+    assert result["height"].size == result["base_color"].size == (144, 144)

@@ -1,0 +1,26 @@
+"""Nearest neighbors among points, the same on every processor."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from assetforge.ops.exact import whole
+
+_BAND = 1024
+"""Points that are looked up at a time: more would not stay in caches."""
+_STEPS = 512
+"""Steps of the largest coordinate to which all are rounded: no sum of products is, then, in up to 32 dimensions."""
+
+
+def nearest_neighbors(points: Tensor, candidates: Tensor) -> Tensor:
+    """Return, for each point (N, D), the index of the nearest of the candidates (M, D): (N,).
+
+    Coordinates are rounded to 1/512 of the largest one, so that no sum depends on its order.
+    """
+    # The squared distance less what all have in common: |p - c|² = |p|² - 2 (p · c - |c|² / 2).
+    unit = max(candidates.abs().max().item(), 1e-9) / _STEPS
+    there = whole(candidates, unit, _STEPS)
+    half = there.square().sum(1) / -2
+    bands = torch.split(points, _BAND)
+    return torch.cat([torch.addmm(half, whole(band, unit, _STEPS), there.T).argmax(1) for band in bands])

@@ -1,0 +1,178 @@
+"""Fields: which patch of the exemplar lies where in a result, how patches are put together, and the map `coordinates`.
+
+Each pixel of that map holds a place in the exemplar: right and down, both 0 to 1, as in the ST maps of compositing; the
+number of the exemplar over 256, where there are turned ones or several; and how much the patch that begins there
+counts. That is all that a field is, and a file of 16 bits holds it without loss.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+PATCH = 8
+"""Side of a patch in pixels, at every resolution."""
+_DENSE = 64
+"""Side up to which there is a patch at every pixel; beyond, at every second one."""
+FALL = 0.35
+"""Width of the bell by which a patch counts less towards its edges, in patches."""
+NUMBERS = 256.0
+"""How many exemplars the map `coordinates` can tell apart."""
+_CODES = 65535
+"""Largest number of a file of 16 bits."""
+_LARGEST = 2**14
+"""Longest side of an exemplar that is looked for."""
+_TOLD = 2**12
+"""Places that are looked at to find out how large the exemplar was."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """Which patch of the exemplar lies where: the coordinate map that makes every map of a material.
+
+    y, x: (h, w), long, the top left pixel of the patch in the exemplar. weight: (h, w), how much the patch counts.
+    The patch at (i, j) lies at (stride · i, stride · j) of the result, whose edges meet. Where there are several
+    exemplars, they lie below each other; source_size: height and width of one.
+    """
+
+    y: Tensor
+    x: Tensor
+    weight: Tensor
+    stride: int
+    source_size: tuple[int, int]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the result."""
+        return self.y.shape[0] * self.stride, self.y.shape[1] * self.stride
+
+    def to(self, device: str) -> Field:
+        """Return it on a device."""
+        return replace(self, y=self.y.to(device), x=self.x.to(device), weight=self.weight.to(device))
+
+
+def bell() -> Tensor:
+    """Return how much each pixel of a patch counts: (PATCH, PATCH)."""
+    away = torch.arange(PATCH, dtype=torch.float64) - (PATCH - 1) / 2
+    profile = torch.exp(-(away * away) / (2 * (PATCH * FALL) ** 2))
+    return (profile[:, None] * profile).float()
+
+
+def vote(atlas: Tensor, field: Field) -> Tensor:
+    """Lay the patches of (C, H, W) over each other and average: (C, *field.size)."""
+    h, w = field.y.shape
+    s = field.stride
+    texels = atlas.flatten(1).T.contiguous()
+    corner = field.y * atlas.shape[2] + field.x
+    total = torch.zeros(h, s, w, s, atlas.shape[0], device=atlas.device)
+    weight = torch.zeros(h, s, w, s, 1, device=atlas.device)
+    for dy, row in enumerate(bell()):
+        for dx, share in enumerate(row):
+            counted = (field.weight * share)[..., None]
+            shift = (dy // s, dx // s)
+            piece = texels[corner + dy * atlas.shape[2] + dx] * counted
+            total[:, dy % s, :, dx % s] += piece.roll(shift, (0, 1))
+            weight[:, dy % s, :, dx % s] += counted.roll(shift, (0, 1))
+    return (total / weight).reshape(h * s, w * s, -1).permute(2, 0, 1).contiguous()
+
+
+def choose(atlas: Tensor, field: Field) -> Tensor:
+    """Take each pixel of (C, H, W) from the patch that counts most there, and average nothing: (C, *field.size)."""
+    y, x = pixel_coordinates(field)
+    return atlas[:, y, x]
+
+
+def stride_of(size: tuple[int, int]) -> int:
+    """Return the step between the patches of a result of a size: 1 or 2 pixels."""
+    return 1 if max(size) <= _DENSE or size[0] % 2 or size[1] % 2 else 2
+
+
+def pixel_coordinates(field: Field) -> tuple[Tensor, Tensor]:
+    """Return the exemplar's row and column for each pixel, from the patch that counts most there."""
+    h, w = field.y.shape
+    s = field.stride
+    best = torch.full((h, s, w, s), -1.0, device=field.y.device)
+    ys, xs = (torch.zeros(h, s, w, s, dtype=torch.long, device=field.y.device) for _ in range(2))
+    for dy, row in enumerate(bell()):
+        for dx, share in enumerate(row):
+            shift = (dy // s, dx // s)
+            place = (slice(None), dy % s, slice(None), dx % s)
+            counted = (field.weight * share).roll(shift, (0, 1))
+            better = counted > best[place]
+            best[place] = torch.where(better, counted, best[place])
+            ys[place] = torch.where(better, (field.y + dy).roll(shift, (0, 1)), ys[place])
+            xs[place] = torch.where(better, (field.x + dx).roll(shift, (0, 1)), xs[place])
+    return ys.reshape(h * s, w * s), xs.reshape(h * s, w * s)
+
+
+def coordinates(field: Field) -> Tensor:
+    """Return the map `coordinates` (4, H, W) of a field."""
+    height, width = field.source_size
+    rows, columns = (torch.arange(side, device=field.y.device) for side in field.size)
+    y, x, weight = (
+        one.repeat_interleave(field.stride, 0).repeat_interleave(field.stride, 1)
+        for one in (field.y, field.x, field.weight)
+    )
+    y, x = y + (rows % field.stride)[:, None], x + columns % field.stride
+    number = y // height / NUMBERS
+    return torch.stack([(x + 0.5) / width, (y % height + 0.5) / height, number, weight])
+
+
+def field_of(where: Tensor) -> Field:
+    """Return the field that a map (4, H, W) was made of; it may have come from a file of 16 bits.
+
+    Raise ValueError where its places are not the middles of pixels of any exemplar.
+    """
+    stride = stride_of((where.shape[1], where.shape[2]))
+    right, down, number, weight = where[:, ::stride, ::stride].double()
+    height, width = (_side(one) for one in (down, right))
+    y, x = ((one * side - 0.5).round().long() for one, side in ((down, height), (right, width)))
+    y += (number * NUMBERS).round().long() * height
+    return Field(y, x, weight.float(), stride, (height, width))
+
+
+def _side(places: Tensor) -> int:
+    """Return the side of which all places, 0 to 1, are middles of pixels."""
+    told = torch.from_numpy(np.unique(places.cpu().numpy()))
+    told = told[torch.linspace(0, len(told) - 1, min(len(told), _TOLD)).long()]
+    for side in range(PATCH, _LARGEST + 1):
+        pixels = told * side - 0.5
+        if (pixels - pixels.round()).abs().max() <= 1e-3 + side / _CODES:
+            return side
+    raise ValueError("its places are not those of pixels")
+
+
+@dataclass(frozen=True)
+class SynthesisResult:
+    """A result: its channels (C, H, W) on the torus, and where they come from if they come from somewhere."""
+
+    channels: Tensor
+    field: Field | None = None
+    variety: float | None = None
+    """How different the layouts are that were tried."""
+    keep: Tensor | None = None
+    """(H, W), bool: the pixels that are the exemplar's, to the bit."""
+
+    def to(self, device: str) -> SynthesisResult:
+        """Return it on a device."""
+        field = None if self.field is None else self.field.to(device)
+        keep = None if self.keep is None else self.keep.to(device)
+        return replace(self, channels=self.channels.to(device), field=field, keep=keep)
+
+
+def derive_seed(*numbers: int) -> int:
+    """Make one number of several, however large: no two lists of numbers that anybody will meet give the same."""
+    text = ",".join(map(str, numbers)).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=6).digest(), "little")
+
+
+def seed_of(field: Field) -> int:
+    """Return a seed that depends on a field alone: who has that gets the same again."""
+    found = hashlib.blake2b(digest_size=6)
+    for one in (field.y, field.x):
+        found.update(one.cpu().contiguous().numpy().tobytes())
+    return int.from_bytes(found.digest(), "little")
