@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+DOCUMENTED := .venv/.documented
 
 .PHONY: demo test test-all check bench docs clean
 
@@ -24,12 +25,17 @@ check: $(INSTALLED)  ## lint, types and the import contract
 bench: $(INSTALLED)  ## speed, as ratios against a baseline run side by side
 	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -q -s
 
-docs: $(INSTALLED)  ## write the generated parts of the README anew
-	$(BIN)/python -m assetforge.cli.reference README.md
+docs: $(DOCUMENTED)  ## generate docs/reference.md from the code, and build the web site into build/docs
+	$(BIN)/python -m assetforge.cli.reference docs/reference.md
+	$(BIN)/mkdocs build --strict --quiet
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(DOCUMENTED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 clean:  ## forget the environment and what the demo made
