@@ -207,7 +207,7 @@ def _advice(error: BaseException) -> str:
         return ""
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code is assetforge.__getattr__.__code__:
+        if (trace.tb_frame.f_code.co_filename, trace.tb_frame.f_code.co_name) == (assetforge.__file__, "__getattr__"):
             name = trace.tb_frame.f_locals["name"]
             return f"it needs af.{name} while it is loaded; begin the file with `from __future__ import annotations`"
         trace = trace.tb_next

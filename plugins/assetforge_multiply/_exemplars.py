@@ -12,7 +12,6 @@ from torch.nn import functional
 
 import assetforge as af
 from assetforge.codecs.decode import Reading, decode
-from assetforge.material.map_spec import MAPS
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.exact import mean_channel, moments
 from assetforge.ops.resample import matched, nearest, resample, restore
@@ -78,7 +77,7 @@ def read_mask(path: Path, size: tuple[int, int]) -> Tensor:
 
 def read_gray(path: Path) -> Tensor:
     """Read a picture's numbers, 0 black to 1 white: (1, H, W). Raise SourceError where it cannot be read."""
-    return decode(path, MAPS["opacity"], Reading(), str(path)).texture.data
+    return decode(path, af.MAPS["opacity"], Reading(), str(path)).texture.data
 
 
 def brightness(material: af.Material) -> Tensor:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from torch import Tensor
 
 import assetforge as af
-from assetforge.material.texture import Wrap
 from assetforge.ops.normals import integrable
 from assetforge_multiply import ApplyParams, Params
 from assetforge_multiply._channels import Stack
@@ -33,7 +32,7 @@ def finished(
     stack: Stack, channels: Tensor, params: Params | ApplyParams, specs: Mapping[str, af.MapSpec]
 ) -> af.Material:
     """Return the material that channels (C, H, W) hold."""
-    wrap: Wrap = "repeat" if params.tileable == "xy" else "clamp"
+    wrap: af.Wrap = "repeat" if params.tileable == "xy" else "clamp"
     result = stack.restore(channels, wrap)
     if not params.repair_normals:
         return result

@@ -11,7 +11,6 @@ from torch import Tensor
 
 import assetforge as af
 from assetforge.codecs.decode import Reading, decode
-from assetforge.material.map_spec import MAPS
 from assetforge.ops.color import srgb_encode
 from assetforge.ops.exact import deviation, moments
 from assetforge.ops.resample import resample
@@ -76,7 +75,7 @@ def _looks(exemplars: Exemplars, size: tuple[int, int], guide: Guide) -> tuple[T
 
 
 def _read_color(path: af.File) -> Tensor:
-    return srgb_encode(decode(path, MAPS["base_color"], Reading(), str(path)).texture.data)
+    return srgb_encode(decode(path, af.MAPS["base_color"], Reading(), str(path)).texture.data)
 
 
 def _ranked(target: Tensor, like: Tensor) -> Tensor:
