@@ -12,7 +12,7 @@ from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material
 from assetforge.ops.seams import TILEABLE_BELOW, seam_score
 from assetforge.params import Params
-from assetforge.steps import Step, select
+from assetforge.steps import Step
 from assetforge.testing._run import StepResult, run_step, same_pixels
 
 HALF_CODE = 0.5 / 255
@@ -34,7 +34,8 @@ def check_declarations(step: Step[Any], material: Material, params: Params | Non
     try:
         return run_step(step, material, params)
     except KeyError as error:
-        declared = sorted(select(step.reads, {name: MAPS[name] for name in material if name in MAPS}))
+        there = {name: MAPS[name] for name in material if name in MAPS}
+        declared = sorted(step.reads_with(step.params() if params is None else params, there))
         raise AssertionError(f"step {step.name!r} declares to read {declared} alone: {error.args[0]}") from error
 
 

@@ -18,7 +18,7 @@ from assetforge.material.material import Material, check_map
 from assetforge.material.texture import Texture
 from assetforge.params import Params
 from assetforge.samples import make_sample
-from assetforge.steps import JSON, Context, Step, select
+from assetforge.steps import JSON, Context, Step
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def run_step(
     plugin = _plugin_of(step)
     specs = {**MAPS, **_added_maps(plugin)}
     there = {name: specs[name] for name in material}
-    reads, writes = select(step.reads, there), step.writes_with(params, there)
+    reads, writes = step.reads_with(params, there), step.writes_with(params, there)
     for names, does in ((reads - material.keys(), "reads"), (writes - specs.keys(), "writes")):
         assert not names, f"step {step.name!r} {does} {sorted(names)}, which nothing gives and no plugin registers"
     notes: dict[str, JSON] = {}
