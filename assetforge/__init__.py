@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assetforge.commands import Command
 from assetforge.errors import AssetForgeError, StepError
-from assetforge.hookspecs import Register, RegisterMap, RegisterRecipe, hookimpl
+from assetforge.hookspecs import Register, RegisterCommand, RegisterMap, RegisterRecipe, hookimpl
 from assetforge.material.camera import Camera, fov
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.map_spec import MAPS, MapSpec
@@ -22,6 +23,7 @@ __all__ = [
     "AssetForgeError",
     "Camera",
     "ColorSpace",
+    "Command",
     "Context",
     "File",
     "Fraction",
@@ -30,6 +32,7 @@ __all__ = [
     "Params",
     "Recipe",
     "Register",
+    "RegisterCommand",
     "RegisterMap",
     "RegisterRecipe",
     "Resources",

@@ -35,3 +35,9 @@ def register_maps(register: af.RegisterMap) -> None:
 def register_steps(register: af.Register) -> None:
     """Offer the step."""
     register(rain)
+
+
+@af.hookimpl
+def register_commands(register: af.RegisterCommand) -> None:
+    """Offer `assetforge forecast`."""
+    register(af.Command("forecast", "Tell how wet a height would be.", "assetforge_thirdparty._forecast:forecast"))
