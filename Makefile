@@ -24,8 +24,8 @@ check: $(INSTALLED)  ## lint, types and the import contract
 bench: $(INSTALLED)  ## speed, as ratios against a baseline run side by side
 	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -q -s
 
-docs: $(INSTALLED)  ## write the generated parts of the README anew
-	$(BIN)/python -m assetforge.cli.reference README.md
+docs: $(INSTALLED)  ## write the generated parts of README and docs anew
+	$(BIN)/python -m assetforge.cli.reference README.md docs/api.md
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -11,6 +11,7 @@ import pytest
 
 import assetforge as af
 from assetforge.api import PUBLIC
+from assetforge.cli.api_reference import api_reference
 from assetforge.testing import check_imports
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +32,10 @@ def test_public_names_are_there(module: str) -> None:
 def test_the_names_of_the_contract_are_there() -> None:
     assert [name for name in af.__all__ if not hasattr(af, name)] == []
     assert not hasattr(af, "Nonsense")
+
+
+def test_every_public_name_says_what_it_is() -> None:
+    assert [line for line in api_reference().splitlines() if line.endswith("|  |")] == []
 
 
 @pytest.mark.parametrize(

@@ -68,8 +68,10 @@ def test_upscale_runs_on_real_materials(tmp_path: Path, data: Path) -> None:
     assert height.dtype == np.uint16
 
 
-def test_the_reference_in_the_readme_is_that_of_the_code() -> None:
-    assert update(README) == README, "run `make docs`"
+@pytest.mark.parametrize("document", ["README.md", "docs/api.md"])
+def test_the_generated_reference_is_that_of_the_code(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    assert update(text) == text, "run `make docs`"
 
 
 def blocks(language: str) -> list[str]:

@@ -1,17 +1,17 @@
-"""Writes the generated parts of the README: `python -m assetforge.cli.reference README.md`."""
+"""Writes the generated parts of the documents: `python -m assetforge.cli.reference README.md docs/api.md`."""
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from assetforge.cli import COMMANDS
+from assetforge.cli.api_reference import api_reference
 from assetforge.cli.parameters import parameter_rows
 from assetforge.codecs.formats import FORMATS
+from assetforge.commands import COMMANDS
 from assetforge.pipeline.document import (
     InputSection,
     OnDoneSection,
@@ -24,7 +24,8 @@ from assetforge.pipeline.document import (
 from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
 
-BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
+_PARTS = ("reference", "api")
+"""What stands between the marks `<!-- reference: begin -->` and `<!-- reference: end -->`, and so on."""
 
 
 def reference() -> str:
@@ -34,9 +35,13 @@ def reference() -> str:
 
 
 def update(text: str) -> str:
-    """Return a text with what stands between the two marks written anew."""
-    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    return pattern.sub(lambda _: f"{BEGIN}\n{reference()}\n{END}", text)
+    """Return a text with what stands between marks written anew."""
+    for part in _PARTS:
+        begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
+        if begin in text:
+            made = f"{begin}\n{reference() if part == 'reference' else api_reference()}\n{end}"
+            text = f"{text.partition(begin)[0]}{made}{text.partition(end)[2]}"
+    return text
 
 
 def _commands() -> Iterator[str]:
@@ -92,5 +97,5 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[s
 
 
 if __name__ == "__main__":
-    readme = Path(sys.argv[1])
-    readme.write_text(update(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    for document in map(Path, sys.argv[1:]):
+        document.write_text(update(document.read_text(encoding="utf-8")), encoding="utf-8")
