@@ -25,8 +25,8 @@ check: $(INSTALLED)  ## lint, types and the import contract
 bench: $(INSTALLED)  ## speed, as ratios against a baseline run side by side
 	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -q -s
 
-docs: $(DOCUMENTED)  ## generate docs/reference.md from the code, and build the web site into build/docs
-	$(BIN)/python -m assetforge.cli.reference docs/reference.md
+docs: $(DOCUMENTED)  ## generate the references in docs from the code, and build the web site into build/docs
+	$(BIN)/python -m assetforge.cli.reference docs/reference.md docs/api.md
 	$(BIN)/mkdocs build --strict --quiet
 
 $(INSTALLED): pyproject.toml constraints.txt

@@ -168,3 +168,4 @@ Event = (
     | PipelineChanged
     | Trouble
 )
+"""Any of them."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
+from assetforge.commands import Command
 from assetforge.events import Event
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker("assetforge")
 hookimpl = pluggy.HookimplMarker("assetforge")
+"""Marks a function of a plugin as a hook: `@af.hookimpl`."""
 
 Register = Callable[[Step[Any]], None]
+"""Takes a step that a plugin offers."""
 RegisterMap = Callable[[MapSpec], None]
+"""Takes a map that a plugin offers."""
 RegisterRecipe = Callable[[Recipe[Any]], None]
+"""Takes a recipe that a plugin offers."""
+RegisterCommand = Callable[[Command], None]
+"""Takes a command that a plugin offers."""
 
 
 @hookspec
@@ -37,6 +44,14 @@ def register_maps(register: RegisterMap) -> None:
 @hookspec
 def register_recipes(register: RegisterRecipe) -> None:
     """Call `register` with each recipe by which `assetforge train` can train a network of the plugin."""
+
+
+@hookspec
+def register_commands(register: RegisterCommand) -> None:
+    """Call `register` with each command that the plugin adds to `assetforge`; installed plugins alone can add some.
+
+    A command of AssetForge itself, or of another plugin, cannot be replaced.
+    """
 
 
 @hookspec(firstresult=True)

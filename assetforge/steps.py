@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
@@ -82,7 +83,7 @@ class Step(Generic[P]):
     name: str
     run: RunFunction[P]
     params: type[P]
-    reads: MapNames
+    reads: MapNames | Callable[[P], Iterable[str]]
     writes: MapNames
     weights: Callable[[P], tuple[str, ...]]
     resources: Resources = Resources()
@@ -96,6 +97,15 @@ class Step(Generic[P]):
         """Whether its parameters may ask for more maps."""
         return self.on_demand is not _nothing
 
+    def reads_with(self, params: Params, available: Mapping[str, MapSpec]) -> frozenset[str]:
+        """Return the names of the maps that it reads with these parameters, given the material's maps."""
+        if not callable(self.reads):
+            return select(self.reads, available)
+        with self._blamed("reads"):
+            told = self.reads(cast(P, params))
+            names = _names(told if isinstance(told, str) else _strings(told))
+        return select(names, available)
+
     def writes_with(self, params: Params, available: Mapping[str, MapSpec]) -> frozenset[str]:
         """Return the names of the maps that it writes with these parameters, given the material's maps."""
         return select(self.writes, available) | frozenset(self._told("on_demand", self.on_demand, params))
@@ -106,18 +116,18 @@ class Step(Generic[P]):
 
     def _told(self, role: str, function: Callable[[P], Iterable[str]], params: Params) -> tuple[str, ...]:
         """Return the names that a function of the plugin gives; raise PluginError where it does not."""
-        with blamed_on(f"step {self.name!r}", f"its function `{role}`"):
-            names = tuple(function(cast(P, params)))
-            if not all(isinstance(name, str) for name in names):
-                raise TypeError(f"it gives {names!r}; it must give names")
-        return names
+        with self._blamed(role):
+            return _strings(function(cast(P, params)))
+
+    def _blamed(self, role: str) -> AbstractContextManager[None]:
+        return blamed_on(f"step {self.name!r}", f"its function `{role}`")
 
 
 def step(  # noqa: PLR0913  as many as a step has sides
     name: str,
     params: type[P],
     *,
-    reads: Iterable[str] | MapRule,
+    reads: Iterable[str] | MapRule | Callable[[P], Iterable[str]],
     writes: Iterable[str] | MapRule,
     on_demand: Callable[[P], Iterable[str]] = _nothing,
     weights: Callable[[P], tuple[str, ...]] | Iterable[str] = (),
@@ -128,7 +138,8 @@ def step(  # noqa: PLR0913  as many as a step has sides
 
     reads, writes: map names, or "every map", "every color map" or "every photo" of the material. The function is given
     the maps that it reads and no other; those that it does not write pass by untouched. Photographs that a material is
-    made of are no maps of it: only "every photo" and their names mean them.
+    made of are no maps of it: only "every photo" and their names mean them. `reads` may be a function of the parameters
+    that returns one of these, where they tell which maps are needed.
     on_demand: a function of the parameters that returns the names of further maps, which only these have it write.
     weights: names of files in the plugin's `weights` folder, or a function of the parameters that returns them.
     resources: what the step needs of the machine; a pipeline may say it otherwise.
@@ -143,8 +154,8 @@ def step(  # noqa: PLR0913  as many as a step has sides
     def decorate(run: RunFunction[P]) -> Step[P]:
         _check_signature(name, run)
         summary = (run.__doc__ or "").strip().split("\n")[0]
-        maps = _names(reads), _names(writes)
-        return Step(name, run, params, *maps, names, resources, version, summary, on_demand)
+        read = reads if callable(reads) else _names(reads)
+        return Step(name, run, params, read, _names(writes), names, resources, version, summary, on_demand)
 
     return decorate
 
@@ -159,6 +170,14 @@ def _check_signature(name: str, run: Callable[..., object]) -> None:
 
 def _always(names: tuple[str, ...]) -> Callable[[P], tuple[str, ...]]:
     return lambda _: names
+
+
+def _strings(given: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that a plugin gives; raise TypeError where they are none."""
+    names = (given,) if isinstance(given, str) else tuple(given)
+    if isinstance(given, str) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"it gives {given!r}; it must give names, such as ['height']")
+    return names
 
 
 def _names(maps: Iterable[str] | MapRule) -> MapNames:

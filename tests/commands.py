@@ -57,7 +57,8 @@ class Commands:
 def _serve() -> None:
     from importlib import import_module
 
-    from assetforge.cli import COMMANDS, main
+    from assetforge.cli import main
+    from assetforge.commands import COMMANDS
 
     for name in COMMANDS:
         import_module(f"assetforge.cli.{name}")

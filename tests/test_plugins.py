@@ -125,7 +125,7 @@ def test_every_hook_documents_itself() -> None:
     from assetforge import hookspecs
 
     hooks = [value for value in vars(hookspecs).values() if hasattr(value, "assetforge_spec")]
-    assert len(hooks) == 5
+    assert len(hooks) == 6
     assert all(hook.__doc__ and len(hook.__doc__) > 40 for hook in hooks)
 
 
@@ -254,13 +254,15 @@ def register_steps(register):
 """
 
 
-@pytest.mark.parametrize("gives", ["1 / 0", "exit(0)", "5", "[5]", "None"])
-@pytest.mark.parametrize("role", ["weights", "on_demand"])
+@pytest.mark.parametrize("gives", ["1 / 0", "exit(0)", "5", "[5]", "None", "'every thing'"])
+@pytest.mark.parametrize("role", ["weights", "on_demand", "reads"])
 def test_a_function_of_a_step_that_gives_no_names_is_blamed(role: str, gives: str, tmp_path: Path) -> None:
-    registry = load(loose(tmp_path, s=NAMES.replace("ROLE", f"{role}=lambda params: {gives}")))
+    source = NAMES.replace(' reads={"base_color"},', "") if role == "reads" else NAMES
+    registry = load(loose(tmp_path, s=source.replace("ROLE", f"{role}=lambda params: {gives}")))
     step = registry.steps["s"]
+    asked = {"weights": lambda: step.weights_of(step.params()), "reads": lambda: step.reads_with(step.params(), {})}
     with pytest.raises(PluginError, match=rf"^step 's': its function `{role}` failed: \w+"):
-        step.weights_of(step.params()) if role == "weights" else step.writes_with(step.params(), {})
+        asked.get(role, lambda: step.writes_with(step.params(), {}))()
 
 
 def test_photographs_are_no_maps_of_the_material_that_is_made_of_them() -> None:

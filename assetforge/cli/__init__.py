@@ -6,40 +6,32 @@ import io
 import os
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 import click
 
+from assetforge.commands import COMMANDS, Command
+
 INTERRUPTED, UNREAD = 130, 141
 
-COMMANDS: Mapping[str, str] = {
-    "run": "Build what is out of date, and nothing else.",
-    "watch": "Build what arrives, as it arrives.",
-    "plan": "Show what a run would do, and why.",
-    "why": "Explain one asset: what it is made of, what is up to date, and why not.",
-    "status": "Show what is being built, what is quarantined and why, and how the last run ended.",
-    "store": "Look after the results that are kept: how many, which to drop, whether all are whole.",
-    "check": "Check a pipeline file and list every mistake in it.",
-    "steps": "List the steps, or explain one.",
-    "plugins": "List the plugins, and what is wrong with broken ones.",
-    "weights": "List the weights of networks, or add some.",
-    "train": "Train a network by a plugin's recipe, or list the recipes.",
-    "schema": "Print the JSON schema of pipeline files, for editors.",
-    "samples": "Write procedural sample textures.",
-    "new": "Write the beginnings of a plugin or a pipeline.",
-    "doctor": "Tell the device, versions, weights and what is missing.",
-}
-"""Every command with its first line, so that --help imports none of them."""
+
+@cache
+def _added() -> Mapping[str, Command]:
+    """Return the commands of the installed plugins; those of a project add none, as it may be a stranger's."""
+    from assetforge.plugins import load
+
+    return load().commands
 
 
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
-        return list(COMMANDS)
+        return [*COMMANDS, *_added()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
-            return None
+            return _of_plugin(_added()[cmd_name]) if cmd_name in _added() else None
         command: click.Command = import_module(f"assetforge.cli.{cmd_name}").command
         return command
 
@@ -53,16 +45,32 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+        if _added():
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(name, command.summary) for name, command in _added().items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
+        if name not in COMMANDS and not name.startswith("-") and name not in _added():
             from assetforge.errors import did_you_mean
 
-            raise click.UsageError(f"there is no command {name!r}; {did_you_mean(name, COMMANDS)}", ctx)
+            hint = did_you_mean(name, [*COMMANDS, *_added()])
+            raise click.UsageError(f"there is no command {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _of_plugin(added: Command) -> click.Command:
+    """Import a plugin's command; raise PluginError where that is not possible."""
+    from assetforge.errors import blamed_on
+
+    with blamed_on(f"command {added.name!r}", f"loading it from {added.target}"):
+        module, _, attribute = added.target.partition(":")
+        command = getattr(import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"it is a {type(command).__name__}; decorate it with @click.command()")
+        return command
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -1,8 +1,7 @@
-"""Writes the generated part of the reference: `python -m assetforge.cli.reference docs/reference.md`."""
+"""Writes the generated parts of the documents: `python -m assetforge.cli.reference docs/reference.md docs/api.md`."""
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,10 +9,12 @@ from pathlib import Path
 import click
 from pydantic import BaseModel
 
-from assetforge.cli import COMMANDS, cli
+from assetforge.cli import cli
+from assetforge.cli.api_reference import api_reference
 from assetforge.cli.options import build_options
 from assetforge.cli.parameters import parameter_rows
 from assetforge.codecs.formats import FORMATS
+from assetforge.commands import COMMANDS
 from assetforge.pipeline.document import (
     InputSection,
     LimitsSection,
@@ -30,7 +31,8 @@ from assetforge.plugins import load as load_plugins
 _SHARED = click.command("shared")(build_options(lambda **_: None))
 """Has the options that all commands take which open a pipeline, and nothing else."""
 
-BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
+_PARTS = ("reference", "api")
+"""What stands between the marks `<!-- reference: begin -->` and `<!-- reference: end -->`, and so on."""
 
 
 def reference() -> str:
@@ -41,9 +43,13 @@ def reference() -> str:
 
 
 def update(text: str) -> str:
-    """Return a text with what stands between the two marks written anew."""
-    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    return pattern.sub(lambda _: f"{BEGIN}\n{reference()}\n{END}", text)
+    """Return a text with what stands between marks written anew."""
+    for part in _PARTS:
+        begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
+        if begin in text:
+            made = f"{begin}\n{reference() if part == 'reference' else api_reference()}\n{end}"
+            text = f"{text.partition(begin)[0]}{made}{text.partition(end)[2]}"
+    return text
 
 
 def _commands() -> Iterator[str]:
@@ -155,5 +161,5 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    page = Path(sys.argv[1])
-    page.write_text(update(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for document in map(Path, sys.argv[1:]):
+        document.write_text(update(document.read_text(encoding="utf-8")), encoding="utf-8")

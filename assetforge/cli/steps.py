@@ -43,7 +43,8 @@ def _explain(step: Step[Any], registry: Registry) -> None:
     plugin = registry.plugin_of(step.name)
     say(f"{step.name}: {step.summary}")
     writes = _spell(step.writes) + (", and what its parameters ask for" if step.writes_on_demand else "")
-    say(f"plugin {plugin.name} {plugin.version}, reads {_spell(step.reads)}, writes {writes}\n")
+    reads = "what its parameters say" if callable(step.reads) else _spell(step.reads)
+    say(f"plugin {plugin.name} {plugin.version}, reads {reads}, writes {writes}\n")
     for row in parameter_rows(step.params, nested=True):
         say(f"  {row.name}: {row.kind} = {row.default}")
         say(f"      {row.meaning}")

@@ -12,6 +12,7 @@ from assetforge.material.camera import Camera
 from assetforge.material.color_space import ColorSpace
 
 Wrap = Literal["repeat", "clamp", "unknown"]
+"""What lies beyond the edges of a texture."""
 
 IMAGE_DIMENSIONS = 3
 

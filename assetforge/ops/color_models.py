@@ -18,6 +18,7 @@ from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.exact import mix
 
 Name = Literal["lab", "luv", "yuv", "ycrcb"]
+"""Name of a color model."""
 
 _TO_XYZ = ((0.4123908, 0.3575843, 0.1804808), (0.2126390, 0.7151687, 0.0721923), (0.0193308, 0.1191948, 0.9505322))
 """Of linear Rec.709, IEC 61966-2-1."""
@@ -90,6 +91,7 @@ COLOR_MODELS: Mapping[Name, ColorModel] = {
     "yuv": _video(0.492, 0.877, red_first=False),
     "ycrcb": _video(0.564, 0.713, red_first=True),
 }
+"""The color models by name, each to and from linear Rec.709."""
 
 
 def into_gamut(rgb: Tensor, most: float = 1.0) -> tuple[Tensor, float]:

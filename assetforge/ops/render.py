@@ -36,6 +36,7 @@ class Sun:
 
 
 Light = PointLight | Sun
+"""What shines on a surface."""
 
 
 def positions(size: tuple[int, int], fov: float) -> Tensor:

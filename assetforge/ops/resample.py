@@ -29,7 +29,9 @@ def box(x: Tensor) -> Tensor:
 
 
 LANCZOS: Kernel = (lanczos3, 3.0)
+"""Lanczos' kernel of three lobes."""
 BOX: Kernel = (box, 0.5)
+"""The mean of what a pixel covers."""
 
 
 def resample(pixels: Tensor, size: tuple[int, int], kernel: Kernel = LANCZOS, *, repeat: bool = False) -> Tensor:

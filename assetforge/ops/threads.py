@@ -14,7 +14,9 @@ from typing import TypeVar
 import torch
 
 Item = TypeVar("Item")
+"""Type of what `each` is given."""
 Result = TypeVar("Result")
+"""Type of what `each` gives."""
 
 _HELPERS: ContextVar[ThreadPoolExecutor | None] = ContextVar("_HELPERS", default=None)
 

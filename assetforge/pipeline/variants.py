@@ -16,7 +16,7 @@ from assetforge.pipeline.findings import Findings
 from assetforge.pipeline.overrides import parameters, targets
 from assetforge.pipeline.pipeline import StepUse, Variant
 from assetforge.pipeline.validate import validate
-from assetforge.steps import Resources, select
+from assetforge.steps import Resources
 
 MOST_VARIANTS = 10_000
 
@@ -120,7 +120,7 @@ def _flow(findings: Findings, use: StepUse, available: Mapping[str, MapSpec], in
     """Check that a step's maps are there, and return those that there are after it."""
     at: marked_yaml.Path = ("steps", index, "use")
     known = findings.registry.maps
-    missing = select(use.step.reads, available) - available.keys()
+    missing = use.step.reads_with(use.params, available) - available.keys()
     if missing:
         names, given = ", ".join(sorted(missing)), ", ".join(available)
         findings.add(at, f"{use.step.name} reads {names!r}", f"the inputs and the steps before give: {given}")

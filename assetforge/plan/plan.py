@@ -21,7 +21,6 @@ from assetforge.plan.collisions import find_collisions, summary
 from assetforge.plan.history import BuildHistory, OutputState, Record
 from assetforge.plan.jobs import Facts, Gone, Job, MapOrigin, Output, Plan, SourceMap, State, Task, WrittenMap, tasks_of
 from assetforge.plan.reasons import Kind, Reason, differences
-from assetforge.steps import select
 
 SpecialVariants = Callable[[Sequence[Path]], tuple[Variant, ...]]
 """Gives the variants of an asset that has override files."""
@@ -255,7 +254,7 @@ class _Planner:
     def _task(self, step: _Step, maps: Mapping[str, MapOrigin], seed: int) -> Task:
         use, files, facts = step.use, step.weights, step.facts
         specs = {name: self.pipeline.specs[name] for name in maps}
-        reads = {name: self._read(name, maps, use) for name in sorted(select(use.step.reads, specs))}
+        reads = {name: self._read(name, maps, use) for name in sorted(use.step.reads_with(use.params, specs))}
         writes = {name: self.pipeline.specs[name] for name in sorted(use.step.writes_with(use.params, specs))}
         task = keys.task_key(facts, self.pipeline, seed, {name: origin.key for name, origin in reads.items()}, writes)
         return Task(task, use, seed, reads, writes, files, facts.weights, step.name)

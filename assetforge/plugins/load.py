@@ -8,9 +8,9 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,6 +21,7 @@ import pluggy
 
 import assetforge
 from assetforge import hookspecs
+from assetforge.commands import COMMANDS, Command
 from assetforge.errors import PluginError, Problem, blamed_on, did_you_mean
 from assetforge.hookspecs import Hooks
 from assetforge.material.map_spec import MAPS, MapSpec
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", Step[Any], Recipe[Any])
 
+
 GROUP = "assetforge"
 HEAVY = ("torch",)
 """Packages that a plugin may only import inside a step: they would slow down every command."""
@@ -49,6 +51,16 @@ class _Found:
     module: Callable[[], ModuleType]
     file: Path | None = None
     """The file of a plugin of the project."""
+
+
+@dataclass(frozen=True)
+class _Offers:
+    """What one plugin registers, by name."""
+
+    steps: dict[str, Step[Any]] = field(default_factory=dict)
+    maps: dict[str, MapSpec] = field(default_factory=dict)
+    recipes: dict[str, Recipe[Any]] = field(default_factory=dict)
+    commands: dict[str, Command] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,7 @@ class _Builder:
         self.steps: dict[str, Step[Any]] = {}
         self.maps: dict[str, MapSpec] = dict(MAPS)
         self.recipes: dict[str, Recipe[Any]] = {}
+        self.commands: dict[str, Command] = {}
         self.loaded: dict[str, _Loaded] = {}
         self.providers: dict[str, str] = {}
         self.broken: list[Problem] = []
@@ -123,33 +136,30 @@ class _Builder:
         began = time.perf_counter()
         with _contained():
             module = _import(found, where)
-            steps, maps, recipes = _offers(module, where)
+            offers = _offers(module, where)
         seconds = time.perf_counter() - began
-        self._refuse_taken(steps, maps, recipes, where)
+        self._refuse_taken(offers, where)
         self.manager.register(module, name=found.name)
-        self.steps.update(steps)
-        self.maps.update(maps)
-        self.recipes.update(recipes)
-        self.providers.update(dict.fromkeys(steps, found.name))
-        self.loaded[found.name] = _Loaded(found, module, tuple(steps), seconds)
+        self.steps.update(offers.steps)
+        self.maps.update(offers.maps)
+        self.recipes.update(offers.recipes)
+        self.commands.update(offers.commands)
+        self.providers.update(dict.fromkeys(offers.steps, found.name))
+        self.loaded[found.name] = _Loaded(found, module, tuple(offers.steps), seconds)
 
-    def _refuse_taken(
-        self,
-        steps: Mapping[str, Step[Any]],
-        maps: Mapping[str, MapSpec],
-        recipes: Mapping[str, Recipe[Any]],
-        where: str,
-    ) -> None:
-        for name in steps:
+    def _refuse_taken(self, offers: _Offers, where: str) -> None:
+        for name in offers.steps:
             if name in self.steps:
                 other = self.providers[name]
                 raise PluginError(where, f"step {name!r} is already registered by plugin {other!r}", "rename one")
-        for name, spec in maps.items():
+        for name, spec in offers.maps.items():
             if self.maps.get(name, spec) != spec:
                 raise PluginError(where, f"map {name!r} already means something else", "choose another name")
-        for name in recipes:
-            if name in self.recipes:
-                raise PluginError(where, f"there is a recipe {name!r} already", "rename one")
+        for name in offers.recipes.keys() & self.recipes.keys():
+            raise PluginError(where, f"there is a recipe {name!r} already", "rename one")
+        for name in offers.commands.keys() & (COMMANDS.keys() | self.commands.keys()):
+            whose = "of AssetForge itself" if name in COMMANDS else "of another plugin"
+            raise PluginError(where, f"there is a command {name!r} {whose}", "rename it")
 
     def registry(self) -> Registry:
         plugins = {name: _describe(loaded, self.project) for name, loaded in self.loaded.items()}
@@ -161,6 +171,7 @@ class _Builder:
             MappingProxyType(self.providers),
             MappingProxyType({name: plugins[name].code for name in sorted(hooked & plugins.keys())}),
             MappingProxyType(self.recipes),
+            MappingProxyType(self.commands),
             tuple(self.broken),
             cast("Hooks", self.manager.hook),
         )
@@ -207,7 +218,7 @@ def _advice(error: BaseException) -> str:
         return ""
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code is assetforge.__getattr__.__code__:
+        if (trace.tb_frame.f_code.co_filename, trace.tb_frame.f_code.co_name) == (assetforge.__file__, "__getattr__"):
             name = trace.tb_frame.f_locals["name"]
             return f"it needs af.{name} while it is loaded; begin the file with `from __future__ import annotations`"
         trace = trace.tb_next
@@ -278,26 +289,25 @@ def _take_modules(files: Container[str]) -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in names}
 
 
-def _offers(module: ModuleType, where: str) -> tuple[dict[str, Step[Any]], dict[str, MapSpec], dict[str, Recipe[Any]]]:
-    """Ask one module for its steps, maps and recipes, in a manager of its own, so that a bad one leaves no trace."""
+def _offers(module: ModuleType, where: str) -> _Offers:
+    """Ask one module for all that it registers, in a manager of its own, so that a bad one leaves no trace."""
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
-    steps: dict[str, Step[Any]] = {}
-    maps: dict[str, MapSpec] = {}
-    recipes: dict[str, Recipe[Any]] = {}
+    offers = _Offers()
     try:
         with blamed_on(where, "registration"):
             manager.register(module)
             manager.check_pending()
-            manager.hook.register_maps(register=lambda spec: _keep_map(spec, maps))
-            manager.hook.register_steps(register=lambda step: _keep(step, Step, steps))
-            manager.hook.register_recipes(register=lambda recipe: _keep(recipe, Recipe, recipes))
+            manager.hook.register_maps(register=lambda spec: _keep_map(spec, offers.maps))
+            manager.hook.register_steps(register=lambda step: _keep(step, Step, offers.steps))
+            manager.hook.register_recipes(register=lambda recipe: _keep(recipe, Recipe, offers.recipes))
+            manager.hook.register_commands(register=lambda command: _keep_command(command, offers.commands))
     except PluginError as error:
         if not isinstance(error.__cause__, pluggy.PluginValidationError):
             raise
         name = _hook_name(error.__cause__)
         raise PluginError(where, _misspelt(error.__cause__, name), did_you_mean(name, _hook_names())) from error
-    return steps, maps, recipes
+    return offers
 
 
 def _keep(offered: K, kind: type[K], kept: dict[str, K]) -> None:
@@ -313,6 +323,14 @@ def _keep_map(spec: MapSpec, maps: dict[str, MapSpec]) -> None:
     if not isinstance(spec, MapSpec):
         raise TypeError(f"register() got a {type(spec).__name__}; register an af.MapSpec")
     maps[spec.name] = spec
+
+
+def _keep_command(command: Command, commands: dict[str, Command]) -> None:
+    if not isinstance(command, Command):
+        raise TypeError(f"register() got a {type(command).__name__}; register an af.Command")
+    if command.name in commands:
+        raise ValueError(f"command {command.name!r} is registered twice")
+    commands[command.name] = command
 
 
 def _hook_name(error: pluggy.PluginValidationError) -> str:

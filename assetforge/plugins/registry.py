@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from assetforge.commands import Command
 from assetforge.errors import Problem
 from assetforge.hookspecs import Hooks
 from assetforge.material.map_spec import MapSpec
@@ -47,6 +48,8 @@ class Registry:
     """The digest of the code of each plugin that hooks `run_step`, as it may change what any step returns."""
     recipes: Mapping[str, Recipe[Any]]
     """How the plugins' networks are trained."""
+    commands: Mapping[str, Command]
+    """What the plugins add to the command line."""
     broken: tuple[Problem, ...]
     hooks: Hooks = field(repr=False, compare=False)
 

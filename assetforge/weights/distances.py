@@ -17,6 +17,7 @@ from torch.nn import functional
 from assetforge.weights.features import mixed
 
 Loss = Literal["gram", "moments", "sliced"]
+"""Name of a measure."""
 
 _FAINTEST = 0.1
 """Variance along an axis of features, in parts of the mean one, below which it is taken for noise."""
@@ -202,3 +203,4 @@ def _rows(layer: Tensor) -> Tensor:
 
 
 MEASURES: Mapping[Loss, type[Measure]] = {"gram": Gram, "moments": Moments, "sliced": Sliced}
+"""What can be compared of features, by name."""

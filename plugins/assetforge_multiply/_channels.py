@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 import assetforge as af
-from assetforge.material.texture import Wrap
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.exact import between, moments, norm
 from assetforge.ops.neighbors import nearest_neighbors
@@ -180,7 +179,7 @@ def to_material(
     stack: Stack, channels: Tensor, params: Params | ApplyParams, specs: Mapping[str, af.MapSpec]
 ) -> af.Material:
     """Return the material that channels (C, H, W) hold."""
-    wrap: Wrap = "repeat" if params.tileable == "xy" else "clamp"
+    wrap: af.Wrap = "repeat" if params.tileable == "xy" else "clamp"
     result = stack.restore(channels, wrap)
     if not params.repair_normals:
         return result

@@ -17,7 +17,6 @@ from torch.nn import functional
 
 import assetforge as af
 from assetforge.codecs.decode import Reading, decode
-from assetforge.material.map_spec import MAPS
 from assetforge.ops.color import hdr_decode, hdr_encode, srgb_encode
 from assetforge.ops.exact import deviation, mean_channel, moments
 from assetforge.ops.ranks import match_ranks
@@ -92,7 +91,7 @@ def read_mask(path: Path, size: tuple[int, int]) -> Tensor:
 
 def read_gray(path: Path) -> Tensor:
     """Read a picture's numbers, 0 black to 1 white: (1, H, W). Raise SourceError where it cannot be read."""
-    return decode(path, MAPS["opacity"], Reading(), str(path)).texture.data
+    return decode(path, af.MAPS["opacity"], Reading(), str(path)).texture.data
 
 
 def brightness(material: af.Material) -> Tensor:
@@ -211,7 +210,7 @@ def _looks(exemplars: Exemplars, size: tuple[int, int], guide: Guide) -> tuple[T
 
 
 def _read_color(path: af.File) -> Tensor:
-    return srgb_encode(decode(path, MAPS["base_color"], Reading(), str(path)).texture.data)
+    return srgb_encode(decode(path, af.MAPS["base_color"], Reading(), str(path)).texture.data)
 
 
 def _kinds(count: int, size: tuple[int, int], params: Params, seed: int) -> Tensor:

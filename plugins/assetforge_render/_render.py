@@ -8,9 +8,6 @@ import torch
 from torch import Tensor
 
 import assetforge as af
-from assetforge.material.map_spec import MAPS
-from assetforge.material.material import Material
-from assetforge.material.texture import Texture
 from assetforge.ops.brdf import Surface
 from assetforge.ops.render import Light, PointLight, Sun, positions, render
 from assetforge.ops.resample import resample_map
@@ -23,7 +20,7 @@ BAND = 128
 """Rows that are rendered at a time: a picture needs some thirty numbers a pixel on the way."""
 
 
-def render_material(material: Material, params: Params, context: af.Context) -> Material:
+def render_material(material: af.Material, params: Params, context: af.Context) -> af.Material:
     """Add the map `render`: a sheet of `frames` pictures, linear, cut at 1."""
     shown = {name: texture for name, texture in material.items() if name in SHOWN}
     if not shown:
@@ -38,15 +35,15 @@ def render_material(material: Material, params: Params, context: af.Context) -> 
         pictures.append(_picture(surface, lights, occlusion, params))
         context.progress((frame + 1) / params.frames)
     sheet = _sheet(pictures)
-    return material.replace(render=Texture(sheet, af.ColorSpace.LIN_REC709, "clamp"))
+    return material.replace(render=af.Texture(sheet, af.ColorSpace.LIN_REC709, "clamp"))
 
 
-def _sized(shown: dict[str, Texture], side: int | None) -> dict[str, Texture]:
+def _sized(shown: dict[str, af.Texture], side: int | None) -> dict[str, af.Texture]:
     """Bring maps to one size, with so many pixels along the longer side."""
     largest = max((texture.size for texture in shown.values()), key=max)
     scale = 1.0 if side is None else side / max(largest)
     size = max(1, round(largest[0] * scale)), max(1, round(largest[1] * scale))
-    return {name: resample_map(texture, MAPS.get(name, _DIRECTION), size) for name, texture in shown.items()}
+    return {name: resample_map(texture, af.MAPS.get(name, _DIRECTION), size) for name, texture in shown.items()}
 
 
 _DIRECTION = af.MapSpec("direction", 3, "vector", (-1.0, 1.0), (1.0, 0.0, 0.0), "Where highlights are stretched to.")

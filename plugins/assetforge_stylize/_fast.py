@@ -9,7 +9,6 @@ from torch import Tensor
 
 import assetforge as af
 from assetforge import weights
-from assetforge.material.texture import Texture
 from assetforge.ops.alpha import filled
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.seams import continues
@@ -46,7 +45,9 @@ def load_transformation(path: Path) -> Transformation:
     return network.requires_grad_(requires_grad=False).eval()
 
 
-def _restyled(name: str, texture: Texture, network: Transformation, params: FastParams, context: af.Context) -> Texture:
+def _restyled(
+    name: str, texture: af.Texture, network: Transformation, params: FastParams, context: af.Context
+) -> af.Texture:
     check_size(name, texture)
     tiles = continues(texture, params.tileable)
     encoded = hdr_encode(texture.data)

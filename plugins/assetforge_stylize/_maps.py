@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 import assetforge as af
-from assetforge.material.texture import Texture
 from assetforge.ops.alpha import CLEAR, bleed
 
 LEAST_SIDE = 16
@@ -24,7 +23,7 @@ def chosen(material: af.Material, names: tuple[str, ...]) -> list[str]:
     return found
 
 
-def check_size(name: str, texture: Texture) -> None:
+def check_size(name: str, texture: af.Texture) -> None:
     """Raise StepError where a texture is too small for a style."""
     height, width = texture.size
     if min(height, width) < LEAST_SIDE:

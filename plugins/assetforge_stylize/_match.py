@@ -9,8 +9,6 @@ from torch import Tensor
 
 import assetforge as af
 from assetforge.codecs.decode import Reading, decode
-from assetforge.material.map_spec import MAPS
-from assetforge.material.texture import Texture
 from assetforge.ops.color_models import COLOR_MODELS, into_gamut
 from assetforge.ops.threads import one_thread
 from assetforge_stylize import MatchParams
@@ -29,13 +27,13 @@ def match_material(material: af.Material, params: MatchParams, context: af.Conte
     names = chosen(material, params.maps)
     if params.strength == 0:
         return material
-    like = decode(params.like, MAPS["base_color"], Reading(), str(params.like)).texture
+    like = decode(params.like, af.MAPS["base_color"], Reading(), str(params.like)).texture
     with one_thread():
         matched = {name: _matched(name, material[name], like, params, context) for name in names}
     return material.replace(**matched)
 
 
-def _matched(name: str, texture: Texture, like: Texture, params: MatchParams, context: af.Context) -> Texture:
+def _matched(name: str, texture: af.Texture, like: af.Texture, params: MatchParams, context: af.Context) -> af.Texture:
     model = COLOR_MODELS[params.space]
     own, theirs = (_sampled(one, f"{what} of {name}") for what, one in (("the map", texture), ("`like`", like)))
     if float(theirs.std(1).max()) < _FLAT:
@@ -58,7 +56,7 @@ def _transfer(colors: Tensor, like: Tensor, method: str, seed: int) -> Transfer:
     return (covariance if method == "covariance" else mean_deviation)(colors, like)
 
 
-def _sampled(texture: Texture, what: str) -> Tensor:
+def _sampled(texture: af.Texture, what: str) -> Tensor:
     """Return the colors (3, N) of what is not transparent, or of every n-th pixel of it where there are very many."""
     pixels = texture.data.flatten(1)
     if texture.alpha is not None:

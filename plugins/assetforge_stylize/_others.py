@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 import assetforge as af
-from assetforge.material.texture import Texture
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.exact import deviation, mean_channel
 from assetforge.ops.normals import of_slopes, slopes_of
@@ -23,8 +22,14 @@ _FLAT = 1e-6
 
 
 def followed(
-    before: Texture, after: Texture, others: Mapping[str, Texture], relief: float, place: Tensor | None, *, tiles: bool
-) -> dict[str, Texture]:
+    before: af.Texture,
+    after: af.Texture,
+    others: Mapping[str, af.Texture],
+    relief: float,
+    place: Tensor | None,
+    *,
+    tiles: bool,
+) -> dict[str, af.Texture]:
     """Return the height and the normals that follow a change of color.
 
     The rule: where the color became brighter, by one deviation of the change without its large differences, the surface
@@ -95,17 +100,17 @@ def _ahead(pixels: Tensor, axis: int, *, repeat: bool) -> Tensor:
 class Stack:
     """Other maps as channels of 0 to 1, below each other: (C, H, W), and back."""
 
-    def __init__(self, maps: Mapping[str, Texture], specs: Mapping[str, af.MapSpec], size: tuple[int, int]) -> None:
+    def __init__(self, maps: Mapping[str, af.Texture], specs: Mapping[str, af.MapSpec], size: tuple[int, int]) -> None:
         """Choose those that may be averaged. size: of the channels."""
         chosen = [name for name in maps if specs[name].kind != "id" and not specs[name].is_in_plane]
         self.maps = {name: maps[name] for name in chosen}
         self._specs, self._size = specs, size
 
-    def channels(self, maps: Mapping[str, Texture], size: tuple[int, int]) -> list[Tensor]:
+    def channels(self, maps: Mapping[str, af.Texture], size: tuple[int, int]) -> list[Tensor]:
         """Return the channels of maps of the same names."""
         return [self._encoded(name, maps[name], size).clamp(0, 1) for name in self.maps]
 
-    def restored(self, channels: Tensor, place: Tensor | None) -> dict[str, Texture]:
+    def restored(self, channels: Tensor, place: Tensor | None) -> dict[str, af.Texture]:
         """Return the maps as large as they were, changed by what became of their channels (C, H, W).
 
         place: (1, h, w), how much each place is to change, None where all is.
@@ -126,7 +131,7 @@ class Stack:
         """How many channels each map has."""
         return {name: 2 if self._specs[name].kind == "vector" else self._specs[name].channels for name in self.maps}
 
-    def _encoded(self, name: str, texture: Texture, size: tuple[int, int]) -> Tensor:
+    def _encoded(self, name: str, texture: af.Texture, size: tuple[int, int]) -> Tensor:
         spec = self._specs[name]
         data = resample_map(texture, spec, size).data
         if spec.is_color:
@@ -136,7 +141,7 @@ class Stack:
         low, high = _range(self.maps[name].data)
         return (data - low) / (high - low)
 
-    def _decoded(self, name: str, texture: Texture, channels: Tensor) -> Tensor:
+    def _decoded(self, name: str, texture: af.Texture, channels: Tensor) -> Tensor:
         spec = self._specs[name]
         if spec.is_color:
             return restore(hdr_decode(channels.clamp_min(0)), spec, texture.data)

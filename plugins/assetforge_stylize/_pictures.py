@@ -12,8 +12,6 @@ from torch import Tensor
 
 import assetforge as af
 from assetforge.codecs.decode import Reading, decode
-from assetforge.material.map_spec import MAPS
-from assetforge.material.texture import Texture
 from assetforge.ops.alpha import CLEAR, filled
 from assetforge.ops.color import hdr_encode
 from assetforge.ops.resample import resample
@@ -38,9 +36,9 @@ class StylePicture:
     seen: Tensor | None
 
 
-def read_color(path: Path) -> Texture:
+def read_color(path: Path) -> af.Texture:
     """Read a picture as a color map."""
-    return decode(path, MAPS["base_color"], Reading(), str(path)).texture
+    return decode(path, af.MAPS["base_color"], Reading(), str(path)).texture
 
 
 def read_style(
@@ -89,17 +87,17 @@ def _size(own: tuple[int, int], content: tuple[int, int], params: StylizeParams)
     return max(1, round(own[0] * scale)), max(1, round(own[1] * scale))
 
 
-def read_plane(path: Path, texture: Texture, name: str) -> Tensor:
+def read_plane(path: Path, texture: af.Texture, name: str) -> Tensor:
     """Read a picture that says where, black 0 to white 1, as (1, H, W) of a texture; raise StepError if it cannot be.
 
     It may be larger or smaller, but must have the same proportions.
     """
-    plane = decode(path, MAPS["opacity"], Reading(), str(path)).texture.data
+    plane = decode(path, af.MAPS["opacity"], Reading(), str(path)).texture.data
     check_proportions(plane, texture, str(path), name)
     return resample(plane, texture.size).clamp(0, 1)
 
 
-def check_proportions(pixels: Tensor, texture: Texture, where: str, name: str) -> None:
+def check_proportions(pixels: Tensor, texture: af.Texture, where: str, name: str) -> None:
     """Raise StepError where a picture (C, h, w) has other proportions than a texture."""
     height, width = texture.size
     unlike = abs(math.log(pixels.shape[2] * height / (pixels.shape[1] * width)))
@@ -108,7 +106,7 @@ def check_proportions(pixels: Tensor, texture: Texture, where: str, name: str) -
         raise af.StepError(where, what, "give a picture of the same size")
 
 
-def visible_part(texture: Texture, name: str, params: StylizeParams) -> Tensor | None:
+def visible_part(texture: af.Texture, name: str, params: StylizeParams) -> Tensor | None:
     """Return how much each place of a texture counts, (1, H, W), None where all does. Raise StepError if none does."""
     planes = [] if texture.alpha is None else [texture.alpha]
     if params.islands is not None:

@@ -10,7 +10,6 @@ from PIL import Image
 from torch import Tensor
 
 import assetforge as af
-from assetforge.material.texture import Texture
 from assetforge.ops.alpha import CLEAR
 from assetforge.ops.color import srgb_decode, srgb_encode
 from assetforge.ops.color_models import lab_of_linear
@@ -47,7 +46,7 @@ def _palette_of(params: PixelArtParams) -> Tensor:
     return colors
 
 
-def _reduced(name: str, texture: Texture, params: PixelArtParams, palette: Tensor | None) -> Texture:
+def _reduced(name: str, texture: af.Texture, params: PixelArtParams, palette: Tensor | None) -> af.Texture:
     height, width = texture.size
     if height % params.reduce or width % params.reduce:
         what = f"is {width}×{height}, which {params.reduce} does not divide"

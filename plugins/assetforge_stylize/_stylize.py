@@ -12,7 +12,6 @@ from torch import Tensor
 
 import assetforge as af
 from assetforge.codecs.decode import Reading, decode
-from assetforge.material.texture import Texture
 from assetforge.ops.alpha import CLEAR, filled
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.resample import resample
@@ -56,7 +55,7 @@ def stylize_material(material: af.Material, params: StylizeParams, context: af.C
     if params.strength == 0:
         return material
     others = {name: texture for name, texture in material.items() if name not in names}
-    changed: dict[str, Texture] = {}
+    changed: dict[str, af.Texture] = {}
     with one_thread(), torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         for index, name in enumerate(names):
             stacked = others if index == 0 and params.other_maps == "style" else {}
@@ -77,14 +76,14 @@ class _Job:
     """One color map to stylize, and the others that may go with it."""
 
     name: str
-    texture: Texture
-    others: Mapping[str, Texture]
-    stacked: Mapping[str, Texture]
+    texture: af.Texture
+    others: Mapping[str, af.Texture]
+    stacked: Mapping[str, af.Texture]
     """Those of the others that are stylized along with it."""
     params: StylizeParams
     context: af.Context
 
-    def done(self, progress: Progress) -> dict[str, Texture]:
+    def done(self, progress: Progress) -> dict[str, af.Texture]:
         """Return the maps that changed."""
         texture, params = self.texture, self.params
         self._check()
@@ -106,7 +105,7 @@ class _Job:
         others = stack.restored(result[content.shape[0] :], _place(cover, visible))
         return {self.name: texture.with_data(self._merged(light, cover, visible)), **others}
 
-    def followed(self, after: Texture) -> dict[str, Texture]:
+    def followed(self, after: af.Texture) -> dict[str, af.Texture]:
         """Return the other maps that follow what became of this one."""
         visible = visible_part(self.texture, self.name, self.params)
         place = _place(self._cover(self._masks(visible)), visible)

@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 import assetforge as af
-from assetforge.material.texture import Texture
 from assetforge.ops.normals import slopes_of
 from assetforge.ops.resample import resample_map
 
@@ -112,7 +111,9 @@ def _above(standard: Tensor, bins: Sequence[Tensor], weight: Tensor) -> list[Ten
     return found
 
 
-def planes_of(maps: Mapping[str, Texture], specs: Mapping[str, af.MapSpec], size: tuple[int, int]) -> dict[str, Tensor]:
+def planes_of(
+    maps: Mapping[str, af.Texture], specs: Mapping[str, af.MapSpec], size: tuple[int, int]
+) -> dict[str, Tensor]:
     """Return what other maps hold, as planes (H, W) of a size: numbers as they are, of normals how steep they are."""
     planes = {}
     for name, texture in maps.items():

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 import assetforge as af
-from assetforge.material.texture import Wrap
 from assetforge.ops.normals import normalize, of_slopes
 from assetforge_svbrdf._surface import Fitted, mirrored
 
@@ -80,7 +79,7 @@ def integrated(slopes: Tensor, *, repeat: bool, hills: bool = False) -> Tensor:
     return found[None, :height, :width].contiguous()
 
 
-def textures(maps: Mapping[str, Tensor], wrap: Wrap) -> dict[str, af.Texture]:
+def textures(maps: Mapping[str, Tensor], wrap: af.Wrap) -> dict[str, af.Texture]:
     """Return textures of maps by their names."""
     made = {}
     for key, pixels in maps.items():

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 import assetforge as af
-from assetforge.material.camera import fov
 from assetforge.ops.threads import one_thread
 from assetforge_svbrdf import Params
 from assetforge_svbrdf._align import align, refuse
@@ -200,7 +199,7 @@ def _angle(photos: Sequence[af.Texture | None], params: Params) -> tuple[float, 
     if params.fov is not None:
         return params.fov, True
     for photo in photos:
-        seen = None if photo is None else fov(photo.camera)
+        seen = None if photo is None else af.fov(photo.camera)
         if seen is not None and _NARROWEST < seen < _WIDEST:
             return seen, True
     return _USUAL_FOV, False

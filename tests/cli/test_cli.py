@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import Forge, write_texture
 
-from assetforge.cli import COMMANDS
+from assetforge.commands import COMMANDS
 
 
 @pytest.mark.parametrize("name", COMMANDS)
