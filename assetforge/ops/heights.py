@@ -12,23 +12,31 @@ from assetforge.ops.tile import window
 
 _SLOW = 1 / 8
 _LEAST = 1e-9
+_BLIND = 1e-2
+"""How much of the finest waves, of which central differences see next to nothing, is left out, or noise would grow."""
 
 
-def integrated(slopes: Tensor, *, repeat: bool, hills: bool = False) -> Tensor:
+def integrated(slopes: Tensor, *, repeat: bool, hills: bool = False, central: bool = False) -> Tensor:
     """Return the height (1, H, W), in pixels, whose normals have slopes x/z and y/z (2, H, W) nearest.
 
     Frankot and Chellappa, "A Method for Enforcing Integrability in Shape from Shading Algorithms", 1988; what does not
     tile is mirrored at its edges. Slow waves are left out unless hills are wanted: small errors of slopes add up to
-    them, and they would take the range from what repeats.
+    them, and they would take the range from what repeats. `central`: slopes are those of `slopes_of_height`, central
+    differences, and not those of a smooth surface; then fine detail comes back as it was, and what these differences
+    cannot see, at every other pixel, stays out.
     """
     height, width = slopes.shape[1:]
     x, y = slopes
     if not repeat:
         x, y = mirrored(slopes)
-    v = torch.fft.fftfreq(x.shape[0])[:, None] * math.tau
-    u = torch.fft.rfftfreq(x.shape[1]) * math.tau
-    falls = 1j * (u * torch.fft.rfft2(x) - v * torch.fft.rfft2(y))
-    spectrum = falls / (u.square() + v.square()).clamp_min(1e-12)
+    v = torch.fft.fftfreq(x.shape[0], dtype=x.dtype)[:, None] * math.tau
+    u = torch.fft.rfftfreq(x.shape[1], dtype=x.dtype) * math.tau
+    along_u, along_v = (u.sin(), v.sin()) if central else (u, v)
+    falls = 1j * (along_u * torch.fft.rfft2(x) - along_v * torch.fft.rfft2(y))
+    energy = along_u.square() + along_v.square()
+    if central:
+        energy = energy + _BLIND * (u.square() + v.square()).square()
+    spectrum = falls / energy.clamp_min(1e-12)
     if not hills:
         sigma = max(height, width) * _SLOW
         spectrum = spectrum * (1 - torch.exp(-(u.square() + v.square()) * (sigma**2 / 2)))

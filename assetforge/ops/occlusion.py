@@ -18,7 +18,7 @@ from assetforge.ops.tile import window
 
 _LINES = ((1, 0), (2, 1), (1, 1), (1, 2), (0, 1), (-1, 2), (-1, 1), (-2, 1))
 """Lines through a pixel, right and up, that meet other pixels in their middles: nothing is interpolated."""
-_GROWTH = 1.25
+_GROWTH = 1.12
 
 
 def horizon_occlusion(

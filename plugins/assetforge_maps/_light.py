@@ -12,7 +12,7 @@ from torch import Tensor
 import assetforge as af
 from assetforge.material.texture import Texture
 from assetforge.ops.alpha import CLEAR
-from assetforge.ops.blur import blurred
+from assetforge.ops.blur import blurred_widely
 from assetforge.ops.color_models import into_gamut
 from assetforge.ops.exact import mix
 from assetforge.ops.resample import resample_map
@@ -65,12 +65,12 @@ def _light_of(color: Tensor, alpha: Tensor | None, radius: float, *, repeat: boo
     bright = mix(color.new_tensor(_LUMINANCE), color).clamp_min(_DARKEST).double().log().float()
     sigma = radius * max(color.shape[1:])
     if alpha is None:
-        slow = blurred(bright, sigma, repeat=repeat)
+        slow = blurred_widely(bright, sigma, repeat=repeat)
         return (slow - bright.double().mean().float()).double().exp().float()
     weight = torch.where(alpha < CLEAR, 0.0, alpha)
     mean = ((bright * weight).double().sum() / weight.double().sum().clamp_min(CLEAR)).float()
-    off = blurred((bright - mean) * weight, sigma, repeat=repeat)
-    slow = off / blurred(weight, sigma, repeat=repeat).clamp_min(1e-4)
+    off = blurred_widely((bright - mean) * weight, sigma, repeat=repeat)
+    slow = off / blurred_widely(weight, sigma, repeat=repeat).clamp_min(1e-4)
     return torch.where(weight > 0, slow.double().exp().float(), 1.0)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 import assetforge as af
 from assetforge.material.texture import Texture, Wrap
-from assetforge.ops.blur import blurred
+from assetforge.ops.blur import blurred_widely
 from assetforge.ops.heights import divergence, fitted_depth, integrated, slopes_of_height
 from assetforge.ops.normals import of_slopes, slopes_of
 from assetforge.ops.occlusion import horizon_occlusion
@@ -27,9 +27,9 @@ def add_height(material: af.Material, params: HeightParams, context: af.Context)
     """Integrate normals; note the depth of the relief, so that other steps can be told it."""
     texture = material["normal"]
     repeat, longer = continues(texture, params.tileable), max(texture.size)
-    found = integrated(slopes_of(texture.data).double(), repeat=repeat, hills=True).float()
+    found = integrated(slopes_of(texture.data).double(), repeat=repeat, hills=True, central=True).float()
     if params.largest is not None:
-        found = found - blurred(found, params.largest * longer / 2, repeat=repeat)
+        found = found - blurred_widely(found, params.largest * longer / 2, repeat=repeat)
     lowest, highest = (one.item() for one in torch.aminmax(found))
     context.note("depth", round((highest - lowest) / longer, 5))
     if params.depth is None:
@@ -93,7 +93,7 @@ def add_curvature(material: af.Material, params: CurvatureParams) -> af.Material
     if source == "height":
         normal = of_slopes(slopes_of_height(normal, params.depth * longer, repeat=repeat))
     radius = params.radius * longer
-    leaning = blurred(normal[:2], radius / 2, repeat=repeat)
+    leaning = blurred_widely(normal[:2], radius / 2, repeat=repeat)
     data = 0.5 + 0.5 * params.strength * radius * divergence(leaning, repeat=repeat)
     return material.replace(curvature=_like(texture, data.clamp(0, 1), repeat=repeat))
 
