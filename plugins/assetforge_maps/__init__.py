@@ -13,6 +13,9 @@ Side = Annotated[int, Field(ge=1, le=16384)]
 Tileable = Literal["auto"] | bool
 Depth = Annotated[float, Field(gt=0, le=10)]
 
+_WIDE = af.Resources(memory=2 * 2**30)
+"""Of steps that transform a whole map and its mirror images at once."""
+
 
 class ResizeParams(af.Params):
     """What `resize` can be told."""
@@ -112,7 +115,7 @@ class DelightParams(af.Params):
     """Whether the texture continues at its opposite edge. `auto`: as the input says, else measured at its edges."""
 
 
-@af.step("delight", DelightParams, reads="every map", writes="every color map")
+@af.step("delight", DelightParams, reads="every map", writes="every color map", resources=_WIDE)
 def delight(material: af.Material, params: DelightParams, context: af.Context) -> af.Material:
     """Take light and shadow out of a photographed color, and keep its hue."""
     from assetforge_maps._light import delight_material
@@ -132,7 +135,7 @@ class HeightParams(af.Params):
     """Whether the texture continues at its opposite edge. `auto`: as the input says, else measured at its edges."""
 
 
-@af.step("height_from_normal", HeightParams, reads={"normal"}, writes={"height"})
+@af.step("height_from_normal", HeightParams, reads={"normal"}, writes={"height"}, resources=_WIDE)
 def height_from_normal(material: af.Material, params: HeightParams, context: af.Context) -> af.Material:
     """Find the height map whose normals are nearest to those of the normal map, by least squares."""
     from assetforge_maps._relief import add_height

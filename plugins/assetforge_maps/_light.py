@@ -14,7 +14,7 @@ from assetforge.material.texture import Texture
 from assetforge.ops.alpha import CLEAR
 from assetforge.ops.blur import blurred_widely
 from assetforge.ops.color_models import into_gamut
-from assetforge.ops.exact import mix
+from assetforge.ops.exact import mean, mix
 from assetforge.ops.resample import resample_map
 from assetforge.ops.seams import continues
 from assetforge_maps import DelightParams
@@ -24,6 +24,8 @@ _LUMINANCE = ((0.2126, 0.7152, 0.0722),)
 _DARKEST = 0.002
 _LEAST_OCCLUSION = 0.1
 """Less light than this is not divided by: only noise would be left."""
+_SEEN = 1e-6
+"""Least mean alpha that is divided by."""
 _MUCH = 0.02
 """Share of pixels whose color had to change so that it exists, from which on it is flagged."""
 
@@ -66,10 +68,10 @@ def _light_of(color: Tensor, alpha: Tensor | None, radius: float, *, repeat: boo
     sigma = radius * max(color.shape[1:])
     if alpha is None:
         slow = blurred_widely(bright, sigma, repeat=repeat)
-        return (slow - bright.double().mean().float()).double().exp().float()
+        return (slow - mean(bright)).double().exp().float()
     weight = torch.where(alpha < CLEAR, 0.0, alpha)
-    mean = ((bright * weight).double().sum() / weight.double().sum().clamp_min(CLEAR)).float()
-    off = blurred_widely((bright - mean) * weight, sigma, repeat=repeat)
+    level = mean(bright * weight) / max(mean(weight), _SEEN)
+    off = blurred_widely((bright - level) * weight, sigma, repeat=repeat)
     slow = off / blurred_widely(weight, sigma, repeat=repeat).clamp_min(1e-4)
     return torch.where(weight > 0, slow.double().exp().float(), 1.0)
 

@@ -21,13 +21,16 @@ USUAL_DEPTH = 0.05
 _FITS = 0.3
 """Correlation of slopes from which on a normal map tells how deep the height map is."""
 _FLAT = 1e-6
+_STEP = 2**-18
+"""Pixels that heights are rounded to: Fourier transforms differ by much less from processor to processor."""
 
 
 def add_height(material: af.Material, params: HeightParams, context: af.Context) -> af.Material:
     """Integrate normals; note the depth of the relief, so that other steps can be told it."""
     texture = material["normal"]
     repeat, longer = continues(texture, params.tileable), max(texture.size)
-    found = integrated(slopes_of(texture.data).double(), repeat=repeat, hills=True, central=True).float()
+    found = integrated(slopes_of(texture.data).double(), repeat=repeat, hills=True, central=True)
+    found = (found / _STEP).round().mul(_STEP).float()
     if params.largest is not None:
         found = found - blurred_widely(found, params.largest * longer / 2, repeat=repeat)
     lowest, highest = (one.item() for one in torch.aminmax(found))
@@ -59,7 +62,7 @@ def add_occlusion(material: af.Material, params: OcclusionParams, context: af.Co
     """Compute ambient occlusion; raise StepError where there is no height."""
     texture = _named(material, "height", "`ao_from_height` needs it; put `height_from_normal` before, or add the map")
     repeat, longer = continues(texture, params.tileable), max(texture.size)
-    depth = (params.depth or _depth_of(material, repeat, context)) * longer
+    depth = (params.depth or _depth_of(material, context, repeat=repeat)) * longer
     slopes = slopes_of_height(texture.data, depth, repeat=repeat)
     reach = params.radius * longer
     data = horizon_occlusion(texture.data * depth, slopes, reach, repeat=repeat, progress=context.progress)
@@ -68,16 +71,17 @@ def add_occlusion(material: af.Material, params: OcclusionParams, context: af.Co
     return material.replace(ambient_occlusion=_like(texture, data, repeat=repeat))
 
 
-def _depth_of(material: af.Material, repeat: bool, context: af.Context) -> float:
+def _depth_of(material: af.Material, context: af.Context, *, repeat: bool) -> float:
     """Return how deep the relief is as its normals say, or as usual where they say nothing."""
     height = material["height"]
     if "normal" not in material:
         return USUAL_DEPTH
     normal = resample_map(material["normal"], af.MAPS["normal"], height.size).data
-    depth, fit = fitted_depth(height.data, normal, repeat=repeat)
-    context.note("depth", {"depth": round(depth / max(height.size), 5), "slopes correlate": round(fit, 3)})
-    if fit >= _FITS:
-        return depth / max(height.size)
+    fitted, fit = fitted_depth(height.data, normal, repeat=repeat)
+    depth = round(fitted / max(height.size), 6)  # sums of many numbers differ in their last bits by processor
+    context.note("depth", {"depth": depth, "slopes correlate": round(fit, 3)})
+    if fit >= _FITS and depth > 0:
+        return depth
     context.flag(f"height and normal do not fit (slopes correlate by {fit:.2f}): the depth is taken as {USUAL_DEPTH}")
     return USUAL_DEPTH
 
