@@ -79,6 +79,16 @@ def trained(folder: Path) -> Path:
     return file
 
 
+def cropped() -> Material:
+    """A sample that does not tile."""
+    whole = sample("brick", 96)
+    return Material("part", dict(run("crop", whole, size=[75, 70], at=[9, 17])))
+
+
+def detailed() -> Material:
+    return sample("brick").replace(normal_detail=sample("fabric", 64)["normal"])
+
+
 CASES: dict[str, Make] = {
     "upscale": lambda _: run("upscale", sample("brick", 32), scale=2),
     "upscale_lanczos": lambda _: run("upscale", sample("brick", 32), scale=2, method="lanczos"),
@@ -92,6 +102,17 @@ CASES: dict[str, Make] = {
     "match_color": lambda _: run("match_color", sample("brick"), like=str(PAINTING)),
     "pixel_art": lambda _: run("pixel_art", sample("brick"), colors=8, reduce=2),
     "render": lambda _: run("render", sample("brick")),
+    "resize": lambda _: run("resize", sample("brick"), size=[40, 56]),
+    "crop": lambda _: run("crop", sample("brick"), size=[40, 24]),
+    "make_tileable": lambda _: run("make_tileable", cropped(), force=True),
+    "delight": lambda _: run("delight", sample("stone"), radius=0.05),
+    "height_from_normal": lambda _: run("height_from_normal", sample("stone")),
+    "normal_from_height": lambda _: run("normal_from_height", sample("stone")),
+    "ao_from_height": lambda _: run("ao_from_height", sample("stone")),
+    "curvature": lambda _: run("curvature", sample("stone"), radius=0.02),
+    "levels": lambda _: run("levels", sample("brick"), maps={"roughness": {"gamma": 2}, "height": {"invert": True}}),
+    "combine_normals": lambda _: run("combine_normals", detailed()),
+    "convert": lambda _: run("convert", sample("metal"), to="specular"),
     "svbrdf": lambda _: run("svbrdf", photographed(), effort=0.1),
 }
 

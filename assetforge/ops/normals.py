@@ -93,3 +93,24 @@ def _of_a_height(spectra: Tensor, width: int) -> Tensor:
     gradient = torch.stack([along * x, along * y])
     gradient[:, 0, 0] = spectra[:, 0, 0]
     return gradient
+
+
+def reoriented(base: Tensor, detail: Tensor) -> Tensor:
+    """Return detail normals turned so that they stand on those of a base, all (3, H, W), unit.
+
+    Barré-Brisebois and Hill, "Blending in Detail", 2012. With a flat one on either side, it is the other.
+    """
+    up = base.double() + base.new_tensor([0.0, 0.0, 1.0]).view(3, 1, 1).double()
+    turned = detail.double() * detail.new_tensor([-1.0, -1.0, 1.0]).view(3, 1, 1).double()
+    along = up[:1] * turned[:1] + up[1:2] * turned[1:2] + up[2:] * turned[2:]
+    return normalize((up * along / up[2:].clamp_min(SHORTEST) - turned).float())
+
+
+def whiteout(base: Tensor, detail: Tensor) -> Tensor:
+    """Add the x and y of two fields of normals and multiply z: steeper than `reoriented` where both are steep."""
+    return normalize(torch.cat([base[:2] + detail[:2], base[2:] * detail[2:]]))
+
+
+def udn(base: Tensor, detail: Tensor) -> Tensor:
+    """Add the x and y of detail to a base and keep its z, as the Unreal Developer Network does: cheap, and flatter."""
+    return normalize(torch.cat([base[:2] + detail[:2], base[2:]]))

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from assetforge.ops.blur import blurred
 from assetforge.ops.principal import principal_components
 from assetforge_svbrdf._network import Unet, contrasts
-from assetforge_svbrdf._photos import blurred
 
 RADIUS = 3
 SCALES: tuple[tuple[int, int], ...] = ((1, 24), (2, 20), (4, 16), (8, 12))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 import assetforge as af
+from assetforge.ops.heights import integrated
 from assetforge.ops.normals import normalize, of_slopes
-from assetforge_svbrdf._surface import Fitted, mirrored
+from assetforge_svbrdf._surface import Fitted
 
 _COLORS = ("diffuse_albedo", "specular_albedo", "base_color")
 _LEAST_STRETCH = 0.02
-_SLOW = 1 / 8
 
 
 def maps_of(fitted: Fitted, *, metal: bool) -> dict[str, Tensor]:
@@ -55,28 +54,6 @@ def with_height(maps: Mapping[str, Tensor], *, repeat: bool) -> tuple[dict[str, 
     lowest, highest = torch.aminmax(height)
     scale = (highest - lowest).clamp_min(1e-6)
     return {**maps, "height": (height - lowest) / scale}, scale.item()
-
-
-def integrated(slopes: Tensor, *, repeat: bool, hills: bool = False) -> Tensor:
-    """Return the height (1, H, W), in pixels, whose normals have slopes x/z and y/z (2, H, W) nearest.
-
-    Frankot and Chellappa, "A Method for Enforcing Integrability in Shape from Shading Algorithms", 1988; what does not
-    tile is mirrored at its edges. Slow waves are left out unless hills are wanted: small errors of slopes add up to
-    them, and they would take the range from what repeats.
-    """
-    height, width = slopes.shape[1:]
-    x, y = slopes
-    if not repeat:
-        x, y = mirrored(slopes)
-    v = torch.fft.fftfreq(x.shape[0])[:, None] * math.tau
-    u = torch.fft.rfftfreq(x.shape[1]) * math.tau
-    falls = 1j * (u * torch.fft.rfft2(x) - v * torch.fft.rfft2(y))
-    spectrum = falls / (u.square() + v.square()).clamp_min(1e-12)
-    if not hills:
-        sigma = max(height, width) * _SLOW
-        spectrum = spectrum * (1 - torch.exp(-(u.square() + v.square()) * (sigma**2 / 2)))
-    found: Tensor = torch.fft.irfft2(spectrum, s=x.shape)
-    return found[None, :height, :width].contiguous()
 
 
 def textures(maps: Mapping[str, Tensor], wrap: af.Wrap) -> dict[str, af.Texture]:

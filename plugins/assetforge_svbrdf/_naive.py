@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from assetforge.ops.blur import blurred
 from assetforge.ops.color import srgb_encode
 from assetforge_svbrdf._light import F0
-from assetforge_svbrdf._photos import blurred
 from assetforge_svbrdf._surface import Fitted
 
 _STRENGTH = 6.0

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import cv2
 import torch
 from torch import Tensor
 
 import assetforge as af
 from assetforge.ops import homography as plane
+from assetforge.ops.blur import blurred
 from assetforge.ops.render import positions
 
 CLIPPED = 0.97
@@ -143,12 +143,6 @@ def flattened(guide: Tensor) -> Tensor:
     slow = blurred(guide.clamp_min(0.01).log(), max(guide.shape[1:]) / _SLOW).exp()
     even = guide.clamp_min(1e-3) / slow
     return even * (guide.mean((1, 2), keepdim=True) / even.mean((1, 2), keepdim=True))
-
-
-def blurred(pixels: Tensor, sigma: float) -> Tensor:
-    """Blur (C, H, W) by a Gaussian; what is beyond an edge is mirrored."""
-    planes = [cv2.GaussianBlur(plane.numpy(), (0, 0), sigma, borderType=cv2.BORDER_REFLECT) for plane in pixels]
-    return torch.stack([torch.from_numpy(plane) for plane in planes])
 
 
 def _luminance(photo: Tensor) -> Tensor:

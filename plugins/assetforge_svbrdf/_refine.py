@@ -16,10 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from assetforge.ops.blur import blurred
+from assetforge.ops.heights import mirrored
 from assetforge.ops.normals import gradients
 from assetforge_svbrdf._light import Texels, radiance, tone
-from assetforge_svbrdf._photos import Photos, blurred
-from assetforge_svbrdf._surface import Fitted, mirrored
+from assetforge_svbrdf._photos import Photos
+from assetforge_svbrdf._surface import Fitted
 
 _SLOPE_ERROR = 0.12
 """Deviation of the slopes from what the function says."""

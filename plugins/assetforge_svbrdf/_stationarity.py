@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from assetforge_svbrdf._photos import Photos, blurred
+from assetforge.ops.blur import blurred
+from assetforge_svbrdf._photos import Photos
 
 _TILES = 4
 """Tiles along the shorter side."""

@@ -134,14 +134,6 @@ class Fitted:
         return Texels(self.diffuse.flatten(1), self.f0.flatten(1), self.slopes.flatten(1), alpha, stretch, self.retro)
 
 
-def mirrored(slopes: Tensor) -> Tensor:
-    """Return the slopes (2, 2H, 2W) of a relief that is mirrored at its right and lower edge, so that it tiles."""
-    x, y = slopes
-    x = torch.cat([torch.cat([x, -x.flip(1)], 1), torch.cat([x.flip(0), -x.flip((0, 1))], 1)])
-    y = torch.cat([torch.cat([y, y.flip(1)], 1), -torch.cat([y.flip(0), y.flip((0, 1))], 1)])
-    return torch.stack([x, y])
-
-
 def everywhere(
     unknowns: Unknowns, kind: Kind, descriptors: Tensor, log_guide: Tensor, size: tuple[int, int], part: int = 1 << 16
 ) -> Fitted:

@@ -1,9 +1,4 @@
-"""One cut for all maps, so that they tile together: image quilting of a material with itself.
-
-Efros and Freeman, "Image Quilting for Texture Synthesis and Transfer", 2001: where the ends overlap, the path along
-which they differ least parts them. The shift between the ends is that at which they are most alike, so that bricks meet
-bricks.
-"""
+"""One cut for all maps of a capture, so that they tile together."""
 
 from __future__ import annotations
 
@@ -13,92 +8,16 @@ import torch
 from torch import Tensor
 
 from assetforge.ops.normals import in_plane, normalize
-from assetforge_svbrdf._photos import blurred
-
-_OVERLAP = 0.16
-"""Part of the side in which the cut may lie."""
-_LEAST = 0.5
-_FEATHER = 1.5
-_TELLING = ("base_color", "normal", "roughness")
+from assetforge.ops.quilt import quilted
 
 
 def made_tileable(maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return smaller maps (C, h, w) that continue at their opposite edges, all cut along the same paths."""
-    tiled = _joined(dict(maps), closed=False)
-    turned = _joined({name: pixels.transpose(1, 2) for name, pixels in tiled.items()}, closed=True)
-    result = {name: pixels.transpose(1, 2).contiguous() for name, pixels in turned.items()}
+    result = quilted(maps, _features)
     upright, flat = normalize(result["normal"]), in_plane(result["anisotropy_direction"])
     return {**result, "normal": upright, "anisotropy_direction": flat}
-
-
-def _joined(maps: dict[str, Tensor], *, closed: bool) -> dict[str, Tensor]:
-    """Join the left end to the right one; `closed`: rows continue from the last to the first, and so must the cut."""
-    telling = _features(maps)
-    width = telling.shape[2]
-    overlap = max(4, round(width * _OVERLAP))
-    period = _period(telling, overlap)
-    cost = (telling[:, :, :overlap] - telling[:, :, period : period + overlap]).square().sum(0)
-    path = _path(cost, closed=closed)
-    columns = torch.arange(overlap)
-    right = (columns < path[:, None]).float()[None]
-    right = _softened(right, closed=closed)
-    result = {}
-    for name, pixels in maps.items():
-        ends = torch.lerp(pixels[:, :, :overlap], pixels[:, :, period : period + overlap], right)
-        result[name] = torch.cat([ends, pixels[:, :, overlap:period]], 2)
-    return result
 
 
 def _features(maps: Mapping[str, Tensor]) -> Tensor:
     parts = [maps["base_color"].clamp_min(0.01).log(), maps["normal"][:2], maps["roughness"]]
     return torch.cat([part / part.std().clamp_min(0.02) for part in parts])
-
-
-def _period(telling: Tensor, overlap: int) -> int:
-    """Return the shift, at least half the width, at which the ends are most alike."""
-    width = telling.shape[2]
-    soft = blurred(telling, 1.5)
-    first = soft[:, :, :overlap]
-    shifts = range(int(width * _LEAST), width - overlap + 1)
-    unlike = [(first - soft[:, :, shift : shift + overlap]).square().mean().item() for shift in shifts]
-    return min(zip(unlike, shifts, strict=True), key=lambda pair: pair[0] * (1.3 - 0.3 * pair[1] / width))[1]
-
-
-def _path(cost: Tensor, *, closed: bool) -> Tensor:
-    """Return the column of the cheapest path from the first row to the last, (H,)."""
-    rows = cost.shape[0]
-    if closed:
-        twice = _cheapest(torch.cat([cost, cost]))
-        start = int(twice[rows])
-        fixed = torch.full_like(cost[:1], torch.inf)
-        fixed[0, start] = 0
-        cost = torch.cat([cost[:1] + fixed, cost[1:], fixed])
-    return _cheapest(cost)[:rows]
-
-
-def _cheapest(cost: Tensor) -> Tensor:
-    total = [cost[0]]
-    for row in cost[1:]:
-        total.append(row + _best_near(total[-1])[0])
-    column = int(total[-1].argmin())
-    path = [column]
-    for before in reversed(total[:-1]):
-        column = int(_best_near(before)[1][column])
-        path.append(column)
-    return torch.tensor(path[::-1])
-
-
-def _best_near(row: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the least of each value and its two neighbors, and where it is."""
-    wide = torch.nn.functional.pad(row, (1, 1), value=torch.inf)
-    least, which = torch.stack([wide[:-2], wide[1:-1], wide[2:]]).min(0)
-    return least, torch.arange(len(row)) + which - 1
-
-
-def _softened(share: Tensor, *, closed: bool) -> Tensor:
-    """Blur the border between the ends; the outermost columns stay what they are, as they continue what is there."""
-    rows = share.shape[1]
-    soft = blurred(share.repeat(1, 3, 1) if closed else share, _FEATHER)
-    soft = soft[:, rows : 2 * rows] if closed else soft
-    soft[:, :, 0], soft[:, :, -1] = 1, 0
-    return soft

@@ -8,7 +8,7 @@ import pytest
 import torch
 from assetforge_svbrdf._descriptors import describe
 from assetforge_svbrdf._light import Texels, misfit, radiance
-from assetforge_svbrdf._maps import integrated, maps_of
+from assetforge_svbrdf._maps import maps_of
 from assetforge_svbrdf._photos import flattened, prepared
 from assetforge_svbrdf._refine import _slopes, _slopes_transposed, relief_correction, relief_part
 from assetforge_svbrdf._stationarity import examine
@@ -18,6 +18,7 @@ from svbrdf.measures import tilted
 from svbrdf.synthetic import Shot, Truth, _where, photograph, sample
 
 from assetforge.ops.brdf import Surface, reflectance, unit
+from assetforge.ops.heights import integrated
 from assetforge.ops.render import PointLight, positions, render
 from assetforge.ops.seams import seam_score
 

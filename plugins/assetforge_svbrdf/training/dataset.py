@@ -18,8 +18,8 @@ from PIL import Image
 from torch import Tensor
 
 from assetforge.ops.color import srgb_decode
+from assetforge.ops.heights import integrated
 from assetforge_svbrdf._light import F0, Texels, radiance
-from assetforge_svbrdf._maps import integrated
 
 HELD_OUT = frozenset({
     "Facade005", "Ground037", "Ground054", "MetalPlates006", "Rock020", "Rock058", "Stone_Path_007",

@@ -1,0 +1,66 @@
+"""The step `convert`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+
+import assetforge as af
+from assetforge.material.texture import Texture
+from assetforge.ops.resample import resample_map
+from assetforge.ops.workflow import to_metalness, to_specular
+from assetforge_maps import ConvertParams
+
+Maps = Mapping[str, Texture]
+
+
+def convert_material(material: af.Material, params: ConvertParams) -> af.Material:
+    """Convert maps; raise StepError where one that is needed is not there."""
+    needed, make = _CONVERSIONS[params.to]
+    missing = [name for name in needed if name not in material]
+    if missing:
+        what = f"has no map {' and no '.join(missing)} ({', '.join(material)}), of which {params.to} would be made"
+        raise af.StepError(material.name, what, "add it to `inputs`, or convert to something else")
+    return material.replace(**make(_sized(material, (*needed, *_OPTIONAL))))
+
+
+_OPTIONAL = ("specular_color",)
+
+
+def _sized(material: af.Material, names: tuple[str, ...]) -> dict[str, Texture]:
+    """Return the maps that are there, all as large as the first."""
+    there = [name for name in names if name in material]
+    size = material[there[0]].size
+    return {name: resample_map(material[name], af.MAPS[name], size) for name in there}
+
+
+def _to_roughness(maps: Maps) -> dict[str, Texture]:
+    return {"roughness": maps["glossiness"].with_data(1 - maps["glossiness"].data)}
+
+
+def _to_glossiness(maps: Maps) -> dict[str, Texture]:
+    return {"glossiness": maps["roughness"].with_data(1 - maps["roughness"].data)}
+
+
+def _to_metalness(maps: Maps) -> dict[str, Texture]:
+    diffuse = maps["diffuse_albedo"]
+    base, metalness = to_metalness(diffuse.data, maps["specular_albedo"].data)
+    numbers = replace(diffuse, data=metalness, alpha=None, color_space=af.ColorSpace.NONE)
+    return {"base_color": diffuse.with_data(base), "metalness": numbers}
+
+
+def _to_specular(maps: Maps) -> dict[str, Texture]:
+    base = maps["base_color"]
+    tint = maps["specular_color"].data if "specular_color" in maps else torch.ones(1)
+    diffuse, specular = to_specular(base.data, maps["metalness"].data, tint)
+    return {"diffuse_albedo": base.with_data(diffuse), "specular_albedo": replace(base, data=specular, alpha=None)}
+
+
+_CONVERSIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Maps], dict[str, Texture]]]] = {
+    "roughness": (("glossiness",), _to_roughness),
+    "glossiness": (("roughness",), _to_glossiness),
+    "metalness": (("diffuse_albedo", "specular_albedo"), _to_metalness),
+    "specular": (("base_color", "metalness"), _to_specular),
+}

@@ -1,0 +1,67 @@
+"""The steps in pipelines: those of the documentation, and one that runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from assetforge.execute.manner import Manner
+from conftest import ROOT
+
+from assetforge.build import Build
+from assetforge.pipeline.load import load
+from assetforge.plugins import load as load_plugins
+from assetforge.samples import write_sample
+
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "maps.md").read_text(encoding="utf-8"), re.DOTALL)
+OWN = {
+    "resize", "crop", "make_tileable", "delight", "height_from_normal", "normal_from_height", "ao_from_height",
+    "curvature", "levels", "combine_normals", "convert",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_the_pipelines_of_the_documentation_are_right(text: str, tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text(text)
+    assert load(tmp_path / "pipeline.yaml", load_plugins()).variants
+
+
+def test_every_step_has_an_example() -> None:
+    assert {name for text in EXAMPLES for name in re.findall(r"use: (\w+)", text)} >= OWN
+
+
+STEPS = """\
+version: 1
+sources: brick
+inputs: {base_color: "{name}_base_color.png", normal: "{name}_normal.png", roughness: "{name}_roughness.png"}
+steps:
+  - {use: crop, with: {size: [56, 48]}}
+  - {use: make_tileable, with: {force: true}}
+  - {use: resize, with: {size: [64, 64]}}
+  - {use: delight}
+  - {use: height_from_normal}
+  - {use: ao_from_height}
+  - {use: normal_from_height, with: {depth: 0.1}}
+  - {use: curvature}
+  - {use: convert, with: {to: glossiness}}
+  - {use: levels, with: {maps: {glossiness: {invert: true}}}}
+outputs: {dir: build, format: {default: png, height: png16}}
+"""
+
+
+def test_they_work_one_after_the_other(tmp_path: Path) -> None:
+    write_sample("brick", tmp_path, 96)
+    (tmp_path / "pipeline.yaml").write_text(STEPS)
+    with Build(tmp_path / "pipeline.yaml") as build:
+        [job] = build.run(build.plan(), manner=Manner("cpu", workers=0)).jobs
+    assert job.state == "done", job.error
+    maps = {path.stem.removeprefix("brick_"): cv2.imread(str(path), -1) for path in (tmp_path / "build").iterdir()}
+    assert maps.keys() == {
+        "base_color", "normal", "roughness", "height", "ambient_occlusion", "curvature", "glossiness"
+    }  # fmt: skip
+    assert all(pixels.shape[:2] == (64, 64) for pixels in maps.values())
+    assert maps["height"].dtype == np.uint16
+    assert np.array_equal(maps["glossiness"], maps["roughness"])
