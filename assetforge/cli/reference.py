@@ -13,6 +13,7 @@ from assetforge.cli import COMMANDS
 from assetforge.cli.parameters import parameter_rows
 from assetforge.codecs.formats import FORMATS
 from assetforge.pipeline.document import (
+    AutoSection,
     InputSection,
     OnDoneSection,
     OutputsSection,
@@ -47,6 +48,7 @@ def _commands() -> Iterator[str]:
 def _pipeline() -> Iterator[str]:
     sections: dict[str, type[BaseModel]] = {
         "The pipeline file": PipelineSection,
+        "`inputs.auto`, where more than a pattern is needed": AutoSection,
         "`inputs.MAP`, where more than a pattern is needed": InputSection,
         "`steps[]`": StepSection,
         "`steps[].resources`": ResourcesSection,
