@@ -1,14 +1,14 @@
 """Measure where the green of a normal map points: up, as OpenGL has it, or down, as DirectX has it.
 
-A surface z = h(x, y), y up, has the normal (−h_x, −h_y, 1) over its length, so that the slopes p = −red / blue = h_x and
-q = −green / blue = ±h_y are known, and only the sign is not. Rows of pictures go down: d/dy = −d/drow.
+A surface z = h(x, y), y up, has the normal (−h_x, −h_y, 1) over its length. So the slopes p = −red / blue = h_x and
+q = −green / blue = ±h_y are known, and only that sign is not. Rows of pictures go down: d/dy = −d/drow.
 
-By the map alone: slopes of a surface have no curl, h_xy = h_yx. So dp/drow = −dq/dx where green points up, and +dq/dx where
-it points down: their correlation tells. Turning the surface inside out flips p and q together, and changes nothing:
-curl never tells whether red is right, or whether what is high should be low. Where h_xy = 0, as in grooves along the
-sides of the picture, both sides are 0, and it cannot tell.
+By the map alone: slopes of a surface have no curl, as h_xy = h_yx. So dp/drow = −dq/dx where green points up, and
+dp/drow = +dq/dx where it points down: their correlation tells. Turning the surface inside out flips p and q and
+changes nothing: curl tells where green points if red is right, and never whether red is. Where h_xy = 0, as in grooves
+along the sides of the picture, both derivatives are 0, and it cannot tell.
 
-By the height map: red goes with −dh/dx. Green goes with +dh/drow where it points up. A height map that holds depth flips
+By the height map: red goes with −dh/dx, and green with +dh/drow where it points up. A height map that holds depth flips
 both, so that the sign of one relative to the other tells.
 """
 
@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+Plane = NDArray[Any]
 Direction = Literal["up", "down"]
 
 _LEAST_CURL = 0.06
@@ -100,8 +100,8 @@ def _evidence(first: Plane, second: Plane) -> Evidence:
     first, second = first - first.mean(), second - second.mean()
     product = first * second
     scale = float(np.sqrt(np.mean(first**2) * np.mean(second**2)))
-    rows = (band for band in np.array_split(product, _BLOCKS, axis=0))
-    blocks = np.array([block.mean() for band in rows for block in np.array_split(band, _BLOCKS, axis=1)])
+    bands = np.array_split(product, _BLOCKS, axis=0)
+    blocks = np.array([block.mean() for band in bands for block in np.array_split(band, _BLOCKS, axis=1)])
     error = float(blocks.std(ddof=1)) / _BLOCKS
     mean = float(product.mean())
     if not scale or not error:
@@ -111,7 +111,7 @@ def _evidence(first: Plane, second: Plane) -> Evidence:
 
 def _smooth(plane: Plane) -> Plane:
     """Return a picture, two pixels smaller, without the noise of single codes and pixels."""
-    rows: Any = plane[:-2] + 2 * plane[1:-1] + plane[2:]
+    rows = plane[:-2] + 2 * plane[1:-1] + plane[2:]
     smooth: Plane = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 16
     return smooth
 
