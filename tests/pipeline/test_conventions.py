@@ -16,7 +16,7 @@ from assetforge.errors import PipelineError
 from assetforge.material.map_spec import MAPS
 from assetforge.pipeline.load import load
 from assetforge.pipeline.recognize import extended, known_conventions
-from assetforge.plan.assets import Asset, find_assets
+from assetforge.plan.assets import Asset, Catalog, find_assets
 from assetforge.plugins import Registry
 
 KINDS = [pytest.param(name, id=name) for name in PLAIN]
@@ -256,3 +256,29 @@ def test_invert_reads_smoothness_as_roughness_and_is_refused_elsewhere(tmp_path:
     file.write_text("version: 1\ninputs: {base_color: {files: '{name}_s.png', invert: true}}\n")
     with pytest.raises(PipelineError, match="base_color is no data map"):
         load(file, registry)
+
+
+def test_a_catalog_follows_files_that_come_and_go(tmp_path: Path, registry: Registry) -> None:
+    """As `watch` does: a better file takes the place of another, and gives it back."""
+    (tmp_path / "pipeline.yaml").write_text("version: 1\ninputs: {auto: 't/**'}\n")
+    catalog = Catalog(load(tmp_path / "pipeline.yaml", registry))
+    assert list(catalog.add("t/rock_arm_1k.png")) == ["rock"] * 3
+    assert list(catalog.add("t/rock_rough_1k.png")) == list(catalog.of("t/rock_rough_4k.png")) == ["rock"]
+    assert list(catalog.add("t/notes.png")) == list(catalog.add("elsewhere/rock_d.png")) == []
+    (rock,) = catalog.assets()
+    assert rock.sources["roughness"] == "t/rock_rough_1k.png"
+    assert rock.readings["metalness"].channel == "b"
+    catalog.remove("t/rock_rough_1k.png")
+    (rock,) = catalog.assets()
+    assert rock.sources["roughness"] == "t/rock_arm_1k.png"
+    assert rock.readings["roughness"].channel == "g"
+    catalog.remove("t/rock_arm_1k.png")
+    assert len(catalog) == 0
+
+
+def test_names_that_differ_in_case_are_one_where_the_pipeline_says_so(tmp_path: Path, registry: Registry) -> None:
+    write_set(tmp_path / "textures", "poly_haven", "rock", procedural(1, 8))
+    (tmp_path / "textures" / "rock_disp_1k.png").rename(tmp_path / "textures" / "ROCK_Disp_1K.png")
+    assert len(assets_of(tmp_path, registry)) == 2
+    (rock,) = assets_of(tmp_path, registry, "'textures/**'\nignore_case: true")
+    assert set(rock.sources) == ALL
