@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -13,12 +12,14 @@ import click
 
 from assetforge.cli.options import check_writable
 from assetforge.cli.output import reserved_stdout, say, write_json
-from assetforge.errors import UsageError, count_of, printable_name
+from assetforge.errors import UsageError, count_of, is_text, printable_name
 from assetforge.report import FAILED, OK
 
 if TYPE_CHECKING:
     from assetforge.plan.inspection import Found, Inspection
 
+_NEVER = 2**31
+"""Characters after which a name is broken into lines."""
 _DIRECTIONS = {"up": "up (OpenGL)", "down": "down (DirectX)", None: "unknown"}
 
 
@@ -86,9 +87,15 @@ def pipeline_text(file: Path, folder: Path, found: Inspection) -> str:
     """Return a pipeline that reads a folder, with what was measured written out, and what could not be as comments."""
     from assetforge.plan.inspection import unmeasured
 
-    sources = Path(os.path.relpath(folder, file.absolute().parent)).as_posix()
-    lines = ["version: 1", f"sources: {_quoted(sources)}", "inputs:", "  auto:", '    files: "**"']
-    known, open_ones = found.greens, list(unmeasured(found))
+    lines = [
+        "version: 1",
+        f"sources: {_quoted(_relative(folder, file.absolute().parent))}",
+        "inputs:",
+        "  auto:",
+        '    files: "**"',
+    ]
+    known = {name: green for name, green in found.greens.items() if is_text(name)}
+    open_ones = list(filter(is_text, unmeasured(found)))
     if known or open_ones:
         lines.append("    green:" if known else "    # green:")
         lines += [f"      {_quoted(glob.escape(name))}: {green}   # measured" for name, green in known.items()]
@@ -97,5 +104,14 @@ def pipeline_text(file: Path, folder: Path, found: Inspection) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _relative(folder: Path, start: Path) -> str:
+    try:
+        return Path(os.path.relpath(folder, start)).as_posix()
+    except ValueError:  # another drive
+        return folder.absolute().as_posix()
+
+
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=True)
+    import yaml
+
+    return yaml.safe_dump(text, default_style='"', allow_unicode=True, width=_NEVER).strip()

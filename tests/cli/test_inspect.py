@@ -111,3 +111,14 @@ def test_every_shared_set_is_recognized_in_every_convention(convention: str, dat
     for one in found.materials:
         assert one.normal is not None
         assert one.normal.green in (wanted, None if convention not in TOLD else wanted), one.name
+
+
+def test_a_pipeline_is_written_for_names_of_all_kinds(tmp_path: Path, forge: Forge) -> None:
+    names = ["größe", "it's", "a # b", "x: [y]", "*star", "wet😀"]
+    for name in names:
+        write_set(tmp_path / "tex: 1", "quixel", name, procedural(1))
+    done = forge("inspect", "tex: 1", "--write", "pipeline.yaml")
+    assert done.returncode == 0, done.stdout
+    jobs = json.loads(forge("plan", "pipeline.yaml", "--json").stdout)["jobs"]
+    assert sorted(job["asset"] for job in jobs) == sorted(names)
+    assert {job["state"] for job in jobs} == {"out of date"}
