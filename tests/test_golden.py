@@ -60,6 +60,11 @@ def photographed() -> Material:
     return Material("shot", {"flash": flash, "guide": guide})
 
 
+def of_specular_workflow() -> Material:
+    brick, stone = sample("brick"), sample("stone")
+    return Material("brick", {"base_color": brick["base_color"], "specular_color": stone["base_color"]})
+
+
 def with_coordinates() -> Material:
     made = run("multiply", sample("stone", 40), save_map=True, candidates=1)
     return sample("stone", 40).replace(coordinates=made["coordinates"])
@@ -92,6 +97,7 @@ CASES: dict[str, Make] = {
     "match_color": lambda _: run("match_color", sample("brick"), like=str(PAINTING)),
     "pixel_art": lambda _: run("pixel_art", sample("brick"), colors=8, reduce=2),
     "render": lambda _: run("render", sample("brick")),
+    "specular_to_metalness": lambda _: run("specular_to_metalness", of_specular_workflow()),
     "svbrdf": lambda _: run("svbrdf", photographed(), effort=0.1),
 }
 
