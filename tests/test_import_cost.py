@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from naming import procedural, write_set
 
 HEAVY_INSIDE = """\
 from __future__ import annotations
@@ -75,3 +76,14 @@ def test_asking_does_not_import_torch(arguments: list[str], tmp_path: Path, envi
     modules = modules_after(environment, tmp_path, *arguments)
     assert "torch" not in modules
     assert "numpy" not in modules
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_files_that_say_what_they_are_cost_no_imports(command: str, tmp_path: Path) -> None:
+    """Measuring where green points is left to `assetforge inspect`, which needs no torch either."""
+    write_set(tmp_path / "textures", "unreal", "rock", procedural(1))
+    (tmp_path / "pipeline.yaml").write_text("version: 1\ninputs: {auto: 'textures/**'}\n")
+    environment = dict(os.environ)
+    modules_after(environment, tmp_path, "run", "pipeline.yaml")
+    assert not {"torch", "numpy"} & modules_after(environment, tmp_path, command, "pipeline.yaml")
+    assert "torch" not in modules_after(environment, tmp_path, "inspect", "textures")

@@ -16,6 +16,7 @@ from assetforge.cli.parameters import parameter_rows
 from assetforge.codecs.formats import FORMATS
 from assetforge.commands import COMMANDS
 from assetforge.pipeline.document import (
+    AutoSection,
     InputSection,
     LimitsSection,
     OnDoneSection,
@@ -101,6 +102,7 @@ def _exit_codes() -> Iterator[str]:
 def _pipeline() -> Iterator[str]:
     sections: dict[str, type[BaseModel]] = {
         "Top level": PipelineSection,
+        "`inputs.auto`, where more than a pattern is needed": AutoSection,
         "`inputs.MAP`, where more than a pattern is needed": InputSection,
         "`steps[]`": StepSection,
         "`steps[].resources`": ResourcesSection,

@@ -29,7 +29,7 @@ def passes_as_is(content: bytes, spec: MapSpec, reading: Reading, output_format:
     """
     if output_format.container != "jpg" or output_format.quality is not None:
         return False
-    if reading.channel not in (None, "rgb") or (spec.kind == "vector" and reading.green != green):
+    if reading.invert or reading.channel not in (None, "rgb") or (spec.kind == "vector" and reading.green != green):
         return False
     try:
         return kind_of(content, "") == "JPEG" and _is_plain(content, spec)

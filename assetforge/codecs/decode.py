@@ -138,10 +138,17 @@ def _data(pixels: Pixels, raster: Raster, spec: MapSpec, reading: Reading) -> tu
         return to_linear(pixels, meaning, spec.channels), meaning.flags
     if spec.kind == "id":
         return _codes(pixels, raster, spec), ()
-    numbers = _numbers(pixels)
+    numbers = _numbers(_inverted(pixels) if reading.invert else pixels)
     if spec.kind == "vector":
         _straighten(numbers, raster, reading)
     return numbers, ()
+
+
+def _inverted(pixels: Pixels) -> Pixels:
+    """Return 1 − x, of integers by their codes, so that writing it gives exactly the opposite ones."""
+    top = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+    inverted: Pixels = top - pixels
+    return inverted
 
 
 def _codes(pixels: Pixels, raster: Raster, spec: MapSpec) -> Tensor:

@@ -26,6 +26,8 @@ class Reading:
     wrap: Wrap = "unknown"
     profile: ProfileUse = "embedded"
     """`srgb` takes color as sRGB, and floats as linear light of sRGB's primaries, whatever the file says of itself."""
+    invert: bool = False
+    """Data maps: numbers are taken as 1 − x, as roughness is of a file of smoothness."""
 
 
 PLAIN = Reading()

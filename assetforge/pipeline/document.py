@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema, model_validator
 from pydantic_core import CoreSchema
@@ -48,6 +48,8 @@ class InputSection(_Section):
     """Whether the texture tiles; steps measure what is `unknown`."""
     profile: ProfileUse = "embedded"
     """`srgb` takes color as sRGB, whatever profile the file has: where that is broken or wrong. It is flagged."""
+    invert: bool = False
+    """Data maps: take 1 − x for x, as for `roughness` of a file of smoothness or glossiness."""
 
     @model_validator(mode="before")
     @classmethod
@@ -57,6 +59,48 @@ class InputSection(_Section):
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"anyOf": [{"type": "string", "description": "Pattern of files."}, handler(core)]}
+
+
+class AutoSection(_Section):
+    """Files whose names say which maps of which materials they are."""
+
+    files: str
+    """Pattern, such as `textures/**`: `*` is any text, `**` any folders and files."""
+    words: dict[str, list[str]] = Field(default_factory=dict)
+    """More words of a map, such as `base_color: [tint]`, or other meanings of known ones. A word may stand for a map,
+    for `1 - MAP`, for `normal up`, `normal down` or `unused`."""
+    packed: dict[str, dict[Literal["r", "g", "b", "a", "rgb"], str]] = Field(default_factory=dict)
+    """More words of packed files, such as `rmh: {r: roughness, g: metalness, b: height}`."""
+    green: Green | dict[str, Green] | None = None
+    """Normal maps whose names do not say it: `up` is OpenGL, `down` is DirectX. Or by material, such as
+    `{"walls/*": down}`, whatever names say; the first that fits counts. `assetforge inspect` measures it."""
+    wrap: Literal["repeat", "clamp", "unknown"] = "unknown"
+    """Whether the textures tile; steps measure what is `unknown`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"files": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "description": "Pattern of files."}, handler(core)]}
+
+
+class InputsSection(_Section):
+    """A pattern for each map; or one for all of them, as the names of files say what they are."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+    __pydantic_extra__: dict[str, InputSection] = Field(init=False)
+
+    auto: AutoSection | None = None
+    """Files whose names say which maps of which materials they are."""
+
+    @model_validator(mode="after")
+    def _any(self) -> Self:
+        if self.auto is None and not self.model_extra:
+            raise ValueError('is empty; write a pattern for each map, or `auto: "**"`')
+        return self
 
 
 class ResourcesSection(_Section):
@@ -148,8 +192,9 @@ class PipelineSection(_Section):
     """What the pipeline is called in reports; by default the name of its file."""
     sources: Path = Path()
     """Folder that the input patterns start from, beside the pipeline."""
-    inputs: dict[str, InputSection] = Field(min_length=1)
-    """A pattern for each map. Files that share all placeholders are one asset."""
+    inputs: InputsSection
+    """A pattern for each map; files that share all placeholders are one asset. Or `auto: "textures/**"`: names of files
+    say which maps of which materials they are."""
     ignore_case: bool = False
     """Whether patterns match files whatever the case of their names, and names that differ in case only are one."""
     steps: list[StepSection] = Field(default_factory=list)

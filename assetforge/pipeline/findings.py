@@ -13,6 +13,9 @@ from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.marked_yaml import Document
 from assetforge.plugins import Registry
 
+AUTO = "auto"
+"""Stands in `inputs` in place of all maps."""
+
 
 @dataclass
 class Findings:
@@ -25,6 +28,8 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     confinement: Confinement | None = None
     """What all paths must lie in, if anything."""
+    automatic: Sequence[str] = ()
+    """The maps that files may tell by their names."""
     broken_plugin: bool = False
     """Whether something is missing that a broken plugin may offer."""
 
@@ -53,4 +58,6 @@ class Findings:
 
     def known_inputs(self) -> list[str]:
         """Name the inputs whose maps are in the vocabulary, even where something else is wrong with them."""
-        return [name for name in self.mapping("inputs") if name in self.registry.maps]
+        inputs = self.mapping("inputs")
+        names = [*inputs, *(self.automatic if AUTO in inputs else ())]
+        return [name for name in names if name in self.registry.maps]

@@ -12,7 +12,7 @@ from assetforge.pipeline import marked_yaml
 from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.document import PipelineSection
 from assetforge.pipeline.findings import Findings
-from assetforge.pipeline.inputs import resolve_inputs
+from assetforge.pipeline.inputs import resolve_conventions, resolve_inputs
 from assetforge.pipeline.marked_yaml import Document
 from assetforge.pipeline.outputs import resolve_outputs
 from assetforge.pipeline.overrides import apply_profile, define, override_asset, set_apart
@@ -44,7 +44,8 @@ def load(
     findings = Findings(document, registry, file.absolute().parent, list(document.problems), confinement)
     section, problems = validate(PipelineSection, document, (), "field")
     findings.extend(problems)
-    inputs = resolve_inputs(findings)
+    conventions = resolve_conventions(findings)
+    inputs = resolve_inputs(findings, conventions)
     variants = resolve_variants(findings)
     outputs = resolve_outputs(findings, inputs, variants)
     if section is not None and outputs is not None and confinement is not None:
@@ -59,6 +60,7 @@ def load(
         apart=set_apart(definitions),
         sources=folder / section.sources,
         inputs=inputs,
+        conventions=conventions,
         ignore_case=section.ignore_case,
         variants=variants,
         outputs=outputs,
@@ -95,6 +97,7 @@ def special_variants(pipeline: Pipeline, registry: Registry, files: Sequence[Pat
             raise PipelineError([Problem(str(file), pipeline.confinement.refusal, "remove the link")])
         document = override_asset(document, _mapping(file, "write `PARAMETER: value`"), registry)
     findings = Findings(document, registry, pipeline.folder, confinement=pipeline.confinement)
+    findings.automatic = pipeline.conventions.maps if pipeline.conventions else ()
     variants = resolve_variants(findings)
     if findings.problems:
         raise _error(findings)

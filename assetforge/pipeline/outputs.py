@@ -13,7 +13,7 @@ from assetforge.errors import did_you_mean
 from assetforge.material.map_spec import ALIASES
 from assetforge.pipeline import marked_yaml
 from assetforge.pipeline.document import OutputsSection
-from assetforge.pipeline.findings import Findings
+from assetforge.pipeline.findings import AUTO, Findings
 from assetforge.pipeline.patterns import template_fields
 from assetforge.pipeline.pipeline import Input, Outputs, Variant
 from assetforge.pipeline.validate import validate
@@ -134,7 +134,7 @@ def _all_is_given(findings: Findings, variants: Sequence[Variant]) -> bool:
     """Tell whether all inputs and steps could be resolved, so that it is known what they give."""
     steps = findings.document.data.get("steps") or []
     whole = bool(variants) and all(len(variant.steps) == len(steps) for variant in variants)
-    return whole and len(findings.known_inputs()) == len(findings.mapping("inputs"))
+    return whole and findings.mapping("inputs").keys() <= {*findings.known_inputs(), AUTO}
 
 
 def _root(folder: Path, template: str) -> Path:

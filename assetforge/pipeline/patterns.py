@@ -13,8 +13,11 @@ from string import Formatter
 from assetforge.errors import SourceError
 
 NAME = "name"
+FOLDER = "folder"
+"""Of materials that are told by the names of their files: the folder that they lie in."""
 TEMPORARY = ("~", ".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".download", ".swp", ".bak")
 """Endings of files that programs write on the way to the real one, or keep beside it."""
+_LEAVES = "leaves the folder of sources; set `sources` to the folder that holds the files"
 _TOKEN = re.compile(r"\{([^{}]*)\}|(\*\*/)|(\*)|(\?)")
 
 
@@ -34,12 +37,16 @@ class Pattern:
         return None if "**/" in self.text else self.text.count("/")
 
     @property
+    def folder(self) -> str:
+        """The folder that all of its files lie in, as it spells it."""
+        return _TOKEN.split(self.text, maxsplit=1)[0].rpartition("/")[0]
+
+    @property
     def prefix(self) -> str:
         """The folder that all of its files lie in."""
         if self.ignore_case:  # it may be spelled in any way
             return ""
-        fixed = _TOKEN.split(self.text, maxsplit=1)[0]
-        return fixed.rpartition("/")[0]
+        return self.folder
 
     def match(self, path: str) -> dict[str, str] | None:
         """Return the values of the placeholders, if the path (with `/`) matches."""
@@ -59,11 +66,29 @@ class Pattern:
         return re.sub(r"\{(\w+)\}", lambda found: values.get(found.group(1), found.group()), self.text)
 
 
+def compile_auto(text: str, *, ignore_case: bool = False) -> Pattern:
+    """Compile a pattern of files whose own names say what they are; raise ValueError that says what is wrong with it.
+
+    A `**` at its end is all files below a folder.
+    """
+    body = f"{text}/*" if text.split("/")[-1] == "**" else text
+    if body.startswith("/") or ".." in body.split("/"):
+        raise ValueError(_LEAVES)
+    if re.search(r"[{}?]", body):
+        raise ValueError("has a placeholder or a '?'; write only * and **, as names say what files are")
+    regex, rest = "", 0
+    for token in _TOKEN.finditer(body):
+        regex += re.escape(body[rest : token.start()]) + _token_regex(token, [])
+        rest = token.end()
+    regex = f"(?P<{NAME}>{regex}{re.escape(body[rest:])})"
+    return Pattern(body, re.compile(regex, re.IGNORECASE if ignore_case else 0), (FOLDER, NAME), True, ignore_case)
+
+
 def compile_pattern(text: str, *, ignore_case: bool = False) -> Pattern:
     """Compile a pattern; raise ValueError that says what is wrong with it."""
     optional, body = text.endswith("?"), text.removesuffix("?")
     if body.startswith("/") or ".." in body.split("/"):
-        raise ValueError("leaves the folder of sources; set `sources` to the folder that holds the files")
+        raise ValueError(_LEAVES)
     fields: list[str] = []
     regex, rest = "", 0
     for token in _TOKEN.finditer(body):

@@ -16,6 +16,7 @@ from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.document import StoreMode, WatchSection
 from assetforge.pipeline.marked_yaml import Document
 from assetforge.pipeline.patterns import Pattern
+from assetforge.pipeline.recognize import Conventions
 from assetforge.plugins import Plugin
 from assetforge.steps import Precision, Resources, Step
 
@@ -85,6 +86,9 @@ class Pipeline:
     """Definitions of the command line by which it has other inputs or outputs than its file says."""
     sources: Path
     inputs: Mapping[str, Input]
+    conventions: Conventions | None
+    """By what the names of files say what they are, where the pipeline leaves that to them; each of `inputs` then has
+    the same pattern, and how a file is read is known of each asset."""
     ignore_case: bool
     """Whether names of assets that differ in case only are one."""
     variants: tuple[Variant, ...]

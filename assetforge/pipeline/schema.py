@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from assetforge.pipeline.document import PipelineSection
+from assetforge.pipeline.findings import AUTO
 from assetforge.plugins import Registry
 
 
@@ -14,7 +15,7 @@ def json_schema(registry: Registry) -> dict[str, Any]:
     definitions = schema.setdefault("$defs", {})
     definitions["StepSection"] = {"oneOf": [_step(name, registry, definitions) for name in sorted(registry.steps)]}
     definitions["OutputsSection"]["properties"]["maps"]["anyOf"][0]["items"] = {"enum": sorted(registry.maps)}
-    schema["properties"]["inputs"]["propertyNames"] = {"enum": sorted(registry.maps)}
+    schema["properties"]["inputs"]["propertyNames"] = {"enum": [AUTO, *sorted(registry.maps)]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "AssetForge pipeline"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -106,13 +106,19 @@ def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> list[st
     inner: Any = model
     for part in location:
         field = _by_alias(inner).get(str(part)) if _is_model(inner) else None
-        inner = field.annotation if field is not None else inner
+        inner = field.annotation if field is not None else _extra(inner)
         inner = next((kind for kind in _leaves(inner) if _is_model(kind)), inner)
     return list(_by_alias(inner)) if _is_model(inner) else []
 
 
 def _by_alias(model: type[BaseModel]) -> dict[str, Any]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _extra(inner: Any) -> Any:
+    """Return the type of the fields that a model allows besides its own, or what is given where it allows none."""
+    extra = getattr(inner, "__annotations__", {}).get("__pydantic_extra__") if _is_model(inner) else None
+    return inner if extra is None else get_type_hints(inner)["__pydantic_extra__"]
 
 
 def _is_model(kind: Any) -> bool:

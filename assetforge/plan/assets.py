@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
+from assetforge.codecs.reading import Reading
 from assetforge.errors import PipelineError, Problem
-from assetforge.pipeline.patterns import NAME, Tree
+from assetforge.pipeline.conventions import NORMAL
+from assetforge.pipeline.patterns import FOLDER, NAME, Tree
 from assetforge.pipeline.pipeline import Pipeline
+from assetforge.pipeline.recognize import Conventions, Recognized
 
 FOLDER_OVERRIDE = "forge.yaml"
 """Values for all assets in a folder and below it."""
@@ -31,6 +36,10 @@ class Asset(NamedTuple):  # and no dataclass: there may be very many, and frozen
     """The first file that it still needs."""
     conflict: Problem | None = None
     """Files that cannot both be meant."""
+    readings: Mapping[str, Reading] = MappingProxyType({})
+    """How the file of each map is read, where its name says that."""
+    unclear: Problem | None = None
+    """What the names of its files leave open though it must be known."""
 
 
 class Catalog:
@@ -41,6 +50,7 @@ class Catalog:
         self._matches: dict[str, list[tuple[str, str]]] = {}
         self._members: dict[str, list[tuple[str, str]]] = {}
         self._fields: dict[str, dict[str, str]] = {}
+        self._recognized: dict[str, Recognized] = {}
         self._overrides = set(_overrides_above(pipeline))
 
     def add(self, path: str) -> Iterable[str]:
@@ -62,6 +72,7 @@ class Catalog:
             self._overrides.discard(path)
             return self._governed(path)
         matches = self._matches.pop(path, [])
+        self._recognized.pop(path, None)
         for name, asset in matches:
             self._members[asset].remove((name, path))
             if not self._members[asset]:
@@ -85,14 +96,28 @@ class Catalog:
 
     def _match(self, path: str) -> Iterator[tuple[str, str, dict[str, str]]]:
         """Yield the maps that a file may be, each with the asset's name and fields."""
+        if self._pipeline.conventions is not None:
+            yield from self._match_by_name(path, self._pipeline.conventions)
+            return
         for name, one in self._pipeline.inputs.items():
             values = one.pattern.match(path)
             if values is not None:
-                if self._pipeline.ignore_case:
-                    values = {field: value.lower() for field, value in values.items()}
-                fields = dict(sorted(values.items()))
+                fields = self._fields_of(values)
                 asset = "/".join([*[value for field, value in fields.items() if field != NAME], fields[NAME]])
                 yield name, asset, fields
+
+    def _match_by_name(self, path: str, conventions: Conventions) -> Iterator[tuple[str, str, dict[str, str]]]:
+        pattern = next(iter(self._pipeline.inputs.values())).pattern
+        found = conventions.recognize(path, pattern.folder) if pattern.match(path) else None
+        if found is not None and found.name:
+            self._recognized[path] = found
+            fields = self._fields_of(found.fields)
+            asset = asset_name(fields)
+            yield from ((name, asset, fields) for name in dict.fromkeys(part.target.map for part in found.parts))
+
+    def _fields_of(self, values: Mapping[str, str]) -> dict[str, str]:
+        lower = self._pipeline.ignore_case
+        return {field: value.lower() if lower else value for field, value in sorted(values.items())}
 
     def _governed(self, path: str) -> list[str]:
         """Return the assets that an override file is about."""
@@ -102,13 +127,33 @@ class Catalog:
         return [asset for file, matches in self._matches.items() if file.startswith(folder) for _, asset in matches]
 
     def _asset(self, name: str) -> Asset:
+        if self._pipeline.conventions is not None:
+            return self._sorted(name, self._pipeline.conventions)
         fields, sources, conflict = self._fields[name], dict[str, str](), None
         for map_name, path in sorted(self._members[name]):
             conflict = conflict or self._conflict(map_name, path, sources, fields)
             sources.setdefault(map_name, path)
         sources = {one: sources[one] for one in self._pipeline.inputs if one in sources}
-        own = tuple(_overrides(sources, self._pipeline.sources, self._overrides)) if self._overrides else ()
-        return Asset(name, fields, sources, own, self._missing(sources, fields), conflict)
+        return Asset(name, fields, sources, self._own(sources), self._missing(sources, fields), conflict)
+
+    def _own(self, sources: Mapping[str, str]) -> tuple[Path, ...]:
+        return tuple(_overrides(sources, self._pipeline.sources, self._overrides)) if self._overrides else ()
+
+    def _sorted(self, name: str, conventions: Conventions) -> Asset:
+        """Return an asset whose files say by their names what they are."""
+        files = dict.fromkeys(path for _, path in self._members[name])
+        found = conventions.sort(name, [(path, self._recognized[path]) for path in files])
+        sources = {one: found.sources[one] for one in self._pipeline.inputs if one in found.sources}
+        conflict = unclear = None
+        if found.rivals:
+            map_name, first, second = found.rivals[0]
+            instead = "remove one, or make the pattern narrower"
+            conflict = self._problem(second, f"{map_name} of {name!r} is already {first!r}", instead)
+        if found.green is not None and found.green.green is None:
+            what = f"nothing tells whether green points up (OpenGL) or down (DirectX): {found.green.why}"
+            instead = f"run `assetforge inspect`, or write `inputs: {{auto: {{green: {{{json.dumps(name)}: up}}}}}}`"
+            unclear = self._problem(sources[NORMAL], what, instead)
+        return Asset(name, self._fields[name], sources, self._own(sources), None, conflict, found.readings, unclear)
 
     def _conflict(self, name: str, path: str, sources: Mapping[str, str], fields: Mapping[str, str]) -> Problem | None:
         if name in sources:
@@ -139,6 +184,11 @@ class Catalog:
         return None
 
 
+def asset_name(fields: Mapping[str, str]) -> str:
+    """Name an asset that is told by the names of its files: with its folder, unless that is the first one."""
+    return fields[NAME] if fields[FOLDER] == "." else f"{fields[FOLDER]}/{fields[NAME]}"
+
+
 class Found(NamedTuple):
     """The assets of a pipeline, and what is odd about its files though nothing is wrong."""
 
@@ -149,7 +199,7 @@ class Found(NamedTuple):
 def find_assets(pipeline: Pipeline) -> Found:
     """Find the assets of a pipeline, by name; raise PipelineError where files and patterns do not fit."""
     catalog = Catalog(pipeline)
-    patterns = [one.pattern for one in pipeline.inputs.values()]
+    patterns = list(dict.fromkeys(one.pattern for one in pipeline.inputs.values()))
     files = source_files(pipeline, source_tree(pipeline))
     unmatched = [path for path in files if not catalog.add(path)]
     near = [path for path in unmatched if any(pattern.differs_in_case(path) for pattern in patterns)]
@@ -167,7 +217,7 @@ def _remarks(pipeline: Pipeline, assets: Sequence[Asset], near: Sequence[str]) -
         yield f"{many} the patterns but for case, such as {near[0]!r}; rename such files, or write `ignore_case: true`"
     there = {name for asset in assets for name in asset.sources}
     for name, one in pipeline.inputs.items():
-        if name not in there:
+        if name not in there and pipeline.conventions is None:
             yield f"inputs.{name}: no file matches {one.pattern.text!r}"
 
 
@@ -183,7 +233,8 @@ def source_tree(pipeline: Pipeline) -> Tree:
 
 def source_files(pipeline: Pipeline, tree: Tree) -> list[str]:
     """List the files that may be sources, and the override files beside them."""
-    files = dict.fromkeys(path for one in pipeline.inputs.values() for path in tree.matching(one.pattern))
+    patterns = dict.fromkeys(one.pattern for one in pipeline.inputs.values())
+    files = dict.fromkeys(path for pattern in patterns for path in tree.matching(pattern))
     return list(files | dict.fromkeys(tree.names(FOLDER_OVERRIDE)))
 
 
@@ -203,7 +254,7 @@ def _folders_of(path: str) -> list[str]:
 
 def nothing_matches(pipeline: Pipeline, near: Sequence[str] = ()) -> PipelineError:
     """Return the error of a pipeline that has no source at all; `near` are files that match but for case."""
-    patterns = ", ".join(one.pattern.text for one in pipeline.inputs.values())
+    patterns = ", ".join(dict.fromkeys(one.pattern.text for one in pipeline.inputs.values()))
     there = "is empty of such files" if pipeline.sources.is_dir() else "does not exist"
     what = f"no file matches {patterns}: {pipeline.sources} {there}"
     instead = f"{near[0]!r} differs in case only: write `ignore_case: true`" if near else "check `sources`"

@@ -82,7 +82,7 @@ class _Places:
         self._sources = {self.real(name) for job in jobs for name in job.sources}
         self._below = os.path.realpath(pipeline.sources) + os.sep
         self._skipped = tuple(f"{folder}{os.sep}" for folder in own_folders(pipeline))
-        self._patterns = [one.pattern for one in pipeline.inputs.values()]
+        self._patterns = list(dict.fromkeys(one.pattern for one in pipeline.inputs.values()))
 
     def refused(self, real: str) -> tuple[Kind, str, str] | None:
         """Tell why nothing may be written to a place, and what would be right."""

@@ -176,6 +176,8 @@ class _Planner:
             return Job(name, "failed", sources=sources, problem=problem, base=asset.name)
         if asset.conflict:
             return Job(name, "failed", sources=sources, problem=asset.conflict, base=asset.name)
+        if asset.unclear:
+            return Job(name, "failed", sources=sources, problem=asset.unclear, base=asset.name)
         if strays := self._strays(sources):
             return Job(name, "failed", sources=sources, problem=strays, base=asset.name)
         if asset.missing:
@@ -185,7 +187,8 @@ class _Planner:
             prepared = self.prepared(variant)
         except SourceError as error:
             return Job(name, "failed", sources=sources, problem=error.problem, base=asset.name)
-        signature = keys.signature(prepared.digest, asset.fields, asset.sources, digests)
+        spelled = [f"{name} {_spelled(asset.readings[name])}" for name in asset.sources if name in asset.readings]
+        signature = keys.signature(prepared.digest, asset.fields, spelled or asset.sources, digests)
         files = None if self.options.force or self.options.explain else self.history.current(name, signature)
         if files is not None:
             flags = self.history.flags(name)
@@ -237,6 +240,8 @@ class _Planner:
 
     def _source(self, name: str, asset: Asset, sha256: str) -> SourceMap:
         one = self.pipeline.inputs[name]
+        if name in asset.readings:
+            one = replace(one, reading=replace(asset.readings[name], wrap=one.reading.wrap))
         return SourceMap(keys.source_key(sha256, one), self.pipeline.sources / asset.sources[name], sha256, one)
 
     def _chain(

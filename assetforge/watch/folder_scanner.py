@@ -99,7 +99,7 @@ class FolderScanner:
         name = path[len(self._prefix) :].replace(os.sep, "/")
         if any(is_passed_over(part) for part in name.split("/")):
             return None
-        patterns = (one.pattern for one in self._pipeline.inputs.values())
+        patterns = {one.pattern for one in self._pipeline.inputs.values()}
         if not (name.endswith(FOLDER_OVERRIDE) or any(pattern.match(name) for pattern in patterns)):
             return None
         return None if os.path.realpath(path).startswith(self._skip) else name

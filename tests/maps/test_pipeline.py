@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from assetforge.execute.manner import Manner
+from assetforge.execute.options import RunOptions
 from conftest import ROOT
 
 from assetforge.build import Build
@@ -56,7 +56,7 @@ def test_they_work_one_after_the_other(tmp_path: Path) -> None:
     write_sample("brick", tmp_path, 96)
     (tmp_path / "pipeline.yaml").write_text(STEPS)
     with Build(tmp_path / "pipeline.yaml") as build:
-        [job] = build.run(build.plan(), manner=Manner("cpu", workers=0)).jobs
+        [job] = build.run(build.plan(), options=RunOptions("cpu", workers=0)).jobs
     assert job.state == "done", job.error
     maps = {path.stem.removeprefix("brick_"): cv2.imread(str(path), -1) for path in (tmp_path / "build").iterdir()}
     assert maps.keys() == {

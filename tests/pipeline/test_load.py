@@ -408,4 +408,4 @@ def test_schema_accepts_good_pipelines_and_names_every_step(registry: Registry) 
     schema = json_schema(registry)
     uses = [step["properties"]["use"]["const"] for step in schema["$defs"]["StepSection"]["oneOf"]]
     assert "upscale" in uses
-    assert set(schema["properties"]["inputs"]["propertyNames"]["enum"]) == set(registry.maps)
+    assert set(schema["properties"]["inputs"]["propertyNames"]["enum"]) == {*registry.maps, "auto"}
