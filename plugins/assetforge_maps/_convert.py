@@ -8,12 +8,11 @@ from dataclasses import replace
 import torch
 
 import assetforge as af
-from assetforge.material.texture import Texture
 from assetforge.ops.resample import resample_map
 from assetforge.ops.workflow import to_metalness, to_specular
 from assetforge_maps import ConvertParams
 
-Maps = Mapping[str, Texture]
+Maps = Mapping[str, af.Texture]
 
 
 def convert_material(material: af.Material, params: ConvertParams) -> af.Material:
@@ -29,36 +28,36 @@ def convert_material(material: af.Material, params: ConvertParams) -> af.Materia
 _OPTIONAL = ("specular_color",)
 
 
-def _sized(material: af.Material, names: tuple[str, ...]) -> dict[str, Texture]:
+def _sized(material: af.Material, names: tuple[str, ...]) -> dict[str, af.Texture]:
     """Return the maps that are there, all as large as the first."""
     there = [name for name in names if name in material]
     size = material[there[0]].size
     return {name: resample_map(material[name], af.MAPS[name], size) for name in there}
 
 
-def _to_roughness(maps: Maps) -> dict[str, Texture]:
+def _to_roughness(maps: Maps) -> dict[str, af.Texture]:
     return {"roughness": maps["glossiness"].with_data(1 - maps["glossiness"].data)}
 
 
-def _to_glossiness(maps: Maps) -> dict[str, Texture]:
+def _to_glossiness(maps: Maps) -> dict[str, af.Texture]:
     return {"glossiness": maps["roughness"].with_data(1 - maps["roughness"].data)}
 
 
-def _to_metalness(maps: Maps) -> dict[str, Texture]:
+def _to_metalness(maps: Maps) -> dict[str, af.Texture]:
     diffuse = maps["diffuse_albedo"]
     base, metalness = to_metalness(diffuse.data, maps["specular_albedo"].data)
     numbers = replace(diffuse, data=metalness, alpha=None, color_space=af.ColorSpace.NONE)
     return {"base_color": diffuse.with_data(base), "metalness": numbers}
 
 
-def _to_specular(maps: Maps) -> dict[str, Texture]:
+def _to_specular(maps: Maps) -> dict[str, af.Texture]:
     base = maps["base_color"]
     tint = maps["specular_color"].data if "specular_color" in maps else torch.ones(1)
     diffuse, specular = to_specular(base.data, maps["metalness"].data, tint)
     return {"diffuse_albedo": base.with_data(diffuse), "specular_albedo": replace(base, data=specular, alpha=None)}
 
 
-_CONVERSIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Maps], dict[str, Texture]]]] = {
+_CONVERSIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Maps], dict[str, af.Texture]]]] = {
     "roughness": (("glossiness",), _to_roughness),
     "glossiness": (("roughness",), _to_glossiness),
     "metalness": (("diffuse_albedo", "specular_albedo"), _to_metalness),

@@ -7,7 +7,6 @@ from torch import Tensor
 
 import assetforge as af
 from assetforge.codecs.decode import Reading, decode
-from assetforge.material.texture import Texture
 from assetforge.ops.normals import of_slopes, reoriented, slopes_of, udn, whiteout
 from assetforge.ops.resample import resample_map
 from assetforge_maps import CombineParams
@@ -31,7 +30,7 @@ def combine_material(material: af.Material, params: CombineParams) -> af.Materia
     return material.replace(normal=base.with_data(torch.where(flat, base.data, combined)))
 
 
-def _detail(material: af.Material, params: CombineParams) -> Texture:
+def _detail(material: af.Material, params: CombineParams) -> af.Texture:
     if params.detail is not None:
         return decode(params.detail, af.MAPS["normal"], Reading(green=params.green), str(params.detail)).texture
     if "normal_detail" not in material:
@@ -40,11 +39,11 @@ def _detail(material: af.Material, params: CombineParams) -> Texture:
     return material["normal_detail"]
 
 
-def _repeated(detail: Texture, size: tuple[int, int], params: CombineParams) -> Tensor:
+def _repeated(detail: af.Texture, size: tuple[int, int], params: CombineParams) -> Tensor:
     """Return details (3, H, W) that fill a size by repeating."""
     across, down = params.repeats
     if size[0] % down or size[1] % across:
         what = f"is {size[1]}×{size[0]}, into which {across}×{down} repeats do not fit"
         raise af.StepError("normal", what, "choose `repeats` that divide its size")
-    one = Texture(detail.data, detail.color_space, "repeat" if params.repeats != (1, 1) else detail.wrap)
+    one = af.Texture(detail.data, detail.color_space, "repeat" if params.repeats != (1, 1) else detail.wrap)
     return resample_map(one, af.MAPS["normal"], (size[0] // down, size[1] // across)).data.repeat(1, down, across)

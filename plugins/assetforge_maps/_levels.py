@@ -7,7 +7,6 @@ from torch import Tensor
 
 import assetforge as af
 from assetforge.errors import did_you_mean
-from assetforge.material.texture import Texture
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge_maps import Levels, LevelsParams
 
@@ -22,7 +21,7 @@ def level_material(material: af.Material, params: LevelsParams, context: af.Cont
     return material.replace(**maps)
 
 
-def _leveled(name: str, texture: Texture, levels: Levels, spec: af.MapSpec) -> Texture:
+def _leveled(name: str, texture: af.Texture, levels: Levels, spec: af.MapSpec) -> af.Texture:
     if spec.kind not in ("color", "data"):
         what = {"vector": "holds directions", "id": "holds ids"}.get(spec.kind, f"is a {spec.kind}")
         raise af.StepError(name, f"{what}, which have no levels", "name color maps, or maps of numbers")

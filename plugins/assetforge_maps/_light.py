@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 import assetforge as af
-from assetforge.material.texture import Texture
 from assetforge.ops.alpha import CLEAR
 from assetforge.ops.blur import blurred_widely
 from assetforge.ops.color_models import into_gamut
@@ -42,7 +41,7 @@ def delight_material(material: af.Material, params: DelightParams, context: af.C
     return material.replace(**{name: _delighted(name, material, params, context) for name in names})
 
 
-def _delighted(name: str, material: af.Material, params: DelightParams, context: af.Context) -> Texture:
+def _delighted(name: str, material: af.Material, params: DelightParams, context: af.Context) -> af.Texture:
     texture = material[name]
     if context.specs[name].kind != "color":
         raise af.StepError(name, f"holds {context.specs[name].kind}, and not color", "name color maps in `maps`")

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 import assetforge as af
-from assetforge.material.texture import Texture, Wrap
 from assetforge.ops.blur import blurred_widely
 from assetforge.ops.heights import divergence, fitted_depth, integrated, slopes_of_height
 from assetforge.ops.normals import of_slopes, slopes_of
@@ -102,13 +101,13 @@ def add_curvature(material: af.Material, params: CurvatureParams) -> af.Material
     return material.replace(curvature=_like(texture, data.clamp(0, 1), repeat=repeat))
 
 
-def _named(material: af.Material, name: str, instead: str) -> Texture:
+def _named(material: af.Material, name: str, instead: str) -> af.Texture:
     if name not in material:
         raise af.StepError(material.name, f"has no map {name} ({', '.join(material)})", instead)
     return material[name]
 
 
-def _like(texture: Texture, data: Tensor, *, repeat: bool) -> Texture:
+def _like(texture: af.Texture, data: Tensor, *, repeat: bool) -> af.Texture:
     """Return a map of numbers made of another one, with its alpha."""
-    wrap: Wrap = "repeat" if repeat else "clamp"
+    wrap: af.Wrap = "repeat" if repeat else "clamp"
     return replace(texture, data=data.contiguous(), color_space=af.ColorSpace.NONE, wrap=wrap)

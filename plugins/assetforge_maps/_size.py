@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 
 import assetforge as af
-from assetforge.material.texture import Texture, Wrap
 from assetforge.ops.alpha import bleed
 from assetforge.ops.resample import LANCZOS, nearest, resample_map
 from assetforge.ops.seams import continues
@@ -25,7 +24,7 @@ def resize_material(material: af.Material, params: ResizeParams, context: af.Con
     return af.Material(material.name, maps)
 
 
-def _resized(name: str, texture: Texture, params: ResizeParams, spec: af.MapSpec) -> Texture:
+def _resized(name: str, texture: af.Texture, params: ResizeParams, spec: af.MapSpec) -> af.Texture:
     size = _wanted(texture.size, params)
     if size == texture.size:
         return texture
@@ -39,7 +38,7 @@ def _resized(name: str, texture: Texture, params: ResizeParams, spec: af.MapSpec
     if texture.alpha is not None and spec.is_color:
         stretch = max(1.0, *(own / wanted for own, wanted in zip(texture.size, size, strict=True)))
         data = bleed(data, texture.alpha, math.ceil(LANCZOS[1] * stretch), repeat=repeat)
-    wrap: Wrap = "repeat" if repeat else "clamp"
+    wrap: af.Wrap = "repeat" if repeat else "clamp"
     return resample_map(replace(texture, data=data, wrap=wrap), spec, size)
 
 
@@ -81,7 +80,9 @@ def _rectangle(whole: tuple[int, int], params: CropParams) -> tuple[int, int, in
     return round(params.at[1] * unit[0]), round(params.at[0] * unit[1]), height, width
 
 
-def _cropped(name: str, texture: Texture, whole: tuple[int, int], rectangle: tuple[int, int, int, int]) -> Texture:
+def _cropped(
+    name: str, texture: af.Texture, whole: tuple[int, int], rectangle: tuple[int, int, int, int]
+) -> af.Texture:
     if rectangle == (0, 0, *whole):
         return texture
     scaled = []
@@ -94,5 +95,5 @@ def _cropped(name: str, texture: Texture, whole: tuple[int, int], rectangle: tup
         scaled.append(pixels)
     rows, columns = slice(scaled[0], scaled[0] + scaled[2]), slice(scaled[1], scaled[1] + scaled[3])
     alpha = None if texture.alpha is None else texture.alpha[:, rows, columns].contiguous()
-    wrap: Wrap = "clamp" if texture.wrap == "clamp" else "unknown"
+    wrap: af.Wrap = "clamp" if texture.wrap == "clamp" else "unknown"
     return replace(texture, data=texture.data[:, rows, columns].contiguous(), alpha=alpha, wrap=wrap)

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 import assetforge as af
-from assetforge.material.texture import Texture
 from assetforge.ops.alpha import CLEAR
 from assetforge.ops.quilt import LEAST_SIDE, quilted
 from assetforge.ops.resample import restore
@@ -46,7 +45,7 @@ def tile_material(material: af.Material, params: TileableParams, context: af.Con
     return af.Material(made.name, {n: replace(t, wrap="repeat" if whole else "clamp") for n, t in made.items()})
 
 
-def _meets(material: Mapping[str, Texture], axis: str) -> bool:
+def _meets(material: Mapping[str, af.Texture], axis: str) -> bool:
     """Tell whether the opposite edges of all maps meet along an axis."""
     return all(
         texture.wrap == "repeat" or seam_score(pixels, axis) <= TILEABLE_BELOW
@@ -93,7 +92,7 @@ def _telling(pixels: Tensor, kind: str) -> Tensor:
     return pixels[:2] if kind == "vector" else pixels
 
 
-def _texture(name: str, texture: Texture, cut: Mapping[str, Tensor], spec: af.MapSpec) -> Texture:
+def _texture(name: str, texture: af.Texture, cut: Mapping[str, Tensor], spec: af.MapSpec) -> af.Texture:
     data, alpha = cut[name], cut.get(name + _ALPHA)
     if alpha is not None and spec.kind != "id":
         data = torch.where(alpha >= CLEAR, cut[name + _COLOR] / alpha.clamp_min(CLEAR), data)

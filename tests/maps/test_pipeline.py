@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from assetforge.execute.options import RunOptions
 from conftest import ROOT
 
 from assetforge.build import Build
+from assetforge.execute.options import RunOptions
 from assetforge.pipeline.load import load
 from assetforge.plugins import load as load_plugins
 from assetforge.samples import write_sample
