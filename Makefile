@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCUMENTED := .venv/.documented
 
-.PHONY: demo test test-all check bench docs clean
+.PHONY: demo test coverage test-all check bench docs clean
 
 demo: $(INSTALLED)  ## make samples, upscale them, make a material of two photographs, say where the results are
 	$(BIN)/assetforge samples samples
@@ -11,6 +11,9 @@ demo: $(INSTALLED)  ## make samples, upscale them, make a material of two photog
 	$(BIN)/assetforge run pipelines/photo_to_material.yaml --only brick -D svbrdf.effort=0.15
 
 test: check  ## everything that CI runs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+coverage: $(INSTALLED)  ## the same tests, and which lines they reach; that takes longer
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report=term
 
 test-all: check  ## the tests that take long, too
