@@ -113,6 +113,6 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_neither_reading_nor_asking_imports_torch() -> None:
-    for module in ("read", "transparency", "formats", "ends"):
+    for module in ("read", "transparency", "formats", "completeness"):
         command = f"import sys, assetforge.codecs.{module}; sys.exit('torch' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", command], check=False).returncode == 0
