@@ -13,6 +13,7 @@ from assetforge.errors import AssetForgeError, blamed_on
 from assetforge.events import Event, RunStarted
 from assetforge.execute.devices import check_device
 from assetforge.execute.options import RunOptions
+from assetforge.inventory import Inventory, Occasion, keep
 from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.load import load as load_pipeline
 from assetforge.pipeline.load import special_variants
@@ -42,6 +43,7 @@ class Build:
         profile: str = "",
         confinement: Confinement | None = None,
     ) -> None:
+        self._inventory = Inventory(file)
         self.registry: Registry = plugins_of(file, confinement)
         self.pipeline: Pipeline = load_pipeline(file, self.registry, definitions, profile, confinement)
         self.state = State(self.pipeline.state, self.pipeline.id, self.pipeline.folder)
@@ -95,6 +97,7 @@ class Build:
         return Session(SessionDeps(self.pipeline, self.registry, self.state, self.store, emit), reports, options)
 
     def _special(self, files: Sequence[Path]) -> tuple[Variant, ...]:
+        self._inventory.will_read(files)
         return special_variants(self.pipeline, self.registry, files)
 
     def run(self, plan: Plan, listener: Listener = lambda _: None, options: RunOptions | None = None) -> Report:
@@ -120,6 +123,13 @@ class Build:
         self.state.journal.run_ended(report.exit_code, {str(state): count for state, count in counts.items()})
         emit(report.finished())
         return report
+
+    def keep_snapshot(self, plan: Plan, report: Report, says: str, occasion: Occasion) -> None:
+        """Let the next run that finds nothing to do know that at once; `says` is what such a run says."""
+        self.state.save()
+        found = self._inventory.taken(self.registry, plan, self.state, report, says, occasion)
+        if found is not None:
+            keep(found, self.pipeline.state, occasion)
 
     def _execute(self, reports: ReportBuilder, plan: Plan, emit: Listener, options: RunOptions) -> None:
         from assetforge.execute.session import run_plan  # only where there is something to do

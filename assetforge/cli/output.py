@@ -25,7 +25,12 @@ _PROSE = ("error", "problem", "what", "why")
 
 def say(text: str, color: str | None = None, *, err: bool = False) -> None:
     """Print a text, in a color where the terminal has some; to standard error if it is trouble."""
-    click.secho(_COMMAND.sub(r"\1\\\2", printable(text)), fg=color, err=err)
+    click.secho(shown(text), fg=color, err=err)
+
+
+def shown(text: str) -> str:
+    """Return a text as it is printed: nothing in it orders a terminal or a build server about."""
+    return _COMMAND.sub(r"\1\\\2", printable(text))
 
 
 def spelled(event: Event) -> Event:

@@ -1,0 +1,97 @@
+"""Tells before anything heavy is imported that a run has nothing to do, by the snapshot of an earlier one.
+
+Where that is not proven, for whatever reason, the plan decides. This module imports next to nothing, click included.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from assetforge import snapshot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_WITH_VALUE = ("--profile", "-D", "--device", "--workers", "--report", "--junit", "--only", "--confine", "--allow")
+_STATE = ".assetforge"
+_MATTERS = ("ASSETFORGE", "PYTHON", "XDG_", "HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA")
+"""How the variables begin by which Python, AssetForge and its folders are found."""
+
+
+class Asked:
+    """What is asked for, where, and when, as far as that is known before options are parsed."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.arguments = list(arguments)
+        self.began, self.began_steady = time.time_ns(), time.monotonic_ns()
+        self.identity = list(_identity(self.arguments))
+
+
+def nothing_to_do(asked: Asked) -> bool:
+    """Do all that a run does which finds nothing to do, if it is proven that this is one; tell whether it is."""
+    try:
+        found = _proof(asked)
+    except (OSError, ValueError, ArithmeticError):  # a forged or damaged snapshot, a folder that has gone
+        return False
+    if found is None:
+        return False
+    path, text = found
+    sys.stdout.write(text)
+    sys.stdout.flush()
+    snapshot.mark_used(path)
+    return True
+
+
+def _proof(asked: Asked) -> tuple[str, str] | None:
+    """Return the file of a snapshot that proves that there is nothing to do, and what such a run says."""
+    if not asked.identity:
+        return None
+    for state in dict.fromkeys(_states(asked.arguments)):
+        path = os.path.join(state, snapshot.FOLDER, snapshot.name_of(asked.identity))  # noqa: PTH118
+        found = snapshot.read(path)
+        if found is None or found.identity != asked.identity or len(found.about) != 4 or snapshot.runs_at_work(state):
+            continue
+        *_, database, text = found.about
+        is_ours = os.stat(os.path.join(state, snapshot.DATABASE)).st_ino == int(database)  # noqa: PTH116, PTH118
+        if is_ours and text.replace("\n", "").isprintable() and found.is_current():
+            return path, text
+    return None
+
+
+def _states(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield where the state may lie: where a definition says, where the pipeline says, and where it always does.
+
+    This is a guess, as the file is not parsed. A snapshot says itself whose it is.
+    """
+    file = _pipeline(arguments)
+    if file is None:
+        return
+    folder = os.path.dirname(os.path.abspath(file))  # noqa: PTH100, PTH120
+    with open(file, encoding="utf-8") as lines:  # noqa: PTH123
+        said = [line.partition(":")[2] for line in lines if line.startswith("state:")]
+    said += [one.partition("state=")[2] for one in arguments if one.startswith(("state=", "-Dstate="))]
+    for one in [*reversed(said), _STATE]:
+        yield os.path.join(folder, one.partition(" #")[0].strip().strip("'\""))  # noqa: PTH118
+
+
+def _pipeline(arguments: Sequence[str]) -> str | None:
+    """Return the one argument that is no option, nor the value of one."""
+    found, rest = [], iter(arguments[1:])
+    for one in rest:
+        if one in _WITH_VALUE:
+            next(rest, None)
+        elif not one.startswith("-"):
+            found.append(one)
+    return found[0] if len(found) == 1 else None
+
+
+def _identity(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield all by which two runs differ, apart from files; nothing for what is no run."""
+    if arguments[:1] != ["run"]:
+        return
+    yield from (sys.version, sys.executable, os.getcwd(), str(os.getuid() if hasattr(os, "getuid") else ""))  # noqa: PTH109
+    yield from (str(len(sys.path)), *sys.path, str(len(arguments)), *arguments)
+    yield from (f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith(_MATTERS))
