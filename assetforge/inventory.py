@@ -10,13 +10,10 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from assetforge import snapshot, weights
 from assetforge.codecs.atomic import write_atomically
-from assetforge.errors import OutputError
 from assetforge.pipeline.patterns import is_passed_over
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.assets import overrides_above
@@ -25,9 +22,9 @@ from assetforge.plan.plan import source_prefix
 from assetforge.plugins import FOLDER as PLUGINS
 from assetforge.plugins import Registry
 from assetforge.report import Report
-from assetforge.snapshot import Snapshot
+from assetforge.snapshot import Occasion, Snapshot
 from assetforge.store.results import MARK, is_marked
-from assetforge.store.state import RACY_NS, State
+from assetforge.store.state import State
 
 _HOST = Path(__file__).parent
 _VARIABLES = (b"environ", b"getenv")
@@ -36,30 +33,6 @@ _DISTRIBUTIONS = (".dist-info", ".egg-info")
 
 _Numbers = Sequence[int]
 """What `snapshot.stat_of` tells of a file."""
-
-
-@dataclass(frozen=True)
-class Occasion:
-    """Who runs what where, and since when."""
-
-    identity: Sequence[str]
-    """Equal for equal command lines in equal surroundings."""
-    began: int
-    """When the process began, in nanoseconds since 1970."""
-    began_steady: int
-    """The same by a clock that is never set."""
-    grain: int = RACY_NS
-    """Nanoseconds: a file that was touched this short before it is read may be touched again without a new time."""
-
-    def is_steady(self) -> bool:
-        """Tell whether the clock was not set meanwhile."""
-        elapsed, steady = time.time_ns() - self.began, time.monotonic_ns() - self.began_steady
-        return abs(elapsed - steady) < self.grain
-
-    def is_settled(self, numbers: _Numbers) -> bool:
-        """Tell whether a file was not touched since well before anything was read."""
-        _, changed, touched, _ = numbers
-        return max(changed, touched) < self.began - self.grain
 
 
 class Inventory:
@@ -79,6 +52,8 @@ class Inventory:
     ) -> Snapshot | None:
         """Take a snapshot after the run of a plan; None where the next plan might find something to do.
 
+        Raises OSError, ValueError or OverflowError where something cannot be looked at, or not written down.
+
         says: what the next run says that finds nothing to do.
         """
         pipeline = plan.pipeline
@@ -89,10 +64,7 @@ class Inventory:
         paths = [*outputs, *dict.fromkeys([*self._before, *_files(registry, pipeline), *read])]
         folders = [*_source_folders(plan), *_code_folders(registry, pipeline)]
         about = [pipeline.id, str(len(plan.jobs)), str(snapshot.stat_of(str(state.path))[-1]), says]
-        try:
-            found = snapshot.look(occasion.identity, about, folders, _searched(registry), paths)
-        except (OSError, ValueError, OverflowError):  # names that cannot be written, times before 1970
-            return None
+        found = snapshot.look(occasion.identity, about, folders, _searched(registry), paths)
         stats = dict(found.stats())
         unchanged = (
             all(state.is_as_written(name, _short(stats[path])) for path, name in outputs.items())
@@ -105,15 +77,17 @@ class Inventory:
 
 
 def keep(found: Snapshot, state: Path, occasion: Occasion) -> None:
-    """Keep a snapshot for the next run, unless another run has begun, or the file system's clock is not ours."""
+    """Keep a snapshot for the next run, unless another run has begun, or the file system's clock is not ours.
+
+    Raises OutputError or OSError where it cannot be written.
+    """
     path = state / snapshot.FOLDER / snapshot.name_of(found.identity)
-    with suppress(OutputError, OSError):  # the next run plans
-        write_atomically(path, found.data())
-        stamp = path.stat().st_mtime_ns
-        if snapshot.runs_at_work(str(state)) or abs(stamp - time.time_ns()) > occasion.grain:
-            path.unlink(missing_ok=True)
-        for old in snapshot.paths(str(state))[snapshot.MOST :]:
-            Path(old).unlink(missing_ok=True)
+    write_atomically(path, found.data())
+    stamp = path.stat().st_mtime_ns
+    if snapshot.runs_at_work(str(state)) or abs(stamp - time.time_ns()) > occasion.grain:
+        path.unlink(missing_ok=True)
+    for old in snapshot.paths(str(state))[snapshot.MOST :]:
+        Path(old).unlink(missing_ok=True)
 
 
 def _left_nothing(registry: Registry, plan: Plan, report: Report) -> bool:

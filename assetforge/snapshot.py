@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from array import array
 from binascii import crc32
 
@@ -25,6 +26,8 @@ RUNS = "runs"
 """The folder of the runs at work, beside the state."""
 MOST = 8
 """Snapshots that are kept: one for each command line and surroundings, the last used ones."""
+GRAIN = 2 * 10**9
+"""Nanoseconds: file systems tell times no coarser than that."""
 _MAGIC = b"assetforge snapshot 1\n"
 _LARGEST = 2**28
 """Bytes of a snapshot: enough for a million files."""
@@ -32,6 +35,29 @@ _NUMBERS = 4
 """Numbers that tell one content of a file from another."""
 _ABSENT = (0,) * _NUMBERS
 _TEXTS = 5
+
+
+class Occasion:
+    """Who runs what where, and since when."""
+
+    def __init__(self, identity: Iterable[str], grain: int = GRAIN) -> None:
+        """Begin now.
+
+        identity: equal for equal command lines in equal surroundings.
+        grain: nanoseconds; a file that was touched this short before it is read may be touched again without new times.
+        """
+        self.identity, self.grain = list(identity), grain
+        self.began, self._began_steady = time.time_ns(), time.monotonic_ns()
+
+    def is_steady(self) -> bool:
+        """Tell whether the clock was not set since it began."""
+        elapsed, steady = time.time_ns() - self.began, time.monotonic_ns() - self._began_steady
+        return abs(elapsed - steady) < self.grain
+
+    def is_settled(self, numbers: Sequence[int]) -> bool:
+        """Tell whether a file, of which `stat_of` tells these numbers, was left alone since well before it began."""
+        _, changed, touched, _ = numbers
+        return max(changed, touched) < self.began - self.grain
 
 
 class Snapshot:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 
-from assetforge.cli.unchanged import Asked, nothing_to_do
+from assetforge.cli.unchanged import nothing_to_do, occasion
+
+_OBJECTS = 100_000
+"""New objects after which garbage is looked for. Imports and plans make many, and none of them is garbage."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -13,9 +17,11 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal of few characters is no reason to fail
-    asked = Asked(sys.argv[1:] if arguments is None else arguments)
-    if nothing_to_do(asked):
+    asked = sys.argv[1:] if arguments is None else arguments
+    began = occasion(asked)
+    if nothing_to_do(asked, began.identity):
         sys.exit(0)
+    gc.set_threshold(_OBJECTS)
     from assetforge.cli.group import run
 
-    sys.exit(run(asked.arguments, asked))
+    sys.exit(run(asked, began))

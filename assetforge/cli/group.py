@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from assetforge.cli.unchanged import Asked
+from assetforge.cli.installed import may_have_others
 from assetforge.commands import COMMANDS, Command
+from assetforge.snapshot import Occasion
 
 INTERRUPTED, UNREAD = 130, 141
 
@@ -20,6 +21,8 @@ INTERRUPTED, UNREAD = 130, 141
 @cache
 def _added() -> Mapping[str, Command]:
     """Return the commands of the installed plugins; those of a project add none, as it may be a stranger's."""
+    if not may_have_others():
+        return {}
     from assetforge.plugins import load
 
     return load().commands
@@ -83,10 +86,13 @@ def cli() -> None:
     """
 
 
-def run(arguments: Sequence[str], asked: Asked | None = None) -> int:
-    """Run a command and return its exit code. Errors that a user can cause are text, not tracebacks."""
+def run(arguments: Sequence[str], occasion: Occasion | None = None) -> int:
+    """Run a command and return its exit code. Errors that a user can cause are text, not tracebacks.
+
+    occasion: given to a run, so that it may spare the next one that has nothing to do.
+    """
     try:
-        result: Any = cli.main(list(arguments), prog_name="assetforge", standalone_mode=False, obj=asked)
+        result: Any = cli.main(list(arguments), prog_name="assetforge", standalone_mode=False, obj=occasion)
     except click.exceptions.Abort:
         click.echo("interrupted; the next run goes on from here", err=True)
         return INTERRUPTED

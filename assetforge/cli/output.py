@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from assetforge.errors import printable, printable_name
-from assetforge.events import Event
+
+if TYPE_CHECKING:
+    from assetforge.events import Event
 
 _OUT, _ERR = 1, 2
 _COMMAND = re.compile(r"^(\s*)(::|##\[)", re.MULTILINE)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
 from assetforge import snapshot
+from assetforge.snapshot import Occasion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,25 +17,20 @@ if TYPE_CHECKING:
 
 _WITH_VALUE = ("--profile", "-D", "--device", "--workers", "--report", "--junit", "--only", "--confine", "--allow")
 _STATE = ".assetforge"
+_ABOUT = 4
+"""What a snapshot says of its run: the pipeline, how many jobs, the state's file, and what to print."""
 _MATTERS = ("ASSETFORGE", "PYTHON", "XDG_", "HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA")
 """How the variables begin by which Python, AssetForge and its folders are found."""
 
 
-class Asked:
-    """What is asked for, where, and when, as far as that is known before options are parsed."""
-
-    def __init__(self, arguments: Sequence[str]) -> None:
-        self.arguments = list(arguments)
-        self.began, self.began_steady = time.time_ns(), time.monotonic_ns()
-        self.identity = list(_identity(self.arguments))
+def occasion(arguments: Sequence[str], grain: int = snapshot.GRAIN) -> Occasion:
+    """Return who asks for what and where, as far as that is known before options are parsed."""
+    return Occasion(_identity(arguments), grain)
 
 
-def nothing_to_do(asked: Asked) -> bool:
+def nothing_to_do(arguments: Sequence[str], identity: Sequence[str]) -> bool:
     """Do all that a run does which finds nothing to do, if it is proven that this is one; tell whether it is."""
-    try:
-        found = _proof(asked)
-    except (OSError, ValueError, ArithmeticError):  # a forged or damaged snapshot, a folder that has gone
-        return False
+    found = proof(arguments, identity)
     if found is None:
         return False
     path, text = found
@@ -45,20 +40,24 @@ def nothing_to_do(asked: Asked) -> bool:
     return True
 
 
-def _proof(asked: Asked) -> tuple[str, str] | None:
+def proof(arguments: Sequence[str], identity: Sequence[str]) -> tuple[str, str] | None:
     """Return the file of a snapshot that proves that there is nothing to do, and what such a run says."""
-    if not asked.identity:
+    try:
+        return next(_proofs(arguments, identity), None) if identity else None
+    except (OSError, ValueError, ArithmeticError):  # a snapshot that is forged or damaged, a folder that has gone
         return None
-    for state in dict.fromkeys(_states(asked.arguments)):
-        path = os.path.join(state, snapshot.FOLDER, snapshot.name_of(asked.identity))  # noqa: PTH118
+
+
+def _proofs(arguments: Sequence[str], identity: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for state in dict.fromkeys(_states(arguments)):
+        path = os.path.join(state, snapshot.FOLDER, snapshot.name_of(identity))  # noqa: PTH118
         found = snapshot.read(path)
-        if found is None or found.identity != asked.identity or len(found.about) != 4 or snapshot.runs_at_work(state):
+        if found is None or found.identity != identity or len(found.about) != _ABOUT or snapshot.runs_at_work(state):
             continue
         *_, database, text = found.about
         is_ours = os.stat(os.path.join(state, snapshot.DATABASE)).st_ino == int(database)  # noqa: PTH116, PTH118
         if is_ours and text.replace("\n", "").isprintable() and found.is_current():
-            return path, text
-    return None
+            yield path, text
 
 
 def _states(arguments: Sequence[str]) -> Iterator[str]:

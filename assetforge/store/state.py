@@ -14,13 +14,13 @@ from typing import Any, Literal
 
 from assetforge.codecs.regular import open_regular
 from assetforge.errors import AccessError, SourceError
-from assetforge.snapshot import DATABASE
+from assetforge.snapshot import DATABASE, GRAIN
 from assetforge.snapshot import RUNS as RUNS
 from assetforge.store.journal import Journal, Quarantine
 from assetforge.store.json_text import parse
 from assetforge.store.schema import open_database, transaction, writing
 
-RACY_NS = 2 * 10**9
+RACY_NS = GRAIN
 """A file changed this short before it was read may change again without a new time: its digest is not kept."""
 
 Stat = tuple[int, int, int]
