@@ -22,7 +22,7 @@ from assetforge.plan.plan import source_prefix
 from assetforge.plugins import FOLDER as PLUGINS
 from assetforge.plugins import Registry
 from assetforge.report import Report
-from assetforge.snapshot import Occasion, Snapshot
+from assetforge.snapshot import Ending, Occasion, Snapshot
 from assetforge.store.results import MARK, is_marked
 from assetforge.store.state import State
 
@@ -63,14 +63,15 @@ class Inventory:
         read = _absolute(state.consulted, pipeline)
         paths = [*outputs, *dict.fromkeys([*self._before, *_files(registry, pipeline), *read])]
         folders = [*_source_folders(plan), *_code_folders(registry, pipeline)]
-        about = [pipeline.id, str(len(plan.jobs)), str(snapshot.stat_of(str(state.path))[-1]), says]
-        found = snapshot.look(occasion.identity, about, folders, _searched(registry), paths)
+        ending = Ending(pipeline.id, len(plan.jobs), snapshot.stat_of(str(state.path))[-1], says)
+        found = snapshot.look(occasion.identity, ending, folders, _searched(registry), paths)
         stats = dict(found.stats())
+        published = {path for path, name in outputs.items() if state.has_published(name, _short(stats[path]))}
         unchanged = (
-            all(state.is_as_written(name, _short(stats[path])) for path, name in outputs.items())
-            and all(occasion.is_settled(numbers) for path, numbers in stats.items() if path not in outputs)
+            all(state.has_seen_published(outputs[path], _short(stats[path])) for path in outputs.keys() - published)
             and all(state.has_seen(name, _short(stats[path])) for path, name in read.items())
             and all(stats[path] == numbers for path, numbers in self._before.items())
+            and all(occasion.is_settled(numbers) for path, numbers in stats.items() if path not in published)
             and _is_as_planned(found, plan)
         )
         return found if unchanged else None
@@ -82,6 +83,8 @@ def keep(found: Snapshot, state: Path, occasion: Occasion) -> None:
     Raises OutputError or OSError where it cannot be written.
     """
     path = state / snapshot.FOLDER / snapshot.name_of(found.identity)
+    if path.parent.is_symlink():  # it may lead anywhere
+        return
     write_atomically(path, found.data())
     stamp = path.stat().st_mtime_ns
     if snapshot.runs_at_work(str(state)) or abs(stamp - time.time_ns()) > occasion.grain:
@@ -162,6 +165,8 @@ def _files(registry: Registry, pipeline: Pipeline) -> Iterator[str]:
     yield from (str(file) for plugin in registry.plugins.values() for file in plugin.files)
     yield from filter(None, (getattr(module, "__file__", None) for module in list(sys.modules.values())))
     for folder in map(os.path.abspath, sys.path):
+        if not os.path.isdir(folder):  # noqa: PTH112  an archive of modules, or nothing
+            yield folder
         for name in snapshot.names_in(folder).split("/"):
             if name.endswith(_DISTRIBUTIONS):
                 yield os.path.join(folder, name, "entry_points.txt")  # noqa: PTH118

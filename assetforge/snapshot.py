@@ -24,6 +24,7 @@ DATABASE = "state.sqlite"
 """The state itself, in its folder."""
 RUNS = "runs"
 """The folder of the runs at work, beside the state."""
+SUFFIX = ".snapshot"
 MOST = 8
 """Snapshots that are kept: one for each command line and surroundings, the last used ones."""
 GRAIN = 2 * 10**9
@@ -60,13 +61,31 @@ class Occasion:
         return max(changed, touched) < self.began - self.grain
 
 
+class Ending:
+    """How the run ended that a snapshot is of."""
+
+    def __init__(self, pipeline: str, jobs: int, database: int, says: str) -> None:
+        """Keep what is wanted later.
+
+        pipeline: by what the state knows it.
+        jobs: how many are up to date.
+        database: inode of the state's file; another one remembers something else.
+        says: what the next run says that finds nothing to do.
+        """
+        self.pipeline, self.jobs, self.database, self.says = pipeline, jobs, database, says
+
+    def texts(self) -> list[str]:
+        """Return it in parts."""
+        return [self.pipeline, str(self.jobs), str(self.database), self.says]
+
+
 class Snapshot:
     """How everything looked that a plan depends on."""
 
     def __init__(
         self,
         identity: Sequence[str],
-        about: Sequence[str],
+        ending: Ending,
         folders: Mapping[str, str],
         names: Mapping[str, str],
         files: Sequence[str],
@@ -75,13 +94,12 @@ class Snapshot:
         """Keep what was seen; `look` sees it.
 
         identity: who asks for what, and where; equal for equal command lines in equal surroundings.
-        about: what those who read the snapshot want to know of the run.
         folders: what is in each folder, whose files count too.
         names: what is in each folder of which the names alone count.
         files: paths of files, there or not.
         numbers: those of `stat_of` for each folder and the files in it, and then for each of `files`.
         """
-        self.identity, self.about = list(identity), list(about)
+        self.identity, self.ending = list(identity), ending
         self.folders, self.names, self.files, self.numbers = dict(folders), dict(names), list(files), numbers
 
     def differences(self) -> Iterator[str]:
@@ -122,13 +140,13 @@ class Snapshot:
     def data(self) -> bytes:
         """Return the snapshot as bytes."""
         listed = ([part for item in one.items() for part in item] for one in (self.folders, self.names))
-        texts = [_joined(texts) for texts in (self.identity, self.about, *listed, self.files)]
+        texts = [_joined(texts) for texts in (self.identity, self.ending.texts(), *listed, self.files)]
         parts = [*texts, self.numbers.tobytes()]
         return _MAGIC + array("Q", map(len, parts)).tobytes() + b"".join(parts)
 
 
 def look(
-    identity: Sequence[str], about: Sequence[str], folders: Iterable[str], names: Iterable[str], files: Iterable[str]
+    identity: Sequence[str], ending: Ending, folders: Iterable[str], names: Iterable[str], files: Iterable[str]
 ) -> Snapshot:
     """Take a snapshot of folders with the files in them, of the names in folders, and of other files.
 
@@ -144,7 +162,7 @@ def look(
     others = [path for path in dict.fromkeys(files) if path not in seen]
     numbers += stats_of(others)
     searched = {folder: names_in(folder) for folder in names}
-    return Snapshot(identity, about, listed, searched, others, array("Q", numbers))
+    return Snapshot(identity, ending, listed, searched, others, array("Q", numbers))
 
 
 def read(path: str) -> Snapshot | None:
@@ -161,7 +179,7 @@ def read(path: str) -> Snapshot | None:
 
 def name_of(identity: Iterable[str]) -> str:
     """Return the name of a snapshot's file; what it says of itself is compared, too."""
-    return f"{crc32(_joined(identity)):08x}.snapshot"
+    return f"{crc32(_joined(identity)):08x}{SUFFIX}"
 
 
 def drop_all(state: str) -> None:
@@ -174,13 +192,20 @@ def drop_all(state: str) -> None:
 
 
 def paths(state: str) -> list[str]:
-    """Return the files of the snapshots beside a state, the last used one first."""
-    try:
-        with os.scandir(os.path.join(state, FOLDER)) as entries:  # noqa: PTH118
-            found = sorted((-entry.stat().st_mtime_ns, entry.path) for entry in entries)
-    except FileNotFoundError:
+    """Return the files of the snapshots beside a state, the last used one first; never what a link leads to."""
+    folder = os.path.join(state, FOLDER)  # noqa: PTH118
+    if os.path.islink(folder):  # noqa: PTH114
         return []
-    return [path for _, path in found]
+    try:
+        with os.scandir(folder) as entries:
+            ours = [one for one in entries if one.name.endswith(SUFFIX) and not one.is_dir(follow_symlinks=False)]
+            return [one.path for one in sorted(ours, key=_last_use, reverse=True)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _last_use(entry: os.DirEntry[str]) -> int:
+    return entry.stat(follow_symlinks=False).st_mtime_ns
 
 
 def runs_at_work(state: str) -> bool:
@@ -299,10 +324,18 @@ def _parsed(data: bytes) -> Snapshot | None:
         parts.append(data[body : body + length])
         body += length
     *texts, last = parts
-    identity, about, folders, names, files = [os.fsdecode(text).split("\0") for text in texts]
+    identity, ending, folders, names, files = [os.fsdecode(text).split("\0") for text in texts]
     numbers = array("Q")
     numbers.frombytes(last)
-    found = Snapshot(identity, about, _paired(folders), _paired(names), files if texts[-1] else [], numbers)
+    pipeline, jobs, database, says = ending
+    found = Snapshot(
+        identity,
+        Ending(pipeline, int(jobs), int(database), says),
+        _paired(folders),
+        _paired(names),
+        files if texts[-1] else [],
+        numbers,
+    )
     listed = sum(1 + _count(one) for one in found.folders.values())
     return found if len(numbers) == _NUMBERS * (listed + len(found.files)) else None
 

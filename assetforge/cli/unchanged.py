@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _WITH_VALUE = ("--profile", "-D", "--device", "--workers", "--report", "--junit", "--only", "--confine", "--allow")
 _STATE = ".assetforge"
-_ABOUT = 4
-"""What a snapshot says of its run: the pipeline, how many jobs, the state's file, and what to print."""
+_LARGEST = 2**22
+"""Bytes of a pipeline."""
 _MATTERS = ("ASSETFORGE", "PYTHON", "XDG_", "HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA")
 """How the variables begin by which Python, AssetForge and its folders are found."""
 
@@ -52,12 +52,12 @@ def _proofs(arguments: Sequence[str], identity: Sequence[str]) -> Iterator[tuple
     for state in dict.fromkeys(_states(arguments)):
         path = os.path.join(state, snapshot.FOLDER, snapshot.name_of(identity))  # noqa: PTH118
         found = snapshot.read(path)
-        if found is None or found.identity != identity or len(found.about) != _ABOUT or snapshot.runs_at_work(state):
+        if found is None or found.identity != identity or snapshot.runs_at_work(state):
             continue
-        *_, database, text = found.about
-        is_ours = os.stat(os.path.join(state, snapshot.DATABASE)).st_ino == int(database)  # noqa: PTH116, PTH118
-        if is_ours and text.replace("\n", "").isprintable() and found.is_current():
-            yield path, text
+        database, says = os.path.join(state, snapshot.DATABASE), found.ending.says  # noqa: PTH118
+        is_ours = snapshot.stat_of(database)[-1] == found.ending.database
+        if is_ours and says.replace("\n", "").isprintable() and found.is_current():
+            yield path, says
 
 
 def _states(arguments: Sequence[str]) -> Iterator[str]:
@@ -67,6 +67,8 @@ def _states(arguments: Sequence[str]) -> Iterator[str]:
     """
     file = _pipeline(arguments)
     if file is None:
+        return
+    if not os.path.isfile(file) or os.path.getsize(file) > _LARGEST:  # noqa: PTH113, PTH202  a pipe would wait
         return
     folder = os.path.dirname(os.path.abspath(file))  # noqa: PTH100, PTH120
     with open(file, encoding="utf-8") as lines:  # noqa: PTH123

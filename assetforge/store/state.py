@@ -132,10 +132,15 @@ class State:
         known = self._files.get(name)
         return known is not None and known[1:4] == stat
 
-    def is_as_written(self, name: str, stat: Stat) -> bool:
-        """Tell whether a published file that is just like this needs no look into it to know that it is as written."""
+    def has_published(self, name: str, stat: Stat) -> bool:
+        """Tell whether a file was just like this when it was put in place."""
         known = self._published.get(name)
-        return known is not None and (known[1:4] == stat or self._files.get(name) == (name, *stat, known[4]))
+        return known is not None and known[1:4] == stat
+
+    def has_seen_published(self, name: str, stat: Stat) -> bool:
+        """Tell whether a file was read when it was just like this, and had the content that was put in place."""
+        known = self._published.get(name)
+        return known is not None and self._files.get(name) == (name, *stat, known[4])
 
     def output(self, name: str) -> Literal["as written", "missing", "changed"]:
         """Tell whether a published file is still what was written."""
