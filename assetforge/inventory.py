@@ -85,9 +85,10 @@ def keep(found: Snapshot, state: Path, occasion: Occasion) -> None:
     path = state / snapshot.FOLDER / snapshot.name_of(found.identity)
     if path.parent.is_symlink():  # it may lead anywhere
         return
+    before = time.time_ns()
     write_atomically(path, found.data())
-    stamp = path.stat().st_mtime_ns
-    if snapshot.runs_at_work(str(state)) or abs(stamp - time.time_ns()) > occasion.grain:
+    has_our_clock = before - occasion.grain < path.stat().st_mtime_ns < time.time_ns() + occasion.grain
+    if not has_our_clock or snapshot.runs_at_work(str(state)):
         path.unlink(missing_ok=True)
     for old in snapshot.paths(str(state))[snapshot.MOST :]:
         Path(old).unlink(missing_ok=True)

@@ -103,6 +103,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 @pytest.fixture
 def built(small: Project) -> Project:
     small.run()
+    small.run()  # the first one may warn of a plugin that is slow to load
     assert small.proven()
     return small
 
