@@ -344,7 +344,7 @@ class Edits:
             self.write, self.write_back, self.touch, self.clock, self.rename, self.remove, self.add, self.swap,
             self.hide_time, self.output, self.lose_output, self.touch_output, self.pipeline, self.override,
             self.override_all, self.plugin, self.module, self.weights, self.shadow, self.note, self.hidden,
-            self.forget, self.folder, self.nothing,
+            self.forget, self.folder,
         ]  # fmt: skip
 
     def one(self) -> str:
@@ -371,7 +371,7 @@ class Edits:
         os.utime(self.source())
 
     def clock(self) -> None:
-        then = time.time() + self.choose.choice((-1e8, -3600, 3600))
+        then = time.time() + self.choose.choice((-1e8, -3600, -60, 0.5))
         os.utime(self.source(), (then, then))
 
     def rename(self) -> None:
@@ -454,9 +454,6 @@ class Edits:
         if self.choose.random() < 0.3:
             shutil.rmtree(self.at / ".assetforge", ignore_errors=True)
 
-    def nothing(self) -> None:
-        pass
-
 
 def disagreements(project: Project, edits: int, seed: int) -> tuple[list[str], int]:
     """Edit, ask both, and run now and then, with edits during some runs; return who disagreed, and all proofs."""
@@ -468,7 +465,7 @@ def disagreements(project: Project, edits: int, seed: int) -> tuple[list[str], i
     )
     found, proofs, history = [], 0, []
     for _ in range(edits):
-        history.append(hand.one() if hand.choose.random() < 0.8 else "")
+        history.append(hand.one() if hand.choose.random() < 0.6 else "nothing")
         time.sleep(GRAIN / 1e9)
         options, definitions, profile = hand.choose.choices(ways, (8, 1, 1))[0]
         says = project.proven(*options)
