@@ -6,7 +6,8 @@ import io
 import struct
 import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,17 @@ from assetforge.material.map_spec import MAPS
 
 MOST = 32 * 2**20
 """Bytes that a picture of 16 pixels a side may cost."""
+
+
+@contextmanager
+def costs_at_most(most: int) -> Iterator[None]:
+    """Fail where what is done inside takes more bytes."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
 
 
 def tiff(entries: list[tuple[int, int, int, int]], pieces: bytes = b"") -> bytes:
@@ -95,14 +107,10 @@ def test_what_lies_beside_a_picture_costs_nothing(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content())
-    tracemalloc.start()
-    try:
+    with costs_at_most(MOST):
         end_of(path)
         decoded = decode(path, MAPS["base_color"], Reading(), str(path))
         assert (decoded.texture.size, decoded.flags) == ((16, 16), flags)
-        assert tracemalloc.get_traced_memory()[1] < MOST
-    finally:
-        tracemalloc.stop()
 
 
 @pytest.mark.limited
@@ -111,13 +119,9 @@ def test_layers_that_are_not_wanted_are_not_unpacked(tmp_path: Path) -> None:
     channels = {f"layer{number}.Y": empty for number in range(40)} | {"R": empty, "G": empty + 1, "B": empty}
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     OpenEXR.File(header, channels).write(str(tmp_path / "a.exr"))
-    tracemalloc.start()
-    try:
+    with costs_at_most(12 * 4 * side**2):  # the pixels of all would be 43
         texture = decode(tmp_path / "a.exr", MAPS["base_color"], Reading(), "a.exr").texture
         assert texture.data[:, 0, 0].tolist() == [0, 1, 0]
-        assert tracemalloc.get_traced_memory()[1] < 12 * 4 * side**2  # the pixels of all would be 43
-    finally:
-        tracemalloc.stop()
 
 
 @pytest.mark.limited
@@ -140,14 +144,10 @@ def test_a_picture_that_lies_of_its_size_is_refused(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content())
-    tracemalloc.start()
-    try:
+    with costs_at_most(MOST):
         end_of(path)
         with pytest.raises(AssetForgeError, match=says):
             decode(path, MAPS["base_color"], Reading(), str(path))
-        assert tracemalloc.get_traced_memory()[1] < MOST
-    finally:
-        tracemalloc.stop()
 
 
 def test_jpeg_in_tiff_is_read_where_it_is_as_large_as_it_says(tmp_path: Path) -> None:
@@ -166,12 +166,8 @@ def test_chunks_without_number_cost_nothing(tmp_path: Path) -> None:
     content = b"\x89PNG\r\n\x1a\n" + header + chunk(b"tEXt", b"") * 200_000 + pixels + chunk(b"IEND", b"")
     path = tmp_path / "a.png"
     path.write_bytes(content)
-    tracemalloc.start()
-    try:
+    with costs_at_most(MOST):
         decode(path, MAPS["base_color"], Reading(), str(path))
-        assert tracemalloc.get_traced_memory()[1] < MOST
-    finally:
-        tracemalloc.stop()
 
 
 @pytest.mark.limited
@@ -182,11 +178,7 @@ def test_of_a_file_that_is_nearly_all_hole_only_the_beginning_is_looked_at(tmp_p
         file.truncate(16 * 2**30)
         file.seek(-1, 2)
         file.write(b"\1")
-    tracemalloc.start()
-    try:
+    with costs_at_most(MOST):
         end_of(path)
         with pytest.raises(AssetForgeError, match="more than 4294967296 bytes"):
             decode(path, MAPS["base_color"], Reading(), str(path))
-        assert tracemalloc.get_traced_memory()[1] < MOST
-    finally:
-        tracemalloc.stop()
