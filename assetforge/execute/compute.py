@@ -105,7 +105,6 @@ def _run(
     step = task.use.step
     step_context = Context(
         seed=task.seed,
-        precision=context.precision,
         device="cpu" if task.use.resources.device == "cpu" else context.device,
         progress=lambda fraction: context.emit(StepProgress(asset, step.name, fraction)),
         weights=_verified(task),

@@ -19,7 +19,7 @@ from assetforge.errors import AssetForgeError, Problem, StepError
 from assetforge.events import Event
 from assetforge.material.map_spec import MapSpec
 from assetforge.plugins import Registry
-from assetforge.steps import Precision, Step
+from assetforge.steps import Step
 from assetforge.store.results import Entry, Store
 from assetforge.store.state import Published
 
@@ -43,7 +43,6 @@ class Setup:
     store: Store
     specs: Mapping[str, MapSpec]
     green: Green
-    precision: Precision
     limits: Limits
     device: str | None
     """The device to compute on, or None for a worker that only reads and writes files."""

@@ -232,7 +232,6 @@ def _worker_factory(deps: SessionDeps, run: Run, options: RunOptions) -> Process
         store=deps.store,
         specs=pipeline.specs,
         green=pipeline.outputs.green,
-        precision=pipeline.precision,
         limits=pipeline.limits,
         device=None,
         plugins={

@@ -19,7 +19,6 @@ from assetforge.hookspecs import Hooks
 from assetforge.material.map_spec import MapSpec
 from assetforge.plan.jobs import Job, MapOrigin, Output, SourceMap, Task
 from assetforge.plan.keys import written_key
-from assetforge.steps import Precision
 from assetforge.store.results import MAPS_SUFFIX, Entry, Store
 
 Pool = Literal["io", "device", "cpu"]
@@ -96,7 +95,6 @@ class StageContext:
     store: Store
     specs: Mapping[str, MapSpec]
     green: Green
-    precision: Precision
     limits: Limits
     device: str
     hooks: Hooks
@@ -124,7 +122,6 @@ class StageContext:
             setup.store,
             setup.specs,
             setup.green,
-            setup.precision,
             setup.limits,
             device,
             hooks,

@@ -117,7 +117,6 @@ def variant_digest(pipeline: Pipeline, variant: Variant, steps: Sequence[StepFac
         steps=[facts.data for facts in steps],
         seed=variant.seed,
         values=dict(variant.values),
-        precision=pipeline.precision,
         inputs={name: [repr(one.spec), vars(one.reading)] for name, one in _inputs(pipeline)},
         outputs=[outputs.dir, outputs.name, outputs.default.name, outputs.green, outputs.maps and sorted(outputs.maps)],
         formats={name: chosen.name for name, chosen in outputs.formats.items()},
@@ -151,8 +150,8 @@ def task_key(
 ) -> str:
     """Return the key of one step on the maps that it reads, given by their keys."""
     specs = {name: repr(pipeline.specs[name]) for name in reads.keys() | writes.keys()}
-    surroundings = {"precision": pipeline.precision, "wrappers": dict(pipeline.wrappers), "host": host_code_digest()}
-    return key(step=facts.data, seed=seed, reads=dict(reads), maps=specs, **surroundings)
+    wrappers, host = dict(pipeline.wrappers), host_code_digest()
+    return key(step=facts.data, seed=seed, reads=dict(reads), maps=specs, wrappers=wrappers, host=host)
 
 
 def written_key(task: str, name: str) -> str:

@@ -315,7 +315,6 @@ class _Planner:
             "readings": {name: _spelled(source.input.reading) for name, source in sources.items()},
             "steps": [step.facts.data for step in prepared.steps],
             "seed": prepared.variant.seed,
-            "precision": self.pipeline.precision,
             "maps": self.pipeline.outputs.maps and sorted(self.pipeline.outputs.maps),
             "formats": {**formats, "green": self.pipeline.outputs.green},
             "wrappers": dict(self.pipeline.wrappers),
