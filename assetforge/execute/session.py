@@ -284,10 +284,9 @@ class _StateAttemptLog(AttemptLog):
     def is_current(self, job: Job) -> bool:
         """Tell whether the job's sources are still those that it was planned with."""
         try:
-            digests = [self.deps.state.digest(name, MAX_BYTES) for name in job.sources]
+            return all(self.deps.state.digest(name, MAX_BYTES) == sha256 for name, sha256 in job.digests.items())
         except AssetForgeError:
             return False
-        return digests == list(job.facts["sources"].values())
 
     def ended(self, result: JobResult) -> None:
         """Note how a job ended."""

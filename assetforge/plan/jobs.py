@@ -107,6 +107,8 @@ class Job(NamedTuple):  # and no dataclass: there may be very many, and frozen o
     """The steps that its outputs are made by, in order; empty as `outputs` are."""
     flags: tuple[str, ...] = ()
     """Why its outputs, though up to date, are doubtful."""
+    digests: Mapping[str, str] = MappingProxyType({})
+    """The sha256 of each of `sources`, as it was planned with; empty as `outputs` are."""
 
 
 def sources_of(job: Job) -> list[SourceMap]:

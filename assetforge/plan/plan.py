@@ -235,8 +235,9 @@ class _Planner:
         tasks = tuple(task for task in tasks if task.key in needed)
         flags = () if reasons else self.history.flags(name)
         return Job(
-            name, state, reasons, signature, sources, files, outputs, facts, base=asset.name, tasks=tasks, flags=flags
-        )
+            name, state, reasons, signature, sources, files, outputs, facts,
+            base=asset.name, tasks=tasks, flags=flags, digests=dict(zip(sources, digests.values(), strict=True)),
+        )  # fmt: skip
 
     def _source(self, name: str, asset: Asset, sha256: str) -> SourceMap:
         one = self.pipeline.inputs[name]
