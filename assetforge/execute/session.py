@@ -68,6 +68,7 @@ class Session:
     def _open(self, stack: ExitStack) -> None:
         deps, options = self._deps, self._options
         run = stack.enter_context(runs.begin(deps.pipeline.state))
+        deps.state.events.begin(run.id)
         stack.callback(deps.state.journal.unclaim_all, run.id)
         factory = _worker_factory(deps, run, options)
         self._pool = WorkerPool(factory)
@@ -103,6 +104,7 @@ class Session:
 
         Where nothing is under way, it waits only if it is told to be `idle`.
         """
+        patience = min(patience, self._deps.state.events.write_due())
         results = list(self._scheduler.dispatch())
         if not results and (idle or self._scheduler.active):
             results = list(self._scheduler.listen(patience))
