@@ -13,11 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from assetforge import weights
 from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.errors import AssetForgeError, Problem
 from assetforge.events import AttemptFailed, Event, JobStarted, OutputRemoved, OutputWritten, Trouble
 from assetforge.execute.devices import likely_device
-from assetforge.execute.messages import Setup, Wake
+from assetforge.execute.messages import Roots, Setup, Wake
 from assetforge.execute.options import RunOptions
 from assetforge.execute.recovery import recover_dead, remove_gone, remove_stale
 from assetforge.execute.scheduler import AttemptLog, JobResult, Scheduler
@@ -224,14 +225,23 @@ def _note_keys(job: Job) -> dict[str, str]:
 
 
 def _worker_factory(deps: SessionDeps, run: Run, options: RunOptions) -> ProcessWorkerFactory | InlineWorkerFactory:
-    pipeline, device = deps.pipeline, likely_device(options.device)
-    setup = Setup(
+    setup, device = worker_setup(deps, run), likely_device(options.device)
+    if options.workers:
+        return ProcessWorkerFactory(setup, device, options.workers)
+    return InlineWorkerFactory(setup, device, deps.registry.hooks, deps.emit)
+
+
+def worker_setup(deps: SessionDeps, run: Run) -> Setup:
+    """Return what all workers of a run on this machine are told, but for their names and devices."""
+    pipeline = deps.pipeline
+    return Setup(
         name="",
         run=run.folder,
         pipeline=pipeline.id,
         outputs=pipeline.outputs.root,
         project=pipeline.folder if pipeline.runs_plugins else None,
         store=deps.store,
+        roots=_roots(deps, run),
         specs=pipeline.specs,
         green=pipeline.outputs.green,
         limits=pipeline.limits,
@@ -242,9 +252,22 @@ def _worker_factory(deps: SessionDeps, run: Run, options: RunOptions) -> Process
         },
         host_code=keys.host_code_digest(),
     )
-    if options.workers:
-        return ProcessWorkerFactory(setup, device, options.workers)
-    return InlineWorkerFactory(setup, device, deps.registry.hooks, deps.emit)
+
+
+def _roots(deps: SessionDeps, run: Run) -> Roots:
+    """Return the folders that paths in the stages of a run start from."""
+    pipeline = deps.pipeline
+    plugins = {f"plugin {plugin.name}": plugin.folder for plugin in deps.registry.plugins.values()}
+    return plugins | {
+        "project": pipeline.folder,
+        "sources": pipeline.sources,
+        "outputs": pipeline.outputs.root,
+        "state": pipeline.state,
+        "run": run.folder,
+        "store": deps.store.folder,
+        "weights": weights.SHIPPED,
+        "user's weights": weights.user_folder(),
+    }
 
 
 @dataclass

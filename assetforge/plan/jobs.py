@@ -54,6 +54,9 @@ class Task:
     writes: Mapping[str, MapSpec]
     weights: Mapping[str, Path]
     weight_sums: Mapping[str, str]
+    files: Mapping[str, Path]
+    """The files that its parameters name, by their places in them."""
+    file_sums: Mapping[str, str]
     name: str
     """What reports call it: its step's name, with a number where a pipeline uses the step more than once."""
 

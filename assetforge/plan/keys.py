@@ -79,7 +79,7 @@ class StepFacts:
 
 def step_facts(use: StepUse, weight_files: Mapping[str, Path], digest: Digest) -> StepFacts:
     """Gather the facts of one step. Files count by their places and their content, not by their names."""
-    files = {_spell(place): digest(path) for place, path in file_places(use.params).items()}
+    files = {place: digest(path) for place, path in named_files(use.params).items()}
     return StepFacts(
         use.step.name,
         use.step.version,
@@ -90,6 +90,11 @@ def step_facts(use: StepUse, weight_files: Mapping[str, Path], digest: Digest) -
         use.plugin.version,
         use.plugin.code,
     )
+
+
+def named_files(params: Params) -> dict[str, Path]:
+    """Return every file that parameters name, by its place in them as people read it."""
+    return {_spell(place): path for place, path in file_places(params).items()}
 
 
 def _without_names(params: Params) -> dict[str, Any]:

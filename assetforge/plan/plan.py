@@ -263,7 +263,8 @@ class _Planner:
         reads = {name: self._read(name, maps, use) for name in sorted(use.step.reads_with(use.params, specs))}
         writes = {name: self.pipeline.specs[name] for name in sorted(use.step.writes_with(use.params, specs))}
         task = keys.task_key(facts, self.pipeline, seed, {name: origin.key for name, origin in reads.items()}, writes)
-        return Task(task, use, seed, reads, writes, files, facts.weights, step.name)
+        named = keys.named_files(use.params)
+        return Task(task, use, seed, reads, writes, files, facts.weights, named, facts.files, step.name)
 
     def _read(self, name: str, maps: Mapping[str, MapOrigin], use: StepUse) -> MapOrigin:
         if name not in maps:
