@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=Params)
 
-Precision = Literal["float32", "bfloat16", "float16"]
 MapRule = Literal["every map", "every color map", "every photo"]
 MapNames = frozenset[str] | MapRule
 RunFunction = Callable[["Material", P, "Context"], "Material"]
@@ -46,7 +45,6 @@ class Context:
     """What a step may know besides its inputs: what is in the key, and where to run."""
 
     seed: int
-    precision: Precision
     device: str
     """Where to compute, as torch spells it; it may change a result by rounding only. Maps come and go in host memory:
     a step moves what it needs, tile by tile, as large ones do not fit a GPU."""

@@ -158,7 +158,7 @@ def test_what_a_failed_attempt_noted_is_forgotten(noting: Path, forge: Forge) ->
 def test_notes_are_optional_for_plugins_tests() -> None:
     import assetforge as af
 
-    context = af.Context(0, "float32", "cpu", lambda _: None, {}, {})
+    context = af.Context(0, "cpu", lambda _: None, {}, {})
     context.note("score", 1)
     context.flag("doubtful")
 

@@ -105,15 +105,15 @@ def _run(
     step = task.use.step
     step_context = Context(
         seed=task.seed,
-        precision=context.precision,
         device="cpu" if task.use.resources.device == "cpu" else context.device,
         progress=lambda fraction: context.emit(StepProgress(asset, step.name, fraction)),
-        weights=_verified(task),
+        weights=task.weights,
         specs={name: context.specs[name] for name in task.reads.keys() | task.writes.keys()},
         note=recorder.note,
         flag=recorder.flag,
     )
     context.emit(StepStarted(asset, step.name, task.use.resources.time_limit))
+    _verify_files(task)
     before = _versions(material)
     try:
         with torch.no_grad():
@@ -131,6 +131,7 @@ def _run(
         raise StepError(f"step {step.name!r}", f"{type(error).__name__}: {error}") from error
     if _versions(material) != before:
         raise StepError(f"step {step.name!r}", "changed its input in place", "compute into new tensors")
+    _verify_files(task)  # a file that was changed while the step read it, too
     return _checked(result, task)
 
 
@@ -162,16 +163,21 @@ def _versions(material: Material) -> list[int]:
     return [tensor._version for tensor in tensors]
 
 
-def _verified(task: Task) -> Mapping[str, Path]:
-    for name, path in task.weights.items():
-        if _digest_of(path, stat_of(str(path))) != task.weight_sums[name]:
-            raise ChangedError(str(path), "the weights were changed since they were planned with", "run again")
-    return task.weights
+def _verify_files(task: Task) -> None:
+    """Raise ChangedError where weights, or a file that a parameter names, are not what the key was made of."""
+    for files, sums in ((task.weights, task.weight_sums), (task.files, task.file_sums)):
+        for name, path in files.items():
+            try:
+                digest = _digest_of(path, stat_of(str(path)))
+            except OSError as error:
+                raise ChangedError(str(path), f"cannot be read any more ({error.strerror})", "run again") from error
+            if digest != sums[name]:
+                raise ChangedError(str(path), "was changed since it was planned with", "run again")
 
 
 @lru_cache
 def _digest_of(path: Path, _: Stat) -> str:
-    """Digest a file; once for each state that it is in, as every task of a run may use the same weights."""
+    """Digest a file; once for each state that it is in, as every task of a run may use the same."""
     return weights.sha256(path)
 
 

@@ -12,7 +12,6 @@ from assetforge.codecs.allowance import MAX_PIXELS
 from assetforge.codecs.formats import FORMATS, MOST_EFFORT, MOST_QUALITY
 from assetforge.codecs.reading import Channel, Green, ProfileUse
 from assetforge.params import Memory
-from assetforge.steps import Precision
 
 VERSION = 1
 _LEAST_MEMORY = 2**30
@@ -200,8 +199,6 @@ class PipelineSection(_Section):
     """Where results go."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Seed of steps that draw random numbers."""
-    precision: Literal["auto"] | Precision = "auto"
-    """`auto` lets a step use half precision where the result stays within half a code value."""
     profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Sets of values by name, such as `preview: {scale: 2}`, which `--profile` puts over those of the file."""
     attempts: int = Field(default=3, ge=1)

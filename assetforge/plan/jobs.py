@@ -54,6 +54,9 @@ class Task:
     writes: Mapping[str, MapSpec]
     weights: Mapping[str, Path]
     weight_sums: Mapping[str, str]
+    files: Mapping[str, Path]
+    """The files that its parameters name, by their places in them."""
+    file_sums: Mapping[str, str]
     name: str
     """What reports call it: its step's name, with a number where a pipeline uses the step more than once."""
 
@@ -107,6 +110,8 @@ class Job(NamedTuple):  # and no dataclass: there may be very many, and frozen o
     """The steps that its outputs are made by, in order; empty as `outputs` are."""
     flags: tuple[str, ...] = ()
     """Why its outputs, though up to date, are doubtful."""
+    digests: Mapping[str, str] = MappingProxyType({})
+    """The sha256 of each of `sources`, as it was planned with; empty as `outputs` are."""
 
 
 def sources_of(job: Job) -> list[SourceMap]:

@@ -235,8 +235,9 @@ class _Planner:
         tasks = tuple(task for task in tasks if task.key in needed)
         flags = () if reasons else self.history.flags(name)
         return Job(
-            name, state, reasons, signature, sources, files, outputs, facts, base=asset.name, tasks=tasks, flags=flags
-        )
+            name, state, reasons, signature, sources, files, outputs, facts,
+            base=asset.name, tasks=tasks, flags=flags, digests=dict(zip(sources, digests.values(), strict=True)),
+        )  # fmt: skip
 
     def _source(self, name: str, asset: Asset, sha256: str) -> SourceMap:
         one = self.pipeline.inputs[name]
@@ -262,7 +263,8 @@ class _Planner:
         reads = {name: self._read(name, maps, use) for name in sorted(use.step.reads_with(use.params, specs))}
         writes = {name: self.pipeline.specs[name] for name in sorted(use.step.writes_with(use.params, specs))}
         task = keys.task_key(facts, self.pipeline, seed, {name: origin.key for name, origin in reads.items()}, writes)
-        return Task(task, use, seed, reads, writes, files, facts.weights, step.name)
+        named = keys.named_files(use.params)
+        return Task(task, use, seed, reads, writes, files, facts.weights, named, facts.files, step.name)
 
     def _read(self, name: str, maps: Mapping[str, MapOrigin], use: StepUse) -> MapOrigin:
         if name not in maps:
@@ -315,7 +317,6 @@ class _Planner:
             "readings": {name: _spelled(source.input.reading) for name, source in sources.items()},
             "steps": [step.facts.data for step in prepared.steps],
             "seed": prepared.variant.seed,
-            "precision": self.pipeline.precision,
             "maps": self.pipeline.outputs.maps and sorted(self.pipeline.outputs.maps),
             "formats": {**formats, "green": self.pipeline.outputs.green},
             "wrappers": dict(self.pipeline.wrappers),

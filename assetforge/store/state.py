@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from assetforge.codecs.regular import open_regular
 from assetforge.errors import AccessError, SourceError
+from assetforge.store.event_log import EventLog
 from assetforge.store.journal import Journal, Quarantine
 from assetforge.store.json_text import parse
 from assetforge.store.schema import open_database, transaction, writing
@@ -67,6 +68,7 @@ class State:
         self._project = f"{project}/"
         self._database = open_database(self.path)
         self.journal = Journal(self._database, self.path, pipeline)
+        self.events = EventLog(self._database, self.path, pipeline)
         self._unsaved: dict[str, _FileRow] = {}
         self._confirmed: list[tuple[str, str]] = []
         self.reload()
@@ -300,6 +302,7 @@ class State:
         """Save, and let go of the database."""
         try:
             self.save()
+            self.events.end()
         finally:
             self._database.close()
 

@@ -67,7 +67,6 @@ def run_step(
     flags: list[str] = []
     context = Context(
         seed=seed,
-        precision="float32",
         device=device,
         progress=lambda _: None,
         weights={name: weights.find(name, _folder(plugin)) for name in step.weights_of(params)},

@@ -234,6 +234,6 @@ def test_multiply_against_the_time_that_its_pixels_would_take_at_256(side: int) 
 
 def _multiplied(side: int) -> None:
     sample = make_sample("stone", side)
-    context = Context(0, "float32", "cpu", lambda _: None, {}, {**MAPS, "coordinates": COORDINATES})
+    context = Context(0, "cpu", lambda _: None, {}, {**MAPS, "coordinates": COORDINATES})
     with torch.no_grad():
         multiply_material(sample, MultiplyParams(retries=0), context)

@@ -35,7 +35,7 @@ def run(step_name: str, material: Material, told: Told | None = None, **params: 
     registry, told = load(), told or Told()
     step = registry.steps[step_name]
     specs, notes, flags = registry.maps, told.notes, told.flags
-    context = af.Context(0, "float32", "cpu", lambda _: None, {}, specs, note=notes.__setitem__, flag=flags.append)
+    context = af.Context(0, "cpu", lambda _: None, {}, specs, note=notes.__setitem__, flag=flags.append)
     with torch.no_grad():
         return step.run(material, step.params.model_validate(params), context)
 

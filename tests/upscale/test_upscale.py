@@ -30,7 +30,7 @@ SCALES = (2, 4)
 
 def context(params: Params, device: str = "cpu") -> af.Context:
     weights = {name: FOLDER / f"{name}.safetensors" for name in weights_for(params)}
-    return af.Context(0, "float32", device, lambda _: None, weights, dict(MAPS))
+    return af.Context(0, device, lambda _: None, weights, dict(MAPS))
 
 
 def color_network(scale: int) -> Network:
