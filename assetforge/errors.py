@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+OK, FAILED, QUARANTINED, INTERRUPTED = 0, 1, 4, 130
+"""Exit codes; errors have their own."""
 _DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Marks that turn the direction of text, so that it is not read as it stands."""
 

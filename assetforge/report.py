@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from assetforge.errors import AssetForgeError, PipelineError
+from assetforge.errors import FAILED, INTERRUPTED, OK, QUARANTINED, AssetForgeError, PipelineError
 from assetforge.events import Event, JobFinished, JobState, RunFinished
 from assetforge.plan.jobs import Job, Plan
-from assetforge.store.notes import Notes
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree as ET
 
-OK, FAILED, QUARANTINED, INTERRUPTED = 0, 1, 4, 130
+    from assetforge.store.notes import Notes
+
 NO_NOTES: Mapping[str, Any] = {}
 STATES: tuple[JobState, ...] = get_args(JobState)
 

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from assetforge.cli import COMMANDS, cli
+from assetforge.cli.group import COMMANDS, cli
 from assetforge.cli.reference import update
 from assetforge.pipeline.load import load, special_variants
 from assetforge.plugins import load as load_plugins

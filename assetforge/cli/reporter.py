@@ -68,7 +68,7 @@ def show_line(event: Event, *, verbose: bool) -> None:
         case StillWorking(asset, step, seconds, limit):
             say(f"working  {asset}: {step}, {seconds:.0f} s so far (at most {limit:.0f} s)", err=True)
         case RunFinished():
-            say(_summary(event))
+            say(summary(event))
         case _:
             _show_watch_line(event)
 
@@ -117,7 +117,8 @@ def _show_watch_line(event: Event) -> None:
             pass
 
 
-def _summary(event: RunFinished) -> str:
+def summary(event: RunFinished) -> str:
+    """Return the line that ends a run."""
     quarantined = f", {event.quarantined} quarantined" if event.quarantined else ""
     flagged = f", {event.flagged} flagged" if event.flagged else ""
     counts = f"{event.done} done, {event.failed} failed{quarantined}, {event.current} up to date{flagged}"

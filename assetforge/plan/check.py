@@ -8,7 +8,6 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from assetforge.codecs.allowance import Limits, allowing
-from assetforge.codecs.transparency import has_transparency
 from assetforge.errors import Problem, SourceError
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.history import OutputState
@@ -57,6 +56,8 @@ def _is_transparent(source: SourceMap, limits: Limits) -> bool:
     spec = source.input.spec
     if not (spec.is_color or spec.kind == "vector"):
         return False
+    from assetforge.codecs.transparency import has_transparency  # readers of all formats, which few pipelines need here
+
     try:
         with allowing(limits):
             return has_transparency(source.path, source.input.reading)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -149,6 +149,8 @@ class Plan:
     """Other outputs that were made and are not any more, or will not be when the jobs are done."""
     remarks: tuple[str, ...] = ()
     """What is odd about the sources, though nothing is wrong."""
+    listed: Mapping[str, tuple[list[str], list[str]]] = field(default_factory=dict, repr=False)
+    """The names of the files and of the folders in each folder of sources, as the jobs were made from them."""
 
     @property
     def needed(self) -> set[str]:
