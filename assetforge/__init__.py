@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from assetforge.commands import Command
 from assetforge.errors import AssetForgeError, StepError
+from assetforge.flags import Flag
 from assetforge.hookspecs import Register, RegisterCommand, RegisterMap, RegisterRecipe, hookimpl
 from assetforge.material.camera import Camera, fov
 from assetforge.material.color_space import ColorSpace
@@ -26,6 +27,7 @@ __all__ = [
     "Command",
     "Context",
     "File",
+    "Flag",
     "Fraction",
     "MapSpec",
     "Material",
