@@ -12,6 +12,7 @@ from assetforge.flags import Severity
 from assetforge.params import Fraction, Params
 
 FailOn = Literal["error", "warning", "never"]
+"""What fails a material: an error, a warning or an error, or nothing."""
 Code = Annotated[float, Field(ge=0, le=255)]
 Positive = Annotated[float, Field(gt=0)]
 
