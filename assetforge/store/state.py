@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from assetforge.codecs.regular import open_regular
 from assetforge.errors import AccessError, SourceError
+from assetforge.flags import Flag
 from assetforge.snapshot import DATABASE, GRAIN
 from assetforge.snapshot import RUNS as RUNS
 from assetforge.store.event_log import EventLog
@@ -194,7 +195,7 @@ class State:
         except ValueError:  # they only tell why something is built anew
             return {}
 
-    def flags(self, asset: str, *, anew: bool = False) -> tuple[str, ...]:
+    def flags(self, asset: str, *, anew: bool = False) -> tuple[Flag, ...]:
         """Return why a recorded job's outputs are doubtful; `anew` sees what others have written, too."""
         if anew:
             row = self._one("select flags from flags where pipeline = ? and asset = ?", self.pipeline, asset)
@@ -218,7 +219,7 @@ class State:
         sources: Sequence[str],
         facts: Mapping[str, Any],
         outputs: Sequence[Published],
-        flags: Sequence[str] = (),
+        flags: Sequence[Flag] = (),
     ) -> None:
         """Keep what a job was built of, what was written and why it is doubtful, and forget its failures."""
         names = {one.name for one in outputs}
@@ -233,7 +234,7 @@ class State:
                 [(self.pipeline, name, sha256, *stat) for name, *stat, sha256 in stale],
             )
             if flags:
-                row = (self.pipeline, asset, json.dumps(flags))
+                row = (self.pipeline, asset, json.dumps([flag.data() for flag in flags]))
                 self._database.execute("insert into flags values (?, ?, ?)", row)
             job = (self.pipeline, asset, signature, "\0".join(sources), json.dumps(facts))
             self._database.execute("insert or replace into jobs values (?, ?, ?, ?, ?)", job)
@@ -319,9 +320,9 @@ class State:
             self._database.close()
 
 
-def _flags(text: str) -> tuple[str, ...]:
+def _flags(text: str) -> tuple[Flag, ...]:
     try:
-        return tuple(parse(list[str], text))
+        return tuple(parse(list[Flag], text))
     except ValueError:
         return ()
 
