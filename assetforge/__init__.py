@@ -10,6 +10,7 @@ TYPE_CHECKING = False  # that of `typing` costs its import
 if TYPE_CHECKING:
     from assetforge.commands import Command
     from assetforge.errors import AssetForgeError, StepError
+    from assetforge.flags import Flag
     from assetforge.hookspecs import Register, RegisterCommand, RegisterMap, RegisterRecipe, hookimpl
     from assetforge.material.camera import Camera, fov
     from assetforge.material.color_space import ColorSpace
@@ -28,6 +29,7 @@ __all__ = [
     "Command",
     "Context",
     "File",
+    "Flag",
     "Fraction",
     "MapSpec",
     "Material",
@@ -55,6 +57,7 @@ if not TYPE_CHECKING:  # out of sight of type checkers, to which a module that h
     _PLACES = {
         "commands": ("Command",),
         "errors": ("AssetForgeError", "StepError"),
+        "flags": ("Flag",),
         "hookspecs": ("Register", "RegisterCommand", "RegisterMap", "RegisterRecipe", "hookimpl"),
         "material.camera": ("Camera", "fov"),
         "material.color_space": ("ColorSpace",),

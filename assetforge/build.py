@@ -137,6 +137,7 @@ class Build:
         counts = report.counts
         self.state.journal.run_ended(report.exit_code, {str(state): count for state, count in counts.items()})
         emit(report.finished())
+        self.state.events.end()
         return report
 
     def keep_snapshot(self, plan: Plan, report: Report, says: str, occasion: Occasion) -> None:
@@ -156,10 +157,11 @@ class Build:
         return self.plan(PlanOptions(only=tuple(names)))
 
     def emitter(self, listener: Listener) -> Listener:
-        """Return what tells a listener and all plugins of an event."""
+        """Return what tells a listener, the state's log and all plugins of an event."""
 
         def emit(event: Event) -> None:
             listener(event)
+            self.state.events.add(event)
             with blamed_on("a plugin", "its hook `on_event`"):
                 self.registry.hooks.on_event(event=event)
 

@@ -68,7 +68,7 @@ def plugins_on(page: Path) -> list[str]:
 
 def touch_files_in(text: str, folder: Path) -> None:
     """Let the files be there that a pipeline names in its parameters."""
-    for name in re.findall(r"(?<![\w}*?])[\w/-]+\.(?:png|safetensors)\b(?!\.)", text):
+    for name in re.findall(r"(?<![\w}*?])[\w/-]+\.(?:png|safetensors|pth)\b(?!\.)", text):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
 

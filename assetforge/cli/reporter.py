@@ -29,6 +29,7 @@ from assetforge.events import (
     Waiting,
     Watching,
 )
+from assetforge.flags import doubtful
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -84,7 +85,7 @@ def _show_end(event: JobFinished) -> None:
         case JobFinished(asset, state, seconds, flags=flags):
             say(f"{state:8} {asset} ({seconds:.1f} s)")
             for flag in flags:
-                say(f"flagged  {asset}: {flag}", color="yellow", err=True)
+                say(f"{'flagged' if doubtful([flag]) else 'info':8} {asset}: {flag}", color="yellow", err=True)
 
 
 def _show_log(path: str) -> None:

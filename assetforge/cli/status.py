@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,11 @@ from assetforge import snapshot
 from assetforge.build import Build
 from assetforge.cli.options import Opened, build_options
 from assetforge.cli.output import reserved_stdout, say, write_json
-from assetforge.errors import OK
+from assetforge.cli.reporter import show_line
+from assetforge.errors import OK, printable_name
+from assetforge.events import Event, JobStarted, RunStarted
 from assetforge.store import runs
+from assetforge.store.event_log import PERIOD, LoggedEvent, events_after, last_number
 from assetforge.store.journal import LastRun
 from assetforge.watch.status import read_status
 
@@ -24,15 +29,41 @@ _SHOWN = 10
 @click.command("status")
 @build_options
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def command(opened: Opened, as_json: bool) -> None:
+@click.option("--follow", is_flag=True, help="Go on: print what happens until stopped; with --json, an object a line.")
+def command(opened: Opened, as_json: bool, follow: bool) -> None:
     """Show what is being built, what is quarantined and why, and how the last run ended."""
     with reserved_stdout() as out:
         with opened.build() as build:
+            state, last = build.state, last_number(build.state.path)  # before the status, so that no event is lost
             data = status(build)
-        if as_json:
+        if as_json and not follow:
             write_json(data, out)
     if not as_json:
         _print(data)
+    for one in _following(state.path, state.pipeline, last) if follow else ():
+        if as_json:
+            click.echo(json.dumps(one.data))
+        else:
+            _print_event(one.event)
+
+
+def _following(path: Path, pipeline: str, number: int) -> Iterator[LoggedEvent]:
+    """Yield what happens after the event of a number, for ever."""
+    while True:
+        for one in events_after(path, pipeline, number):
+            number = one.number
+            yield one
+        time.sleep(PERIOD)
+
+
+def _print_event(event: Event) -> None:
+    match event:
+        case RunStarted(jobs, current):
+            say(f"run      {jobs} out of date, {current} up to date")
+        case JobStarted(asset, why):
+            say(f"building {printable_name(asset)}: {', '.join(why)}")
+        case _:
+            show_line(event, verbose=False)
 
 
 def status(build: Build) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from assetforge.codecs.allowance import MAX_PIXELS
 from assetforge.codecs.formats import FORMATS, MOST_EFFORT, MOST_QUALITY
 from assetforge.codecs.reading import Channel, Green, ProfileUse
 from assetforge.params import Memory
-from assetforge.steps import Precision
 
 VERSION = 1
 _LEAST_MEMORY = 2**30
@@ -32,7 +31,20 @@ class _Section(BaseModel):
         return {key: inner for key, inner in value.items() if inner is not None} if isinstance(value, dict) else value
 
 
-class InputSection(_Section):
+class _FilesSection(_Section):
+    """What may be written as a pattern of files alone."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"files": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "description": "Pattern of files."}, handler(core)]}
+
+
+class InputSection(_FilesSection):
     """Where the files of one map are, and how to read them."""
 
     files: str
@@ -51,17 +63,8 @@ class InputSection(_Section):
     invert: bool = False
     """Data maps: take 1 − x for x, as for `roughness` of a file of smoothness or glossiness."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"files": value} if isinstance(value, str) else value
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [{"type": "string", "description": "Pattern of files."}, handler(core)]}
-
-
-class AutoSection(_Section):
+class AutoSection(_FilesSection):
     """Files whose names say which maps of which materials they are."""
 
     files: str
@@ -76,15 +79,6 @@ class AutoSection(_Section):
     `{"walls/*": down}`, whatever names say; the first that fits counts. `assetforge inspect` measures it."""
     wrap: Literal["repeat", "clamp", "unknown"] = "unknown"
     """Whether the textures tile; steps measure what is `unknown`."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"files": value} if isinstance(value, str) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [{"type": "string", "description": "Pattern of files."}, handler(core)]}
 
 
 class InputsSection(_Section):
@@ -205,8 +199,6 @@ class PipelineSection(_Section):
     """Where results go."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Seed of steps that draw random numbers."""
-    precision: Literal["auto"] | Precision = "auto"
-    """`auto` lets a step use half precision where the result stays within half a code value."""
     profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Sets of values by name, such as `preview: {scale: 2}`, which `--profile` puts over those of the file."""
     attempts: int = Field(default=3, ge=1)

@@ -70,7 +70,6 @@ def load(
         ignore_case=section.ignore_case,
         variants=variants,
         outputs=outputs,
-        precision="float32" if section.precision == "auto" else section.precision,
         attempts=section.attempts,
         limits=Limits(section.limits.pixels, section.limits.memory),
         state=folder / section.state,

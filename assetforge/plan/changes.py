@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from assetforge.flags import Flag
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.assets import FOLDER_OVERRIDE, Catalog
 from assetforge.plan.history import BuildHistory
@@ -21,7 +22,7 @@ class Built(NamedTuple):
     signature: str
     sources: tuple[str, ...]
     files: tuple[str, ...]
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
 
 def plan_changes(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from assetforge.codecs.allowance import Limits, allowing
 from assetforge.errors import Problem, SourceError
+from assetforge.flags import Flag
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.history import OutputState
 from assetforge.plan.jobs import Job, Output, Plan, SourceMap, sources_of
@@ -80,7 +81,7 @@ class _NothingKnown:
     def facts(self, asset: str) -> Mapping[str, Any]:  # noqa: ARG002
         return {}
 
-    def flags(self, asset: str) -> tuple[str, ...]:  # noqa: ARG002
+    def flags(self, asset: str) -> tuple[Flag, ...]:  # noqa: ARG002
         return ()
 
     def output(self, name: str) -> OutputState:  # noqa: ARG002

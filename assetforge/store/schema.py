@@ -51,6 +51,10 @@ MIGRATIONS = (
     """
     create table stores (path text primary key) without rowid
     """,
+    # 6: what happened, for other processes to follow
+    """
+    create table events (n integer primary key autoincrement, pipeline text, run text, time real, kind text, event text)
+    """,
 )
 """Statements that lead from each version to the next. Never change one that was released; add another."""
 
@@ -131,6 +135,8 @@ def _refuse_foreign(database: sqlite3.Connection) -> None:
         for kinds, test in tests
         for table, columns in kinds.items()
     ]
+    # The many events are tested when they are read.
+    wrong.append("exists (select n, pipeline, run, time, kind, event from events limit 0)")
     try:
         is_foreign = database.execute(f"select {' or '.join(wrong)}").fetchone()[0]
     except sqlite3.OperationalError as error:

@@ -14,8 +14,10 @@ from typing import Any, Literal
 
 from assetforge.codecs.regular import open_regular
 from assetforge.errors import AccessError, SourceError
+from assetforge.flags import Flag
 from assetforge.snapshot import DATABASE, GRAIN
 from assetforge.snapshot import RUNS as RUNS
+from assetforge.store.event_log import EventLog
 from assetforge.store.journal import Journal, Quarantine
 from assetforge.store.json_text import parse
 from assetforge.store.schema import open_database, transaction, writing
@@ -66,6 +68,7 @@ class State:
         self._project = f"{project}/"
         self._database = open_database(self.path)
         self.journal = Journal(self._database, self.path, pipeline)
+        self.events = EventLog(self._database, self.path, pipeline)
         self._unsaved: dict[str, _FileRow] = {}
         self.consulted: set[str] = set()
         """The files whose digests were asked for."""
@@ -176,7 +179,7 @@ class State:
         job = self._jobs.get(asset)
         return JobRecord(job[1], tuple(job[2].split("\0")), dict(self._outputs.get(asset, []))) if job else None
 
-    def built(self) -> Iterator[tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:
+    def built(self) -> Iterator[tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[Flag, ...]]]:
         """Yield all recorded jobs by name: asset, signature, sources, outputs and flags."""
         for asset, signature, sources in self._jobs.values():
             outputs = tuple([name for name, _ in self._outputs.get(asset, ())])
@@ -198,7 +201,7 @@ class State:
         except ValueError:  # they only tell why something is built anew
             return {}
 
-    def flags(self, asset: str, *, anew: bool = False) -> tuple[str, ...]:
+    def flags(self, asset: str, *, anew: bool = False) -> tuple[Flag, ...]:
         """Return why a recorded job's outputs are doubtful; `anew` sees what others have written, too."""
         if anew:
             row = self._one("select flags from flags where pipeline = ? and asset = ?", self.pipeline, asset)
@@ -222,7 +225,7 @@ class State:
         sources: Sequence[str],
         facts: Mapping[str, Any],
         outputs: Sequence[Published],
-        flags: Sequence[str] = (),
+        flags: Sequence[Flag] = (),
     ) -> None:
         """Keep what a job was built of, what was written and why it is doubtful, and forget its failures."""
         names = {one.name for one in outputs}
@@ -237,7 +240,7 @@ class State:
                 [(self.pipeline, name, sha256, *stat) for name, *stat, sha256 in stale],
             )
             if flags:
-                row = (self.pipeline, asset, json.dumps(flags))
+                row = (self.pipeline, asset, json.dumps([flag.data() for flag in flags]))
                 self._database.execute("insert into flags values (?, ?, ?)", row)
             job = (self.pipeline, asset, signature, "\0".join(sources), json.dumps(facts))
             self._database.execute("insert or replace into jobs values (?, ?, ?, ?, ?)", job)
@@ -318,13 +321,14 @@ class State:
         """Save, and let go of the database."""
         try:
             self.save()
+            self.events.end()
         finally:
             self._database.close()
 
 
-def _flags(text: str) -> tuple[str, ...]:
+def _flags(text: str) -> tuple[Flag, ...]:
     try:
-        return tuple(parse(list[str], text))
+        return tuple(parse(list[Flag], text))
     except ValueError:
         return ()
 

@@ -21,12 +21,14 @@ from assetforge_multiply import COORDINATES
 from assetforge_multiply import Params as MultiplyParams
 from assetforge_multiply._multiply import multiply_material
 from assetforge_upscale import _upscale as upscaling
+from assetforge_upscale._architectures import load
 
 from assetforge.codecs.decode import decode
 from assetforge.codecs.encode import encode
 from assetforge.codecs.formats import parse
 from assetforge.execute.worker_process import settings
 from assetforge.material.map_spec import MAPS
+from assetforge.ops.resample import resample_map
 from assetforge.ops.tile import Tiling, map_tiles
 from assetforge.samples import SAMPLES, make_sample, write_sample
 from assetforge.steps import Context
@@ -208,9 +210,9 @@ def test_one_changed_source_is_planned_at_once(copies: Path) -> None:
 TEXTURES = 200
 FORWARD = """\
 import sys, time, torch
-from assetforge_upscale._upscale import load_network
+from assetforge_upscale._architectures import load
 from pathlib import Path
-network = load_network(Path(sys.argv[1]), 3, 2, "cpu")
+network = load(Path(sys.argv[1])).module
 pieces = [torch.rand(1, 3, 512, 512).contiguous(memory_format=torch.channels_last) for _ in range(8)]
 times = []
 with torch.no_grad():
@@ -242,7 +244,7 @@ def test_a_build_against_the_ideal_use_of_the_device(tmp_path: Path) -> None:
     torch.set_num_threads(1)
     spec = MAPS["base_color"]
     reading = wall_seconds(lambda: [decode(path, spec) for path in sources[:8]], 3) / 8
-    results = [upscaling.upscale_texture(decode(path, spec).texture, spec, 2, None) for path in sources[:8]]
+    results = [resample_map(decode(path, spec).texture, spec, (1024, 1024)) for path in sources[:8]]
     writing = wall_seconds(lambda: [encode({"base_color": (one, spec)}, parse("png8")) for one in results], 3) / 8
     plain, tuned = forward_seconds({}), forward_seconds(dict(settings(cores)))
     began = time.perf_counter()
@@ -278,14 +280,14 @@ def _crops(folder: Path) -> list[Path]:
 @pytest.mark.parametrize("scale", [2, 4])
 def test_tiles_against_one_forward_pass(scale: int) -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
-    network = upscaling.load_network(FOLDER / f"color_x{scale}.safetensors", 3, scale, "cpu")
+    network = load(FOLDER / f"color_x{scale}.safetensors")
     pixels = torch.rand(3, 1024, 1024)
     out = torch.empty(3, 1024 * scale, 1024 * scale)
-    tiling = Tiling(upscaling.TILE["cpu"], network.radius, scale, repeat=False)
+    tiling = Tiling(upscaling.TILE["cpu"], network.overlap, scale, repeat=False)
 
     def run(piece: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            result: torch.Tensor = network(piece[None].contiguous(memory_format=torch.channels_last))[0]
+            result: torch.Tensor = network.module(piece[None].contiguous(memory_format=torch.channels_last))[0]
         return result
 
     ours = wall_seconds(lambda: map_tiles(pixels, run, tiling, out), 3)
@@ -304,6 +306,6 @@ def test_multiply_against_the_time_that_its_pixels_would_take_at_256(side: int) 
 
 def _multiplied(side: int) -> None:
     sample = make_sample("stone", side)
-    context = Context(0, "float32", "cpu", lambda _: None, {}, {**MAPS, "coordinates": COORDINATES})
+    context = Context(0, "cpu", lambda _: None, {}, {**MAPS, "coordinates": COORDINATES})
     with torch.no_grad():
         multiply_material(sample, MultiplyParams(retries=0), context)

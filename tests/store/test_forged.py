@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from assetforge.execute.map_io import load_maps, save_maps
+from assetforge.flags import Flag
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.texture import Texture
 from assetforge.store import notes
@@ -31,12 +32,14 @@ def put(store: Store, suffix: str, content: bytes) -> Entry:
     return store.put(KEY, suffix, lambda path: path.write_bytes(content) and None, lambda _: None)
 
 
+@pytest.mark.limited
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ' * 100_000, "nothing", "", "\xff"], ids=range(5))
 def test_broken_json_is_one_kind_of_error(text: str) -> None:
     with pytest.raises(ValueError):
         parse(dict[str, int], text.encode("latin-1"))
 
 
+@pytest.mark.limited
 @pytest.mark.parametrize(
     "note",
     [
@@ -61,6 +64,7 @@ def test_a_forged_note_of_a_result_is_as_if_it_were_not_there(note: str, store: 
     assert put(store, ".bin", b"new!").is_whole()
 
 
+@pytest.mark.limited
 def test_a_pipe_in_the_place_of_a_note_is_not_waited_for(store: Store) -> None:
     entry = put(store, ".bin", b"data")
     entry.note.unlink()
@@ -68,6 +72,7 @@ def test_a_pipe_in_the_place_of_a_note_is_not_waited_for(store: Store) -> None:
     assert store.find(KEY, ".bin") is None
 
 
+@pytest.mark.limited
 @pytest.mark.parametrize(
     "text",
     [
@@ -100,6 +105,7 @@ def header(content: bytes, change: object) -> bytes:
     return struct.pack("<Q", len(written)) + written + content[8 + size :]
 
 
+@pytest.mark.limited
 @pytest.mark.parametrize(
     "change",
     [
@@ -126,9 +132,9 @@ def test_forged_maps_are_computed_again(change: str | None, tmp_path: Path) -> N
 
 
 def test_whole_notes_come_back(store: Store) -> None:
-    kept = Notes({"quality": 0.5, "list": [1, "two", None]}, ("doubtful",))
+    kept = Notes({"quality": 0.5, "list": [1, "two", None]}, (Flag("doubtful", "error", value=0.5),))
     notes.keep(store, KEY, kept, replace=False)
     found = notes.gather(store, {"step": KEY}, [])
     assert found.values == {"step": kept.values}
-    assert found.flags == ("step: doubtful",)
+    assert found.flags == (Flag("doubtful", "error", value=0.5, by="step"),)
     assert math.isclose(found.values["step"]["quality"], 0.5)
