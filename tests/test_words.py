@@ -50,7 +50,7 @@ STANDARD = {
 """Words that need no explanation, by where an engineer knows them from. A new one belongs here, or in the glossary."""
 
 NOT_IN_NAMES = """
-    books clearing crew desk disband door eyes guidance healed hire hiring house inventory keep_up ledger literally
+    books clearing crew desk disband door eyes guidance healed hire hiring house keep_up ledger literally
     manner mend mended notebook office presence renewed shelf undisturbed wish wishes withdraw workplace woken
 """
 """Words that nobody could decode: what they stood for has the field's word now."""

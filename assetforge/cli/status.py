@@ -10,14 +10,16 @@ from typing import Any
 
 import click
 
+from assetforge import snapshot
 from assetforge.build import Build
 from assetforge.cli.options import Opened, build_options
 from assetforge.cli.output import reserved_stdout, say, write_json
 from assetforge.cli.reporter import show_line
-from assetforge.errors import printable_name
+from assetforge.errors import OK, printable_name
 from assetforge.events import Event, JobStarted, RunStarted
 from assetforge.store import runs
 from assetforge.store.event_log import PERIOD, LoggedEvent, events_after, last_number
+from assetforge.store.journal import LastRun
 from assetforge.watch.status import read_status
 
 _SHOWN = 10
@@ -68,13 +70,25 @@ def status(build: Build) -> dict[str, Any]:
     """Gather what the state knows, without looking at any source."""
     living = {run.id for run in runs.living(build.pipeline.state)}
     journal = build.state.journal
-    last = journal.last_run()
+    last = _last_run(build)
     return {
         "running": [{"asset": asset, "run": run} for asset, run in journal.claims() if run in living],
         "quarantined": [vars(one) for one in journal.all_quarantined()],
         "last_run": vars(last) if last else None,
         "daemon": read_status(build.pipeline),
     }
+
+
+def _last_run(build: Build) -> LastRun | None:
+    """Return how the last run ended, be it one that a snapshot has spared: then its file is as old as that."""
+    last, state = build.state.journal.last_run(), str(build.pipeline.state)
+    for path in map(Path, snapshot.paths(state)):
+        found, ended = snapshot.read(str(path)), path.stat().st_mtime
+        if last is None or ended <= last.ended:
+            break
+        if found is not None and found.ending.pipeline == build.pipeline.id:
+            return LastRun(ended, OK, dict.fromkeys(last.counts, 0) | {"up to date": found.ending.jobs})
+    return last
 
 
 def _print_daemon(queue: dict[str, Any]) -> None:

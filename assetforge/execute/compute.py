@@ -18,6 +18,7 @@ from assetforge.events import StepProgress, StepStarted
 from assetforge.execute.map_io import folder_size, load_map, load_maps, save_maps, scratch_path
 from assetforge.execute.messages import Done
 from assetforge.execute.stages import Compute, StageContext
+from assetforge.flags import Flag
 from assetforge.hookspecs import Hooks
 from assetforge.material.material import Material, check_map
 from assetforge.material.texture import Texture
@@ -120,6 +121,7 @@ def _run(
             result = _with_smaller_tiles(task, material, step_context, context.hooks, recorder)
     except StepError as error:
         _name_file(error, task)
+        error.problem = replace(error.problem, flags=tuple(replace(f, by=task.name) for f in recorder.notes.flags))
         raise
     except AssetForgeError:
         raise
@@ -211,23 +213,20 @@ class NoteRecorder:
     def __init__(self, step: str) -> None:
         self._where = f"step {step!r}"
         self._values: dict[str, JSON] = {}
-        self._flags: dict[str, None] = {}
+        self._flags: dict[Flag, None] = {}
 
     def note(self, name: str, value: JSON) -> None:
         """Record a value; raise StepError where JSON cannot hold it."""
         self._check_text(name, "a note's name")
-        try:
-            text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-            text.encode()  # half characters of broken file names cannot be written anywhere
-        except (TypeError, ValueError, RecursionError) as error:
-            instead = "note finite numbers, words, lists and mappings"
-            raise StepError(self._where, f"noted {name!r} with what JSON cannot hold ({error})", instead) from error
+        text = self._check_json(repr(name), value)
         self._values[name] = json.loads(text)  # as it will be read, and a copy: what was noted stays as it was
 
-    def flag(self, text: str) -> None:
+    def flag(self, flag: str | Flag) -> None:
         """Record why the result is doubtful, once."""
-        self._check_text(text, "a flag")
-        self._flags[text] = None
+        told = flag if isinstance(flag, Flag) else Flag(flag)
+        self._check_text(told.text, "a flag")
+        self._check_json("a flag", told.data())
+        self._flags[told] = None
 
     def clear(self) -> None:
         """Forget what was recorded: the step starts again."""
@@ -238,6 +237,15 @@ class NoteRecorder:
     def notes(self) -> Notes:
         """What was recorded."""
         return Notes(dict(self._values), tuple(self._flags))
+
+    def _check_json(self, what: str, value: JSON) -> str:
+        try:
+            text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+            text.encode()  # half characters of broken file names cannot be written anywhere
+        except (TypeError, ValueError, RecursionError) as error:
+            instead = "note finite numbers, words, lists and mappings"
+            raise StepError(self._where, f"noted {what} with what JSON cannot hold ({error})", instead) from error
+        return text
 
     def _check_text(self, text: object, what: str) -> None:
         try:

@@ -30,6 +30,7 @@ from assetforge.errors import ChangedError, StepError
 from assetforge.execute.memory import reading
 from assetforge.execute.messages import Done
 from assetforge.execute.stages import Encode, Read, StageContext
+from assetforge.flags import Flag
 from assetforge.material.camera import Camera
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.texture import Texture, Wrap
@@ -48,7 +49,7 @@ def read_sources(stage: Read, context: StageContext) -> Done:
     for source in stage.sources:
         with reading(context.limits, source.path) if context.io_only else nullcontext():
             decoded = decode_source(source)
-        notes.keep(context.store, source.key, Notes(flags=decoded.flags), replace=stage.replace)
+        notes.keep(context.store, source.key, Notes(flags=tuple(map(Flag, decoded.flags))), replace=stage.replace)
         maps = {source.input.spec.name: decoded.texture}
         save_maps(scratch_path(stage.scratch, source.key), maps, decoded.depth)
     return Done(folder_size(stage.scratch))

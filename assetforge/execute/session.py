@@ -331,7 +331,9 @@ class _StateAttemptLog(AttemptLog):
             error = str(problem)
             if result.quarantine:
                 state.journal.quarantine(job.asset, job.signature, attempt.failures, error, log)
-            self.reports.finish(job, "failed", attempt.seconds, error, log, quarantined=result.quarantine)
+            self.reports.finish(
+                job, "failed", attempt.seconds, error, log, quarantined=result.quarantine, flags=problem.flags
+            )
         state.journal.unclaim(job.asset, self.run)
 
     def _kept(self, result: JobResult) -> tuple[Problem | None, str]:

@@ -152,7 +152,7 @@ def split_job(job: Job, scratch: Path, find: Find, device: str, *, replace: bool
     replace: whether what is made replaces what the store has.
     """
     missing = tuple(output for output in job.outputs if find(output.key, output.format.suffix) is None)
-    tasks, sources = _needed(missing, find)
+    tasks, sources = _needed(missing, [task for task in job.tasks if task.use.step.only_checks], find)
     read_by_tasks = frozenset(origin.key for task in tasks for origin in task.reads.values())
     kept = frozenset(task.key for task in tasks if any(written_key(task.key, n) in read_by_tasks for n in task.writes))
     wanted = frozenset(origin.key for output in missing for origin in output.maps.values())
@@ -164,27 +164,39 @@ def split_job(job: Job, scratch: Path, find: Find, device: str, *, replace: bool
     return [*stages, Publish(job.asset, job.outputs)]
 
 
-def _needed(outputs: Sequence[Output], find: Find) -> tuple[list[Task], tuple[SourceMap, ...]]:
-    """Return the tasks that must be run for outputs, in order, and the sources that must be read."""
-    tasks: dict[str, Task] = {}
-    sources: dict[str, SourceMap] = {}
-    seen: set[str] = set()
+def _needed(outputs: Sequence[Output], checks: Sequence[Task], find: Find) -> tuple[list[Task], tuple[SourceMap, ...]]:
+    """Return the tasks that must be run for outputs, checks first, and the sources that must be read.
 
-    def visit(origin: MapOrigin) -> None:
-        if isinstance(origin, SourceMap):
-            sources[origin.key] = origin
-        elif origin.task.key not in seen:
-            seen.add(origin.task.key)
-            if find(origin.task.key, MAPS_SUFFIX) is None:
-                for read in origin.task.reads.values():
-                    visit(read)
-                tasks[origin.task.key] = origin.task
-
+    Outputs that the store has passed their checks, whose keys are in theirs.
+    """
+    need = _Need(find)
+    for task in checks if outputs else ():
+        need.run(task)
     for output in outputs:
         followed = output.followed.values() if output.format.depth is None else ()
         for origin in [*output.maps.values(), *followed]:
-            visit(origin)
-    return list(tasks.values()), tuple(sources.values())
+            need.have(origin)
+    return list(need.tasks.values()), tuple(need.sources.values())
+
+
+@dataclass
+class _Need:
+    """Gathers what must be done so that maps are there."""
+
+    find: Find
+    tasks: dict[str, Task] = field(default_factory=dict)
+    sources: dict[str, SourceMap] = field(default_factory=dict)
+
+    def have(self, origin: MapOrigin) -> None:
+        if isinstance(origin, SourceMap):
+            self.sources[origin.key] = origin
+        elif origin.task.key not in self.tasks and self.find(origin.task.key, MAPS_SUFFIX) is None:
+            self.run(origin.task)
+
+    def run(self, task: Task) -> None:
+        for read in task.reads.values():
+            self.have(read)
+        self.tasks[task.key] = task
 
 
 def _by_pool(tasks: Sequence[Task], device: str) -> Iterator[tuple[Pool, list[Task]]]:

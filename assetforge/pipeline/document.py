@@ -22,7 +22,7 @@ StoreMode = Literal["read-write", "read-only"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -84,7 +84,7 @@ class AutoSection(_FilesSection):
 class InputsSection(_Section):
     """A pattern for each map; or one for all of them, as the names of files say what they are."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, defer_build=True)
     __pydantic_extra__: dict[str, InputSection] = Field(init=False)
 
     auto: AutoSection | None = None

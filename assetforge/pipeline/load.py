@@ -20,9 +20,15 @@ from assetforge.pipeline.pipeline import Outputs, Pipeline, Variant
 from assetforge.pipeline.validate import validate
 from assetforge.pipeline.variants import resolve_variants
 from assetforge.plugins import Registry
+from assetforge.plugins import load as load_plugins
 
 _MOST_BYTES = 2**22
 """Of a pipeline, or of a file beside an asset."""
+
+
+def plugins_of(file: Path, confinement: Confinement | None) -> Registry:
+    """Load the plugins that a pipeline may use: those of its project only where that is allowed."""
+    return load_plugins(file.absolute().parent if confinement is None or "plugins" in confinement.allowed else None)
 
 
 def load(

@@ -164,6 +164,9 @@ def written_key(task: str, name: str) -> str:
     return key(task=task, map=name)
 
 
-def output_key(maps: Mapping[str, str], depths: Mapping[str, str], output_format: Format, green: Green) -> str:
-    """Return the key of an output file: its maps' keys, and the sources that its depth may follow."""
-    return key(maps=dict(maps), depths=dict(depths), format=output_format.name, green=green, host=host_code_digest())
+def output_key(
+    maps: Mapping[str, str], depths: Mapping[str, str], checks: Sequence[str], output_format: Format, green: Green
+) -> str:
+    """Return the key of an output file: keys of its maps and checks, and the sources that its depth may follow."""
+    made = {"maps": dict(maps), "depths": dict(depths), "checks": list(checks)}
+    return key(**made, format=output_format.name, green=green, host=host_code_digest())

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from assetforge import snapshot
 from assetforge.errors import StoreError
 
 MIGRATIONS = (
@@ -108,6 +109,8 @@ def _open(path: Path) -> sqlite3.Connection:
         database.execute("pragma journal_mode = wal")
         # With a write-ahead log, this may lose the last writes in a power failure, but never damages anything.
         database.execute("pragma synchronous = normal")
+        if _version(database) == 0:
+            snapshot.drop_all(str(path.parent))  # they are of a database that was here before
         if _version(database) < len(MIGRATIONS):
             _migrate(database)
         _refuse_newer(_version(database), path)

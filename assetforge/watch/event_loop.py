@@ -140,7 +140,7 @@ class EventLoop:
             self._queue.take_result(ending)
             if self._notifier and not ending.stale:
                 report = self._reports.of(ending.attempt.job.asset)
-                self._notifier.notify({"pipeline": self._build.pipeline.name, **report._asdict()})
+                self._notifier.notify({"pipeline": self._build.pipeline.name, **report.data})
 
     # Files
 
