@@ -45,7 +45,7 @@ def make_plan(
 ) -> Plan:
     """Plan a pipeline. Raise PipelineError where sources do not fit the patterns, or outputs collide."""
     options = options or PlanOptions()
-    planner = _Planner(pipeline, history, options)
+    planner = Planner(pipeline, history, options)
     cached = lru_cache(maxsize=None)(special)
     found = find_assets(pipeline)
     jobs = [
@@ -67,7 +67,7 @@ def plan_assets(
 
     Only a plan of all of them tells what is gone.
     """
-    planner = _Planner(pipeline, history, PlanOptions())
+    planner = Planner(pipeline, history, PlanOptions())
     cached = lru_cache(maxsize=None)(special)
     jobs: list[Job] = []
     for asset in assets:
@@ -145,7 +145,9 @@ class _Prepared:
     digest: str
 
 
-class _Planner:
+class Planner:
+    """Plans the jobs of a pipeline, one by one."""
+
     def __init__(self, pipeline: Pipeline, history: BuildHistory, options: PlanOptions) -> None:
         self.pipeline, self.history, self.options = pipeline, history, options
         self.folder = str(pipeline.folder)
