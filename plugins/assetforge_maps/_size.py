@@ -33,7 +33,11 @@ def _resized(name: str, texture: af.Texture, params: ResizeParams, spec: af.MapS
     if params.filter == "nearest":
         alpha = None if texture.alpha is None else nearest(texture.alpha, size)
         return replace(texture, data=nearest(texture.data, size), alpha=alpha)
-    repeat = continues(texture, params.tileable)
+    return resampled(texture, spec, size, repeat=continues(texture, params.tileable))
+
+
+def resampled(texture: af.Texture, spec: af.MapSpec, size: tuple[int, int], *, repeat: bool) -> af.Texture:
+    """Resample a map by its kind; colors that alpha hides are not mixed in."""
     data = texture.data
     if texture.alpha is not None and spec.is_color:
         stretch = max(1.0, *(own / wanted for own, wanted in zip(texture.size, size, strict=True)))
