@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, reduce
 from typing import Literal, NamedTuple
 
 import torch
@@ -184,9 +184,8 @@ def _blocks(error: Tensor, mode: int, partition: Tensor, codes: Tensor, index: T
     zero = torch.zeros_like(partition)
     whole = codes.new_zeros(4, 4, len(zero))
     whole[: codes.shape[0], : codes.shape[1]] = codes
-    return _Blocks(
-        error, zero + mode, partition, whole.long(), index.long(), torch.zeros_like(index.long()), zero, zero
-    )
+    indices = index.long()
+    return _Blocks(error, zero + mode, partition, whole.long(), indices, torch.zeros_like(indices), zero, zero)
 
 
 def _fitted(pixels: Tensor, mask: Tensor, mode: _Mode) -> _Line:
@@ -209,13 +208,11 @@ def _nearer(best: _Line, other: _Line) -> _Line:
 def _quantized(pixels: Tensor, mask: Tensor, mode: _Mode, ends: tuple[Tensor, Tensor]) -> _Line:
     """Round the ends (C, N) of lines to codes, with the shared bits that are nearest, and give indices to pixels."""
     choices = {"none": [None], "subset": [(0, 0), (1, 1)], "end": [(0, 0), (0, 1), (1, 0), (1, 1)]}[mode.shared]
-    best: _Line | None = None
+    lines = []
     for choice in choices:
         codes = [_code(end, mode.bits, None if choice is None else choice[at]) for at, end in enumerate(ends)]
-        line = _indexed(pixels, mask, mode, torch.stack(codes))
-        best = line if best is None else _nearer(best, line)
-    assert best is not None
-    return best
+        lines.append(_indexed(pixels, mask, mode, torch.stack(codes)))
+    return reduce(_nearer, lines)
 
 
 def _code(values: Tensor, bits: int, shared: int | None) -> Tensor:
@@ -246,12 +243,11 @@ def _indexed(pixels: Tensor, mask: Tensor, mode: _Mode, codes: Tensor) -> _Line:
     along = sum_of((pixels[c] - low[c]) * way[c] for c in channels)
     index = (along * scale).round_().clamp_(0, top)
     weights = _weights(index, mode.index)
-    total = None
+    total = torch.zeros_like(index)
     for c in channels:
         # Both ends and the weights are whole, so that this is what a decoder computes: with 32 of 64 added, cut off.
         off = (weights * way[c] + (low[c] * _MOST + _MOST // 2)).div_(_MOST).floor_().sub_(pixels[c])
-        total = off.mul_(off) if total is None else total.add_(off.mul_(off))
-    assert total is not None
+        total += off.mul_(off)
     return _Line(codes, index, total.mul_(mask).sum(0))
 
 
@@ -381,8 +377,8 @@ def _fields_apart(blocks: _Blocks, apart: _Apart) -> Iterator[tuple[Tensor, int]
         (blocks.alone, blocks.codes[:2, 3:], apart.alone),
     ):
         turned = index[0] >= 2 ** (mode.index - 1)
-        index = torch.where(turned, 2**mode.index - 1 - index, index)
-        sides.append((_turned_round(codes, turned), index, mode))
+        low = torch.where(turned, 2**mode.index - 1 - index, index)
+        sides.append((_turned_round(codes, turned), low, mode))
     yield zero + 2**apart.number, apart.number + 1
     yield blocks.rotation, 2
     if apart.number == 4:

@@ -105,7 +105,7 @@ def sum_of(terms: Iterable[Tensor]) -> Tensor:
 
 
 def least_squares(pixels: Tensor, mask: Tensor, weights: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the ends (C, N) of the line that is nearest to pixels (C, 16, N) for given weights, and where there is one.
+    """Return the ends (C, N) of the line nearest to pixels (C, 16, N) for given weights, and where there is one (N,).
 
     weights: (16, N), whole numbers from 0, the first end, to `most`, the second. Where all weights are equal, many
     lines are as near.
