@@ -10,28 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache, reduce
+from functools import reduce
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from assetforge.ops.blocks import PIXELS, least_squares, packed, principal_line, sum_of
+from assetforge.ops.blocks import PIXELS, index_fields, least_squares, packed, principal_line, sum_of
+from assetforge.ops.partitions import best_partitions, grain, ranked, second_anchor, second_subset, unpartitioned
 
 BYTES = 16
 """Of a block."""
 CHUNK = 2048
 """Blocks that are encoded at a time, so that what is computed of them stays in the processor's caches."""
-_TWO = """
-cccc 8888 eeee ecc8 c880 feec fec8 ec80 c800 ffec fe80 e800 ffe8 ff00 fff0 f000
-f710 008e 7100 08ce 008c 7310 3100 8cce 088c 3110 6666 366c 17e8 0ff0 718e 399c
-aaaa f0f0 5a5a 33cc 3c3c 55aa 9696 a55a 73ce 13c8 324c 3bdc 6996 c33c 9966 0660
-0272 04e4 4e40 2720 c936 936c 39c6 639c 9336 9cc6 817e e718 ccf0 0fcc 7744 ee22
-"""
-"""The partitions into two subsets: a bit for each pixel, the first pixel least."""
-_ANCHORS = "fffffffffffffffff282288f28228822ff6828ff28222ff66268ff22fffff22f"
-"""The pixel of the second subset whose index is written without its first bit, for each partition."""
-_WORD = 32
 _MOST = 64
 """The weight that is all of the second end."""
 _REFINED = 1
@@ -47,11 +38,17 @@ class _Mode(NamedTuple):
     """Of each channel of an end, without the bit that its channels share."""
     shared: Literal["none", "end", "subset"]
     """For what there is one more bit, the least of all channels: for each end, or for both ends of a subset."""
-    index: int
-    """Bits of an index."""
+    index_bits: int
+    """Of each index."""
     channels: int
 
 
+_SHARED: dict[str, list[tuple[int | None, int | None]]] = {
+    "none": [(None, None)],
+    "subset": [(0, 0), (1, 1)],
+    "end": [(0, 0), (0, 1), (1, 0), (1, 1)],
+}
+"""The shared bits that both ends of a line can have."""
 _WHOLE = _Mode(6, 1, 7, "end", 4, 4)
 _OPAQUE = (_Mode(1, 2, 6, "subset", 3, 3), _Mode(3, 2, 7, "end", 2, 3))
 _CLEAR = (_Mode(7, 2, 5, "end", 2, 4),)
@@ -83,7 +80,7 @@ class _Line(NamedTuple):
 
     codes: Tensor
     """(2, C, N): the ends, in the mode's bits and the shared one."""
-    index: Tensor
+    indices: Tensor
     """(16, N)."""
     error: Tensor
     """(N,): the sum of squared differences."""
@@ -128,7 +125,7 @@ def _values(blocks: _Blocks) -> list[Tensor]:
 
 def encode(blocks: Tensor) -> Tensor:
     """Encode blocks (3 or 4, 16, N), float32 of whole numbers from 0 to 255: uint8 (N, 16)."""
-    return torch.cat([_encoded(part) for part in blocks.split(CHUNK, 2)])
+    return torch.cat([_encoded(part) for part in torch.split(blocks, CHUNK, 2)])
 
 
 def _encoded(blocks: Tensor) -> Tensor:
@@ -147,11 +144,9 @@ def _encoded(blocks: Tensor) -> Tensor:
 def _searched(blocks: Tensor, best: _Blocks, modes: Iterable[_Mode]) -> _Blocks:
     """Try the modes with two subsets, and those with a channel apart where they may be nearer."""
     channels = 3 if modes is _OPAQUE else 4
-    off, along = _ranked(blocks[:channels])
-    number = torch.arange(_PARTITIONS, device=off.device)[:, None]
+    squares = ranked(blocks[:channels], _PARTITIONS)
     for mode in modes:
-        order = (off + along * _grain(mode.index)).round().long() * _PARTITIONS + number  # no two are alike
-        for partition in order.topk(_TRIED, 0, largest=False).values % _PARTITIONS:
+        for partition in best_partitions(*squares, mode.index_bits, _TRIED):
             best = best.better(_tried(blocks, mode, partition))
     for rotation in range(4 - channels, 4):
         turned = _turned(blocks, rotation)
@@ -164,18 +159,13 @@ def _searched(blocks: Tensor, best: _Blocks, modes: Iterable[_Mode]) -> _Blocks:
     return best
 
 
-def _grain(bits: int) -> float:
-    """Return which part of the squares along a line is left by rounding to indices, for values that fill the line."""
-    return 1 / (3.0 * (2**bits - 1) ** 2)
-
-
 def _tried(blocks: Tensor, mode: _Mode, partition: Tensor) -> _Blocks:
     """Encode blocks (4, 16, N) in a mode that gives all channels the same indices, with partitions (N,)."""
-    second = _second(partition)
+    second = second_subset(partition)
     masks = [torch.ones_like(second)] if mode.subsets == 1 else [1 - second, second]
     lines = [_fitted(blocks[: mode.channels], mask, mode) for mask in masks]
     error = sum_of(line.error for line in lines)
-    index = sum_of(line.index * mask for line, mask in zip(lines, masks, strict=True))
+    index = sum_of(line.indices * mask for line, mask in zip(lines, masks, strict=True))
     return _blocks(error, mode.number, partition, torch.cat([line.codes for line in lines]), index)
 
 
@@ -193,7 +183,7 @@ def _fitted(pixels: Tensor, mask: Tensor, mode: _Mode) -> _Line:
     ends = principal_line(pixels, mask)
     best = _quantized(pixels, mask, mode, ends)
     for _ in range(_REFINED):
-        weights = _weights(best.index, mode.index)
+        weights = _weights(best.indices, mode.index_bits)
         low, high, usable = least_squares(pixels, mask, weights, _MOST)
         ends = torch.where(usable, low, ends[0]), torch.where(usable, high, ends[1])
         best = _nearer(best, _quantized(pixels, mask, mode, ends))
@@ -207,42 +197,43 @@ def _nearer(best: _Line, other: _Line) -> _Line:
 
 def _quantized(pixels: Tensor, mask: Tensor, mode: _Mode, ends: tuple[Tensor, Tensor]) -> _Line:
     """Round the ends (C, N) of lines to codes, with the shared bits that are nearest, and give indices to pixels."""
-    choices = {"none": [None], "subset": [(0, 0), (1, 1)], "end": [(0, 0), (0, 1), (1, 0), (1, 1)]}[mode.shared]
     lines = []
-    for choice in choices:
-        codes = [_code(end, mode.bits, None if choice is None else choice[at]) for at, end in enumerate(ends)]
+    for choice in _SHARED[mode.shared]:
+        codes = [_code(end, mode.bits, shared) for end, shared in zip(ends, choice, strict=True)]
         lines.append(_indexed(pixels, mask, mode, torch.stack(codes)))
     return reduce(_nearer, lines)
 
 
 def _code(values: Tensor, bits: int, shared: int | None) -> Tensor:
     """Return the codes whose expansion is nearest to values from 0 to 255, of so many bits and the shared one."""
+    top = 2**bits - 1
     if shared is None:
-        return (values * ((2**bits - 1) / 255)).round().clamp(0, 2**bits - 1)
-    most = 2 ** (bits + 1) - 1
-    return ((values * (most / 255) - shared) / 2).round().clamp(0, 2**bits - 1) * 2 + shared
+        return torch.round(values * (top / 255)).clamp(0, top)
+    most = 2 * top + 1
+    return torch.round((values * (most / 255) - shared) / 2).clamp(0, top) * 2 + shared
 
 
 def _expanded(codes: Tensor, bits: int) -> Tensor:
     """Return the 8 bits that a code of fewer stands for: its first bits are repeated."""
-    return codes * 2 ** (8 - bits) + (codes / 2 ** (2 * bits - 8)).floor()
+    first, repeated = 1 << (8 - bits), 1 << (2 * bits - 8)
+    return codes * first + torch.floor(codes / repeated)
 
 
 def _weights(index: Tensor, bits: int) -> Tensor:
     """Return the weights that indices stand for, of 64: the format's table is the nearest whole number."""
-    return (index * (_MOST / (2**bits - 1))).round()
+    return torch.round(index * (_MOST / (2**bits - 1)))
 
 
 def _indexed(pixels: Tensor, mask: Tensor, mode: _Mode, codes: Tensor) -> _Line:
     """Give each pixel the index that is nearest along the line."""
     low, high = _expanded(codes, mode.bits + (mode.shared != "none"))
     way = high - low
-    top = 2**mode.index - 1
+    top = 2**mode.index_bits - 1
     channels = range(pixels.shape[0])
     scale = top / sum_of(way[c] * way[c] for c in channels).clamp_min(1)
     along = sum_of((pixels[c] - low[c]) * way[c] for c in channels)
     index = (along * scale).round_().clamp_(0, top)
-    weights = _weights(index, mode.index)
+    weights = _weights(index, mode.index_bits)
     total = torch.zeros_like(index)
     for c in channels:
         # Both ends and the weights are whole, so that this is what a decoder computes: with 32 of 64 added, cut off.
@@ -261,10 +252,9 @@ def _turned(blocks: Tensor, rotation: int) -> Tensor:
 
 def _cost_apart(turned: Tensor) -> Tensor:
     """Return about how far blocks (4, 16, N) are from their best in the modes with a channel apart."""
-    sums = _moments(turned[:3], torch.ones_like(turned[0, :, :1]).T)
-    off, along = (one[0] for one in _spread(sums, 3))
+    off, along = unpartitioned(turned[:3])
     alone = turned[3].square().sum(0) - turned[3].sum(0).square() / PIXELS
-    return off + (along + alone) * _grain(3)
+    return off + (along + alone) * grain(3)
 
 
 def _apart(turned: Tensor, rotation: int) -> Iterator[_Blocks]:
@@ -275,58 +265,8 @@ def _apart(turned: Tensor, rotation: int) -> Iterator[_Blocks]:
         color = _fitted(turned[:3], everywhere, mode.color)
         alone = _fitted(turned[3:], everywhere, mode.alone)
         codes = torch.cat([color.codes, alone.codes], 1)
-        found = _blocks(color.error + alone.error, mode.number, zero, codes, color.index)
-        yield replace(found, alone=alone.index.long(), rotation=zero + rotation, longer=zero + mode.longer)
-
-
-@cache
-def _table() -> Tensor:
-    words = [int(word, 16) for word in _TWO.split()]
-    return torch.tensor([[float(word >> pixel & 1) for word in words] for pixel in range(PIXELS)])
-
-
-def _second(partition: Tensor) -> Tensor:
-    """Return which pixels belong to the second subset of partitions (N,): (16, N), 0 or 1."""
-    return _table().to(partition.device).index_select(1, partition)
-
-
-def _ranked(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the squares (partitions, N) of pixels (C, 16, N) off and along the lines of the subsets, summed up."""
-    mask = _table().to(pixels.device).T
-    whole, second = _moments(pixels, torch.ones_like(mask[:1])), _moments(pixels, mask)
-    parts = [_spread(sums, pixels.shape[0]) for sums in (second, whole - second)]
-    return parts[0][0] + parts[1][0], parts[0][1] + parts[1][1]
-
-
-def _moments(pixels: Tensor, mask: Tensor) -> Tensor:
-    """Return the sums of 1, of each channel and of each product of two, (_, masks, N), of masks (masks, 16).
-
-    All are whole numbers below 2**24, which no order of adding rounds.
-    """
-    channels = range(pixels.shape[0])
-    products = [pixels[a] * pixels[b] for a in channels for b in channels if a <= b]
-    return torch.matmul(mask, torch.stack([torch.ones_like(pixels[0]), *pixels, *products]))
-
-
-def _spread(sums: Tensor, channels: int) -> tuple[Tensor, Tensor]:
-    """Return the squares off and along the best line, of moments.
-
-    The largest eigenvalue of the covariance is taken as the root of the norm of its square, which is a little more.
-    """
-    count, first = sums[0].clamp_min(1), sums[1 : 1 + channels]
-    pairs = [(a, b) for a in range(channels) for b in range(channels) if a <= b]
-    matrix = {
-        (a, b): value - first[a] * first[b] / count for (a, b), value in zip(pairs, sums[1 + channels :], strict=True)
-    }
-    trace = sum_of(matrix[c, c] for c in range(channels)).clamp_min(0)
-    along = torch.minimum(_largest(matrix, channels), trace)
-    return trace - along, along
-
-
-def _largest(matrix: dict[tuple[int, int], Tensor], size: int) -> Tensor:
-    full = matrix | {(b, a): value for (a, b), value in matrix.items()}
-    squares = {(a, b): sum_of(full[a, c] * full[c, b] for c in range(size)) for a, b in matrix}
-    return sum_of(entry * entry * (1 if a == b else 2) for (a, b), entry in squares.items()).sqrt().sqrt()
+        found = _blocks(color.error + alone.error, mode.number, zero, codes, color.indices)
+        yield replace(found, alone=alone.indices.long(), rotation=zero + rotation, longer=zero + mode.longer)
 
 
 def _packed(blocks: _Blocks) -> Tensor:
@@ -345,15 +285,15 @@ def _packed(blocks: _Blocks) -> Tensor:
 
 def _fields(blocks: _Blocks, mode: _Mode) -> Iterator[tuple[Tensor, int]]:
     """Give the fields of blocks in a mode, first to last. The first index of each subset must be of its lower half."""
-    codes, index, second = blocks.codes, blocks.index, _second(blocks.partition) * (mode.subsets - 1)
+    codes, index, second = blocks.codes, blocks.index, second_subset(blocks.partition) * (mode.subsets - 1)
     anchors = [torch.zeros_like(blocks.mode)]
     if mode.subsets > 1:
-        anchors.append(torch.tensor([int(digit, 16) for digit in _ANCHORS], device=index.device)[blocks.partition])
+        anchors.append(second_anchor(blocks.partition))
     ends = []
     for subset, anchor in enumerate(anchors):
-        turned = index.gather(0, anchor[None])[0] >= 2 ** (mode.index - 1)
+        turned = index.gather(0, anchor[None])[0] >= 2 ** (mode.index_bits - 1)
         ends += _turned_round(codes[2 * subset : 2 * subset + 2], turned)
-        index = torch.where(turned & (second == subset), 2**mode.index - 1 - index, index)
+        index = torch.where(turned & (second == subset), 2**mode.index_bits - 1 - index, index)
     zero, shared = torch.zeros_like(blocks.mode), mode.shared != "none"
     yield zero + 2**mode.number, mode.number + 1
     if mode.subsets > 1:
@@ -361,7 +301,7 @@ def _fields(blocks: _Blocks, mode: _Mode) -> Iterator[tuple[Tensor, int]]:
     for channel in range(mode.channels):
         yield from ((end[channel] >> shared, mode.bits) for end in ends)
     yield from ((end[0] & 1, 1) for end in ends[:: 1 if mode.shared == "end" else 2])
-    yield from _indices(index, mode.index, anchors)
+    yield from index_fields(index, mode.index_bits, anchors)
 
 
 def _turned_round(ends: Tensor, turned: Tensor) -> list[Tensor]:
@@ -376,8 +316,8 @@ def _fields_apart(blocks: _Blocks, apart: _Apart) -> Iterator[tuple[Tensor, int]
         (blocks.index, blocks.codes[:2, :3], apart.color),
         (blocks.alone, blocks.codes[:2, 3:], apart.alone),
     ):
-        turned = index[0] >= 2 ** (mode.index - 1)
-        low = torch.where(turned, 2**mode.index - 1 - index, index)
+        turned = index[0] >= 2 ** (mode.index_bits - 1)
+        low = torch.where(turned, 2**mode.index_bits - 1 - index, index)
         sides.append((_turned_round(codes, turned), low, mode))
     yield zero + 2**apart.number, apart.number + 1
     yield blocks.rotation, 2
@@ -385,20 +325,5 @@ def _fields_apart(blocks: _Blocks, apart: _Apart) -> Iterator[tuple[Tensor, int]
         yield blocks.longer, 1
     for ends, _, mode in sides:
         yield from ((end[channel], mode.bits) for channel in range(mode.channels) for end in ends)
-    for _, index, mode in sorted(sides, key=lambda side: side[2].index):
-        yield from _indices(index, mode.index, [zero])
-
-
-def _indices(index: Tensor, bits: int, anchors: list[Tensor]) -> Iterator[tuple[Tensor, int]]:
-    """Give the indices, first to last. Those of anchors, which are elsewhere in each block, lack a bit."""
-    total = PIXELS * bits - len(anchors)
-    words = [torch.zeros_like(index[0]) for _ in range(0, total, _WORD)]
-    at = torch.zeros_like(index[0])
-    for pixel, value in enumerate(index):
-        for number, word in enumerate(words):
-            shift = at - _WORD * number
-            part = torch.where(shift >= 0, value << shift.clamp(0, _WORD), value >> (-shift).clamp(0, _WORD))
-            words[number] = word | (part & (2**_WORD - 1))
-        at = at + bits - sum_of((anchor == pixel).long() for anchor in anchors)
-    for number, word in enumerate(words):
-        yield word, min(_WORD, total - _WORD * number)
+    for _, index, mode in sorted(sides, key=lambda side: side[2].index_bits):
+        yield from index_fields(index, mode.index_bits, [zero])

@@ -7,7 +7,7 @@ every processor.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -48,6 +48,21 @@ def packed(fields: Iterable[tuple[Tensor, int]], size: int) -> Tensor:
         raise ValueError(f"the fields have {at} bits; a block has {8 * size}")
     filled = [word for word in words if word is not None]
     return torch.stack([(word & 0xFFFFFFFF).to(torch.int32) for word in filled], 1).view(torch.uint8)
+
+
+def index_fields(index: Tensor, bits: int, anchors: list[Tensor]) -> Iterator[tuple[Tensor, int]]:
+    """Give indices (16, N) as bit fields. Those of anchors, which are elsewhere in each block, lack their first bit."""
+    total = PIXELS * bits - len(anchors)
+    words = [torch.zeros_like(index[0]) for _ in range(0, total, _WORD)]
+    at = torch.zeros_like(index[0])
+    for pixel, value in enumerate(index):
+        for number, word in enumerate(words):
+            shift = at - _WORD * number
+            part = torch.where(shift >= 0, value << shift.clamp(0, _WORD), value >> (-shift).clamp(0, _WORD))
+            words[number] = word | (part & (2**_WORD - 1))
+        at = at + bits - sum_of((anchor == pixel).long() for anchor in anchors)
+    for number, word in enumerate(words):
+        yield word, min(_WORD, total - _WORD * number)
 
 
 def _merge(words: list[Tensor | None], index: int, value: Tensor) -> None:
