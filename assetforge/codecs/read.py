@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from assetforge.codecs import bmp, exr, extras, hdr, pillow_files, png, psd, tiff
+from assetforge.codecs import bmp, dds, exr, extras, hdr, ktx2, pillow_files, png, psd, tiff
 from assetforge.codecs.completeness import LFS_POINTER
 from assetforge.codecs.formats import READABLE, Readable
 from assetforge.codecs.raster import FormatError, LimitError, Raster
@@ -22,10 +22,11 @@ _STARTS: dict[Readable, tuple[bytes, ...]] = {
     "PSD": (b"8BPS",),
     "HDR": (b"#?RADIANCE", b"#?RGBE"),
     "OpenEXR": (b"\x76\x2f\x31\x01",),
+    "DDS": (dds.SIGNATURE,),
+    "KTX2": (ktx2.SIGNATURE,),
 }
 _FOREIGN: dict[str, tuple[bytes, ...]] = {
     "GIF": (b"GIF87a", b"GIF89a"),
-    "DDS": (b"DDS ",),
     "KTX": (b"\xabKTX ",),
     "JPEG 2000": (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
     "JPEG XL": (b"\xff\x0a", b"\0\0\0\x0cJXL "),
@@ -40,6 +41,8 @@ _READERS: dict[Readable, Callable[[bytes], Raster]] = {
     "BMP": bmp.read,
     "TIFF": tiff.read,
     "HDR": hdr.read,
+    "DDS": dds.read,
+    "KTX2": ktx2.read,
 }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from assetforge.codecs import bmp, exr_chunks, pillow_files, png, psd, tiff
+from assetforge.codecs import bmp, dds, exr_chunks, ktx2, pillow_files, png, psd, tiff
 from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.codecs.formats import Readable
 from assetforge.codecs.raster import FormatError
@@ -15,6 +16,12 @@ from assetforge.codecs.regular import open_regular, read_regular
 
 _START, _TAIL = 64, 18
 """Bytes by which a format is told, at both ends."""
+_BY_HEADERS: dict[str, tuple[Callable[[bytes], bool], int]] = {
+    "BMP": (bmp.has_alpha, bmp.HEADERS),
+    "DDS": (dds.has_alpha, dds.HEADERS),
+    "KTX2": (ktx2.has_alpha, ktx2.HEADERS),
+}
+"""Formats that tell by the headers at the start of a file."""
 _EXR_HEADERS = 2**20
 """Bytes that the headers of an OpenEXR file hardly need."""
 
@@ -56,8 +63,9 @@ def _says_alpha(file: BinaryIO, kind: Readable) -> bool:
         case "WebP" | "TGA":
             with pillow_files.opened(file, kind) as image:
                 return pillow_files.has_alpha(image)
-        case "BMP":
-            return bmp.has_alpha(file.read(bmp.HEADERS))
+        case "BMP" | "DDS" | "KTX2":
+            has_alpha, size = _BY_HEADERS[kind]
+            return has_alpha(file.read(size))
         case "TIFF":
             return tiff.has_alpha(file)
         case "PSD":
