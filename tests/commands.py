@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+SECONDS = 120
+"""That a command may take."""
+MEMORY = 2**31
+"""Bytes that each process of a command may take, on Linux: one that computes takes half of that for PyTorch alone."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,10 @@ def _serve() -> None:
 
 
 def _become(request: dict[str, str]) -> None:
-    """Take the place of a command that was started in the request's folder."""
+    """Take the place of a command that was started in the request's folder, and may take so much time and memory."""
+    signal.alarm(SECONDS)
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     os.chdir(request["folder"])
     for number, name in ((1, "out"), (2, "err")):
         opened = os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

@@ -36,6 +36,19 @@ outputs:
 """
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test with the mark `limited` in a process of its own, where the system can limit that."""
+    mark = pyfuncitem.get_closest_marker("limited")
+    if mark is None or sys.platform != "linux":
+        return None
+    from limited import run_limited
+
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    run_limited(lambda: pyfuncitem.obj(**arguments), **mark.kwargs)
+    return True
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The shared data folder; tests that need it skip where it is absent."""

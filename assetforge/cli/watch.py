@@ -32,7 +32,7 @@ from assetforge.watch.status import StatusListener
 @click.option(
     "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that compute on each device."
 )
-@click.option("--once", is_flag=True, help="End when all that is there has settled and is built.")
+@click.option("--once", is_flag=True, help="End when nothing changes any more and all that is there is built.")
 @keep_stale_option
 @click.option("-v", "--verbose", is_flag=True, help="Show what steps print.")
 @click.option("--events", metavar="FILE|-", help="Append what happens as one JSON object a line.")

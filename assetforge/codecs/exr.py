@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from assetforge.codecs.raster import FormatError, Pixels, Primaries, Raster, che
 
 SETS = (("R", "G", "B", "A"), ("R", "G", "B"), ("X", "Y", "Z"), ("Y", "A"), ("Y",))
 """Channel names that make a texture, the fullest first."""
+_KINDS: Mapping[str, Any] = {"UINT": np.uint32, "HALF": np.float16, "FLOAT": np.float32}
 _WHOLE = 2**24
 """Up to here float32 holds every whole number."""
 
@@ -30,6 +31,8 @@ class _Layer:
     header: Mapping[str, Any]
     """That of the layer's part: parts may differ in windows and primaries."""
     channels: dict[str, Any] = field(default_factory=dict)
+    """As the header has them, by their names in the layer."""
+    part: int = 0
 
 
 def read(content: bytes, layer: str | None = None) -> Raster:
@@ -43,36 +46,56 @@ def read(content: bytes, layer: str | None = None) -> Raster:
     with tempfile.NamedTemporaryFile(suffix=".exr") as file:  # the library reports damage in paths only
         file.write(content)
         file.flush()
-        layers = _layers(Path(file.name))
-    chosen = _choose(layers, layer)
-    planes = [_checked(chosen.channels[name], chosen.header) for name in _names(chosen.channels, layer)]
+        path = Path(file.name)
+        with _damage_told():
+            parts = OpenEXR.File(str(path), header_only=True).parts
+            chosen = _choose(_layers(parts), layer)
+            names = [_whole(chosen.channels[name]) for name in _names(chosen.channels, layer)]
+            planes = _planes_of_part(path, len(parts), chosen.part, names) if len(parts) > 1 else _planes(path, names)
+    planes = [_shaped(plane, chosen.header) for plane in planes]
     data, shown = _window(chosen.header, "dataWindow"), _window(chosen.header, "displayWindow")
     pixels = _displayed(np.stack([_as_float(plane) for plane in planes], 2), data, shown)
     header, flags = chosen.header, (*_rounded(planes), *_apart(data, shown))
     return Raster(pixels, primaries=_primaries(header.get("chromaticities")), shot=_shot(header), flags=flags)
 
 
-def _layers(path: Path) -> dict[str, _Layer]:
+@contextlib.contextmanager
+def _damage_told() -> Iterator[None]:
+    """Raise FormatError for what the library raises, which prints beside it what it finds wrong."""
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # the library prints there what it finds wrong, and goes on
-            announced = OpenEXR.File(str(path), header_only=True).parts
-            for part in announced:
-                left, top, right, bottom = _window(part.header, "dataWindow")
-                check_size(right - left, bottom - top)
-            file = OpenEXR.File(str(path), separate_channels=True)
-            file.header()  # fails where no part could be read
-    except (RuntimeError, ValueError, TypeError, KeyError) as error:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
         raise FormatError("is damaged, or a kind of OpenEXR that is not read") from error
-    if len(file.parts) != len(announced):  # the library leaves out what it cannot read
-        raise FormatError("is damaged: pixels of a part are missing")
+
+
+def _layers(parts: Sequence[Any]) -> dict[str, _Layer]:
     layers: dict[str, _Layer] = {}
-    for part in file.parts:
-        prefix = str(part.header.get("name", "")) if len(file.parts) > 1 else ""
-        for name, channel in part.channels.items():
-            inner, _, last = name.rpartition(".")
+    for number, part in enumerate(parts):
+        left, top, right, bottom = _window(part.header, "dataWindow")
+        check_size(right - left, bottom - top)
+        prefix = str(part.header.get("name", "")) if len(parts) > 1 else ""
+        for channel in part.header["channels"]:
+            inner, _, last = channel.name.rpartition(".")
             whole = ".".join(filter(None, (prefix, inner)))
-            layers.setdefault(whole, _Layer(part.header)).channels[last] = channel.pixels
+            layers.setdefault(whole, _Layer(part.header, part=number)).channels[last] = channel
     return layers
+
+
+def _planes(path: Path, names: Sequence[str]) -> list[Any]:
+    """Read some channels of a file of one part: a renderer writes dozens, which together may not fit into memory."""
+    file = OpenEXR.InputFile(str(path))
+    channels = file.header()["channels"]
+    planes = zip(names, file.channels(list(names)), strict=True)
+    return [np.frombuffer(plane, _KINDS[str(channels[name].type)]) for name, plane in planes]
+
+
+def _planes_of_part(path: Path, count: int, part: int, names: Sequence[str]) -> list[Any]:
+    file = OpenEXR.File(str(path), separate_channels=True)
+    file.header()  # fails where no part could be read
+    if len(file.parts) != count:  # the library leaves out what it cannot read
+        raise FormatError("is damaged: pixels of a part are missing")
+    return [file.parts[part].channels[name].pixels for name in names]
 
 
 def _window(header: Mapping[str, Any], name: str) -> _Window:
@@ -126,13 +149,18 @@ def _names(channels: Mapping[str, Any], layer: str | None) -> tuple[str, ...]:
     raise FormatError(f"has channels {', '.join(channels)} in this {shown}; a texture needs R, G, B or Y")
 
 
-def _checked(pixels: Any, header: Mapping[str, Any]) -> Pixels:
-    if not isinstance(pixels, np.ndarray) or pixels.ndim != 2:
-        raise FormatError("is cut off or damaged: pixels are missing")
-    left, top, right, bottom = _window(header, "dataWindow")
-    if pixels.shape != (bottom - top, right - left):
+def _whole(channel: Any) -> str:
+    """Return the name of a channel that has every pixel."""
+    if (channel.xSampling, channel.ySampling) != (1, 1):
         raise FormatError("has channels of lower resolution; write all of them in full")
-    return pixels
+    return str(channel.name)
+
+
+def _shaped(plane: Any, header: Mapping[str, Any]) -> Pixels:
+    left, top, right, bottom = _window(header, "dataWindow")
+    if not isinstance(plane, np.ndarray) or plane.size != (bottom - top) * (right - left):
+        raise FormatError("is cut off or damaged: pixels are missing")
+    return plane.reshape(bottom - top, right - left)
 
 
 def _as_float(plane: Pixels) -> Pixels:

@@ -32,7 +32,20 @@ class _Section(BaseModel):
         return {key: inner for key, inner in value.items() if inner is not None} if isinstance(value, dict) else value
 
 
-class InputSection(_Section):
+class _FilesSection(_Section):
+    """What may be written as a pattern of files alone."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"files": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "description": "Pattern of files."}, handler(core)]}
+
+
+class InputSection(_FilesSection):
     """Where the files of one map are, and how to read them."""
 
     files: str
@@ -51,17 +64,8 @@ class InputSection(_Section):
     invert: bool = False
     """Data maps: take 1 − x for x, as for `roughness` of a file of smoothness or glossiness."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"files": value} if isinstance(value, str) else value
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [{"type": "string", "description": "Pattern of files."}, handler(core)]}
-
-
-class AutoSection(_Section):
+class AutoSection(_FilesSection):
     """Files whose names say which maps of which materials they are."""
 
     files: str
@@ -76,15 +80,6 @@ class AutoSection(_Section):
     `{"walls/*": down}`, whatever names say; the first that fits counts. `assetforge inspect` measures it."""
     wrap: Literal["repeat", "clamp", "unknown"] = "unknown"
     """Whether the textures tile; steps measure what is `unknown`."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"files": value} if isinstance(value, str) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [{"type": "string", "description": "Pattern of files."}, handler(core)]}
 
 
 class InputsSection(_Section):

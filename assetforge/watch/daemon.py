@@ -31,7 +31,7 @@ class WatchOptions:
     device: str = "auto"
     workers: int = 1
     once: bool = False
-    """End when all that is there has been built."""
+    """End when nothing changes any more and all that is there has been built."""
     keep_stale: bool = False
     """Leave outputs that are not made any more."""
 

@@ -8,6 +8,7 @@ counts. That is all that a field is, and a file of 16 bits holds it without loss
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,20 +65,29 @@ def bell() -> Tensor:
 
 def vote(atlas: Tensor, field: Field) -> Tensor:
     """Lay the patches of (C, H, W) over each other and average: (C, *field.size)."""
-    h, w = field.y.shape
-    s = field.stride
+    (h, w), s, width = field.y.shape, field.stride, atlas.shape[2]
+    n = PATCH // s
     texels = atlas.flatten(1).T.contiguous()
-    corner = field.y * atlas.shape[2] + field.x
-    total = torch.zeros(h, s, w, s, atlas.shape[0], device=atlas.device)
-    weight = torch.zeros(h, s, w, s, 1, device=atlas.device)
-    for dy, row in enumerate(bell()):
-        for dx, share in enumerate(row):
-            counted = (field.weight * share)[..., None]
-            shift = (dy // s, dx // s)
-            piece = texels[corner + dy * atlas.shape[2] + dx] * counted
-            total[:, dy % s, :, dx % s] += piece.roll(shift, (0, 1))
-            weight[:, dy % s, :, dx % s] += counted.roll(shift, (0, 1))
+    pixel = torch.arange(s, device=atlas.device)
+    block = (pixel * width)[:, None, None] + pixel
+    shares = bell().to(atlas).reshape(n, s, 1, n, s)
+    corners, weights = (_wrapped(one, n - 1)[:, None, :, None] for one in (field.y * width + field.x, field.weight))
+    total = torch.zeros(h * s * w * s, atlas.shape[0], device=atlas.device)
+    weight = torch.zeros(h * s * w * s, 1, device=atlas.device)
+    # One block of stride × stride pixels of every patch at a time: it falls on the place that many patches further on.
+    for down, right in itertools.product(range(n), repeat=2):
+        from_there = (slice(n - 1 - down, n - 1 - down + h), slice(None), slice(n - 1 - right, n - 1 - right + w))
+        counted = (weights[from_there] * shares[down, :, :, right]).reshape(-1, 1)
+        places = corners[from_there] + (block + (down * width + right) * s)
+        total += texels.index_select(0, places.flatten()).mul_(counted)
+        weight += counted
     return (total / weight).reshape(h * s, w * s, -1).permute(2, 0, 1).contiguous()
+
+
+def _wrapped(grid: Tensor, count: int) -> Tensor:
+    """Return (h, w) with so many rows and columns of its end before its beginning."""
+    rows, columns = (torch.arange(-count, side, device=grid.device) % side for side in grid.shape)
+    return grid[rows][:, columns]
 
 
 def choose(atlas: Tensor, field: Field) -> Tensor:

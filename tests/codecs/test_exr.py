@@ -183,8 +183,10 @@ def test_a_damaged_part_does_not_make_the_other_the_whole(tmp_path: Path) -> Non
     content = bytearray((tmp_path / "x.exr").read_bytes())
     content[-60:] = b"\xff" * 60
     (tmp_path / "x.exr").write_bytes(content)
-    with pytest.raises(SourceError, match="is damaged"):
+    with pytest.raises(SourceError, match="has several layers"):
         decode(tmp_path / "x.exr", LIGHT)
+    with pytest.raises(SourceError, match="is damaged"):
+        decode(tmp_path / "x.exr", LIGHT, Reading(layer="one"))
 
 
 def test_tiles_are_read(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import io
 import struct
 import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import OpenEXR
 import pytest
 import tifffile
 from PIL import Image
@@ -21,6 +23,17 @@ from assetforge.material.map_spec import MAPS
 
 MOST = 32 * 2**20
 """Bytes that a picture of 16 pixels a side may cost."""
+
+
+@contextmanager
+def costs_at_most(most: int) -> Iterator[None]:
+    """Fail where what is done inside takes more bytes."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
 
 
 def tiff(entries: list[tuple[int, int, int, int]], pieces: bytes = b"") -> bytes:
@@ -56,6 +69,62 @@ def radiance() -> bytes:
     return head + b"-Y 16 +X 16\n-Y 20000 +X 20000\n" + bytes(2000)
 
 
+def targa(side: int) -> bytes:
+    """A TGA file of a few runs."""
+    header = struct.pack("<BBBHHBHHHHBB", 0, 0, 10, 0, 0, 0, 0, 0, side, side, 24, 0)
+    return header + b"\xff\0\0\0" * 10 + bytes(8) + b"TRUEVISION-XFILE.\0"
+
+
+def animated(kind: str) -> bytes:
+    """A picture of 16² pixels that moves for a long time."""
+    first, *others = (Image.new("RGB", (16, 16), (shade, 0, 0)) for shade in range(256))
+    content = io.BytesIO()
+    first.save(content, kind, save_all=True, append_images=others)
+    return content.getvalue()
+
+
+def circular() -> bytes:
+    """A JPEG of 16² pixels whose EXIF contains itself, and a text of 4 GiB."""
+    entries = struct.pack("<HHII", 0x010F, 2, 2**32 - 1, 8) + struct.pack("<HHII", 0x8769, 4, 1, 8)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + struct.pack("<I", 8)
+    content = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(content, "JPEG", exif=exif)
+    return content.getvalue()
+
+
+@pytest.mark.limited
+@pytest.mark.parametrize(
+    ("name", "content", "flags"),
+    [
+        ("a.webp", lambda: animated("WEBP"), ("is animated; its first frame is read",)),
+        ("a.png", lambda: animated("PNG"), ("is animated; its first frame is read",)),
+        ("a.jpg", circular, ()),
+    ],
+    ids=["webp", "png", "exif"],
+)
+def test_what_lies_beside_a_picture_costs_nothing(
+    name: str, content: Callable[[], bytes], flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content())
+    with costs_at_most(MOST):
+        end_of(path)
+        decoded = decode(path, MAPS["base_color"], Reading(), str(path))
+        assert (decoded.texture.size, decoded.flags) == ((16, 16), flags)
+
+
+@pytest.mark.limited
+def test_layers_that_are_not_wanted_are_not_unpacked(tmp_path: Path) -> None:
+    side, empty = 512, np.zeros((512, 512), np.float32)
+    channels = {f"layer{number}.Y": empty for number in range(40)} | {"R": empty, "G": empty + 1, "B": empty}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, channels).write(str(tmp_path / "a.exr"))
+    with costs_at_most(12 * 4 * side**2):  # the pixels of all would be 43
+        texture = decode(tmp_path / "a.exr", MAPS["base_color"], Reading(), "a.exr").texture
+        assert texture.data[:, 0, 0].tolist() == [0, 1, 0]
+
+
+@pytest.mark.limited
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
@@ -65,22 +134,20 @@ def radiance() -> bytes:
         ("a.tif", lambda: packed("BMP", 16, 7), "a piece of it is no JPEG"),
         ("a.tif", counted, "is cut off"),
         ("a.hdr", radiance, "is cut off or damaged"),
+        ("a.tga", lambda: targa(2048), "is cut off or damaged"),
+        ("a.tga", lambda: targa(65535), "declares 65535×65535 pixels"),
     ],
-    ids=["jpeg", "png", "webp", "no jpeg", "count", "hdr"],
+    ids=["jpeg", "png", "webp", "no jpeg", "count", "hdr", "tga", "large tga"],
 )
 def test_a_picture_that_lies_of_its_size_is_refused(
     name: str, content: Callable[[], bytes], says: str, tmp_path: Path
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content())
-    tracemalloc.start()
-    try:
+    with costs_at_most(MOST):
         end_of(path)
         with pytest.raises(AssetForgeError, match=says):
             decode(path, MAPS["base_color"], Reading(), str(path))
-        assert tracemalloc.get_traced_memory()[1] < MOST
-    finally:
-        tracemalloc.stop()
 
 
 def test_jpeg_in_tiff_is_read_where_it_is_as_large_as_it_says(tmp_path: Path) -> None:
@@ -92,20 +159,18 @@ def test_jpeg_in_tiff_is_read_where_it_is_as_large_as_it_says(tmp_path: Path) ->
         assert decode(tmp_path / "b.tif", MAPS["base_color"], Reading(), "b").texture.size == (40, 48)
 
 
+@pytest.mark.limited
 def test_chunks_without_number_cost_nothing(tmp_path: Path) -> None:
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 0, 0))
     pixels = chunk(b"IDAT", zlib.compress(bytes(49 * 16)))
     content = b"\x89PNG\r\n\x1a\n" + header + chunk(b"tEXt", b"") * 200_000 + pixels + chunk(b"IEND", b"")
     path = tmp_path / "a.png"
     path.write_bytes(content)
-    tracemalloc.start()
-    try:
+    with costs_at_most(MOST):
         decode(path, MAPS["base_color"], Reading(), str(path))
-        assert tracemalloc.get_traced_memory()[1] < MOST
-    finally:
-        tracemalloc.stop()
 
 
+@pytest.mark.limited
 def test_of_a_file_that_is_nearly_all_hole_only_the_beginning_is_looked_at(tmp_path: Path) -> None:
     path = tmp_path / "a.exr"
     with path.open("wb") as file:
@@ -113,11 +178,7 @@ def test_of_a_file_that_is_nearly_all_hole_only_the_beginning_is_looked_at(tmp_p
         file.truncate(16 * 2**30)
         file.seek(-1, 2)
         file.write(b"\1")
-    tracemalloc.start()
-    try:
+    with costs_at_most(MOST):
         end_of(path)
         with pytest.raises(AssetForgeError, match="more than 4294967296 bytes"):
             decode(path, MAPS["base_color"], Reading(), str(path))
-        assert tracemalloc.get_traced_memory()[1] < MOST
-    finally:
-        tracemalloc.stop()

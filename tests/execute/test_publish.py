@@ -212,6 +212,7 @@ def test_a_journal_of_files_that_were_being_copied_is_undone(tmp_path: Path) -> 
     assert (tmp_path / "x").read_bytes() == b"old"
 
 
+@pytest.mark.limited
 @pytest.mark.parametrize(
     "text",
     [

@@ -263,6 +263,7 @@ def test_scalars_are_those_of_yaml_1_2(tmp_path: Path, registry: Registry) -> No
     assert turned.variants[0].steps[0].params.tileable is True  # type: ignore[attr-defined]
 
 
+@pytest.mark.limited
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -277,6 +278,7 @@ def test_what_is_no_plain_data_is_refused(text: str, expected: str, tmp_path: Pa
     assert any(expected in problem for problem in problems(f"{GOOD}{text}\n", tmp_path, registry))
 
 
+@pytest.mark.limited
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -306,6 +308,7 @@ def test_a_file_that_is_meant_to_break_the_reader_is_refused_at_once(
     assert any(expected in problem for problem in problems(f"{GOOD}{text}\n", tmp_path, registry))
 
 
+@pytest.mark.limited
 def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path, registry: Registry) -> None:
     os.mkfifo(tmp_path / "p.yaml")
     with pytest.raises(PipelineError, match="not a regular file"):

@@ -31,12 +31,14 @@ def put(store: Store, suffix: str, content: bytes) -> Entry:
     return store.put(KEY, suffix, lambda path: path.write_bytes(content) and None, lambda _: None)
 
 
+@pytest.mark.limited
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ' * 100_000, "nothing", "", "\xff"], ids=range(5))
 def test_broken_json_is_one_kind_of_error(text: str) -> None:
     with pytest.raises(ValueError):
         parse(dict[str, int], text.encode("latin-1"))
 
 
+@pytest.mark.limited
 @pytest.mark.parametrize(
     "note",
     [
@@ -61,6 +63,7 @@ def test_a_forged_note_of_a_result_is_as_if_it_were_not_there(note: str, store: 
     assert put(store, ".bin", b"new!").is_whole()
 
 
+@pytest.mark.limited
 def test_a_pipe_in_the_place_of_a_note_is_not_waited_for(store: Store) -> None:
     entry = put(store, ".bin", b"data")
     entry.note.unlink()
@@ -68,6 +71,7 @@ def test_a_pipe_in_the_place_of_a_note_is_not_waited_for(store: Store) -> None:
     assert store.find(KEY, ".bin") is None
 
 
+@pytest.mark.limited
 @pytest.mark.parametrize(
     "text",
     [
@@ -100,6 +104,7 @@ def header(content: bytes, change: object) -> bytes:
     return struct.pack("<Q", len(written)) + written + content[8 + size :]
 
 
+@pytest.mark.limited
 @pytest.mark.parametrize(
     "change",
     [

@@ -176,6 +176,7 @@ def test_the_state_is_its_users_own_and_outputs_are_as_always(project: Path, for
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o644 for path in outputs)
 
 
+@pytest.mark.limited
 def test_a_file_of_one_large_hole_is_refused_before_it_is_read(tmp_path: Path) -> None:
     with (tmp_path / "hole.exr").open("wb") as file:
         file.truncate(2**40)
@@ -183,6 +184,7 @@ def test_a_file_of_one_large_hole_is_refused_before_it_is_read(tmp_path: Path) -
         State(tmp_path / "state", "p", tmp_path).digest("hole.exr", 100)
 
 
+@pytest.mark.limited
 @pytest.mark.parametrize(
     "statement",
     [
@@ -205,6 +207,7 @@ def test_a_state_with_what_we_never_write_is_put_aside(statement: str, folder: P
     assert list(folder.glob("state.sqlite.damaged-*"))
 
 
+@pytest.mark.limited
 def test_what_explains_a_rebuild_may_be_nonsense(folder: Path) -> None:
     open_state(folder).close()
     with sqlite3.connect(folder / "state.sqlite") as database:

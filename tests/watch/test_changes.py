@@ -146,6 +146,21 @@ def test_once_ends_like_a_run(project: Path, watch: Start) -> None:
     assert watch(project, "--once").process.wait(60) == 4
 
 
+def test_once_waits_while_sources_change_and_ends_when_they_rest(project: Path, watch: Start) -> None:
+    add(project, "a")
+    watcher = watch(project, "--once")
+    source = project / "textures" / "a_d.png"
+    for seed in range(20):
+        beside = project / "beside.png"
+        beside.write_bytes(picture(seed))
+        beside.replace(source)
+        time.sleep(0.15)  # less than a file must stay the same
+    assert watcher.process.poll() is None
+    assert watcher.process.wait(PATIENCE) == 0
+    assert watcher.events("JobFinished")[-1]["state"] == "done"
+    assert forge(project, "plan", "pipeline.yaml", "--json").stdout.count('"up to date"') == 1
+
+
 def test_once_reports_what_is_not_complete(project: Path, watch: Start) -> None:
     text = (project / "pipeline.yaml").read_text()
     (project / "pipeline.yaml").write_text(text.replace('_d.png"', '_d.png", roughness: "{name}_r.png"'))
