@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assetforge.codecs.codec import Codec
 from assetforge.commands import Command
 from assetforge.errors import AssetForgeError, StepError
-from assetforge.hookspecs import Register, RegisterCommand, RegisterMap, RegisterRecipe, hookimpl
+from assetforge.hookspecs import Register, RegisterCodec, RegisterCommand, RegisterMap, RegisterRecipe, hookimpl
 from assetforge.material.camera import Camera, fov
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.map_spec import MAPS, MapSpec
@@ -22,6 +23,7 @@ __all__ = [
     "MAPS",
     "AssetForgeError",
     "Camera",
+    "Codec",
     "ColorSpace",
     "Command",
     "Context",
@@ -32,6 +34,7 @@ __all__ = [
     "Params",
     "Recipe",
     "Register",
+    "RegisterCodec",
     "RegisterCommand",
     "RegisterMap",
     "RegisterRecipe",

@@ -121,6 +121,15 @@ def _write_levels(levels: list[Pixels], output_format: Format, spec: MapSpec, *,
     return ktx2.write(levels, layout, opaque=opaque, effort=output_format.effort)
 
 
+def _by_plugin(pixels: Pixels, output_format: Format) -> bytes:
+    codec = output_format.codec
+    if codec is None or codec.write is None:
+        raise ValueError("the format has no codec that writes")
+    if pixels.shape[2] not in codec.channels:
+        raise ValueError(f"{codec.word} does not hold {pixels.shape[2]} channels; write png, tiff or exr")
+    return bytes(codec.write(pixels))
+
+
 def _write(pixels: Pixels, output_format: Format) -> bytes:
     quality, effort = output_format.quality, output_format.effort
     match output_format.container:
@@ -129,6 +138,8 @@ def _write(pixels: Pixels, output_format: Format) -> bytes:
             return bytes(imagecodecs.png_encode(squeezed, level=PNG_EFFORT if effort is None else effort))
         case "tiff":
             return tiff.write(pixels, effort)
+        case "plugin":
+            return _by_plugin(pixels, output_format)
         case "hdr":
             return hdr.write(pixels if pixels.shape[2] == 3 else np.repeat(pixels[:, :, :1], 3, 2))
         case "jpg":

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from assetforge.errors import did_you_mean
 from assetforge.material.map_spec import MapSpec
 
+if TYPE_CHECKING:
+    from assetforge.codecs.codec import Codec
+
 Depth = Literal["8", "16", "half", "float"]
 DEPTHS: tuple[Depth, ...] = ("8", "16", "half", "float")
-Container = Literal["png", "jpg", "webp", "tga", "tiff", "hdr", "exr", "dds", "ktx2"]
+Container = Literal["png", "jpg", "webp", "tga", "tiff", "hdr", "exr", "dds", "ktx2", "plugin"]
 Compression = Literal["uncompressed", "bc1", "bc2", "bc3", "bc4", "bc5", "bc6h", "bc7"]
 """How a GPU's texture is compressed. BC2 is read and not written: BC3 is better in every way."""
 Readable = Literal["PNG", "JPEG", "WebP", "TGA", "BMP", "TIFF", "PSD", "HDR", "OpenEXR", "DDS", "KTX2", "HEIF", "DNG"]
@@ -54,6 +57,8 @@ class Format:
     """How hard PNG, TIFF and KTX2 are compressed, 0 to 9; the pixels are the same. None is a good compromise."""
     compression: Compression | None = None
     """Of DDS and KTX2; None is what suits the map."""
+    codec: Codec | None = None
+    """Of the container `plugin`: the codec that writes it."""
 
     def __post_init__(self) -> None:
         if self.quality is not None:
@@ -64,17 +69,19 @@ class Format:
     @property
     def name(self) -> str:
         """The word that pipelines write and the options, such as `jpg quality 85`; equal for equal formats only."""
+        if self.codec is not None:
+            return self.codec.word
         plain = replace(self, quality=None, effort=None)
         if self.container in GPU:
             plain = replace(plain, depth=None)
-        word = next((word for word, known in _WORDS.items() if known == plain), self.container)
+        word = next((word for word, known in WORDS.items() if known == plain), self.container)
         options = {"quality": self.quality, "effort": self.effort}
         return " ".join([word, *(f"{option} {value}" for option, value in options.items() if value is not None)])
 
     @property
     def suffix(self) -> str:
         """The ending of file names."""
-        return f".{self.container}"
+        return f".{self.container}" if self.codec is None else self.codec.suffix
 
     @property
     def holds_layers(self) -> bool:
@@ -84,11 +91,15 @@ class Format:
     @property
     def holds_alpha(self) -> bool:
         """Whether a file can hold alpha."""
+        if self.codec is not None:
+            return 4 in self.codec.channels
         return self.container not in ("jpg", "hdr") and self.compression not in ("bc1", "bc4", "bc5", "bc6h")
 
     @property
     def is_lossy(self) -> bool:
         """Whether the numbers of a file are only near those that were written, beyond their rounding."""
+        if self.codec is not None:
+            return not self.codec.lossless
         compressed = self.compression not in (None, "uncompressed")
         return self.container in ("jpg", "hdr") or self.quality is not None or compressed
 
@@ -107,7 +118,8 @@ class Format:
         if self.container in GPU and self.compression is None:
             return replace(self, compression=_suited(spec, source)).resolve(source, spec)
         wanted = DEPTHS.index(source or _default_depth(spec))
-        held = COMPRESSED.get(self.compression or "uncompressed", HOLDS[self.container])
+        held = self.codec.depths if self.codec is not None else HOLDS[self.container]
+        held = COMPRESSED.get(self.compression or "uncompressed", held)
         if self.container in GPU and self.compression == "uncompressed" and spec.is_color:
             held = tuple(depth for depth in held if depth != "16")  # GPUs have no such colors but linear ones
         enough = [depth for depth in held if DEPTHS.index(depth) >= wanted]
@@ -124,6 +136,8 @@ def unsuited(spec: MapSpec, output_format: Format) -> str:
         return f"{name} does not keep numbers exactly, as {spec.name} needs; write png, tiff or exr"
     if spec.kind == "vector" and output_format.container == "hdr":
         return f"{name} holds no negative numbers, as {spec.name} has; write exr"
+    if output_format.codec is not None and not {spec.channels, spec.channels + 1} & {*output_format.codec.channels}:
+        return f"{name} does not hold the {spec.channels} channels of {spec.name}; write png, tiff or exr"
     if output_format.compression is not None and (reason := _uncompressible(spec, output_format)):
         return reason
     if spec.channels not in (1, 3) and not output_format.holds_alpha and output_format.compression != "bc5":
@@ -172,7 +186,7 @@ def _default_depth(spec: MapSpec) -> Depth:
     return "16" if spec.kind in ("vector", "id") or spec.name == "height" else "8"
 
 
-_WORDS: dict[str, Format] = {
+WORDS: dict[str, Format] = {
     "png": Format("png"),
     "png8": Format("png", "8"),
     "png16": Format("png", "16"),
@@ -194,11 +208,11 @@ _WORDS: dict[str, Format] = {
         for compression in (*COMPRESSED, "uncompressed")
     },
 }
-FORMATS: tuple[str, ...] = tuple(_WORDS)
+FORMATS: tuple[str, ...] = tuple(WORDS)
 
 
 def parse(word: str) -> Format:
     """Return the format that a word names; raise ValueError where it names none."""
-    if word not in _WORDS:
-        raise ValueError(f"unknown format {word!r}; {did_you_mean(word, _WORDS)}")
-    return _WORDS[word]
+    if word not in WORDS:
+        raise ValueError(f"unknown format {word!r}; {did_you_mean(word, WORDS)}")
+    return WORDS[word]

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from assetforge.codecs import bmp, dds, exr_chunks, ktx2, pillow_files, png, psd, tiff
 from assetforge.codecs.allowance import MAX_BYTES
+from assetforge.codecs.codec import codec_of
 from assetforge.codecs.formats import Readable
 from assetforge.codecs.raster import FormatError
 from assetforge.codecs.read import kind_of, naming_source, read
@@ -47,6 +48,8 @@ def has_transparency(path: Path, reading: Reading = PLAIN, name: str | None = No
 def _may_have_alpha(path: Path) -> bool:
     with open_regular(path) as file:
         start = file.read(_START)
+        if (codec := codec_of(start)) is not None:
+            return not {2, 4}.isdisjoint(codec.channels)
         file.seek(max(0, path.stat().st_size - _TAIL))
         kind = kind_of(start + file.read(_TAIL), path.suffix)
         file.seek(0)

@@ -1,6 +1,6 @@
 """What host and workers say to each other, through pipes: pickled values, each with its length before it.
 
-Both ends are ours. Steps travel by name, as each process loads the plugins itself.
+Both ends are ours. Steps and codecs travel by name, as each process loads the plugins itself.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from assetforge.codecs.allowance import Limits
+from assetforge.codecs.codec import Codec
 from assetforge.codecs.reading import Green
 from assetforge.errors import AssetForgeError, Problem, StepError
 from assetforge.events import Event
@@ -147,13 +148,15 @@ def receive(pipe: IO[bytes]) -> bytes | None:
 
 
 def unpack(content: bytes, registry: Registry | None = None) -> Any:
-    """Unpack a message; steps in it are those of the registry."""
+    """Unpack a message; steps and codecs in it are those of the registry."""
     return _Unpickler(io.BytesIO(content), registry).load()
 
 
 class _Pickler(pickle.Pickler):
-    def persistent_id(self, obj: object) -> str | None:
-        return obj.name if isinstance(obj, Step) else None
+    def persistent_id(self, obj: object) -> tuple[str, str] | None:
+        if isinstance(obj, Step):
+            return "step", obj.name
+        return ("codec", obj.word) if isinstance(obj, Codec) else None
 
 
 class _Unpickler(pickle.Unpickler):
@@ -161,7 +164,9 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file)
         self._registry = registry
 
-    def persistent_load(self, pid: Any) -> Step[Any]:
-        if self._registry is None or pid not in self._registry.steps:
-            raise StepError(f"step {pid!r}", "has gone from its plugin since it was planned with", "run again")
-        return self._registry.steps[pid]
+    def persistent_load(self, pid: Any) -> Step[Any] | Codec:
+        kind, name = pid
+        known = {} if self._registry is None else {"step": self._registry.steps, "codec": self._registry.codecs}[kind]
+        if name not in known:
+            raise StepError(f"{kind} {name!r}", "has gone from its plugin since it was planned with", "run again")
+        return known[name]

@@ -237,6 +237,7 @@ def _worker_factory(deps: SessionDeps, run: Run, options: RunOptions) -> Process
         device=None,
         plugins={
             **pipeline.wrappers,
+            **pipeline.coders,
             **{use.plugin.name: use.plugin.code for variant in pipeline.variants for use in variant.steps},
         },
         host_code=keys.host_code_digest(),

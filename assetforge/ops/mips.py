@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from assetforge.ops.exact import norm
+from assetforge.ops.exact import norm, root
 from assetforge.ops.normals import SHORTEST
 from assetforge.ops.resample import nearest
 
@@ -111,7 +111,7 @@ def toksvig(roughness: Tensor, mean: Tensor) -> Tensor:
     """
     length = norm(mean).clamp(SHORTEST, 1)
     width = roughness.square().square() + 2 * (1 - length) / length
-    return width.clamp(0, 1).sqrt().sqrt()
+    return root(root(width.clamp(0, 1)))
 
 
 def lobe(roughness: Tensor, slopes: Tensor, centers: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ def lobe(roughness: Tensor, slopes: Tensor, centers: Tensor) -> Tensor:
         middle = (low + high) / 2
         radius = _spread(middle.square().square(), slopes)
         beyond = width + distance - radius
-        within = 0.5 - 0.5 * beyond / (beyond * beyond + 4 * width * radius).sqrt()
+        within = 0.5 - 0.5 * beyond / root(beyond * beyond + 4 * width * radius)
         while (within.shape[1], within.shape[2]) != size:
             within = halved(within)
         low, high = torch.where(within < 0.5, middle, low), torch.where(within < 0.5, high, middle)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from assetforge.ops.blocks import PIXELS, sum_of
+from assetforge.ops.exact import root
 
 _SECOND = """
 cccc 8888 eeee ecc8 c880 feec fec8 ec80 c800 ffec fe80 e800 ffe8 ff00 fff0 f000
@@ -91,4 +92,4 @@ def _spread(sums: Tensor, channels: int) -> tuple[Tensor, Tensor]:
 def _largest(matrix: dict[tuple[int, int], Tensor], size: int) -> Tensor:
     full = matrix | {(b, a): value for (a, b), value in matrix.items()}
     squares = {(a, b): sum_of(full[a, c] * full[c, b] for c in range(size)) for a, b in matrix}
-    return sum_of(entry * entry * (1 if a == b else 2) for (a, b), entry in squares.items()).sqrt().sqrt()
+    return root(root(sum_of(entry * entry * (1 if a == b else 2) for (a, b), entry in squares.items())))

@@ -123,6 +123,7 @@ def variant_digest(pipeline: Pipeline, variant: Variant, steps: Sequence[StepFac
         formats={name: chosen.name for name, chosen in outputs.formats.items()},
         maps=sorted(map(repr, pipeline.specs.values())),
         wrappers=dict(pipeline.wrappers),
+        coders=dict(pipeline.coders),
         host=host_code_digest(),
     )
 
@@ -140,10 +141,10 @@ def signature(variant: str, fields: Mapping[str, str], sources: Iterable[str], d
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=32).hexdigest()
 
 
-def source_key(sha256: str, one: Input) -> str:
-    """Return the key of a decoded source map."""
+def source_key(sha256: str, one: Input, coders: Mapping[str, str]) -> str:
+    """Return the key of a decoded source map; `coders` are the plugins that may have read it."""
     spec = [one.spec.name, one.spec.kind, one.spec.channels]
-    return key(source=sha256, map=spec, reading=vars(one.reading), host=host_code_digest())
+    return key(source=sha256, map=spec, reading=vars(one.reading), coders=dict(coders), host=host_code_digest())
 
 
 def task_key(
@@ -160,6 +161,17 @@ def written_key(task: str, name: str) -> str:
     return key(task=task, map=name)
 
 
-def output_key(maps: Mapping[str, str], depths: Mapping[str, str], output_format: Format, green: Green) -> str:
-    """Return the key of an output file: its maps' keys, and the sources that its depth may follow."""
-    return key(maps=dict(maps), depths=dict(depths), format=output_format.name, green=green, host=host_code_digest())
+def output_key(
+    maps: Mapping[str, str],
+    depths: Mapping[str, str],
+    output_format: Format,
+    green: Green,
+    coders: Mapping[str, str],
+) -> str:
+    """Return the key of an output file: its maps' keys, and the sources that its depth may follow.
+
+    coders: the plugins that may write it, where none of AssetForge's own codecs does.
+    """
+    writers = dict(coders) if output_format.codec is not None else {}
+    how = {"format": output_format.name, "green": green, "coders": writers}
+    return key(maps=dict(maps), depths=dict(depths), host=host_code_digest(), **how)
