@@ -16,6 +16,11 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "Reading",
         "decode",
     ),
+    "assetforge.codecs.raster": (
+        "FormatError",
+        "LimitError",
+        "check_size",
+    ),
     "assetforge.errors": ("did_you_mean",),
     "assetforge.events": (
         "AttemptFailed",

@@ -99,7 +99,7 @@ def _header(content: bytes) -> _Header:
         number = _NAMED.get(name, _NUMBERED.get(fourcc, 0))
     else:
         return _Header(width, height, start, _masks(flags, bits, masks), opaque)
-    layout = next((one for one in LAYOUTS if one.dxgi == number), None)
+    layout = next((one for one in LAYOUTS if number and one.dxgi == number), None)
     if layout is None:
         what = name.decode("ascii", "replace") if name.isalnum() and name != b"DX10" else f"format {number or fourcc}"
         raise FormatError(f"has pixels of {what}, which is not read; write BC1 to BC7, or RGBA")
@@ -119,10 +119,13 @@ def _number_of_dx10(content: bytes) -> tuple[int, bool]:
 
 
 def _masks(flags: int, bits: int, masks: Sequence[int]) -> _Masks:
-    red, green, blue, alpha = masks
-    channels = [red, green, blue] if flags & _RGB else [red] if flags & _LUMINANCE else []
+    *colors, alpha = masks
+    channels = colors if flags & _RGB else []
+    if flags & _LUMINANCE:  # whose masks some programs write wrong
+        share = bits // (2 if flags & _ALPHA_PIXELS else 1)
+        channels, alpha = [(1 << share) - 1], (1 << share) - 1 << share
     if flags & (_ALPHA_PIXELS | _ALPHA) and alpha:
-        channels.append(alpha)
+        channels = [*channels, alpha]
     if bits not in (8, 16, 24, _MOST_BITS) or not channels or not all(channels):
         raise FormatError(f"has {bits} bits in a pixel of a kind that is not read; write BC1 to BC7, or RGBA")
     for mask in channels:

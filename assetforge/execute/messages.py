@@ -166,7 +166,9 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Step[Any] | Codec:
         kind, name = pid
-        known = {} if self._registry is None else {"step": self._registry.steps, "codec": self._registry.codecs}[kind]
-        if name not in known:
+        found: Step[Any] | Codec | None = None
+        if self._registry is not None:
+            found = self._registry.steps.get(name) if kind == "step" else self._registry.codecs.get(name)
+        if found is None:
             raise StepError(f"{kind} {name!r}", "has gone from its plugin since it was planned with", "run again")
-        return known[name]
+        return found
