@@ -93,6 +93,16 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "sample",
     ),
     "assetforge.ops.metrics": ("psnr",),
+    "assetforge.ops.mips": (
+        "coverage",
+        "half",
+        "halved",
+        "halved_with_alpha",
+        "lobe",
+        "sizes",
+        "toksvig",
+        "with_coverage",
+    ),
     "assetforge.ops.neighbors": ("nearest_neighbors",),
     "assetforge.ops.normals": (
         "curl",

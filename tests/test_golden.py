@@ -103,6 +103,12 @@ def detailed() -> Material:
     return sample("brick").replace(normal_detail=sample("fabric", 64)["normal"])
 
 
+def levels(material: Material) -> Material:
+    """The smaller levels of normals, roughness and color as maps of their own."""
+    names = ("base_color", "normal", "roughness")
+    return Material("levels", {f"{name}_{n}": material[name].levels[n] for name in names for n in (1, 2, 3)})
+
+
 CASES: dict[str, Make] = {
     "upscale": lambda _: run("upscale", sample("brick", 32), scale=2),
     "upscale_lanczos": lambda _: run("upscale", sample("brick", 32), scale=2, method="lanczos"),
@@ -126,6 +132,7 @@ CASES: dict[str, Make] = {
     "curvature": lambda _: run("curvature", sample("stone"), radius=0.02),
     "levels": lambda _: run("levels", sample("brick"), maps={"roughness": {"gamma": 2}, "height": {"invert": True}}),
     "combine_normals": lambda _: run("combine_normals", detailed()),
+    "mips": lambda _: levels(run("mips", sample("brick"))),
     "convert": lambda _: run("convert", sample("metal"), to="specular"),
     "specular_to_metalness": lambda _: run("specular_to_metalness", of_specular_workflow()),
     "svbrdf": lambda _: run("svbrdf", photographed(), effort=0.1),

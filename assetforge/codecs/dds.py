@@ -119,6 +119,9 @@ def _number_of_dx10(content: bytes) -> tuple[int, bool]:
 
 
 def _masks(flags: int, bits: int, masks: Sequence[int]) -> _Masks:
+    refused = FormatError(f"has {bits} bits in a pixel of a kind that is not read; write BC1 to BC7, or RGBA")
+    if bits not in (8, 16, 24, _MOST_BITS):  # before anything is shifted by them
+        raise refused
     *colors, alpha = masks
     channels = colors if flags & _RGB else []
     if flags & _LUMINANCE:  # whose masks some programs write wrong
@@ -126,8 +129,8 @@ def _masks(flags: int, bits: int, masks: Sequence[int]) -> _Masks:
         channels, alpha = [(1 << share) - 1], (1 << share) - 1 << share
     if flags & (_ALPHA_PIXELS | _ALPHA) and alpha:
         channels = [*channels, alpha]
-    if bits not in (8, 16, 24, _MOST_BITS) or not channels or not all(channels):
-        raise FormatError(f"has {bits} bits in a pixel of a kind that is not read; write BC1 to BC7, or RGBA")
+    if not channels or not all(channels):
+        raise refused
     for mask in channels:
         low = mask & -mask
         if mask >> bits or (mask // low + 1) & (mask // low):

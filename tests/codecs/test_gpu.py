@@ -315,7 +315,8 @@ HOSTILE = {
     "is not read": [
         _changed("dds-bc7", 128, 70), _changed("dds-bc7", 84, int.from_bytes(b"ABCD", "little")),
         _changed("ktx2-bc7", 12, 0), _changed("ktx2-bc7", 12, 9999), _changed("ktx2-bc7", 44, 1),
-        _changed("ktx2-bc7", 44, 3), _changed("dds-bc7", 4, 7),
+        _changed("ktx2-bc7", 44, 3), _changed("dds-bc7", 80, 0x20001 | (2**31 << 64), 12),
+        _changed("dds-bc7", 4, 7),
     ],
     "multiplied by alpha": [
         _changed("dds-bc7", 144, 2), _changed("dds-bc7", 84, int.from_bytes(b"DXT4", "little")),
