@@ -74,6 +74,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "mix",
         "moments",
         "norm",
+        "root",
         "row_sums",
         "whole",
     ),
@@ -201,6 +202,17 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "check_tiles_do_not_show",
         "run_step",
         "sample",
+    ),
+    "assetforge.validation.material": (
+        "Subject",
+        "check_material",
+        "failure",
+        "gated",
+    ),
+    "assetforge.validation.thresholds": (
+        "CHECKS",
+        "FailOn",
+        "Thresholds",
     ),
     "assetforge.weights": (
         "find",

@@ -40,7 +40,7 @@ def run(step_name: str, material: Material, **params: object) -> Material:
     step, plugin = registry.steps[step_name], registry.plugin_of(step_name)
     chosen = step.params.model_validate(params)
     files = {name: weights.find(name, plugin.folder) for name in step.weights_of(chosen)}
-    context = af.Context(0, "float32", "cpu", lambda _: None, files, registry.maps)
+    context = af.Context(0, "cpu", lambda _: None, files, registry.maps)
     with torch.no_grad():
         made = step.run(material, chosen, context)
     specs = {name: registry.maps[name] for name in material}

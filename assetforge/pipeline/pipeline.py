@@ -18,7 +18,7 @@ from assetforge.pipeline.marked_yaml import Document
 from assetforge.pipeline.patterns import Pattern
 from assetforge.pipeline.recognize import Conventions
 from assetforge.plugins import Plugin
-from assetforge.steps import Precision, Resources, Step
+from assetforge.steps import Resources, Step
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,6 @@ class Pipeline:
     """Whether names of assets that differ in case only are one."""
     variants: tuple[Variant, ...]
     outputs: Outputs
-    precision: Precision
     attempts: int
     limits: Limits
     """What a source file may ask for."""

@@ -79,7 +79,7 @@ class StepFacts:
 
 def step_facts(use: StepUse, weight_files: Mapping[str, Path], digest: Digest) -> StepFacts:
     """Gather the facts of one step. Files count by their places and their content, not by their names."""
-    files = {_spell(place): digest(path) for place, path in file_places(use.params).items()}
+    files = {place: digest(path) for place, path in named_files(use.params).items()}
     return StepFacts(
         use.step.name,
         use.step.version,
@@ -90,6 +90,11 @@ def step_facts(use: StepUse, weight_files: Mapping[str, Path], digest: Digest) -
         use.plugin.version,
         use.plugin.code,
     )
+
+
+def named_files(params: Params) -> dict[str, Path]:
+    """Return every file that parameters name, by its place in them as people read it."""
+    return {_spell(place): path for place, path in file_places(params).items()}
 
 
 def _without_names(params: Params) -> dict[str, Any]:
@@ -117,7 +122,6 @@ def variant_digest(pipeline: Pipeline, variant: Variant, steps: Sequence[StepFac
         steps=[facts.data for facts in steps],
         seed=variant.seed,
         values=dict(variant.values),
-        precision=pipeline.precision,
         inputs={name: [repr(one.spec), vars(one.reading)] for name, one in _inputs(pipeline)},
         outputs=[outputs.dir, outputs.name, outputs.default.name, outputs.green, outputs.maps and sorted(outputs.maps)],
         formats={name: chosen.name for name, chosen in outputs.formats.items()},
@@ -152,8 +156,8 @@ def task_key(
 ) -> str:
     """Return the key of one step on the maps that it reads, given by their keys."""
     specs = {name: repr(pipeline.specs[name]) for name in reads.keys() | writes.keys()}
-    surroundings = {"precision": pipeline.precision, "wrappers": dict(pipeline.wrappers), "host": host_code_digest()}
-    return key(step=facts.data, seed=seed, reads=dict(reads), maps=specs, **surroundings)
+    wrappers, host = dict(pipeline.wrappers), host_code_digest()
+    return key(step=facts.data, seed=seed, reads=dict(reads), maps=specs, wrappers=wrappers, host=host)
 
 
 def written_key(task: str, name: str) -> str:
@@ -164,14 +168,15 @@ def written_key(task: str, name: str) -> str:
 def output_key(
     maps: Mapping[str, str],
     depths: Mapping[str, str],
+    checks: Sequence[str],
     output_format: Format,
     green: Green,
     coders: Mapping[str, str],
 ) -> str:
-    """Return the key of an output file: its maps' keys, and the sources that its depth may follow.
+    """Return the key of an output file: keys of its maps and checks, and the sources that its depth may follow.
 
     coders: the plugins that may write it, where none of AssetForge's own codecs does.
     """
+    made = {"maps": dict(maps), "depths": dict(depths), "checks": list(checks)}
     writers = dict(coders) if output_format.codec is not None else {}
-    how = {"format": output_format.name, "green": green, "coders": writers}
-    return key(maps=dict(maps), depths=dict(depths), host=host_code_digest(), **how)
+    return key(**made, format=output_format.name, green=green, coders=writers, host=host_code_digest())
