@@ -113,7 +113,7 @@ def _write_levels(levels: list[Pixels], output_format: Format, spec: MapSpec, *,
     compression, numbers = output_format.compression or "uncompressed", _NUMBERS[levels[0].dtype.name]
     channels = levels[0].shape[2]
     srgb = spec.is_color and not output_format.is_linear
-    opaque = opaque and channels == 3
+    opaque = opaque and channels < 4
     if output_format.container == "dds":
         layout = written(compression, numbers, channels, srgb=srgb, known_as="dxgi")
         return dds.write(levels, layout, opaque=opaque)

@@ -136,7 +136,7 @@ def write(levels: Sequence[Pixels], layout: Layout, *, opaque: bool, effort: int
     packed = [bytes(imagecodecs.zstd_encode(one, level=level)) for one in plain] if level else plain
     descriptor = _descriptor(layout)
     said = {b"KTXorientation": b"rd", b"KTXwriter": b"AssetForge"}
-    words = _words(said | {b"KTXswizzle": b"rgb1"} if opaque else said)
+    words = _words(said | {b"KTXswizzle": b"rgb1"} if opaque and layout.channels == 4 else said)
     descriptor_at = _HEADER_SIZE + _LEVEL_SIZE * len(levels)
     words_at = descriptor_at + len(descriptor)
     alignment = 1 if level else math.lcm(layout.size, 4)

@@ -152,6 +152,19 @@ def test_any_light_comes_back_near(halves: np.ndarray) -> None:
         assert np.square(made[:, left : left + 4] - part).sum() <= flat * 1.001 + 48 * 512**2
 
 
+def test_bytes_do_not_depend_on_the_number_of_threads() -> None:
+    pixels = blocks(np.tile(brick(), (4, 4, 1)))
+    before, made = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            light = pixels / 17
+            made.append([bc1.encode(pixels), bc4.encode(pixels[0] / 255), bc6h.encode(light), bc7.encode(pixels)])
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one, other) for one, other in zip(*made, strict=True))
+
+
 def test_sides_that_are_no_multiple_of_four_go_on_with_their_last_pixel() -> None:
     pixels = torch.arange(15.0).reshape(1, 3, 5)
     cut = blocks_of(pixels)
