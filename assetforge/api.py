@@ -16,6 +16,11 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "Reading",
         "decode",
     ),
+    "assetforge.codecs.raster": (
+        "FormatError",
+        "LimitError",
+        "check_size",
+    ),
     "assetforge.errors": ("did_you_mean",),
     "assetforge.events": (
         "AttemptFailed",
@@ -69,6 +74,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "mix",
         "moments",
         "norm",
+        "root",
         "row_sums",
         "whole",
     ),
@@ -88,6 +94,16 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "sample",
     ),
     "assetforge.ops.metrics": ("psnr",),
+    "assetforge.ops.mips": (
+        "coverage",
+        "half",
+        "halved",
+        "halved_with_alpha",
+        "lobe",
+        "sizes",
+        "toksvig",
+        "with_coverage",
+    ),
     "assetforge.ops.neighbors": ("nearest_neighbors",),
     "assetforge.ops.normals": (
         "curl",

@@ -113,6 +113,12 @@ def detailed() -> Material:
     return sample("brick").replace(normal_detail=sample("fabric", 64)["normal"])
 
 
+def levels(material: Material) -> Material:
+    """The smaller levels of normals, roughness and color as maps of their own."""
+    names = ("base_color", "normal", "roughness")
+    return Material("levels", {f"{name}_{n}": material[name].levels[n] for name in names for n in (1, 2, 3)})
+
+
 CASES: dict[str, Make] = {
     "upscale": lambda _: run("upscale", sample("brick", 32), scale=2),
     "upscale_lanczos": lambda _: run("upscale", sample("brick", 32), scale=2, method="lanczos"),
@@ -136,6 +142,7 @@ CASES: dict[str, Make] = {
     "curvature": lambda _: run("curvature", sample("stone"), radius=0.02),
     "levels": lambda _: run("levels", sample("brick"), maps={"roughness": {"gamma": 2}, "height": {"invert": True}}),
     "combine_normals": lambda _: run("combine_normals", detailed()),
+    "mips": lambda _: levels(run("mips", sample("brick"))),
     "pack": lambda _: run("pack", sample("brick"), r="roughness", g="1 - height", b="base_color.r"),
     "unpack": lambda _: run("unpack", packed(), maps={"normal": "rg", "roughness": "b"}),
     "trim_sheet": lambda folder: run("trim_sheet", sample("brick").only(*TRIM), strips=[stones(folder)], ids=True),

@@ -143,8 +143,13 @@ def save_maps(path: Path, maps: Mapping[str, Texture], depth: Depth | None = Non
 
     safetensors' own functions copy every tensor once more, which for a large material is all the memory there is.
     """
-    tensors = {name: texture.data for name, texture in maps.items()}
-    tensors |= {f"{name}.alpha": texture.alpha for name, texture in maps.items() if texture.alpha is not None}
+    tensors = {
+        _tensor_name(name, number, part): tensor
+        for name, texture in maps.items()
+        for number, level in enumerate(texture.levels)
+        for part, tensor in (("", level.data), (".alpha", level.alpha))
+        if tensor is not None
+    }
     meaning = {
         name: [texture.color_space, texture.wrap, texture.camera and asdict(texture.camera)]
         for name, texture in maps.items()
@@ -162,6 +167,20 @@ def save_maps(path: Path, maps: Mapping[str, Texture], depth: Depth | None = Non
             tensor.contiguous().numpy().tofile(file)
 
 
+def _tensor_name(name: str, level: int, part: str) -> str:
+    """Name a tensor of a map, or of one of its smaller levels."""
+    return f"{name}{part}" if level == 0 else f"{name}.mip{level}{part}"
+
+
+def _loaded(
+    name: str, tensors: Mapping[str, torch.Tensor], space: ColorSpace, wrap: Wrap, camera: Camera | None
+) -> Texture:
+    levels: list[Texture] = []
+    while (data := tensors.get(_tensor_name(name, len(levels), ""))) is not None:
+        levels.append(Texture(data, space, wrap, tensors.get(_tensor_name(name, len(levels), ".alpha")), camera))
+    return levels[0].with_mips(levels[1:])
+
+
 def load_maps(path: Path) -> tuple[dict[str, Texture], Depth | None] | None:
     """Read maps back; None where the file is damaged or gone, which costs no more than computing it again."""
     try:
@@ -169,16 +188,7 @@ def load_maps(path: Path) -> tuple[dict[str, Texture], Depth | None] | None:
             metadata = file.metadata() or {}
             meaning = parse(dict[str, tuple[ColorSpace, Wrap, Camera | None]], metadata["maps"])
             tensors = {name: cast("torch.Tensor", file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
-        maps = {
-            name: Texture(
-                tensors[name],
-                space,
-                wrap,
-                tensors.get(f"{name}.alpha"),
-                camera,
-            )
-            for name, (space, wrap, camera) in meaning.items()
-        }
+        maps = {name: _loaded(name, tensors, *meant) for name, meant in meaning.items()}
         depth = metadata["depth"]
         return maps, cast("Depth", depth) if depth in get_args(Depth) else None
     except (SafetensorError, OSError, KeyError, ValueError, TypeError):

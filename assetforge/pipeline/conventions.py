@@ -66,7 +66,7 @@ GREEN_BY_WORD: Mapping[str, tuple[Green, str]] = {
 GREEN_BY_PREFIX: Mapping[str, tuple[Green, str]] = {"t": ("down", "Unreal")}
 """First words of names, which are no part of them, likewise."""
 
-_FORMATS = "png jpg jpeg tif tiff tga exr webp bmp psd hdr"
+_FORMATS = "png jpg jpeg tif tiff tga exr webp bmp psd hdr dds ktx2"
 _DEPTHS = "8bit 16bit 32bit 8b 16b 32b"
 _SIDES = "256 512 1024 2048 4096 8192 16384"
 NOT_WORDS = frozenset(f"{_FORMATS} {_DEPTHS} {_SIDES}".split())

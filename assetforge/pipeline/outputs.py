@@ -70,15 +70,18 @@ def _formats(findings: Findings, section: OutputsSection) -> tuple[Format, dict[
         path: marked_yaml.Path = ("outputs", "format") if isinstance(words, str) else ("outputs", "format", name)
         if name != "default" and name not in known:
             findings.add(path, "unknown map", did_you_mean(name, ["default", *known], ALIASES), key=True)
+        codec = findings.registry.codecs.get(word)
         if word in FORMATS:
             formats[name] = parse_format(word)
+        elif codec is not None and codec.write is not None:
+            formats[name] = Format("plugin", codec=codec)
         else:
-            findings.add(path, f"unknown format {word!r}", did_you_mean(word, FORMATS))
+            findings.add(path, f"unknown format {word!r}", did_you_mean(word, [*FORMATS, *findings.registry.codecs]))
     formats.setdefault("default", parse_format("png"))
     tuned = {name: _tuned(found, section) for name, found in formats.items()}
     for option in ("quality", "effort"):
         if getattr(section, option) is not None and all(getattr(one, option) is None for one in tuned.values()):
-            names = ", ".join(sorted({one.container for one in tuned.values()}))
+            names = ", ".join(sorted({one.suffix[1:] for one in tuned.values()}))
             findings.add(("outputs", option), f"none of the formats has it ({names})", "leave it out")
     return tuned.pop("default"), tuned
 

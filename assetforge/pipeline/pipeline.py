@@ -106,6 +106,8 @@ class Pipeline:
     watch: WatchSection
     wrappers: Mapping[str, str]
     """The digest of each plugin that wraps steps."""
+    coders: Mapping[str, str]
+    """The digest of each plugin that has codecs."""
     confinement: Confinement | None
     """What all files must lie in, if anything."""
     document: Document = field(repr=False, compare=False)

@@ -20,7 +20,7 @@ _SHORT = 2
 """Letters of words that stand only where a separator is before them: `BrickD` is no base color of `Brick`."""
 _TOKEN = re.compile(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[^\W_A-Z]+|[^\W_]+")
 _SIZE = re.compile(r"\d+k|\d+x\d+|lod\d+")
-_PICTURE = re.compile(r"\.(png|jpe?g|tiff?|tga|bmp|webp|exr|hdr|psd|heic|heif|dng)", re.IGNORECASE)
+_PICTURE = re.compile(r"\.(png|jpe?g|tiff?|tga|bmp|webp|exr|hdr|psd|dds|ktx2|heic|heif|dng)", re.IGNORECASE)
 _ENDING = re.compile(r"\.[^.]*$")
 _SEPARATORS = "_-. "
 

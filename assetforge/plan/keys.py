@@ -127,6 +127,7 @@ def variant_digest(pipeline: Pipeline, variant: Variant, steps: Sequence[StepFac
         formats={name: chosen.name for name, chosen in outputs.formats.items()},
         maps=sorted(map(repr, pipeline.specs.values())),
         wrappers=dict(pipeline.wrappers),
+        coders=dict(pipeline.coders),
         host=host_code_digest(),
     )
 
@@ -144,10 +145,10 @@ def signature(variant: str, fields: Mapping[str, str], sources: Iterable[str], d
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=32).hexdigest()
 
 
-def source_key(sha256: str, one: Input) -> str:
-    """Return the key of a decoded source map."""
+def source_key(sha256: str, one: Input, coders: Mapping[str, str]) -> str:
+    """Return the key of a decoded source map; `coders` are the plugins that may have read it."""
     spec = [one.spec.name, one.spec.kind, one.spec.channels]
-    return key(source=sha256, map=spec, reading=vars(one.reading), host=host_code_digest())
+    return key(source=sha256, map=spec, reading=vars(one.reading), coders=dict(coders), host=host_code_digest())
 
 
 def task_key(
@@ -165,8 +166,17 @@ def written_key(task: str, name: str) -> str:
 
 
 def output_key(
-    maps: Mapping[str, str], depths: Mapping[str, str], checks: Sequence[str], output_format: Format, green: Green
+    maps: Mapping[str, str],
+    depths: Mapping[str, str],
+    checks: Sequence[str],
+    output_format: Format,
+    green: Green,
+    coders: Mapping[str, str],
 ) -> str:
-    """Return the key of an output file: keys of its maps and checks, and the sources that its depth may follow."""
+    """Return the key of an output file: keys of its maps and checks, and the sources that its depth may follow.
+
+    coders: the plugins that may write it, where none of AssetForge's own codecs does.
+    """
     made = {"maps": dict(maps), "depths": dict(depths), "checks": list(checks)}
-    return key(**made, format=output_format.name, green=green, host=host_code_digest())
+    writers = dict(coders) if output_format.codec is not None else {}
+    return key(**made, format=output_format.name, green=green, coders=writers, host=host_code_digest())

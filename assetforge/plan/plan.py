@@ -248,7 +248,9 @@ class Planner:
         one = self.pipeline.inputs[name]
         if name in asset.readings:
             one = replace(one, reading=replace(asset.readings[name], wrap=one.reading.wrap))
-        return SourceMap(keys.source_key(sha256, one), self.pipeline.sources / asset.sources[name], sha256, one)
+        return SourceMap(
+            keys.source_key(sha256, one, self.pipeline.coders), self.pipeline.sources / asset.sources[name], sha256, one
+        )
 
     def _chain(
         self, sources: Mapping[str, SourceMap], prepared: _Prepared
@@ -320,6 +322,7 @@ class Planner:
             checks,
             output_format,
             self.pipeline.outputs.green,
+            self.pipeline.coders,
         )
         path, confinement = self.pipeline.folder / file, self.pipeline.confinement
         if confinement is not None and not confinement.holds(path.parent):
