@@ -60,11 +60,6 @@ def photographed() -> Material:
     return Material("shot", {"flash": flash, "guide": guide})
 
 
-def of_specular_workflow() -> Material:
-    brick, stone = sample("brick"), sample("stone")
-    return Material("brick", {"base_color": brick["base_color"], "specular_color": stone["base_color"]})
-
-
 def with_coordinates() -> Material:
     made = run("multiply", sample("stone", 40), save_map=True, candidates=1)
     return sample("stone", 40).replace(coordinates=made["coordinates"])
@@ -118,7 +113,6 @@ CASES: dict[str, Make] = {
     "levels": lambda _: run("levels", sample("brick"), maps={"roughness": {"gamma": 2}, "height": {"invert": True}}),
     "combine_normals": lambda _: run("combine_normals", detailed()),
     "convert": lambda _: run("convert", sample("metal"), to="specular"),
-    "specular_to_metalness": lambda _: run("specular_to_metalness", of_specular_workflow()),
     "svbrdf": lambda _: run("svbrdf", photographed(), effort=0.1),
 }
 
