@@ -53,7 +53,9 @@ def to_pixels(texture: Texture, spec: MapSpec, output_format: Format, green: Lit
     out = np.empty((height, width, channels), kind)
     for top in range(0, height, BAND):
         rows = slice(top, top + BAND)
-        out[rows, :, : texture.channels] = _codes(_band(texture.data[:, rows], spec, output_format, green), kind, spec)
+        out[rows, :, : texture.channels] = _codes(
+            stored_numbers(texture.data[:, rows], spec, output_format, green), kind, spec
+        )
         if alpha is not None:
             out[rows, :, texture.channels :] = _codes(alpha[:, rows], kind, None)
     return out
@@ -67,8 +69,8 @@ def _kept_alpha(texture: Texture, output_format: Format) -> Tensor | None:
     return None
 
 
-def _band(data: Tensor, spec: MapSpec, output_format: Format, green: str) -> Tensor:
-    """Turn some rows into what the file's numbers stand for."""
+def stored_numbers(data: Tensor, spec: MapSpec, output_format: Format, green: str) -> Tensor:
+    """Turn pixels of a map, (C, H, W), into what the file's numbers stand for, 0 to 1 where they are integers."""
     if spec.kind == "vector":
         data = flip_green(data) if green == "down" else data
         return data if output_format.is_linear else data * 0.5 + 0.5

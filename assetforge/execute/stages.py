@@ -141,7 +141,7 @@ def split_job(job: Job, scratch: Path, find: Find, device: str, *, replace: bool
 
     replace: whether what is made replaces what the store has.
     """
-    missing = tuple(output for output in job.outputs if find(output.key, output.format.suffix) is None)
+    missing = tuple(output for output in job.outputs if find(output.key, output.suffix) is None)
     tasks, sources = _needed(missing, find)
     read_by_tasks = frozenset(origin.key for task in tasks for origin in task.reads.values())
     kept = frozenset(task.key for task in tasks if any(written_key(task.key, n) in read_by_tasks for n in task.writes))
@@ -169,7 +169,7 @@ def _needed(outputs: Sequence[Output], find: Find) -> tuple[list[Task], tuple[So
                 tasks[origin.task.key] = origin.task
 
     for output in outputs:
-        followed = output.followed.values() if output.format.depth is None else ()
+        followed = output.followed.values() if output.follows else ()
         for origin in [*output.maps.values(), *followed]:
             visit(origin)
     return list(tasks.values()), tuple(sources.values())
