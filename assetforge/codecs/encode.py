@@ -35,7 +35,8 @@ def encode(maps: Maps, output_format: Format, green: Literal["up", "down"] = "up
     """
     rasters = {name: to_pixels(texture, spec, output_format, green) for name, (texture, spec) in maps.items()}
     if output_format.container == "exr":
-        return exr.write(rasters if len(rasters) > 1 else {"": next(iter(rasters.values()))})
+        layers = {exr.layer_of(name, maps): pixels for name, pixels in rasters.items()}
+        return exr.write(layers, {name for name, (_, spec) in maps.items() if spec.kind == "vector"})
     if len(rasters) > 1:
         raise ValueError(f"{output_format.name} holds one map; write exr, whose layers hold several")
     return _write(next(iter(rasters.values())), output_format)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pprint import pformat
 
 from assetforge.codecs.packing import Part
-from assetforge.export.description import Alpha, Description, Slot
+from assetforge.export.description import Alpha, Description, Slot, fill
 
 SLOTS: Mapping[str, Slot] = {
     "Base Color": (("rgb", Part("base_color")),),
@@ -20,7 +20,7 @@ SLOTS: Mapping[str, Slot] = {
 """By the input of the node, but for the height, which is displacement."""
 _WIDTH = 100
 _SCRIPT = '''\
-"""Makes the material {name} in Blender 4.
+"""Makes a material in Blender 4.
 
 In Blender: Scripting > Open > this file > Run Script. Or: blender --python "this file"
 """
@@ -31,7 +31,7 @@ import bpy
 
 NAME = {name}
 TEXTURES = {textures}
-COLORS = ("Base Color", "Emission Color")
+COLORS = {colors}
 ALPHA = {alpha}
 
 
@@ -45,7 +45,7 @@ def main():
         image = tree.nodes.new("ShaderNodeTexImage")
         image.location = (-700, 300 - 280 * row)
         image.image = bpy.data.images.load(os.path.join(os.path.dirname(os.path.abspath(__file__)), file))
-        image.image.colorspace_settings.name = "sRGB" if slot in COLORS else "Non-Color"
+        image.image.colorspace_settings.name = "sRGB" if file in COLORS else "Non-Color"
         image.image.alpha_mode = "CHANNEL_PACKED"
         link(tree, slot, image, shader, output)
     if "Emission Color" in TEXTURES:
@@ -77,6 +77,11 @@ main()
 
 def write(about: Description, alpha: Alpha) -> dict[str, str]:
     """Return the script, by its name."""
-    text = _SCRIPT.replace("{textures}", "\0").replace("{alpha}", str(alpha != "opaque"))
-    text = text.replace("{name}", ascii(about.name))
-    return {f"{about.name}.py": text.replace("\0", pformat(dict(about.filled), width=_WIDTH, sort_dicts=False))}
+    files = dict(about.filled)
+    told = {
+        "textures": pformat({slot: files[slot] for slot in files}, width=_WIDTH, sort_dicts=False),
+        "colors": ascii(sorted(about.colors)),
+        "alpha": str(alpha != "opaque"),
+        "name": ascii(about.name),
+    }
+    return {f"{about.name}.py": fill(_SCRIPT, told)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -49,7 +50,17 @@ class Description:
         """Return the name of the file that fills a slot, or ""."""
         return dict(self.filled).get(slot, "")
 
+    @property
+    def colors(self) -> frozenset[str]:
+        """The names of the files whose numbers are sRGB-encoded."""
+        return frozenset(file.name for file in self.files if file.is_color)
+
 
 def identifier(*parts: str) -> str:
     """Return 32 hexadecimal digits that stand for some texts: the same for the same texts, on every machine."""
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Put values into the `{fields}` of a template; what looks like a field within a value stays as it is."""
+    return re.sub(r"\{(\w+)\}", lambda found: values[found.group(1)], template)

@@ -48,7 +48,7 @@ def _properties(resources: Mapping[str, str], alpha: Alpha) -> Iterator[str]:
     if "albedo" in resources:
         yield f"albedo_texture = {resources['albedo']}"
     if "orm" in resources:
-        yield from (f"orm_texture = {resources['orm']}", "ao_enabled = true")
+        yield from (f"orm_texture = {resources['orm']}", "metallic = 1.0", "roughness = 1.0", "ao_enabled = true")
     for slot in ("emission", "normal", "heightmap"):
         if slot in resources:
             yield f"{slot}_enabled = true"

@@ -37,7 +37,7 @@ def write(about: Description, alpha: Alpha) -> dict[str, str]:
     """Return the `.mtlx`, by its name."""
     root = ElementTree.Element("materialx", version="1.39", colorspace="lin_rec709")
     name = valid_name(about.name)
-    outputs = _graph(root, f"NG_{name}", dict(about.filled), alpha)
+    outputs = _graph(root, f"NG_{name}", about, alpha)
     _look(root, name, "gltf_pbr", outputs, _gltf_inputs(outputs, alpha))
     _look(root, name, "standard_surface", outputs, _standard_inputs(outputs))
     ElementTree.indent(root)
@@ -51,16 +51,16 @@ def valid_name(name: str) -> str:
     return plain if re.match(r"[A-Za-z_]", plain) else f"_{plain}"
 
 
-def _graph(root: Element, name: str, files: Mapping[str, str], alpha: Alpha) -> Outputs:
+def _graph(root: Element, name: str, about: Description, alpha: Alpha) -> Outputs:
     """Add the nodes that read the files, and return what they give."""
-    graph = _add(root, "nodegraph", name)
+    graph, files = _add(root, "nodegraph", name), dict(about.filled)
     outputs: dict[str, str] = {}
     own_alpha = alpha != "opaque" and "opacity" not in files
     for slot, file in files.items():
         kind = "color4" if slot == "color" and own_alpha else _TYPES.get(slot, "float")
         image = _add(graph, "image", f"{slot}_image", kind)
-        space = {"colorspace": "srgb_texture" if slot in ("color", "emission") else "none"}
-        _input(image, "file", "filename", value=file, **({} if space["colorspace"] == "none" else space))
+        space = {"colorspace": "srgb_texture"} if file in about.colors else {}
+        _input(image, "file", "filename", value=file, **space)
         outputs[slot] = _TYPES.get(slot, "float")
     if "color" in files and own_alpha:
         _node(graph, "convert", "color", "color3", {"in": ("color4", "color_image")})

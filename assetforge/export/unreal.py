@@ -10,7 +10,7 @@ from pprint import pformat
 from typing import Any
 
 from assetforge.codecs.packing import Part
-from assetforge.export.description import Alpha, Description, Slot, TextureFile
+from assetforge.export.description import Alpha, Description, Slot, TextureFile, fill
 
 SLOTS: Mapping[str, Slot] = {
     "color": (("rgb", Part("base_color")),),
@@ -32,10 +32,11 @@ _ALPHA_PIN: Mapping[Alpha, tuple[tuple[str, str], ...]] = {
     "blend": (("A", "MP_OPACITY"),),
 }
 _BLEND: Mapping[Alpha, str] = {"opaque": "BLEND_OPAQUE", "mask": "BLEND_MASKED", "blend": "BLEND_TRANSLUCENT"}
+_COMPRESSION = {"NORMAL": "TC_NORMALMAP", "COLOR": "TC_DEFAULT", "MASKS": "TC_MASKS"}
 _WIDTH = 100
 
 _SCRIPT = '''\
-"""Imports the material {name} into Unreal Engine 5.
+"""Imports a material into Unreal Engine 5.
 
 In the editor, with the plugin "Python Editor Script Plugin": Tools > Execute Python Script..., or in the Cmd line
     py "this file" [/Game/Folder]
@@ -104,15 +105,13 @@ main(sys.argv[1] if len(sys.argv) > 1 else "/Game/" + NAME)
 
 def write(about: Description, alpha: Alpha) -> dict[str, str]:
     """Return the script, by its name."""
-    textures = [_texture(file, list(_pins(file, about, alpha))) for file in about.files]
+    textures = [_texture(file, list(_pins(file, about, alpha)), about.file("height")) for file in about.files]
     told = {
         "name": ascii(asset_name(about.name)),
         "textures": pformat(textures, width=_WIDTH, sort_dicts=False),
         "blend": ascii(_BLEND[alpha]),
     }
-    text = _SCRIPT.replace("{textures}", "\0")  # what it holds may look like a field
-    text = text.replace("{name}", told["name"]).replace("{blend}", told["blend"]).replace("\0", told["textures"])
-    return {f"import_{about.name}.py": text}
+    return {f"import_{about.name}.py": fill(_SCRIPT, told)}
 
 
 def asset_name(name: str) -> str:
@@ -120,9 +119,9 @@ def asset_name(name: str) -> str:
     return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_-") else "_" for letter in name)
 
 
-def _texture(file: TextureFile, pins: list[tuple[str, str]]) -> dict[str, Any]:
+def _texture(file: TextureFile, pins: list[tuple[str, str]], height: str) -> dict[str, Any]:
     kind = "NORMAL" if file.is_normal else "COLOR" if file.is_color else "MASKS"
-    compression = {"NORMAL": "TC_NORMALMAP", "COLOR": "TC_DEFAULT", "MASKS": "TC_MASKS"}[kind]
+    compression = "TC_DISPLACEMENTMAP" if file.name == height else _COMPRESSION[kind]
     return {
         "file": file.name,
         "asset": asset_name(file.name.rpartition(".")[0]),
