@@ -51,9 +51,7 @@ def _properties(resources: Mapping[str, str], alpha: Alpha) -> Iterator[str]:
         yield from (f"orm_texture = {resources['orm']}", "metallic = 1.0", "roughness = 1.0", "ao_enabled = true")
     for slot in ("emission", "normal", "heightmap"):
         if slot in resources:
-            yield f"{slot}_enabled = true"
-            yield from ("emission = Color(0, 0, 0, 1)",) if slot == "emission" else ()  # the texture is added to it
-            yield f"{slot}_texture = {resources[slot]}"
+            yield from (f"{slot}_enabled = true", f"{slot}_texture = {resources[slot]}")
 
 
 def _import(*, is_normal: bool) -> str:

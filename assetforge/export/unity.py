@@ -26,6 +26,7 @@ SLOTS: Mapping[str, Slot] = {
     "emission": (("rgb", Part("emission")),),
 }
 _MAIN_OBJECT = 2100000
+_VERSION_OBJECT = 1100000
 _TEXTURE = 2800000
 _MOST = 16384
 _PLAIN = re.compile(r"(?!(?:true|false|null|yes|no|on|off|y|n)$)[A-Za-z_][A-Za-z0-9_]*|[0-9a-f]{32}|", re.IGNORECASE)
@@ -51,6 +52,9 @@ class _Shader:
     """The property that is 1 where a surface is transparent."""
     emission: str
     """The color that the emission is multiplied by."""
+    version: tuple[str, int] | None = None
+    """The script that keeps which version of the pipeline has written a material, and that version. The pipeline
+    upgrades older materials, and those that have none."""
 
 
 _HDRP = _Shader(
@@ -108,6 +112,7 @@ _URP = _Shader(
     "_AlphaClip",
     "_Surface",
     "_EmissionColor",
+    ("d0353a89b1f911e48b9e16bdc9f2e058", 6),
 )
 
 
@@ -220,9 +225,7 @@ def _material(about: Description, alpha: Alpha, shader: _Shader) -> str:
     material = {
         "serializedVersion": 8,
         "m_ObjectHideFlags": 0,
-        "m_CorrespondingSourceObject": {"fileID": 0},
-        "m_PrefabInstance": {"fileID": 0},
-        "m_PrefabAsset": {"fileID": 0},
+        **_NO_PREFAB,
         "m_Name": about.name,
         "m_Shader": {"fileID": 4800000, "guid": shader.guid, "type": 3},
         "m_ValidKeywords": keywords,
@@ -235,7 +238,32 @@ def _material(about: Description, alpha: Alpha, shader: _Shader) -> str:
         "disabledShaderPasses": [],
         "m_SavedProperties": saved,
     }
-    return f"%YAML 1.1\n%TAG !u! tag:unity3d.com,2011:\n--- !u!21 &{_MAIN_OBJECT}\n" + _yaml({"Material": material})
+    return "".join(
+        [
+            "%YAML 1.1\n%TAG !u! tag:unity3d.com,2011:\n",
+            f"--- !u!21 &{_MAIN_OBJECT}\n",
+            _yaml({"Material": material}),
+            _version(*shader.version) if shader.version else "",
+        ]
+    )
+
+
+_NO_PREFAB = {name: {"fileID": 0} for name in ("m_CorrespondingSourceObject", "m_PrefabInstance", "m_PrefabAsset")}
+
+
+def _version(guid: str, version: int) -> str:
+    kept = {
+        "m_ObjectHideFlags": 11,
+        **_NO_PREFAB,
+        "m_GameObject": {"fileID": 0},
+        "m_Enabled": 1,
+        "m_EditorHideFlags": 0,
+        "m_Script": {"fileID": 11500000, "guid": guid, "type": 3},
+        "m_Name": "",
+        "m_EditorClassIdentifier": "",
+        "version": version,
+    }
+    return f"--- !u!114 &{_VERSION_OBJECT}\n" + _yaml({"MonoBehaviour": kept})
 
 
 def _yaml(data: Mapping[str, Any], indent: str = "") -> str:
