@@ -1,22 +1,25 @@
 """AssetForge: `make` for textures. A plugin writes `import assetforge as af`.
 
 `__all__` is the contract between AssetForge and its plugins; what else they may import is listed in `assetforge.api`.
-Names that need torch are imported when they are first used, so that a plugin costs nothing to load.
+All names are imported when they are first used, so that `assetforge --help` and a run with nothing to do wait for none.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from assetforge.commands import Command
-from assetforge.errors import AssetForgeError, StepError
-from assetforge.hookspecs import Register, RegisterCommand, RegisterMap, RegisterRecipe, hookimpl
-from assetforge.material.camera import Camera, fov
-from assetforge.material.color_space import ColorSpace
-from assetforge.material.map_spec import MAPS, MapSpec
-from assetforge.params import File, Fraction, Params
-from assetforge.recipes import Recipe, Training, recipe
-from assetforge.steps import Context, Resources, Step, step
+TYPE_CHECKING = False  # that of `typing` costs its import
+if TYPE_CHECKING:
+    from assetforge.commands import Command
+    from assetforge.errors import AssetForgeError, StepError
+    from assetforge.flags import Flag
+    from assetforge.hookspecs import Register, RegisterCommand, RegisterMap, RegisterRecipe, hookimpl
+    from assetforge.material.camera import Camera, fov
+    from assetforge.material.color_space import ColorSpace
+    from assetforge.material.map_spec import MAPS, MapSpec
+    from assetforge.material.material import Material
+    from assetforge.material.texture import Texture, Wrap
+    from assetforge.params import File, Fraction, Params
+    from assetforge.recipes import Recipe, Training, recipe
+    from assetforge.steps import Context, Resources, Step, step
 
 __all__ = [
     "MAPS",
@@ -26,6 +29,7 @@ __all__ = [
     "Command",
     "Context",
     "File",
+    "Flag",
     "Fraction",
     "MapSpec",
     "Material",
@@ -49,21 +53,28 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
-    from assetforge.material.material import Material
-    from assetforge.material.texture import Texture, Wrap
-else:  # out of sight of type checkers, to which a module that has `__getattr__` has every name
-    _LAZY = {
-        "Material": "assetforge.material.material",
-        "Texture": "assetforge.material.texture",
-        "Wrap": "assetforge.material.texture",
+if not TYPE_CHECKING:  # out of sight of type checkers, to which a module that has `__getattr__` has every name
+    _PLACES = {
+        "commands": ("Command",),
+        "errors": ("AssetForgeError", "StepError"),
+        "flags": ("Flag",),
+        "hookspecs": ("Register", "RegisterCommand", "RegisterMap", "RegisterRecipe", "hookimpl"),
+        "material.camera": ("Camera", "fov"),
+        "material.color_space": ("ColorSpace",),
+        "material.map_spec": ("MAPS", "MapSpec"),
+        "material.material": ("Material",),
+        "material.texture": ("Texture", "Wrap"),
+        "params": ("File", "Fraction", "Params"),
+        "recipes": ("Recipe", "Training", "recipe"),
+        "steps": ("Context", "Resources", "Step", "step"),
     }
 
     def __getattr__(name: str) -> object:  # PEP 562
         from importlib import import_module
 
-        if name not in _LAZY:
+        place = next((place for place, names in _PLACES.items() if name in names), None)
+        if place is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(_LAZY[name]), name)
+        value = getattr(import_module(f"assetforge.{place}"), name)
         globals()[name] = value
         return value

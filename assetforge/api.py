@@ -188,6 +188,17 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "run_step",
         "sample",
     ),
+    "assetforge.validation.material": (
+        "Subject",
+        "check_material",
+        "failure",
+        "gated",
+    ),
+    "assetforge.validation.thresholds": (
+        "CHECKS",
+        "FailOn",
+        "Thresholds",
+    ),
     "assetforge.weights": (
         "find",
         "load",

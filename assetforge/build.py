@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -13,16 +14,17 @@ from assetforge.errors import AssetForgeError, blamed_on
 from assetforge.events import Event, RunStarted
 from assetforge.execute.devices import check_device
 from assetforge.execute.options import RunOptions
+from assetforge.inventory import Inventory, keep
 from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.load import load as load_pipeline
-from assetforge.pipeline.load import special_variants
+from assetforge.pipeline.load import plugins_of, special_variants
 from assetforge.pipeline.pipeline import Pipeline, Variant
 from assetforge.plan.assets import Asset
 from assetforge.plan.jobs import Plan
 from assetforge.plan.plan import PlanOptions, make_plan, plan_assets
 from assetforge.plugins import Registry
-from assetforge.plugins import load as load_plugins
 from assetforge.report import Report, ReportBuilder
+from assetforge.snapshot import Occasion
 from assetforge.store.results import is_marked, mark, open_store
 from assetforge.store.state import RUNS, State
 
@@ -42,6 +44,7 @@ class Build:
         profile: str = "",
         confinement: Confinement | None = None,
     ) -> None:
+        self._inventory = Inventory(file)
         self.registry: Registry = plugins_of(file, confinement)
         self.pipeline: Pipeline = load_pipeline(file, self.registry, definitions, profile, confinement)
         self.state = State(self.pipeline.state, self.pipeline.id, self.pipeline.folder)
@@ -95,6 +98,7 @@ class Build:
         return Session(SessionDeps(self.pipeline, self.registry, self.state, self.store, emit), reports, options)
 
     def _special(self, files: Sequence[Path]) -> tuple[Variant, ...]:
+        self._inventory.will_read(files)
         return special_variants(self.pipeline, self.registry, files)
 
     def run(self, plan: Plan, listener: Listener = lambda _: None, options: RunOptions | None = None) -> Report:
@@ -119,7 +123,16 @@ class Build:
         counts = report.counts
         self.state.journal.run_ended(report.exit_code, {str(state): count for state, count in counts.items()})
         emit(report.finished())
+        self.state.events.end()
         return report
+
+    def keep_snapshot(self, plan: Plan, report: Report, says: str, occasion: Occasion) -> None:
+        """Let the next run that finds nothing to do know that at once; `says` is what such a run says."""
+        self.state.save()
+        with suppress(AssetForgeError, OSError, ValueError, OverflowError):  # then the next run plans
+            found = self._inventory.taken(self.registry, plan, self.state, report, says, occasion)
+            if found is not None:
+                keep(found, self.pipeline.state, occasion)
 
     def _execute(self, reports: ReportBuilder, plan: Plan, emit: Listener, options: RunOptions) -> None:
         from assetforge.execute.session import run_plan  # only where there is something to do
@@ -130,19 +143,15 @@ class Build:
         return self.plan(PlanOptions(only=tuple(names)))
 
     def emitter(self, listener: Listener) -> Listener:
-        """Return what tells a listener and all plugins of an event."""
+        """Return what tells a listener, the state's log and all plugins of an event."""
 
         def emit(event: Event) -> None:
             listener(event)
+            self.state.events.add(event)
             with blamed_on("a plugin", "its hook `on_event`"):
                 self.registry.hooks.on_event(event=event)
 
         return emit
-
-
-def plugins_of(file: Path, confinement: Confinement | None) -> Registry:
-    """Load the plugins that a pipeline may use: those of its project only where that is allowed."""
-    return load_plugins(file.absolute().parent if confinement is None or "plugins" in confinement.allowed else None)
 
 
 def interrupt_on_termination() -> None:

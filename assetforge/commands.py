@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, str] = {
     "store": "Look after the results that are kept: how many, which to drop, whether all are whole.",
     "check": "Check a pipeline file and list every mistake in it.",
     "inspect": "Tell what materials a folder holds, by the names of its files, and what is ambiguous.",
+    "validate": "Check that the source files of a pipeline are sound, or those of a folder.",
     "steps": "List the steps, or explain one.",
     "plugins": "List the plugins, and what is wrong with broken ones.",
     "weights": "List the weights of networks, or add some.",

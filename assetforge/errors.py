@@ -6,13 +6,17 @@ import difflib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from assetforge.flags import Flag
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+OK, FAILED, QUARANTINED, INTERRUPTED = 0, 1, 4, 130
+"""Exit codes; errors have their own."""
 _DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Marks that turn the direction of text, so that it is not read as it stands."""
 
@@ -52,6 +56,8 @@ class Problem:
     where: str
     what: str
     instead: str = ""
+    flags: tuple[Flag, ...] = field(default=(), compare=False)
+    """What the step that failed had flagged."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "where", printable_name(self.where))
@@ -64,7 +70,7 @@ class Problem:
 
     def shown_by(self, picture: str) -> Problem:
         """Return this problem, telling of a file that shows it."""
-        return Problem(self.where, self.what, "; ".join(filter(None, [self.instead, f"see {picture}"])))
+        return replace(self, instead="; ".join(filter(None, [self.instead, f"see {picture}"])))
 
 
 class AssetForgeError(Exception):
@@ -116,14 +122,18 @@ class StepError(AssetForgeError):
     where: the map that is to blame, which the error that is reported replaces by the file, if it comes from one.
     picture: what shows better than words what is wrong: sRGB (3, H, W), or gray (1, H, W), 0 to 1. It is kept as a PNG
     beside the asset's log until the asset is built or fails anew, and the error that is reported names the file.
+    retry: whether it may go well the next time; a check that fails will fail again.
     """
 
     retry = True
     quarantine = True
 
-    def __init__(self, where: str, what: str, instead: str = "", *, picture: Tensor | None = None) -> None:
+    def __init__(
+        self, where: str, what: str, instead: str = "", *, picture: Tensor | None = None, retry: bool = True
+    ) -> None:
         super().__init__(where, what, instead)
         self.picture = picture
+        self.retry = retry
 
 
 class StoreError(AssetForgeError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from assetforge.flags import Flag
+
 JobState = Literal["done", "failed", "up to date", "quarantined", "not run"]
 
 
@@ -86,7 +88,7 @@ class JobFinished:
     seconds: float
     error: str = ""
     log: str = ""
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     """Why its outputs, though whole, are doubtful, as its steps say."""
 
 

@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from assetforge.errors import AssetForgeError, PipelineError
+from assetforge.errors import FAILED, INTERRUPTED, OK, QUARANTINED, AssetForgeError, PipelineError
 from assetforge.events import Event, JobFinished, JobState, RunFinished
+from assetforge.flags import Flag, doubtful
 from assetforge.plan.jobs import Job, Plan
-from assetforge.store.notes import Notes
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree as ET
 
-OK, FAILED, QUARANTINED, INTERRUPTED = 0, 1, 4, 130
+    from assetforge.store.notes import Notes
+
 NO_NOTES: Mapping[str, Any] = {}
 STATES: tuple[JobState, ...] = get_args(JobState)
 
@@ -38,8 +39,13 @@ class JobReport(NamedTuple):  # and no dataclass: there may be very many, and fr
     """Whether later runs leave it alone until what it depends on changes."""
     notes: Mapping[str, Any] = NO_NOTES
     """What each step that was part of it noted of its result."""
-    flags: tuple[str, ...] = ()
-    """Why its outputs, though whole, are doubtful: each begins with the step that says so."""
+    flags: tuple[Flag, ...] = ()
+    """Why its outputs, though whole, are doubtful; of a job that failed, what the step had flagged that failed."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """All of it as JSON has it."""
+        return {**self._asdict(), "flags": [flag.data() for flag in self.flags]}
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ class Report:
     @property
     def flagged(self) -> int:
         """How many jobs are done or up to date, but doubtful. That fails nothing."""
-        return sum(bool(job.flags) for job in self.jobs)
+        return sum(job.state in ("done", "up to date") and doubtful(job.flags) for job in self.jobs)
 
     def finished(self) -> RunFinished:
         """Return the event that ends the run."""
@@ -114,7 +120,7 @@ class Report:
             "counts": self.counts,
             "flagged": self.flagged,
             "removed": list(self.removed),
-            "jobs": [job._asdict() for job in self.jobs],
+            "jobs": [job.data for job in self.jobs],
         }
         return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
@@ -172,11 +178,19 @@ class ReportBuilder:
         self._jobs[job.asset] = JobReport(job.asset, state, tuple(map(str, job.reasons)), job.files, flags=job.flags)
 
     def finish(
-        self, job: Job, state: JobState, seconds: float, error: str = "", log: str = "", *, quarantined: bool = False
+        self,
+        job: Job,
+        state: JobState,
+        seconds: float,
+        error: str = "",
+        log: str = "",
+        *,
+        quarantined: bool = False,
+        flags: tuple[Flag, ...] = (),
     ) -> None:
         """Note how a job ended that is not done."""
         reasons = tuple(map(str, job.reasons))
-        self._jobs[job.asset] = JobReport(job.asset, state, reasons, (), seconds, error, log, quarantined)
+        self._jobs[job.asset] = JobReport(job.asset, state, reasons, (), seconds, error, log, quarantined, flags=flags)
         self._emit(JobFinished(job.asset, state, seconds, error, log))
 
     def done(self, job: Job, seconds: float, noted: Notes, log: str = "") -> None:
@@ -213,7 +227,7 @@ def _case(pipeline: str, job: JobReport) -> ET.Element:
 
 
 def _remarks(job: JobReport) -> Iterator[str]:
-    yield from (f"flagged: {flag}" for flag in job.flags)
+    yield from (f"{flag.severity}: {flag}" for flag in job.flags)
     for step, noted in job.notes.items():
         yield from (f"{step}: {name} = {json.dumps(value, ensure_ascii=False)}" for name, value in noted.items())
 

@@ -2,17 +2,65 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import DEFAULT_REF_TEMPLATE, GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import ModelSchema
 
 Schema = Mapping[str, Any]
 Path = Sequence[str | int]
 
 _WORDS = {"object": "mapping"}
+
+
+class _Described(GenerateJsonSchema):
+    """Takes the text below a field for its description. Read only here, as reading sources takes long."""
+
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        """Return the schema of a model, with a description of each field."""
+        made = super().model_schema(schema)
+        places, texts = made.get("properties", {}), field_docstrings(schema["cls"])
+        for name, field in schema["cls"].model_fields.items():
+            place = places.get(field.alias if self.by_alias and field.alias else name)
+            if place is not None and name in texts:
+                place.setdefault("description", texts[name])
+        return made
+
+
+def json_schema(model: type[BaseModel], ref_template: str = DEFAULT_REF_TEMPLATE) -> dict[str, Any]:
+    """Return the JSON schema of a model, by the names that fields have in files."""
+    return model.model_json_schema(by_alias=True, ref_template=ref_template, schema_generator=_Described)
+
+
+def field_docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """Return the text below each field of a model and of its bases, where their source is at hand."""
+    found: dict[str, str] = {}
+    for one in reversed(model.__mro__):
+        if issubclass(one, BaseModel) and one is not BaseModel:
+            found |= _docstrings_in(one)
+    return found
+
+
+def _docstrings_in(model: type[BaseModel]) -> dict[str, str]:
+    try:
+        body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
+    except (OSError, SyntaxError):  # it was made by a program
+        return {}
+    statements = pairwise(body.body) if isinstance(body, ast.ClassDef) else ()
+    return {
+        statement.target.id: inspect.cleandoc(after.value.value)
+        for statement, after in statements
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str)
+    }
 
 
 def spell_type(schema: Schema, definitions: Schema) -> str:
@@ -32,7 +80,7 @@ def spell_type(schema: Schema, definitions: Schema) -> str:
 
 def type_at(model: type[BaseModel], path: Path) -> str:
     """Spell the type of what stands at a path in a model's data; nothing where the model has no such place."""
-    schema = model.model_json_schema(by_alias=True)
+    schema = json_schema(model)
     definitions = schema.get("$defs", {})
     found: list[Schema] = [schema]
     for part in path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from assetforge.errors import blamed_on
+from assetforge.flags import Flag
 from assetforge.material.map_spec import MapKind, MapSpec
 from assetforge.params import Params
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=Params)
 
-Precision = Literal["float32", "bfloat16", "float16"]
 MapRule = Literal["every map", "every color map", "every photo"]
 MapNames = frozenset[str] | MapRule
 RunFunction = Callable[["Material", P, "Context"], "Material"]
@@ -46,7 +46,6 @@ class Context:
     """What a step may know besides its inputs: what is in the key, and where to run."""
 
     seed: int
-    precision: Precision
     device: str
     """Where to compute, as torch spells it; it may change a result by rounding only. Maps come and go in host memory:
     a step moves what it needs, tile by tile, as large ones do not fit a GPU."""
@@ -61,8 +60,9 @@ class Context:
     note: Callable[[str, JSON], None] = _to_nobody
     """Note what was measured of the result, under a name. It belongs to the result: reports show it, and they do where
     the result is not computed again but comes from the store."""
-    flag: Callable[[str], None] = _to_nobody
-    """Say why a result that is whole is doubtful. It is kept and shown as notes are, and fails nothing."""
+    flag: Callable[[str | Flag], None] = _to_nobody
+    """Say why a result that is whole is doubtful: in words, or with severity, map, value and threshold as a `Flag`. It
+    is kept and shown as notes are, and fails nothing."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,11 @@ class Step(Generic[P]):
     def writes_on_demand(self) -> bool:
         """Whether its parameters may ask for more maps."""
         return self.on_demand is not _nothing
+
+    @property
+    def only_checks(self) -> bool:
+        """Whether it writes no map ever: it is there to look at maps, and to fail or flag."""
+        return self.writes == frozenset() and not self.writes_on_demand
 
     def reads_with(self, params: Params, available: Mapping[str, MapSpec]) -> frozenset[str]:
         """Return the names of the maps that it reads with these parameters, given the material's maps."""
@@ -139,7 +144,8 @@ def step(  # noqa: PLR0913  as many as a step has sides
     reads, writes: map names, or "every map", "every color map" or "every photo" of the material. The function is given
     the maps that it reads and no other; those that it does not write pass by untouched. Photographs that a material is
     made of are no maps of it: only "every photo" and their names mean them. `reads` may be a function of the parameters
-    that returns one of these, where they tell which maps are needed.
+    that returns one of these, where they tell which maps are needed. A step that writes nothing checks what it reads:
+    it runs before anything is written, and what it returns is not looked at.
     on_demand: a function of the parameters that returns the names of further maps, which only these have it write.
     weights: names of files in the plugin's `weights` folder, or a function of the parameters that returns them.
     resources: what the step needs of the machine; a pipeline may say it otherwise.

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from assetforge.cli import COMMANDS, cli
+from assetforge.cli.group import COMMANDS, cli
 from assetforge.cli.reference import update
 from assetforge.pipeline.load import load, special_variants
 from assetforge.plugins import load as load_plugins
@@ -68,7 +68,7 @@ def plugins_on(page: Path) -> list[str]:
 
 def touch_files_in(text: str, folder: Path) -> None:
     """Let the files be there that a pipeline names in its parameters."""
-    for name in re.findall(r"(?<![\w}*?])[\w/-]+\.(?:png|safetensors)\b(?!\.)", text):
+    for name in re.findall(r"(?<![\w}*?])[\w/-]+\.(?:png|safetensors|pth)\b(?!\.)", text):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
 

@@ -41,8 +41,8 @@ def install_plugins(site: Path) -> dict[str, str]:
 
 def modules_after(environment: dict[str, str], cwd: Path, *arguments: str) -> set[str]:
     code = (
-        "import sys\nfrom assetforge.cli import _run\n"
-        f"code = _run({list(arguments)!r})\nprint('\\n'.join(['', '--modules--', *sys.modules]))\nsys.exit(code)"
+        "import sys\nfrom assetforge.cli.group import run\n"
+        f"code = run({list(arguments)!r})\nprint('\\n'.join(['', '--modules--', *sys.modules]))\nsys.exit(code)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=cwd, capture_output=True, text=True, check=False

@@ -12,6 +12,8 @@ import pytest
 from conftest import Forge
 from watch.conftest import Watcher
 
+import assetforge as af
+
 NOTING = """\
 from __future__ import annotations
 import assetforge as af
@@ -32,7 +34,7 @@ def dim(material: af.Material, params: Params, context: af.Context) -> af.Materi
 def register_steps(register: af.Register) -> None:
     register(dim)
 """
-FLAG = "dim: base_color: brighter than it should be (gain 0.7, at most 0.6)"
+FLAG = af.Flag("base_color: brighter than it should be (gain 0.7, at most 0.6)", by="dim")
 NOTES = {
     "dim": {"gain": {"base_color": 0.7, "sizes": [24, 32]}},
     "dim 2": {"gain": {"base_color": 0.5, "sizes": [24, 32]}},
@@ -71,11 +73,11 @@ def run(forge: Forge, project: Path, *arguments: str) -> dict[str, Any]:
 def test_reports_tell_what_was_noted_and_flagged(noting: Path, forge: Forge) -> None:
     job = run(forge, noting, "--junit", "junit.xml")
     assert job["notes"] == NOTES
-    assert job["flags"] == [FLAG]
+    assert job["flags"] == [FLAG.data()]
     assert f"flagged  moss: {FLAG}" in job["said"]
     told = ET.parse(noting / "junit.xml").findtext(".//testcase/system-out")
     assert told is not None
-    assert told.splitlines()[0] == f"flagged: {FLAG}"
+    assert told.splitlines()[0] == f"warning: {FLAG}"
     assert 'dim: gain = {"base_color": 0.7, "sizes": [24, 32]}' in told
 
 
@@ -94,7 +96,7 @@ def test_a_result_from_the_store_has_the_same_notes(noting: Path, forge: Forge) 
 def test_what_is_up_to_date_stays_flagged(noting: Path, forge: Forge) -> None:
     run(forge, noting)
     again = run(forge, noting)
-    assert (again["state"], again["notes"], again["flags"]) == ("up to date", {}, [FLAG])
+    assert (again["state"], again["notes"], again["flags"]) == ("up to date", {}, [FLAG.data()])
     assert forge("run", "pipeline.yaml", "-D", "gain=0.5", "--report", "report.json").returncode == 0
     assert json.loads((noting / "report.json").read_text())["jobs"][0]["flags"] == []
     done = forge("run", "pipeline.yaml", "-D", "gain=0.5")
@@ -138,6 +140,7 @@ def test_lost_notes_are_no_notes(noting: Path, forge: Forge) -> None:
         ("context.note(3, 4)", "step 'dim': gave 3 as a note's name; give a text"),
         ("context.flag(None)", "step 'dim': gave None as a flag; give a text"),
         ("context.flag('\\udc80')", "as a flag; give a text"),
+        ("context.flag(af.Flag('dark', value=float('nan')))", "noted a flag with what JSON cannot hold"),
     ],
 )
 def test_what_json_cannot_hold_is_refused(body: str, expected: str, noting: Path, forge: Forge) -> None:
@@ -152,13 +155,11 @@ def test_what_a_failed_attempt_noted_is_forgotten(noting: Path, forge: Forge) ->
     out_of_memory = "import torch, pathlib; once = pathlib.Path(__file__).with_name('once')"
     body = f"{out_of_memory}\n    if not once.exists():\n        once.touch(); context.flag('not this')\n"
     write_plugin(noting, body + "        raise torch.OutOfMemoryError")
-    assert run(forge, noting)["flags"] == [FLAG]
+    assert run(forge, noting)["flags"] == [FLAG.data()]
 
 
 def test_notes_are_optional_for_plugins_tests() -> None:
-    import assetforge as af
-
-    context = af.Context(0, "float32", "cpu", lambda _: None, {}, {})
+    context = af.Context(0, "cpu", lambda _: None, {}, {})
     context.note("score", 1)
     context.flag("doubtful")
 
@@ -174,7 +175,7 @@ def test_a_daemon_tells_of_notes_and_flags(noting: Path) -> None:
         watcher.wait_for(told.exists)
         watcher.wait_for(lambda: told.read_text().endswith("\n"))
         result = json.loads(told.read_text())
-        assert (result["notes"], result["flags"]) == (NOTES, [FLAG])
+        assert (result["notes"], result["flags"]) == (NOTES, [FLAG.data()])
         assert watcher.stop() == 0
     finally:
         watcher.kill()

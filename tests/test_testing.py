@@ -115,5 +115,5 @@ def test_a_step_runs_as_in_a_pipeline() -> None:
     assert result.written == {"base_color"}
     assert set(result.material) == set(material)
     assert result.material["normal"] is material["normal"]
-    assert (result.notes, result.flags) == ({"seed": 3}, ("doubtful",))
+    assert (result.notes, result.flags) == ({"seed": 3}, (af.Flag("doubtful"),))
     torch.testing.assert_close(result.material["base_color"].data, material["base_color"].data * 0.5)

@@ -6,16 +6,14 @@ from functools import partial
 
 import click
 
-from assetforge.build import plugins_of
 from assetforge.cli.options import Opened, build_options, warn, warn_of_plugins
 from assetforge.cli.output import say
-from assetforge.errors import count_of
+from assetforge.errors import FAILED, OK, count_of
 from assetforge.pipeline.load import load as load_pipeline
-from assetforge.pipeline.load import special_variants
+from assetforge.pipeline.load import plugins_of, special_variants
 from assetforge.plan.check import plan_unread
 from assetforge.plan.jobs import Plan
 from assetforge.plugins import Registry
-from assetforge.report import FAILED, OK
 
 _SHOWN = 20
 

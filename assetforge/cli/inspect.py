@@ -12,8 +12,7 @@ import click
 
 from assetforge.cli.options import check_writable
 from assetforge.cli.output import reserved_stdout, say, write_json
-from assetforge.errors import UsageError, count_of, is_text, printable_name
-from assetforge.report import FAILED, OK
+from assetforge.errors import FAILED, OK, UsageError, count_of, is_text, printable_name
 
 if TYPE_CHECKING:
     from assetforge.plan.inspection import Found, Inspection

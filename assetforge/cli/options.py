@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from assetforge.build import Build
 from assetforge.cli.output import say
 from assetforge.errors import UsageError
 from assetforge.pipeline.confinement import PERMISSIONS, Confinement, Permission
 from assetforge.plugins import Registry
+
+if TYPE_CHECKING:
+    from assetforge.build import Build
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,6 +36,8 @@ class Opened:
 
     def build(self) -> Build:
         """Open it, and warn of plugins that are broken or slow."""
+        from assetforge.build import Build  # which `assetforge check` does without
+
         build = Build(self.file, self.definitions, self.profile, self.confinement)
         warn_of_plugins(build.registry)
         warn(build.warnings)

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from assetforge.errors import printable, printable_name
-from assetforge.events import Event
+
+if TYPE_CHECKING:
+    from assetforge.events import Event
 
 _OUT, _ERR = 1, 2
 _COMMAND = re.compile(r"^(\s*)(::|##\[)", re.MULTILINE)
@@ -25,7 +27,12 @@ _PROSE = ("error", "problem", "what", "why")
 
 def say(text: str, color: str | None = None, *, err: bool = False) -> None:
     """Print a text, in a color where the terminal has some; to standard error if it is trouble."""
-    click.secho(_COMMAND.sub(r"\1\\\2", printable(text)), fg=color, err=err)
+    click.secho(shown(text), fg=color, err=err)
+
+
+def shown(text: str) -> str:
+    """Return a text as it is printed: nothing in it orders a terminal or a build server about."""
+    return _COMMAND.sub(r"\1\\\2", printable(text))
 
 
 def spelled(event: Event) -> Event:

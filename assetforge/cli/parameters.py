@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from assetforge.schema_text import Schema, models_in, spell_type
+from assetforge.schema_text import Schema, json_schema, models_in, spell_type
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def parameter_rows(model: type[BaseModel], *, nested: bool = False) -> Iterator[
 
     nested: describe the fields of models inside it too, by names such as `guide.target` and `others[].maps`.
     """
-    schema = model.model_json_schema(by_alias=True)
+    schema = json_schema(model)
     long_form = next((form for form in schema.get("anyOf", ()) if "properties" in form), schema)
     yield from _rows(long_form, schema.get("$defs", {}), "", nested=nested)
 

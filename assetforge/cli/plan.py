@@ -9,10 +9,9 @@ import click
 
 from assetforge.cli.options import Opened, build_options, only_option, warn
 from assetforge.cli.output import reserved_stdout, say, write_json
-from assetforge.errors import printable_name
+from assetforge.errors import FAILED, OK, QUARANTINED, printable_name
 from assetforge.plan.jobs import NOT_MADE, Job, Plan
 from assetforge.plan.plan import PlanOptions
-from assetforge.report import FAILED, OK, QUARANTINED
 
 
 @click.command("plan")

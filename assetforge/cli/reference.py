@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 from pydantic import BaseModel
 
-from assetforge.cli import cli
 from assetforge.cli.api_reference import api_reference
+from assetforge.cli.group import cli
 from assetforge.cli.options import build_options
 from assetforge.cli.parameters import parameter_rows
 from assetforge.codecs.formats import FORMATS

@@ -29,6 +29,7 @@ from assetforge.events import (
     Waiting,
     Watching,
 )
+from assetforge.flags import doubtful
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -68,7 +69,7 @@ def show_line(event: Event, *, verbose: bool) -> None:
         case StillWorking(asset, step, seconds, limit):
             say(f"working  {asset}: {step}, {seconds:.0f} s so far (at most {limit:.0f} s)", err=True)
         case RunFinished():
-            say(_summary(event))
+            say(summary(event))
         case _:
             _show_watch_line(event)
 
@@ -84,7 +85,7 @@ def _show_end(event: JobFinished) -> None:
         case JobFinished(asset, state, seconds, flags=flags):
             say(f"{state:8} {asset} ({seconds:.1f} s)")
             for flag in flags:
-                say(f"flagged  {asset}: {flag}", color="yellow", err=True)
+                say(f"{'flagged' if doubtful([flag]) else 'info':8} {asset}: {flag}", color="yellow", err=True)
 
 
 def _show_log(path: str) -> None:
@@ -117,7 +118,8 @@ def _show_watch_line(event: Event) -> None:
             pass
 
 
-def _summary(event: RunFinished) -> str:
+def summary(event: RunFinished) -> str:
+    """Return the line that ends a run."""
     quarantined = f", {event.quarantined} quarantined" if event.quarantined else ""
     flagged = f", {event.flagged} flagged" if event.flagged else ""
     counts = f"{event.done} done, {event.failed} failed{quarantined}, {event.current} up to date{flagged}"

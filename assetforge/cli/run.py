@@ -8,13 +8,16 @@ import click
 
 from assetforge.build import Build, interrupt_on_termination
 from assetforge.cli.options import Opened, build_options, check_writable, keep_stale_option, only_option, warn
-from assetforge.cli.output import say
-from assetforge.cli.reporter import reporter
+from assetforge.cli.output import say, shown
+from assetforge.cli.reporter import reporter, summary
 from assetforge.codecs.atomic import write_atomically
-from assetforge.errors import AssetForgeError
+from assetforge.errors import INTERRUPTED, AssetForgeError
+from assetforge.events import RunFinished
+from assetforge.execute.devices import AUTO
 from assetforge.execute.options import RunOptions
 from assetforge.plan.plan import PlanOptions
-from assetforge.report import INTERRUPTED, Report
+from assetforge.report import Report
+from assetforge.snapshot import Occasion
 
 
 @click.command("run")
@@ -48,13 +51,16 @@ def command(  # noqa: PLR0913  as many options as users need
 ) -> int:
     """Build what is out of date, and nothing else."""
     interrupt_on_termination()
+    # Others may do or say something even if nothing changes.
+    is_plain = not any((only, force, retry, report, junit)) and device == AUTO
+    occasion = click.get_current_context().find_object(Occasion) if is_plain else None
     for option, path in (("--report", report), ("--junit", junit)):
         check_writable(option, path)
     result = Report(opened.file.stem, (), 0.0)
     try:
         with opened.build() as build:
             run_options = RunOptions(device, workers, force, keep_stale)
-            result = _run(build, PlanOptions(only, force, retry), run_options, verbose=verbose)
+            result = _run(build, PlanOptions(only, force, retry), run_options, occasion, verbose=verbose)
     except AssetForgeError as error:
         result = Report.of_error(opened.file.stem, error)
         raise
@@ -73,7 +79,9 @@ def command(  # noqa: PLR0913  as many options as users need
     return result.exit_code
 
 
-def _run(build: Build, options: PlanOptions, run_options: RunOptions, *, verbose: bool) -> Report:
+def _run(
+    build: Build, options: PlanOptions, run_options: RunOptions, occasion: Occasion | None, *, verbose: bool
+) -> Report:
     warn(build.recover())
     plan = build.plan(options)
     warn(plan.remarks)
@@ -83,9 +91,18 @@ def _run(build: Build, options: PlanOptions, run_options: RunOptions, *, verbose
         result = build.run(plan, show, run_options)
     for problem in result.problems:
         say(problem, color="red", err=True)
+    where = f"outputs are in {_shown(build.pipeline.outputs.root)}"
     if not result.exit_code:
-        say(f"outputs are in {_shown(build.pipeline.outputs.root)}")
+        say(where)
+    if occasion is not None:
+        says = "".join(f"{shown(line)}\n" for line in (summary(_nothing_done(result)), where))
+        build.keep_snapshot(plan, result, says, occasion)
     return result
+
+
+def _nothing_done(report: Report) -> RunFinished:
+    """Return how the next run ends if it finds nothing to do."""
+    return RunFinished(0, 0, report.count("done") + report.count("up to date"), 0, 0.0, report.flagged)
 
 
 def _shown(path: Path) -> str:

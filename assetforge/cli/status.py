@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
+from assetforge import snapshot
 from assetforge.build import Build
 from assetforge.cli.options import Opened, build_options
 from assetforge.cli.output import reserved_stdout, say, write_json
+from assetforge.cli.reporter import show_line
+from assetforge.errors import OK, printable_name
+from assetforge.events import Event, JobStarted, RunStarted
 from assetforge.store import runs
+from assetforge.store.event_log import PERIOD, LoggedEvent, events_after, last_number
+from assetforge.store.journal import LastRun
 from assetforge.watch.status import read_status
 
 _SHOWN = 10
@@ -20,28 +29,66 @@ _SHOWN = 10
 @click.command("status")
 @build_options
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def command(opened: Opened, as_json: bool) -> None:
+@click.option("--follow", is_flag=True, help="Go on: print what happens until stopped; with --json, an object a line.")
+def command(opened: Opened, as_json: bool, follow: bool) -> None:
     """Show what is being built, what is quarantined and why, and how the last run ended."""
     with reserved_stdout() as out:
         with opened.build() as build:
+            state, last = build.state, last_number(build.state.path)  # before the status, so that no event is lost
             data = status(build)
-        if as_json:
+        if as_json and not follow:
             write_json(data, out)
     if not as_json:
         _print(data)
+    for one in _following(state.path, state.pipeline, last) if follow else ():
+        if as_json:
+            click.echo(json.dumps(one.data))
+        else:
+            _print_event(one.event)
+
+
+def _following(path: Path, pipeline: str, number: int) -> Iterator[LoggedEvent]:
+    """Yield what happens after the event of a number, for ever."""
+    while True:
+        for one in events_after(path, pipeline, number):
+            number = one.number
+            yield one
+        time.sleep(PERIOD)
+
+
+def _print_event(event: Event) -> None:
+    match event:
+        case RunStarted(jobs, current):
+            say(f"run      {jobs} out of date, {current} up to date")
+        case JobStarted(asset, why):
+            say(f"building {printable_name(asset)}: {', '.join(why)}")
+        case _:
+            show_line(event, verbose=False)
 
 
 def status(build: Build) -> dict[str, Any]:
     """Gather what the state knows, without looking at any source."""
     living = {run.id for run in runs.living(build.pipeline.state)}
     journal = build.state.journal
-    last = journal.last_run()
+    last = _last_run(build)
     return {
         "running": [{"asset": asset, "run": run} for asset, run in journal.claims() if run in living],
         "quarantined": [vars(one) for one in journal.all_quarantined()],
         "last_run": vars(last) if last else None,
         "daemon": read_status(build.pipeline),
     }
+
+
+def _last_run(build: Build) -> LastRun | None:
+    """Return how the last run ended, be it one that a snapshot has spared: then its file is as old as that."""
+    last, state = build.state.journal.last_run(), str(build.pipeline.state)
+    for path in map(Path, snapshot.paths(state)):
+        found, ended = snapshot.read(str(path)), path.stat().st_mtime
+        if last is None or ended <= last.ended:
+            break
+        if found is not None and found.ending.pipeline == build.pipeline.id:
+            return LastRun(ended, OK, dict.fromkeys(last.counts, 0) | {"up to date": found.ending.jobs})
+    return last
 
 
 def _print_daemon(queue: dict[str, Any]) -> None:

@@ -19,9 +19,8 @@ from assetforge.cli.console import console
 from assetforge.cli.options import Opened, build_options, keep_stale_option
 from assetforge.cli.output import reserved_stdout
 from assetforge.cli.reporter import Show
-from assetforge.errors import UsageError
+from assetforge.errors import INTERRUPTED, OK, UsageError
 from assetforge.events import Event
-from assetforge.report import INTERRUPTED, OK
 from assetforge.watch.daemon import Daemon, WatchOptions, stopped_by_signals
 from assetforge.watch.status import StatusListener
 

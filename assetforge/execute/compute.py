@@ -18,6 +18,7 @@ from assetforge.events import StepProgress, StepStarted
 from assetforge.execute.map_io import folder_size, load_map, load_maps, save_maps, scratch_path
 from assetforge.execute.messages import Done
 from assetforge.execute.stages import Compute, StageContext
+from assetforge.flags import Flag
 from assetforge.hookspecs import Hooks
 from assetforge.material.material import Material, check_map
 from assetforge.material.texture import Texture
@@ -105,21 +106,22 @@ def _run(
     step = task.use.step
     step_context = Context(
         seed=task.seed,
-        precision=context.precision,
         device="cpu" if task.use.resources.device == "cpu" else context.device,
         progress=lambda fraction: context.emit(StepProgress(asset, step.name, fraction)),
-        weights=_verified(task),
+        weights=task.weights,
         specs={name: context.specs[name] for name in task.reads.keys() | task.writes.keys()},
         note=recorder.note,
         flag=recorder.flag,
     )
     context.emit(StepStarted(asset, step.name, task.use.resources.time_limit))
+    _verify_files(task)
     before = _versions(material)
     try:
         with torch.no_grad():
             result = _with_smaller_tiles(task, material, step_context, context.hooks, recorder)
     except StepError as error:
         _name_file(error, task)
+        error.problem = replace(error.problem, flags=tuple(replace(f, by=task.name) for f in recorder.notes.flags))
         raise
     except AssetForgeError:
         raise
@@ -131,6 +133,7 @@ def _run(
         raise StepError(f"step {step.name!r}", f"{type(error).__name__}: {error}") from error
     if _versions(material) != before:
         raise StepError(f"step {step.name!r}", "changed its input in place", "compute into new tensors")
+    _verify_files(task)  # a file that was changed while the step read it, too
     return _checked(result, task)
 
 
@@ -162,16 +165,21 @@ def _versions(material: Material) -> list[int]:
     return [tensor._version for tensor in tensors]
 
 
-def _verified(task: Task) -> Mapping[str, Path]:
-    for name, path in task.weights.items():
-        if _digest_of(path, stat_of(str(path))) != task.weight_sums[name]:
-            raise ChangedError(str(path), "the weights were changed since they were planned with", "run again")
-    return task.weights
+def _verify_files(task: Task) -> None:
+    """Raise ChangedError where weights, or a file that a parameter names, are not what the key was made of."""
+    for files, sums in ((task.weights, task.weight_sums), (task.files, task.file_sums)):
+        for name, path in files.items():
+            try:
+                digest = _digest_of(path, stat_of(str(path)))
+            except OSError as error:
+                raise ChangedError(str(path), f"cannot be read any more ({error.strerror})", "run again") from error
+            if digest != sums[name]:
+                raise ChangedError(str(path), "was changed since it was planned with", "run again")
 
 
 @lru_cache
 def _digest_of(path: Path, _: Stat) -> str:
-    """Digest a file; once for each state that it is in, as every task of a run may use the same weights."""
+    """Digest a file; once for each state that it is in, as every task of a run may use the same."""
     return weights.sha256(path)
 
 
@@ -205,23 +213,20 @@ class NoteRecorder:
     def __init__(self, step: str) -> None:
         self._where = f"step {step!r}"
         self._values: dict[str, JSON] = {}
-        self._flags: dict[str, None] = {}
+        self._flags: dict[Flag, None] = {}
 
     def note(self, name: str, value: JSON) -> None:
         """Record a value; raise StepError where JSON cannot hold it."""
         self._check_text(name, "a note's name")
-        try:
-            text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-            text.encode()  # half characters of broken file names cannot be written anywhere
-        except (TypeError, ValueError, RecursionError) as error:
-            instead = "note finite numbers, words, lists and mappings"
-            raise StepError(self._where, f"noted {name!r} with what JSON cannot hold ({error})", instead) from error
+        text = self._check_json(repr(name), value)
         self._values[name] = json.loads(text)  # as it will be read, and a copy: what was noted stays as it was
 
-    def flag(self, text: str) -> None:
+    def flag(self, flag: str | Flag) -> None:
         """Record why the result is doubtful, once."""
-        self._check_text(text, "a flag")
-        self._flags[text] = None
+        told = flag if isinstance(flag, Flag) else Flag(flag)
+        self._check_text(told.text, "a flag")
+        self._check_json("a flag", told.data())
+        self._flags[told] = None
 
     def clear(self) -> None:
         """Forget what was recorded: the step starts again."""
@@ -232,6 +237,15 @@ class NoteRecorder:
     def notes(self) -> Notes:
         """What was recorded."""
         return Notes(dict(self._values), tuple(self._flags))
+
+    def _check_json(self, what: str, value: JSON) -> str:
+        try:
+            text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+            text.encode()  # half characters of broken file names cannot be written anywhere
+        except (TypeError, ValueError, RecursionError) as error:
+            instead = "note finite numbers, words, lists and mappings"
+            raise StepError(self._where, f"noted {what} with what JSON cannot hold ({error})", instead) from error
+        return text
 
     def _check_text(self, text: object, what: str) -> None:
         try:

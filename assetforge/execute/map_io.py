@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -29,9 +30,10 @@ from assetforge.codecs.verify import verify
 from assetforge.errors import ChangedError, StepError
 from assetforge.execute.memory import reading
 from assetforge.execute.messages import Done
-from assetforge.execute.stages import Read, StageContext, Write
+from assetforge.execute.stages import Encode, Read, StageContext
 from assetforge.export.description import Alpha
 from assetforge.export.descriptors import describe, digest_of
+from assetforge.flags import Flag
 from assetforge.material.camera import Camera
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.texture import Texture, Wrap
@@ -52,7 +54,7 @@ def read_sources(stage: Read, context: StageContext) -> Done:
     for source in stage.sources:
         with reading(context.limits, source.path) if context.io_only else nullcontext():
             decoded = decode_source(source)
-        notes.keep(context.store, source.key, Notes(flags=decoded.flags), replace=stage.replace)
+        notes.keep(context.store, source.key, Notes(flags=tuple(map(Flag, decoded.flags))), replace=stage.replace)
         maps = {source.input.spec.name: decoded.texture}
         save_maps(scratch_path(stage.scratch, source.key), maps, decoded.depth)
     return Done(folder_size(stage.scratch))
@@ -93,10 +95,12 @@ def folder_size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
-def encode_outputs(stage: Write, context: StageContext) -> None:
-    """Encode what the store lacks of a job's outputs."""
-    for output in stage.encode:
+def encode_outputs(stage: Encode, context: StageContext) -> Done:
+    """Encode what the store lacks of a job's outputs; then nobody needs the scratch folder any more."""
+    for output in stage.outputs:
         _encode(output, stage.scratch, context, replace=stage.replace)
+    shutil.rmtree(stage.scratch, ignore_errors=True)
+    return Done()
 
 
 def _encode(output: Output, scratch: Path, context: StageContext, *, replace: bool) -> None:

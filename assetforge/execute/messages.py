@@ -1,6 +1,7 @@
 """What host and workers say to each other, through pipes: pickled values, each with its length before it.
 
-Both ends are ours. Steps travel by name, as each process loads the plugins itself.
+Both ends are ours. Steps and plugins travel by name, as each process loads the plugins itself. Paths travel as the name
+of a root and the rest, as the receiver may have its folders elsewhere.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 from assetforge.codecs.allowance import Limits
@@ -18,11 +20,14 @@ from assetforge.codecs.reading import Green
 from assetforge.errors import AssetForgeError, Problem, StepError
 from assetforge.events import Event
 from assetforge.material.map_spec import MapSpec
-from assetforge.plugins import Registry
-from assetforge.steps import Precision, Step
+from assetforge.plugins import Plugin, Registry
+from assetforge.steps import Step
 from assetforge.store.results import Entry, Store
 from assetforge.store.state import Published
 
+Roots = Mapping[str, Path]
+"""Folders by names that all processes of a run share, wherever each of them has these folders."""
+NO_ROOTS: Roots = MappingProxyType({})
 STAGE_END = b"\0end of stage\0"
 """Written to the log when a stage ends, so that the host knows that it has all of it."""
 STACK_SIGNAL = getattr(signal, "SIGUSR1", signal.SIGTERM)
@@ -41,14 +46,16 @@ class Setup:
     project: Path | None
     """The folder whose plugins may be used, if any."""
     store: Store
+    roots: Roots
+    """Where this worker has the folders that paths in stages and replies start from."""
     specs: Mapping[str, MapSpec]
     green: Green
-    precision: Precision
     limits: Limits
     device: str | None
     """The device to compute on, or None for a worker that only reads and writes files."""
     plugins: Mapping[str, str]
-    """The digest of each plugin's code, as planned with."""
+    """The digest of each plugin's code, as planned with. Weights and other files are in each task, with their digests:
+    a worker that runs it reads them anyway, and most workers need few of them."""
     host_code: str
     """The digest of AssetForge's own code that makes pixels."""
 
@@ -123,15 +130,23 @@ class Wake:
 Reply = Ready | EventReported | Done | Failed | Damaged | WorkerExited
 
 
-def send(pipe: IO[bytes], message: object) -> None:
-    """Send a message; raise StepError where a step's parameters cannot be sent."""
+def pack(message: object, roots: Roots = NO_ROOTS) -> bytes:
+    """Pack a message, with paths below the roots by their names; others stay as they are, for all to have the same.
+
+    Raises StepError where a step's parameters cannot be sent.
+    """
     buffer = io.BytesIO()
     try:
-        _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(message)
+        _Pickler(buffer, roots).dump(message)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         what = f"its parameters cannot be handed to a worker ({error})"
         raise StepError("steps", what, "define them at the top of the plugin's file") from error
-    content = buffer.getvalue()
+    return buffer.getvalue()
+
+
+def send(pipe: IO[bytes], message: object, roots: Roots = NO_ROOTS) -> None:
+    """Pack and send a message; raise StepError where a step's parameters cannot be sent."""
+    content = pack(message, roots)
     pipe.write(len(content).to_bytes(_LENGTH, "little") + content)
     pipe.flush()
 
@@ -146,22 +161,42 @@ def receive(pipe: IO[bytes]) -> bytes | None:
     return content if len(content) == size else None
 
 
-def unpack(content: bytes, registry: Registry | None = None) -> Any:
-    """Unpack a message; steps in it are those of the registry."""
-    return _Unpickler(io.BytesIO(content), registry).load()
+def unpack(content: bytes, registry: Registry | None = None, roots: Roots = NO_ROOTS) -> Any:
+    """Unpack a message; steps in it are those of the registry, and paths lie below these roots."""
+    return _Unpickler(io.BytesIO(content), registry, roots).load()
 
 
 class _Pickler(pickle.Pickler):
-    def persistent_id(self, obj: object) -> str | None:
-        return obj.name if isinstance(obj, Step) else None
+    def __init__(self, file: IO[bytes], roots: Roots) -> None:
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        # The innermost first: the sources may lie in the project.
+        self._roots = sorted(roots.items(), key=lambda root: len(root[1].parts), reverse=True)
+
+    def persistent_id(self, obj: object) -> tuple[str, ...] | None:
+        if isinstance(obj, Step):
+            return ("step", obj.name)
+        if isinstance(obj, Plugin):
+            return ("plugin", obj.name)
+        return self._below_root(obj) if isinstance(obj, Path) else None
+
+    def _below_root(self, path: Path) -> tuple[str, ...] | None:
+        for name, root in self._roots:
+            if path.is_relative_to(root):
+                return ("root", name, path.relative_to(root).as_posix())
+        return None
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: IO[bytes], registry: Registry | None) -> None:
+    def __init__(self, file: IO[bytes], registry: Registry | None, roots: Roots) -> None:
         super().__init__(file)
-        self._registry = registry
+        self._registry, self._roots = registry, roots
 
-    def persistent_load(self, pid: Any) -> Step[Any]:
-        if self._registry is None or pid not in self._registry.steps:
-            raise StepError(f"step {pid!r}", "has gone from its plugin since it was planned with", "run again")
-        return self._registry.steps[pid]
+    def persistent_load(self, pid: Any) -> Path | Plugin | Step[Any]:
+        match pid:
+            case "root", name, rest if name in self._roots:
+                return self._roots[name] / str(rest)
+            case "plugin", name if self._registry and name in self._registry.plugins:
+                return self._registry.plugins[name]
+            case "step", name if self._registry and name in self._registry.steps:
+                return self._registry.steps[name]
+        raise StepError(f"{pid[0]} {pid[1]!r}", "is not known to this worker", "run again")

@@ -34,7 +34,7 @@ from assetforge.codecs.atomic import (
 )
 from assetforge.errors import OutputError, StepError
 from assetforge.execute.messages import Done
-from assetforge.execute.stages import StageContext, Write
+from assetforge.execute.stages import Publish, StageContext
 from assetforge.store.json_text import parse
 from assetforge.store.results import DamagedError, Entry
 from assetforge.store.state import Published, stat_of
@@ -64,14 +64,14 @@ class _Journal(BaseModel):
     """Of each file, its temporary and its place, from the root of the outputs."""
 
 
-def publish_outputs(stage: Write, context: StageContext) -> Done:
+def publish_outputs(stage: Publish, context: StageContext) -> Done:
     """Publish all outputs of a job together; they are in the store, encoded here or elsewhere.
 
     Raises StepError where they are not, OutputError where one cannot be written, and DamagedError where the store's
     content is not what it was; then nothing has been published.
     """
     moves = []
-    for output in stage.publish:
+    for output in stage.outputs:
         entry = context.store.find(output.key, output.suffix)
         if entry is None:
             raise StepError(stage.asset, "its results have gone from the store", "run again")
@@ -82,7 +82,7 @@ def publish_outputs(stage: Write, context: StageContext) -> Done:
     return Done(
         published=tuple(
             Published(output.name, output.key, move.entry.sha256, stat_of(str(output.path)))
-            for output, move in zip(stage.publish, moves, strict=True)
+            for output, move in zip(stage.outputs, moves, strict=True)
         )
     )
 

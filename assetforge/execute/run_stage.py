@@ -1,6 +1,6 @@
 """Runs a stage, and turns whatever it raises into a reply.
 
-What needs no pixels is done without torch, which takes seconds to load: publishing what the store has already.
+What needs no pixels is done without torch, which takes seconds to load: publishing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from assetforge.codecs.allowance import allowing
 from assetforge.errors import AssetForgeError, Problem
 from assetforge.execute.messages import Damaged, Done, Failed, Reply, failure
 from assetforge.execute.publish import publish_outputs
-from assetforge.execute.stages import Compute, Read, Stage, StageContext, Write
+from assetforge.execute.stages import Compute, Publish, Read, Stage, StageContext
 from assetforge.store.results import DamagedError
 
 
@@ -22,20 +22,17 @@ def run_stage(stage: Stage, context: StageContext) -> Done:
     Raises SourceError where a source cannot be read, StepError where a step fails or breaks its contract, OutputError
     where an output cannot be written, and DamagedError where the store's content is not what was put there.
     """
-    if isinstance(stage, Write) and not stage.encode:
+    if isinstance(stage, Publish):
         return publish_outputs(stage, context)
 
     from assetforge.execute import compute, map_io  # they load torch
 
     with allowing(context.limits):
-        match stage:
-            case Read():
-                return map_io.read_sources(stage, context)
-            case Compute():
-                return compute.compute(stage, context)
-            case Write():
-                map_io.encode_outputs(stage, context)
-                return publish_outputs(stage, context)
+        if isinstance(stage, Read):
+            return map_io.read_sources(stage, context)
+        if isinstance(stage, Compute):
+            return compute.compute(stage, context)
+        return map_io.encode_outputs(stage, context)
 
 
 def guarded(work: Callable[[], Reply]) -> Reply:

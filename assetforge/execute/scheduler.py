@@ -1,7 +1,7 @@
 """Decides which stage runs when and where, and what becomes of jobs whose stages fail.
 
-Every process runs one stage at a time, so that it is always plain whose stage it was that ended it. Reading, computing
-and writing of different jobs overlap; how many are under way at once is bounded, and so is what they take.
+Every process runs one stage at a time, so that it is always plain whose stage it was that ended it. Reading, computing,
+encoding and publishing of different jobs overlap; how many are under way at once is bounded, and so is what they take.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Protocol
 from assetforge.errors import AssetForgeError, ChangedError, PluginError, Problem
 from assetforge.events import AttemptFailed, Event, StepStarted, StillWorking
 from assetforge.execute.messages import Damaged, Done, EventReported, Failed, Ready, Reply, Wake, WorkerExited, failure
-from assetforge.execute.stages import IO_TIME_LIMIT, Compute, Pool, Read, Stage, Write, split_job
+from assetforge.execute.stages import IO_TIME_LIMIT, Compute, Encode, Pool, Publish, Read, Stage, split_job
 from assetforge.execute.worker_pool import InFlightLimits, WorkerPool
 from assetforge.execute.worker_process import Worker
 from assetforge.plan.jobs import Job
@@ -54,6 +54,8 @@ class Attempt:
     """Results in the store that were not what had been put there."""
     step: str = ""
     """The step that is running."""
+    tasks_begun: int = 0
+    """How many tasks of the present stage have begun."""
     scratch_bytes: int = 0
     published: tuple[Published, ...] = ()
 
@@ -169,7 +171,7 @@ class Scheduler:
         stage = attempt.stages[0]
         queue = self._ready[stage.pool]
         # What is almost done goes first: it frees disk space.
-        queue.appendleft(attempt) if isinstance(stage, Write) else queue.append(attempt)
+        queue.appendleft(attempt) if isinstance(stage, Encode | Publish) else queue.append(attempt)
 
     # Handing out stages
 
@@ -222,9 +224,9 @@ class Scheduler:
 
     def _submit(self, worker: Worker, attempt: Attempt) -> None:
         stage = attempt.stages[0]
-        if isinstance(stage, Write) and not self.log.is_current(attempt.job):
+        if isinstance(stage, Publish) and not self.log.is_current(attempt.job):
             raise ChangedError(attempt.job.asset, "its sources were changed while it was built", "run again")
-        attempt.step = ""
+        attempt.step, attempt.tasks_begun = "", 0
         attempt.since = attempt.told = time.monotonic()
         limit = stage.tasks[0].use.resources.time_limit if isinstance(stage, Compute) else IO_TIME_LIMIT
         self.pool.submit(worker, stage, limit)
@@ -240,10 +242,18 @@ class Scheduler:
     # Taking in replies
 
     def _reported(self, worker: Worker, event: Event) -> None:
-        if isinstance(event, StepStarted):
-            self.active[event.asset].step = event.step
-            self.pool.set_deadline(worker, event.time_limit)
+        stage = self.pool.busy.get(worker)
+        if isinstance(event, StepStarted) and isinstance(stage, Compute):
+            self._step_started(worker, stage, event.step)
         self.emit(event)
+
+    def _step_started(self, worker: Worker, stage: Compute, step: str) -> None:
+        """Give a worker the time of its next task: as many times as there are tasks, however often it reports."""
+        attempt = self.active[stage.asset]
+        if attempt.tasks_begun < len(stage.tasks):
+            attempt.step = step
+            self.pool.set_deadline(worker, stage.tasks[attempt.tasks_begun].use.resources.time_limit)
+        attempt.tasks_begun += 1
 
     def _replied(self, worker: Worker, reply: Reply) -> Iterator[JobResult]:
         stage = self.pool.release(worker)

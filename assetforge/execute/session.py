@@ -13,11 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from assetforge import weights
 from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.errors import AssetForgeError, Problem
 from assetforge.events import AttemptFailed, Event, JobStarted, OutputRemoved, OutputWritten, Trouble
 from assetforge.execute.devices import likely_device
-from assetforge.execute.messages import Setup, Wake
+from assetforge.execute.messages import Roots, Setup, Wake
 from assetforge.execute.options import RunOptions
 from assetforge.execute.recovery import recover_dead, remove_gone, remove_stale
 from assetforge.execute.scheduler import AttemptLog, JobResult, Scheduler
@@ -68,6 +69,7 @@ class Session:
     def _open(self, stack: ExitStack) -> None:
         deps, options = self._deps, self._options
         run = stack.enter_context(runs.begin(deps.pipeline.state))
+        deps.state.events.begin(run.id)
         stack.callback(deps.state.journal.unclaim_all, run.id)
         factory = _worker_factory(deps, run, options)
         self._pool = WorkerPool(factory)
@@ -103,6 +105,7 @@ class Session:
 
         Where nothing is under way, it waits only if it is told to be `idle`.
         """
+        patience = min(patience, self._deps.state.events.write_due())
         results = list(self._scheduler.dispatch())
         if not results and (idle or self._scheduler.active):
             results = list(self._scheduler.listen(patience))
@@ -222,17 +225,25 @@ def _note_keys(job: Job) -> dict[str, str]:
 
 
 def _worker_factory(deps: SessionDeps, run: Run, options: RunOptions) -> ProcessWorkerFactory | InlineWorkerFactory:
-    pipeline, device = deps.pipeline, likely_device(options.device)
-    setup = Setup(
+    setup, device = worker_setup(deps, run), likely_device(options.device)
+    if options.workers:
+        return ProcessWorkerFactory(setup, device, options.workers)
+    return InlineWorkerFactory(setup, device, deps.registry.hooks, deps.emit)
+
+
+def worker_setup(deps: SessionDeps, run: Run) -> Setup:
+    """Return what all workers of a run on this machine are told, but for their names and devices."""
+    pipeline = deps.pipeline
+    return Setup(
         name="",
         run=run.folder,
         pipeline=pipeline.id,
         outputs=pipeline.outputs.root,
         project=pipeline.folder if pipeline.runs_plugins else None,
         store=deps.store,
+        roots=_roots(deps, run),
         specs=pipeline.specs,
         green=pipeline.outputs.green,
-        precision=pipeline.precision,
         limits=pipeline.limits,
         device=None,
         plugins={
@@ -241,9 +252,22 @@ def _worker_factory(deps: SessionDeps, run: Run, options: RunOptions) -> Process
         },
         host_code=keys.host_code_digest(),
     )
-    if options.workers:
-        return ProcessWorkerFactory(setup, device, options.workers)
-    return InlineWorkerFactory(setup, device, deps.registry.hooks, deps.emit)
+
+
+def _roots(deps: SessionDeps, run: Run) -> Roots:
+    """Return the folders that paths in the stages of a run start from."""
+    pipeline = deps.pipeline
+    plugins = {f"plugin {plugin.name}": plugin.folder for plugin in deps.registry.plugins.values()}
+    return plugins | {
+        "project": pipeline.folder,
+        "sources": pipeline.sources,
+        "outputs": pipeline.outputs.root,
+        "state": pipeline.state,
+        "run": run.folder,
+        "store": deps.store.folder,
+        "weights": weights.SHIPPED,
+        "user's weights": weights.user_folder(),
+    }
 
 
 @dataclass
@@ -285,10 +309,9 @@ class _StateAttemptLog(AttemptLog):
     def is_current(self, job: Job) -> bool:
         """Tell whether the job's sources are still those that it was planned with."""
         try:
-            digests = [self.deps.state.digest(name, MAX_BYTES) for name in job.sources]
+            return all(self.deps.state.digest(name, MAX_BYTES) == sha256 for name, sha256 in job.digests.items())
         except AssetForgeError:
             return False
-        return digests == list(job.facts["sources"].values())
 
     def ended(self, result: JobResult) -> None:
         """Note how a job ended."""
@@ -308,7 +331,9 @@ class _StateAttemptLog(AttemptLog):
             error = str(problem)
             if result.quarantine:
                 state.journal.quarantine(job.asset, job.signature, attempt.failures, error, log)
-            self.reports.finish(job, "failed", attempt.seconds, error, log, quarantined=result.quarantine)
+            self.reports.finish(
+                job, "failed", attempt.seconds, error, log, quarantined=result.quarantine, flags=problem.flags
+            )
         state.journal.unclaim(job.asset, self.run)
 
     def _kept(self, result: JobResult) -> tuple[Problem | None, str]:

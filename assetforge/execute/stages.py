@@ -1,4 +1,4 @@
-"""The stages of a job: read its sources, compute its tasks, write its outputs; and what runs them needs to know.
+"""The stages of a job: read its sources, compute its tasks, encode its outputs, publish them; and their context.
 
 Each kind of stage runs in its own pool of processes. Nothing here needs torch.
 """
@@ -19,14 +19,13 @@ from assetforge.hookspecs import Hooks
 from assetforge.material.map_spec import MapSpec
 from assetforge.plan.jobs import Job, MapOrigin, Output, SourceMap, Task
 from assetforge.plan.keys import written_key
-from assetforge.steps import Precision
 from assetforge.store.results import MAPS_SUFFIX, Entry, Store
 
 Pool = Literal["io", "device", "cpu"]
 """Which processes do a stage: those that read and write files, one for each device, or those for CPU-only steps."""
 
 IO_TIME_LIMIT = 900.0
-"""Seconds that reading or writing the files of a job may take."""
+"""Seconds that reading, encoding or publishing the files of a job may take."""
 
 
 @dataclass(frozen=True)
@@ -65,20 +64,33 @@ class Compute:
 
 
 @dataclass(frozen=True)
-class Write:
-    """Encode outputs into the store, then publish all that differ from what is there."""
+class Encode:
+    """Encode outputs into the store. Nothing outside of the store and the scratch folder is touched."""
 
     asset: str
     scratch: Path
-    encode: tuple[Output, ...]
-    publish: tuple[Output, ...]
+    outputs: tuple[Output, ...]
     replace: bool = False
     """Whether encoded outputs that the store has are to be replaced."""
     pool: Pool = "io"
-    doing: str = "writing"
+    doing: str = "encoding"
 
 
-Stage = Read | Compute | Write
+@dataclass(frozen=True)
+class Publish:
+    """Put all outputs of a job in place together, as the store has them; those that are there already stay.
+
+    It needs no pixels and no torch, and it is for the machine that owns the outputs: an io worker does it and not the
+    host, which must go on handing out stages while large files are copied.
+    """
+
+    asset: str
+    outputs: tuple[Output, ...]
+    pool: Pool = "io"
+    doing: str = "publishing"
+
+
+Stage = Read | Compute | Encode | Publish
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,6 @@ class StageContext:
     store: Store
     specs: Mapping[str, MapSpec]
     green: Green
-    precision: Precision
     limits: Limits
     device: str
     hooks: Hooks
@@ -124,7 +135,6 @@ class StageContext:
             setup.store,
             setup.specs,
             setup.green,
-            setup.precision,
             setup.limits,
             device,
             hooks,
@@ -142,37 +152,51 @@ def split_job(job: Job, scratch: Path, find: Find, device: str, *, replace: bool
     replace: whether what is made replaces what the store has.
     """
     missing = tuple(output for output in job.outputs if find(output.key, output.suffix) is None)
-    tasks, sources = _needed(missing, find)
+    tasks, sources = _needed(missing, [task for task in job.tasks if task.use.step.only_checks], find)
     read_by_tasks = frozenset(origin.key for task in tasks for origin in task.reads.values())
     kept = frozenset(task.key for task in tasks if any(written_key(task.key, n) in read_by_tasks for n in task.writes))
     wanted = frozenset(origin.key for output in missing for origin in output.maps.values())
     stages: list[Stage] = [Read(job.asset, scratch, sources, replace)] if sources else []
     for pool, group in _by_pool(tasks, device):
         stages.append(Compute(job.asset, scratch, tuple(group), kept, wanted, pool, replace))
-    return [*stages, Write(job.asset, scratch, missing, job.outputs, replace)]
+    if missing:
+        stages.append(Encode(job.asset, scratch, missing, replace))
+    return [*stages, Publish(job.asset, job.outputs)]
 
 
-def _needed(outputs: Sequence[Output], find: Find) -> tuple[list[Task], tuple[SourceMap, ...]]:
-    """Return the tasks that must be run for outputs, in order, and the sources that must be read."""
-    tasks: dict[str, Task] = {}
-    sources: dict[str, SourceMap] = {}
-    seen: set[str] = set()
+def _needed(outputs: Sequence[Output], checks: Sequence[Task], find: Find) -> tuple[list[Task], tuple[SourceMap, ...]]:
+    """Return the tasks that must be run for outputs, checks first, and the sources that must be read.
 
-    def visit(origin: MapOrigin) -> None:
-        if isinstance(origin, SourceMap):
-            sources[origin.key] = origin
-        elif origin.task.key not in seen:
-            seen.add(origin.task.key)
-            if find(origin.task.key, MAPS_SUFFIX) is None:
-                for read in origin.task.reads.values():
-                    visit(read)
-                tasks[origin.task.key] = origin.task
-
+    Outputs that the store has passed their checks, whose keys are in theirs.
+    """
+    need = _Need(find)
+    for task in checks if outputs else ():
+        need.run(task)
     for output in outputs:
         followed = output.followed.values() if output.follows else ()
         for origin in [*output.maps.values(), *followed]:
-            visit(origin)
-    return list(tasks.values()), tuple(sources.values())
+            need.have(origin)
+    return list(need.tasks.values()), tuple(need.sources.values())
+
+
+@dataclass
+class _Need:
+    """Gathers what must be done so that maps are there."""
+
+    find: Find
+    tasks: dict[str, Task] = field(default_factory=dict)
+    sources: dict[str, SourceMap] = field(default_factory=dict)
+
+    def have(self, origin: MapOrigin) -> None:
+        if isinstance(origin, SourceMap):
+            self.sources[origin.key] = origin
+        elif origin.task.key not in self.tasks and self.find(origin.task.key, MAPS_SUFFIX) is None:
+            self.run(origin.task)
+
+    def run(self, task: Task) -> None:
+        for read in task.reads.values():
+            self.have(read)
+        self.tasks[task.key] = task
 
 
 def _by_pool(tasks: Sequence[Task], device: str) -> Iterator[tuple[Pool, list[Task]]]:

@@ -100,9 +100,9 @@ def _serve(setup: Setup, commands: IO[bytes], replies: IO[bytes]) -> None:
     threading.Thread(target=_listen, args=(commands, inbox, exit_guard), daemon=True).start()
     while True:
         packed = inbox.get()
-        reply = guarded(lambda packed=packed: run_stage(unpack(packed, registry), context))  # type: ignore[misc]
+        reply = guarded(lambda packed=packed: run_stage(unpack(packed, registry, setup.roots), context))  # type: ignore[misc]
         _end_of_log()
-        send(replies, reply)
+        send(replies, reply, setup.roots)
 
 
 def _listen(commands: IO[bytes], inbox: queue.SimpleQueue[bytes], exit_guard: threading.Lock) -> None:

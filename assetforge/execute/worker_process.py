@@ -81,7 +81,7 @@ class ProcessWorker:
         stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
         if stdin is None or stdout is None or stderr is None:
             raise RuntimeError("pipes were asked for")
-        self._commands, self._replies = stdin, stdout
+        self._commands, self._replies, self._roots = stdin, stdout, setup.roots
         self._log = WorkerLog(os.dup(stderr.fileno()))
         stderr.close()
         with suppress(BrokenPipeError):
@@ -91,14 +91,14 @@ class ProcessWorker:
     def _listen(self, inbox: Inbox) -> None:
         with suppress(OSError):
             while (packed := receive(self._replies)) is not None:
-                inbox.put((self, unpack(packed)))
+                inbox.put((self, unpack(packed, roots=self._roots)))
         self._replies.close()
         inbox.put((self, WorkerExited()))
 
     def submit(self, stage: Stage) -> None:
         """Let it run a stage; the reply comes through the inbox."""
         with suppress(BrokenPipeError):  # then `WorkerExited` is on its way
-            send(self._commands, stage)
+            send(self._commands, stage, self._roots)
 
     def log(self) -> str:
         """Return what was printed during the last stage."""

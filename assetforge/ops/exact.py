@@ -3,14 +3,15 @@
 Libraries add in whatever order suits the processor and how many threads there are, and each order rounds otherwise.
 Where a search compares sums, one that is rounded otherwise may lead somewhere else altogether. What is here has no
 order that matters: it adds whole numbers that are too small to be rounded, or one number after the other. Products and
-sums of two numbers, quotients and square roots are rounded alike everywhere (IEEE 754); `torch.lerp`, `addcmul` and
-the like are not, as some processors round them once and others twice.
+sums of two numbers and quotients are rounded alike everywhere (IEEE 754); `torch.lerp`, `addcmul` and the like are not,
+as some processors round them once and others twice. `torch.sqrt` is not either where MKL does it.
 """
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,7 +65,14 @@ def norm(vectors: Tensor) -> Tensor:
     squares = vectors[:1] * vectors[:1]
     for one in vectors[1:]:
         squares = squares + one * one
-    return squares.sqrt()
+    return root(squares)
+
+
+def root(values: Tensor) -> Tensor:
+    """Return the square roots, rounded as IEEE 754 asks for; any shape, float32 or float64."""
+    if values.device.type == "cpu" and not values.requires_grad:
+        return torch.from_numpy(np.sqrt(values.numpy()))
+    return values.double().sqrt().to(values.dtype)  # of float32, that is so: doubles are more than twice as long
 
 
 def mean_channel(channels: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assetforge.ops.exact import mix, moments
+from assetforge.ops.exact import mix, moments, root
 
 SMALLEST_DEVIATION = 0.002
 """Deviation along an axis that counts as rounding: half a code of eight bits."""
@@ -68,7 +68,7 @@ class PrincipalAxes:
         """Find the axes of channels (C, *)."""
         mean, covariance = moments(channels)
         variances, axes = principal_axes(covariance)
-        deviations = variances.clamp_min(SMALLEST_DEVIATION**2).sqrt()
+        deviations = root(variances.clamp_min(SMALLEST_DEVIATION**2))
         return PrincipalAxes(axes.to(channels), deviations.to(channels), mean.to(channels))
 
     @property

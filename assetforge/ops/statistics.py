@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from assetforge.ops.exact import deviation, mean_channel, moments, whole
+from assetforge.ops.exact import deviation, mean_channel, moments, root, whole
 from assetforge.ops.resample import resample
 
 _PROJECTIONS, _SIDE, _SCALES = 64, 7, 4
@@ -30,7 +30,7 @@ def statistics_distance(result: Tensor, exemplar: Tensor, *, repeat: bool = True
     14 pixels wide and high at least, or ValueError is raised.
     """
     mean, covariance = moments(exemplar)
-    deviations = covariance.diagonal().clamp_min(0).sqrt().clamp_min(_SMALLEST_DEVIATION)
+    deviations = root(covariance.diagonal().clamp_min(0)).clamp_min(_SMALLEST_DEVIATION)
     shift, scale = (one.to(exemplar)[:, None, None] for one in (mean, deviations))
     result, exemplar = (result - shift) / scale, (exemplar - shift) / scale
     generator = torch.Generator().manual_seed(123)
@@ -43,7 +43,7 @@ def statistics_distance(result: Tensor, exemplar: Tensor, *, repeat: bool = True
         if min(*small_result.shape[1:], *small_exemplar.shape[1:]) < 2 * _SIDE:
             break
         first, second = (_quantiles(one, kernels) for one in (small_result, small_exemplar))
-        away = (first - second).abs().double().sum(1) / kernels.double().square().sum((1, 2, 3)).sqrt()
+        away = (first - second).abs().double().sum(1) / root(kernels.double().square().sum((1, 2, 3)))
         distances.append(sum(away.tolist()) * _UNIT / first.numel())
     if not distances:
         raise ValueError(f"textures of less than {2 * _SIDE} pixels cannot be compared")

@@ -12,7 +12,6 @@ from assetforge.codecs.allowance import MAX_PIXELS
 from assetforge.codecs.formats import FORMATS, MOST_EFFORT, MOST_QUALITY
 from assetforge.codecs.reading import Channel, Green, ProfileUse
 from assetforge.params import Memory
-from assetforge.steps import Precision
 
 VERSION = 1
 _LEAST_MEMORY = 2**30
@@ -23,7 +22,7 @@ StoreMode = Literal["read-write", "read-only"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -85,7 +84,7 @@ class AutoSection(_FilesSection):
 class InputsSection(_Section):
     """A pattern for each map; or one for all of them, as the names of files say what they are."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, defer_build=True)
     __pydantic_extra__: dict[str, InputSection] = Field(init=False)
 
     auto: AutoSection | None = None
@@ -228,8 +227,6 @@ class PipelineSection(_Section):
     """Export presets of its own, by name."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Seed of steps that draw random numbers."""
-    precision: Literal["auto"] | Precision = "auto"
-    """`auto` lets a step use half precision where the result stays within half a code value."""
     profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Sets of values by name, such as `preview: {scale: 2}`, which `--profile` puts over those of the file."""
     attempts: int = Field(default=3, ge=1)

@@ -20,9 +20,15 @@ from assetforge.pipeline.pipeline import Outputs, Pipeline, Variant
 from assetforge.pipeline.validate import validate
 from assetforge.pipeline.variants import resolve_variants
 from assetforge.plugins import Registry
+from assetforge.plugins import load as load_plugins
 
 _MOST_BYTES = 2**22
 """Of a pipeline, or of a file beside an asset."""
+
+
+def plugins_of(file: Path, confinement: Confinement | None) -> Registry:
+    """Load the plugins that a pipeline may use: those of its project only where that is allowed."""
+    return load_plugins(file.absolute().parent if confinement is None or "plugins" in confinement.allowed else None)
 
 
 def load(
@@ -64,7 +70,6 @@ def load(
         ignore_case=section.ignore_case,
         variants=variants,
         outputs=outputs,
-        precision="float32" if section.precision == "auto" else section.precision,
         attempts=section.attempts,
         limits=Limits(section.limits.pixels, section.limits.memory),
         state=folder / section.state,

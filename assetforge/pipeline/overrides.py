@@ -121,7 +121,7 @@ def parameters(document: Document, registry: Registry) -> list[str]:
 
 def known_keys(document: Document, registry: Registry) -> set[str]:
     """Name all that may be set from outside."""
-    single = {"sources", "seed", "precision", "attempts", "state", "store", "store_mode", "name"}
+    single = {"sources", "seed", "attempts", "state", "store", "store_mode", "name"}
     return (
         single | {"outputs.dir", "outputs.name", "outputs.format", "outputs.maps"} | set(parameters(document, registry))
     )

@@ -138,9 +138,9 @@ class Tree:
             yield from self._files(pattern.prefix, pattern.depth, frozenset())
 
     @property
-    def folders(self) -> Iterable[str]:
-        """The listed folders, relative, with `/`."""
-        return self._listed.keys()
+    def listed(self) -> Mapping[str, tuple[list[str], list[str]]]:
+        """The names of the files and of the folders in each listed folder, which is relative, with `/`."""
+        return self._listed
 
     def names(self, ending: str) -> set[str]:
         """Return the listed files whose names end so."""

@@ -19,7 +19,7 @@ from assetforge.pipeline.patterns import Pattern
 from assetforge.pipeline.presets import Preset
 from assetforge.pipeline.recognize import Conventions
 from assetforge.plugins import Plugin
-from assetforge.steps import Precision, Resources, Step
+from assetforge.steps import Resources, Step
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,6 @@ class Pipeline:
     """Whether names of assets that differ in case only are one."""
     variants: tuple[Variant, ...]
     outputs: Outputs
-    precision: Precision
     attempts: int
     limits: Limits
     """What a source file may ask for."""

@@ -51,7 +51,7 @@ class Catalog:
         self._members: dict[str, list[tuple[str, str]]] = {}
         self._fields: dict[str, dict[str, str]] = {}
         self._recognized: dict[str, Recognized] = {}
-        self._overrides = set(_overrides_above(pipeline))
+        self._overrides = {path for path in overrides_above(pipeline) if (pipeline.sources / path).is_file()}
 
     def add(self, path: str) -> Iterable[str]:
         """Take in a file; return the names of the assets that it is a part of."""
@@ -194,13 +194,16 @@ class Found(NamedTuple):
 
     assets: list[Asset]
     remarks: tuple[str, ...]
+    listed: Mapping[str, tuple[list[str], list[str]]]
+    """The names of the files and of the folders in each folder of sources."""
 
 
 def find_assets(pipeline: Pipeline) -> Found:
     """Find the assets of a pipeline, by name; raise PipelineError where files and patterns do not fit."""
     catalog = Catalog(pipeline)
     patterns = list(dict.fromkeys(one.pattern for one in pipeline.inputs.values()))
-    files = source_files(pipeline, source_tree(pipeline))
+    tree = source_tree(pipeline)
+    files = source_files(pipeline, tree)
     unmatched = [path for path in files if not catalog.add(path)]
     near = [path for path in unmatched if any(pattern.differs_in_case(path) for pattern in patterns)]
     if not len(catalog):
@@ -208,7 +211,7 @@ def find_assets(pipeline: Pipeline) -> Found:
     assets = catalog.assets()
     if conflicts := [asset.conflict for asset in assets if asset.conflict]:
         raise PipelineError(list(dict.fromkeys(conflicts)))
-    return Found(assets, tuple(_remarks(pipeline, assets, near)))
+    return Found(assets, tuple(_remarks(pipeline, assets, near)), tree.listed)
 
 
 def _remarks(pipeline: Pipeline, assets: Sequence[Asset], near: Sequence[str]) -> Iterator[str]:
@@ -238,12 +241,10 @@ def source_files(pipeline: Pipeline, tree: Tree) -> list[str]:
     return list(files | dict.fromkeys(tree.names(FOLDER_OVERRIDE)))
 
 
-def _overrides_above(pipeline: Pipeline) -> Iterator[str]:
-    """Find the override files of the folders that every file of a pattern lies below: those are not listed."""
-    for one in pipeline.inputs.values():
-        for folder in _folders_of(f"{one.pattern.prefix}/"):
-            if (pipeline.sources / folder / FOLDER_OVERRIDE).is_file():
-                yield f"{folder}{FOLDER_OVERRIDE}"
+def overrides_above(pipeline: Pipeline) -> set[str]:
+    """Return where override files may lie in the folders around all files of a pattern: nobody lists those."""
+    prefixes = {one.pattern.prefix for one in pipeline.inputs.values()}
+    return {f"{folder}{FOLDER_OVERRIDE}" for prefix in prefixes for folder in _folders_of(f"{prefix}/")}
 
 
 def _folders_of(path: str) -> list[str]:

@@ -8,8 +8,8 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from assetforge.codecs.allowance import Limits, allowing
-from assetforge.codecs.transparency import has_transparency
 from assetforge.errors import Problem, SourceError
+from assetforge.flags import Flag
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.history import OutputState
 from assetforge.plan.jobs import Job, Output, Plan, SourceMap, sources_of
@@ -58,6 +58,8 @@ def _is_transparent(source: SourceMap, limits: Limits) -> bool:
     spec = source.input.spec
     if not (spec.is_color or spec.kind == "vector"):
         return False
+    from assetforge.codecs.transparency import has_transparency  # readers of all formats, which few pipelines need here
+
     try:
         with allowing(limits):
             return has_transparency(source.path, source.input.reading)
@@ -80,7 +82,7 @@ class _NothingKnown:
     def facts(self, asset: str) -> Mapping[str, Any]:  # noqa: ARG002
         return {}
 
-    def flags(self, asset: str) -> tuple[str, ...]:  # noqa: ARG002
+    def flags(self, asset: str) -> tuple[Flag, ...]:  # noqa: ARG002
         return ()
 
     def output(self, name: str) -> OutputState:  # noqa: ARG002

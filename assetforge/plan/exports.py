@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,8 @@ class Material:
     specs: Mapping[str, MapSpec]
     fields: Mapping[str, str]
     """The values of placeholders, without `map` and `preset`."""
+    checks: Sequence[str]
+    """Keys of the tasks that it must pass before anything of it is written."""
 
 
 def exported(preset: Preset, material: Material, outputs: Outputs, folder: Path) -> Iterator[Output]:
@@ -58,7 +60,7 @@ def _packed(file: PresetFile, name: str, material: Material, folder: Path) -> Ou
     chosen = {one: material.maps[one] for one in file.packing.maps if one in material.maps}
     followed = {one: material.sources[one] for one in chosen if one in material.sources}
     specs = {one: material.specs[one] for one in file.packing.maps}
-    key = keys.packed_key(chosen, followed, file.format, file.packing, specs)
+    key = keys.packed_key(chosen, followed, file.format, file.packing, specs, material.checks)
     place = f"{name}{file.format.suffix}"
     return Output(key, place, folder / place, file.format, chosen, followed, file.packing)
 
@@ -82,7 +84,7 @@ def _descriptors(
     for name in describe(about, "opaque"):
         place = name if inside == "." else f"{inside}/{name}"
         digest = digest_of(about, name)
-        key = keys.described_key(decisive, digest)
+        key = keys.described_key(decisive, digest, material.checks)
         yield Output(key, place, folder / place, None, decisive, described=DescribedOutput(about, name, digest))
 
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, Protocol
 
+from assetforge.flags import Flag
+
 OutputState = Literal["as written", "missing", "changed"]
 
 
@@ -56,7 +58,7 @@ class BuildHistory(Protocol):
     def facts(self, asset: str) -> Mapping[str, Any]:
         """Return the facts of a recorded job."""
 
-    def flags(self, asset: str) -> tuple[str, ...]:
+    def flags(self, asset: str) -> tuple[Flag, ...]:
         """Return why a recorded job's outputs are doubtful, if they are."""
 
     def output(self, name: str) -> OutputState:

@@ -88,7 +88,17 @@ class Inspection:
 def inspect(folder: Path, conventions: Conventions | None = None) -> Inspection:
     """Look at all pictures below a folder."""
     conventions = conventions or known_conventions()
-    groups: dict[str, list[tuple[str, Recognized]]] = {}
+    groups, unknown = grouped(folder, conventions)
+    materials = [_found(folder, name, files, conventions) for name, files in groups.items()]
+    return Inspection(tuple(materials), unknown)
+
+
+Groups = dict[str, list[tuple[str, Recognized]]]
+
+
+def grouped(folder: Path, conventions: Conventions) -> tuple[Groups, dict[str, str]]:
+    """Group the pictures below a folder into materials by their names; return the others, too, with why."""
+    groups: Groups = {}
     unknown: dict[str, str] = {}
     for path in Tree(folder).matching(compile_auto("**")):
         one = conventions.recognize(path, "")
@@ -98,8 +108,7 @@ def inspect(folder: Path, conventions: Conventions | None = None) -> Inspection:
             groups.setdefault(asset_name(one.fields), []).append((path, one))
         else:
             unknown[path] = _why_unknown(one, conventions)
-    materials = [_found(folder, name, groups[name], conventions) for name in sorted(groups)]
-    return Inspection(tuple(materials), unknown)
+    return dict(sorted(groups.items())), unknown
 
 
 def _why_unknown(one: Recognized, conventions: Conventions) -> str:

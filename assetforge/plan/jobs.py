@@ -13,6 +13,7 @@ from assetforge.codecs.packing import Packing
 from assetforge.errors import Problem
 from assetforge.export.description import Description
 from assetforge.export.descriptors import SHARED
+from assetforge.flags import Flag
 from assetforge.material.map_spec import MapSpec
 from assetforge.pipeline.pipeline import Input, Pipeline, StepUse
 from assetforge.plan.reasons import Reason
@@ -57,6 +58,9 @@ class Task:
     writes: Mapping[str, MapSpec]
     weights: Mapping[str, Path]
     weight_sums: Mapping[str, str]
+    files: Mapping[str, Path]
+    """The files that its parameters name, by their places in them."""
+    file_sums: Mapping[str, str]
     name: str
     """What reports call it: its step's name, with a number where a pipeline uses the step more than once."""
 
@@ -140,8 +144,10 @@ class Job(NamedTuple):  # and no dataclass: there may be very many, and frozen o
     """The asset without its variant."""
     tasks: tuple[Task, ...] = ()
     """The steps that its outputs are made by, in order; empty as `outputs` are."""
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     """Why its outputs, though up to date, are doubtful."""
+    digests: Mapping[str, str] = MappingProxyType({})
+    """The sha256 of each of `sources`, as it was planned with; empty as `outputs` are."""
 
 
 def sources_of(job: Job) -> list[SourceMap]:
@@ -179,6 +185,8 @@ class Plan:
     """Other outputs that were made and are not any more, or will not be when the jobs are done."""
     remarks: tuple[str, ...] = ()
     """What is odd about the sources, though nothing is wrong."""
+    listed: Mapping[str, tuple[list[str], list[str]]] = field(default_factory=dict, repr=False)
+    """The names of the files and of the folders in each folder of sources, as the jobs were made from them."""
 
     @property
     def needed(self) -> set[str]:

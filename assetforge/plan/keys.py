@@ -90,7 +90,7 @@ class StepFacts:
 
 def step_facts(use: StepUse, weight_files: Mapping[str, Path], digest: Digest) -> StepFacts:
     """Gather the facts of one step. Files count by their places and their content, not by their names."""
-    files = {_spell(place): digest(path) for place, path in file_places(use.params).items()}
+    files = {place: digest(path) for place, path in named_files(use.params).items()}
     return StepFacts(
         use.step.name,
         use.step.version,
@@ -101,6 +101,11 @@ def step_facts(use: StepUse, weight_files: Mapping[str, Path], digest: Digest) -
         use.plugin.version,
         use.plugin.code,
     )
+
+
+def named_files(params: Params) -> dict[str, Path]:
+    """Return every file that parameters name, by its place in them as people read it."""
+    return {_spell(place): path for place, path in file_places(params).items()}
 
 
 def _without_names(params: Params) -> dict[str, Any]:
@@ -128,7 +133,6 @@ def variant_digest(pipeline: Pipeline, variant: Variant, steps: Sequence[StepFac
         steps=[facts.data for facts in steps],
         seed=variant.seed,
         values=dict(variant.values),
-        precision=pipeline.precision,
         inputs={name: [repr(one.spec), vars(one.reading)] for name, one in _inputs(pipeline)},
         outputs=[outputs.dir, outputs.name, outputs.default.name, outputs.green, outputs.maps and sorted(outputs.maps)],
         formats={name: chosen.name for name, chosen in outputs.formats.items()},
@@ -173,8 +177,8 @@ def task_key(
 ) -> str:
     """Return the key of one step on the maps that it reads, given by their keys."""
     specs = {name: repr(pipeline.specs[name]) for name in reads.keys() | writes.keys()}
-    surroundings = {"precision": pipeline.precision, "wrappers": dict(pipeline.wrappers), "host": host_code_digest()}
-    return key(step=facts.data, seed=seed, reads=dict(reads), maps=specs, **surroundings)
+    wrappers, host = dict(pipeline.wrappers), host_code_digest()
+    return key(step=facts.data, seed=seed, reads=dict(reads), maps=specs, wrappers=wrappers, host=host)
 
 
 def written_key(task: str, name: str) -> str:
@@ -188,6 +192,7 @@ def packed_key(
     output_format: Format,
     packing: Packing,
     specs: Mapping[str, MapSpec],
+    checks: Sequence[str],
 ) -> str:
     """Return the key of a file that maps are packed into; `specs` are those of all its maps, there or not."""
     ingredients = {
@@ -197,14 +202,18 @@ def packed_key(
         "packing": asdict(packing),
         "specs": {name: repr(spec) for name, spec in specs.items()},
     }
-    return key(**ingredients, host=host_code_digest())
+    return key(**ingredients, checks=list(checks), host=host_code_digest())
 
 
-def described_key(maps: Mapping[str, MapKey], digest: str) -> str:
+def described_key(maps: Mapping[str, MapKey], digest: str, checks: Sequence[str]) -> str:
     """Return the key of a text: the digest of what it may say, and the maps that decide which of it is said."""
-    return key(described=digest, maps={name: origin.key for name, origin in maps.items()}, host=host_code_digest())
+    decisive = {name: origin.key for name, origin in maps.items()}
+    return key(described=digest, maps=decisive, checks=list(checks), host=host_code_digest())
 
 
-def output_key(maps: Mapping[str, str], depths: Mapping[str, str], output_format: Format, green: Green) -> str:
-    """Return the key of an output file: its maps' keys, and the sources that its depth may follow."""
-    return key(maps=dict(maps), depths=dict(depths), format=output_format.name, green=green, host=host_code_digest())
+def output_key(
+    maps: Mapping[str, str], depths: Mapping[str, str], checks: Sequence[str], output_format: Format, green: Green
+) -> str:
+    """Return the key of an output file: keys of its maps and checks, and the sources that its depth may follow."""
+    made = {"maps": dict(maps), "depths": dict(depths), "checks": list(checks)}
+    return key(**made, format=output_format.name, green=green, host=host_code_digest())

@@ -59,7 +59,7 @@ def make_plan(
         raise PipelineError(summary(collisions))
     if options.only:
         return Plan(pipeline, _chosen(jobs, options.only), remarks=found.remarks)
-    return replace(_whole(pipeline, jobs, history), remarks=found.remarks)
+    return replace(_whole(pipeline, jobs, history), remarks=found.remarks, listed=found.listed)
 
 
 def plan_assets(
@@ -219,7 +219,8 @@ class _Planner:
         try:
             maps = {map_name: self._source(map_name, asset, sha256) for map_name, sha256 in digests.items()}
             chain, tasks = self._chain(maps, prepared)
-            outputs = tuple(self._outputs(asset, prepared.variant, maps, chain))
+            checks = [task for task in tasks if task.use.step.only_checks]
+            outputs = tuple(self._outputs(asset, prepared.variant, maps, chain, [task.key for task in checks]))
             self._check_places(outputs)
         except AssetForgeError as error:
             return Job(name, "failed", (), signature, sources, problem=error.problem, base=asset.name)
@@ -234,12 +235,15 @@ class _Planner:
             problem = Problem("", f"{held.error} (quarantined, as it failed {times})")
             return Job(name, "quarantined", reasons, signature, sources, files, problem=problem, base=asset.name)
         state: State = "out of date" if reasons else "up to date"
-        needed = tasks_of(origin for output in outputs for origin in output.maps.values())
+        made = [origin for output in outputs for origin in output.maps.values()]
+        needed = tasks_of([*made, *(origin for task in checks for origin in task.reads.values())])
+        needed |= {task.key for task in checks}
         tasks = tuple(task for task in tasks if task.key in needed)
         flags = () if reasons else self.history.flags(name)
         return Job(
-            name, state, reasons, signature, sources, files, outputs, facts, base=asset.name, tasks=tasks, flags=flags
-        )
+            name, state, reasons, signature, sources, files, outputs, facts,
+            base=asset.name, tasks=tasks, flags=flags, digests=dict(zip(sources, digests.values(), strict=True)),
+        )  # fmt: skip
 
     def _source(self, name: str, asset: Asset, sha256: str) -> SourceMap:
         one = self.pipeline.inputs[name]
@@ -265,7 +269,8 @@ class _Planner:
         reads = {name: self._read(name, maps, use) for name in sorted(use.step.reads_with(use.params, specs))}
         writes = {name: self.pipeline.specs[name] for name in sorted(use.step.writes_with(use.params, specs))}
         task = keys.task_key(facts, self.pipeline, seed, {name: origin.key for name, origin in reads.items()}, writes)
-        return Task(task, use, seed, reads, writes, files, facts.weights, step.name)
+        named = keys.named_files(use.params)
+        return Task(task, use, seed, reads, writes, files, facts.weights, named, facts.files, step.name)
 
     def _read(self, name: str, maps: Mapping[str, MapOrigin], use: StepUse) -> MapOrigin:
         if name not in maps:
@@ -274,12 +279,17 @@ class _Planner:
         return maps[name]
 
     def _outputs(
-        self, asset: Asset, variant: Variant, sources: Mapping[str, SourceMap], maps: Mapping[str, MapOrigin]
+        self,
+        asset: Asset,
+        variant: Variant,
+        sources: Mapping[str, SourceMap],
+        maps: Mapping[str, MapOrigin],
+        checks: Sequence[str],
     ) -> Iterator[Output]:
         outputs = self.pipeline.outputs
         fields = {**asset.fields, **variant.values}
         written = {name: maps[name] for name in self._written(maps, asset)}
-        material = Material(written, sources, self.pipeline.specs, fields)
+        material = Material(written, sources, self.pipeline.specs, fields, checks)
         for preset in outputs.presets or (Preset(RAW),):
             if not preset.files:
                 yield from self._plain(preset, material)
@@ -297,7 +307,7 @@ class _Planner:
             shown = {**material.fields, "map": name, "preset": preset.name}
             stem = Path(outputs.dir.format_map(shown)) / outputs.name.format_map(shown)
             files.setdefault(stem.as_posix() + outputs.format_of(name).suffix, []).append(name)
-        yield from (self._output(file, names, material.sources, material.maps) for file, names in files.items())
+        yield from (self._output(file, names, material) for file, names in files.items())
 
     def _written(self, maps: Mapping[str, MapOrigin], asset: Asset) -> list[str]:
         """Choose the maps that are written; an asset that has none of them is a mistake and not silence."""
@@ -308,15 +318,14 @@ class _Planner:
             raise SourceError(asset.name, what, f"it has: {', '.join(maps)}")
         return written
 
-    def _output(
-        self, file: str, names: list[str], sources: Mapping[str, SourceMap], maps: Mapping[str, MapOrigin]
-    ) -> Output:
-        chosen = {name: maps[name] for name in names}
-        followed = {name: sources[name] for name in names if name in sources}
+    def _output(self, file: str, names: list[str], material: Material) -> Output:
+        chosen = {name: material.maps[name] for name in names}
+        followed = {name: material.sources[name] for name in names if name in material.sources}
         output_format = self.pipeline.outputs.format_of(names[0])
         key = keys.output_key(
             {name: origin.key for name, origin in chosen.items()},
             {name: source.sha256 for name, source in followed.items()},
+            material.checks,
             output_format,
             self.pipeline.outputs.green,
         )
@@ -337,7 +346,6 @@ class _Planner:
             "readings": {name: _spelled(source.input.reading) for name, source in sources.items()},
             "steps": [step.facts.data for step in prepared.steps],
             "seed": prepared.variant.seed,
-            "precision": self.pipeline.precision,
             "maps": self.pipeline.outputs.maps and sorted(self.pipeline.outputs.maps),
             "formats": {**formats, "green": self.pipeline.outputs.green},
             "presets": {preset.name: keys.preset_digest(preset) for preset in self.pipeline.outputs.presets},

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 Kind = Literal[
     "new", "forced", "input changed", "input added", "input removed", "reading changed", "params changed",
-    "file changed", "steps changed", "step version changed", "seed changed", "precision changed", "plugin changed",
+    "file changed", "steps changed", "step version changed", "seed changed", "plugin changed",
     "plugin code changed", "weights changed", "format changed", "preset changed", "maps changed", "assetforge changed",
     "output missing", "output changed", "outputs renamed",
 ]  # fmt: skip
@@ -42,11 +42,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
     yield from _inputs(before["sources"], after["sources"])
     yield from _changed("reading changed", *_in_both(before["readings"], after["readings"]))
     yield from _steps(before["steps"], after["steps"])
-    for fact in ("seed", "precision"):
-        if before[fact] != after[fact]:
-            yield Reason(
-                "seed changed" if fact == "seed" else "precision changed", "", str(before[fact]), str(after[fact])
-            )
+    if before["seed"] != after["seed"]:
+        yield Reason("seed changed", "", str(before["seed"]), str(after["seed"]))
     if before.get("maps") != after["maps"]:  # older facts have none
         yield Reason("maps changed", "", _list(before.get("maps")), _list(after["maps"]))
     yield from _changed("format changed", *_in_both(before["formats"], after["formats"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from assetforge.commands import Command
 from assetforge.errors import Problem
@@ -56,6 +56,11 @@ class Registry:
     def plugin_of(self, step: str) -> Plugin:
         """Return the plugin that registered a step."""
         return self.plugins[self.providers[step]]
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether a plugin wants to be told of events."""
+        return bool(cast("Any", self.hooks.on_event).get_hookimpls())  # pluggy puts it in the hook's place
 
     @property
     def slow(self) -> tuple[Problem, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, FiniteFloat, JsonValue, TypeAdapter, field_validator
 
 from assetforge.codecs.regular import read_regular
+from assetforge.flags import Flag
 from assetforge.store.json_text import parse
 from assetforge.store.results import Store
 
@@ -27,7 +29,7 @@ class Notes:
     """What one step noted of a result, or all steps of a job did of theirs."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     """Why the result, though whole, is doubtful."""
 
 
@@ -37,7 +39,7 @@ class _Kept(BaseModel):
     model_config = ConfigDict(allow_inf_nan=False)
 
     notes: dict[str, JsonValue]
-    flags: list[str]
+    flags: list[Flag]
 
     @field_validator("notes")
     @classmethod
@@ -50,7 +52,9 @@ class _Kept(BaseModel):
 def keep(store: Store, key: str, notes: Notes, *, replace: bool) -> None:
     """Keep the notes of a task with this key; those that are there already stay, unless they are to be replaced."""
     if any(notes.values.values()) or notes.flags:
-        text = json.dumps({"notes": dict(notes.values), "flags": notes.flags}, allow_nan=False)
+        text = json.dumps(
+            {"notes": dict(notes.values), "flags": [flag.data() for flag in notes.flags]}, allow_nan=False
+        )
         store.put(key, NOTES, lambda path: _write(path, text), lambda _: None, replace=replace)
     elif replace and (entry := store.find(key, NOTES)):
         store.drop(entry)
@@ -64,16 +68,17 @@ def keep_cut(store: Store, key: str, shares: Mapping[str, float], *, replace: bo
 def gather(store: Store, noted: Mapping[str, str], outputs: Iterable[str]) -> Notes:
     """Return the notes of a job's sources and tasks, given as the key of each by its name, and of its outputs' keys.
 
-    Flags have the names before them. What outputs cannot hold is one flag.
+    Flags say which it was. What outputs cannot hold is one flag.
     """
     found = {name: _find(store, key) for name, key in noted.items()}
     values = {name: notes.values for name, notes in found.items() if notes.values}
-    flags = [f"{name}: {flag}" for name, notes in found.items() for flag in notes.flags]
+    flags = [dataclasses.replace(flag, by=name) for name, notes in found.items() for flag in notes.flags]
     cut = {name: share for key in outputs for name, share in _find(store, key).values.get(_CUT, {}).items()}
     if cut:
         values["outputs"] = {_CUT: cut}
         listed = ", ".join(f"{_percent(share)} of {name}" for name, share in cut.items())
-        flags.append(f"outputs: {listed} is outside the range of its format and was cut; write exr32 or tiff32")
+        text = f"{listed} is outside the range of its format and was cut; write exr32 or tiff32"
+        flags.append(Flag(text, by="outputs"))
     return Notes(values, tuple(flags))
 
 

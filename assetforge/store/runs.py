@@ -15,6 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from assetforge import snapshot
 from assetforge.store.state import RUNS
 
 HOST = "host"
@@ -51,6 +52,7 @@ def begin(state: Path) -> Iterator[Run]:
     with _only_one(state):
         run.scratch.mkdir(parents=True)
         lock = run.lock(HOST)
+    snapshot.drop_all(str(state))  # after the folder is there, which keeps others from taking one meanwhile
     try:
         yield run
     finally:

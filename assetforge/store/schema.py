@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from assetforge import snapshot
 from assetforge.errors import StoreError
 
 MIGRATIONS = (
@@ -49,6 +50,10 @@ MIGRATIONS = (
     # 5: shared stores that were seen
     """
     create table stores (path text primary key) without rowid
+    """,
+    # 6: what happened, for other processes to follow
+    """
+    create table events (n integer primary key autoincrement, pipeline text, run text, time real, kind text, event text)
     """,
 )
 """Statements that lead from each version to the next. Never change one that was released; add another."""
@@ -104,6 +109,8 @@ def _open(path: Path) -> sqlite3.Connection:
         database.execute("pragma journal_mode = wal")
         # With a write-ahead log, this may lose the last writes in a power failure, but never damages anything.
         database.execute("pragma synchronous = normal")
+        if _version(database) == 0:
+            snapshot.drop_all(str(path.parent))  # they are of a database that was here before
         if _version(database) < len(MIGRATIONS):
             _migrate(database)
         _refuse_newer(_version(database), path)
@@ -128,6 +135,8 @@ def _refuse_foreign(database: sqlite3.Connection) -> None:
         for kinds, test in tests
         for table, columns in kinds.items()
     ]
+    # The many events are tested when they are read.
+    wrong.append("exists (select n, pipeline, run, time, kind, event from events limit 0)")
     try:
         is_foreign = database.execute(f"select {' or '.join(wrong)}").fetchone()[0]
     except sqlite3.OperationalError as error:

@@ -14,15 +14,16 @@ from typing import Any, Literal
 
 from assetforge.codecs.regular import open_regular
 from assetforge.errors import AccessError, SourceError
+from assetforge.flags import Flag
+from assetforge.snapshot import DATABASE, GRAIN
+from assetforge.snapshot import RUNS as RUNS
+from assetforge.store.event_log import EventLog
 from assetforge.store.journal import Journal, Quarantine
 from assetforge.store.json_text import parse
 from assetforge.store.schema import open_database, transaction, writing
 
-RACY_NS = 2 * 10**9
+RACY_NS = GRAIN
 """A file changed this short before it was read may change again without a new time: its digest is not kept."""
-
-RUNS = "runs"
-"""The folder of the runs at work, beside the state."""
 
 Stat = tuple[int, int, int]
 """Size, time of the last change in nanoseconds, inode."""
@@ -62,12 +63,15 @@ class State:
 
     def __init__(self, folder: Path, pipeline: str, project: Path) -> None:
         """Open `folder`/state.sqlite for the pipeline of this id in this project."""
-        self.path = folder / "state.sqlite"
+        self.path = folder / DATABASE
         self.pipeline = pipeline
         self._project = f"{project}/"
         self._database = open_database(self.path)
         self.journal = Journal(self._database, self.path, pipeline)
+        self.events = EventLog(self._database, self.path, pipeline)
         self._unsaved: dict[str, _FileRow] = {}
+        self.consulted: set[str] = set()
+        """The files whose digests were asked for."""
         self._confirmed: list[tuple[str, str]] = []
         self.reload()
 
@@ -108,6 +112,7 @@ class State:
         one large hole would be read for hours.
         """
         path = self._at(name)
+        self.consulted.add(name)
         try:
             stat = stat_of(path)
             if stat[0] > most:
@@ -129,6 +134,16 @@ class State:
         """Tell whether a file was read when it was just like this."""
         known = self._files.get(name)
         return known is not None and known[1:4] == stat
+
+    def has_published(self, name: str, stat: Stat) -> bool:
+        """Tell whether a file was just like this when it was put in place."""
+        known = self._published.get(name)
+        return known is not None and known[1:4] == stat
+
+    def has_seen_published(self, name: str, stat: Stat) -> bool:
+        """Tell whether a file was read when it was just like this, and had the content that was put in place."""
+        known = self._published.get(name)
+        return known is not None and self._files.get(name) == (name, *stat, known[4])
 
     def output(self, name: str) -> Literal["as written", "missing", "changed"]:
         """Tell whether a published file is still what was written."""
@@ -180,7 +195,7 @@ class State:
         except ValueError:  # they only tell why something is built anew
             return {}
 
-    def flags(self, asset: str, *, anew: bool = False) -> tuple[str, ...]:
+    def flags(self, asset: str, *, anew: bool = False) -> tuple[Flag, ...]:
         """Return why a recorded job's outputs are doubtful; `anew` sees what others have written, too."""
         if anew:
             row = self._one("select flags from flags where pipeline = ? and asset = ?", self.pipeline, asset)
@@ -204,7 +219,7 @@ class State:
         sources: Sequence[str],
         facts: Mapping[str, Any],
         outputs: Sequence[Published],
-        flags: Sequence[str] = (),
+        flags: Sequence[Flag] = (),
     ) -> None:
         """Keep what a job was built of, what was written and why it is doubtful, and forget its failures."""
         names = {one.name for one in outputs}
@@ -219,7 +234,7 @@ class State:
                 [(self.pipeline, name, sha256, *stat) for name, *stat, sha256 in stale],
             )
             if flags:
-                row = (self.pipeline, asset, json.dumps(flags))
+                row = (self.pipeline, asset, json.dumps([flag.data() for flag in flags]))
                 self._database.execute("insert into flags values (?, ?, ?)", row)
             job = (self.pipeline, asset, signature, "\0".join(sources), json.dumps(facts))
             self._database.execute("insert or replace into jobs values (?, ?, ?, ?, ?)", job)
@@ -300,13 +315,14 @@ class State:
         """Save, and let go of the database."""
         try:
             self.save()
+            self.events.end()
         finally:
             self._database.close()
 
 
-def _flags(text: str) -> tuple[str, ...]:
+def _flags(text: str) -> tuple[Flag, ...]:
     try:
-        return tuple(parse(list[str], text))
+        return tuple(parse(list[Flag], text))
     except ValueError:
         return ()
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 
 from assetforge import weights
+from assetforge.flags import Flag
 from assetforge.hookspecs import RegisterMap
 from assetforge.material.map_spec import MAPS, MapSpec
 from assetforge.material.material import Material, check_map
@@ -30,7 +31,7 @@ class StepResult:
     written: frozenset[str]
     """Names of the maps that the step wrote."""
     notes: Mapping[str, JSON]
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
 
 def sample(name: str = "brick", size: int = 64) -> Material:
@@ -64,17 +65,16 @@ def run_step(
     for names, does in ((reads - material.keys(), "reads"), (writes - specs.keys(), "writes")):
         assert not names, f"step {step.name!r} {does} {sorted(names)}, which nothing gives and no plugin registers"
     notes: dict[str, JSON] = {}
-    flags: list[str] = []
+    flags: list[Flag] = []
     context = Context(
         seed=seed,
-        precision="float32",
         device=device,
         progress=lambda _: None,
         weights={name: weights.find(name, _folder(plugin)) for name in step.weights_of(params)},
         specs={name: specs[name] for name in reads | writes},
         tile_divisor=tile_divisor,
         note=notes.__setitem__,
-        flag=flags.append,
+        flag=lambda flag: flags.append(flag if isinstance(flag, Flag) else Flag(flag)),
     )
     given = material.only(*sorted(reads))
     before = {name: _copy(texture) for name, texture in given.items()}

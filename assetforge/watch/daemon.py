@@ -54,6 +54,7 @@ class Daemon:
         self._stopping = False
         self._wake: Callable[[], None] = lambda: None
         self._ledger = ReportBuilder("", listener)
+        self._emit_of_build = listener
 
     def stop(self) -> None:
         """End soon, in good order. Signal handlers and other threads may call this."""
@@ -66,11 +67,15 @@ class Daemon:
         check_device(self._options.device)
         build = self._open_build()
         with daemon_lock(build.pipeline):
-            self._ledger = ReportBuilder(build.pipeline.name, build.emitter(self._listener))
+            self._ledger = ReportBuilder(build.pipeline.name, self._emit)
             self._serve_all(build)
         report = self._ledger.report(time.monotonic() - began)
         self._listener(report.finished())
         return report
+
+    def _emit(self, event: Event) -> None:
+        """Tell of an event by the build that is open, or was open last."""
+        self._emit_of_build(event)
 
     def _serve_all(self, build: Build | None) -> None:
         """Watch the pipeline as it is, and as it is then, until stopped; what goes wrong is waited for to pass."""
@@ -84,7 +89,7 @@ class Daemon:
                     raise
                 well = time.monotonic() - began > _LONGEST_PAUSE
                 pause = _SHORTEST_PAUSE if well else min(2 * pause, _LONGEST_PAUSE)
-                self._listener(Trouble(f"{error}; trying again in {pause:.0f} s"))
+                self._emit(Trouble(f"{error}; trying again in {pause:.0f} s"))
                 build = self._reopen_after(pause, before)
 
     def _reopen_after(self, seconds: float, before: Build) -> Build | None:
@@ -94,7 +99,7 @@ class Daemon:
                 with plugins.reload(before.registry):
                     return self._open_build()
             except AssetForgeError as error:
-                self._listener(Trouble(f"{error}; trying again in {seconds:.0f} s"))
+                self._emit(Trouble(f"{error}; trying again in {seconds:.0f} s"))
         return None
 
     def _pause(self, seconds: float) -> bool:
@@ -105,7 +110,7 @@ class Daemon:
 
     def _serve(self, build: Build) -> Build | None:
         """Watch a pipeline until it is changed, or there is nothing more to do; return it as it is then."""
-        emit = build.emitter(self._listener)
+        self._emit_of_build = emit = build.emitter(self._listener)
         for refused in build.recover():
             emit(Trouble(refused))
         with build, build.session(self._ledger, emit, self._run_options) as session:
@@ -123,9 +128,9 @@ class Daemon:
             with plugins.reload(before.registry):
                 build = self._open_build()
         except AssetForgeError as error:
-            self._listener(PipelineChanged(str(file), str(error)))
+            self._emit(PipelineChanged(str(file), str(error)))
             return None
-        self._listener(PipelineChanged(str(file)))
+        self._emit(PipelineChanged(str(file)))
         return build
 
 

@@ -140,7 +140,7 @@ class EventLoop:
             self._queue.take_result(ending)
             if self._notifier and not ending.stale:
                 report = self._ledger.of(ending.attempt.job.asset)
-                self._notifier.tell({"pipeline": self._build.pipeline.name, **report._asdict()})
+                self._notifier.tell({"pipeline": self._build.pipeline.name, **report.data})
 
     # Files
 

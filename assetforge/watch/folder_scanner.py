@@ -40,7 +40,7 @@ class FolderScanner:
         """Look at everything. Raise SourceError where a folder cannot be listed."""
         tree = source_tree(self._pipeline)
         files = {name: self.stat(name) for name in source_files(self._pipeline, tree)}
-        return Scan(files, self._lost_folders(tree.folders))
+        return Scan(files, self._lost_folders(tree.listed))
 
     def _lost_folders(self, folders: Iterable[str]) -> tuple[str, ...]:
         """Compare the disks with those of the scan before."""

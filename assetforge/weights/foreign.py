@@ -27,6 +27,10 @@ def read(path: Path) -> dict[str, Tensor]:
     return _READERS[path.suffix.lower()](path)
 
 
+_WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict")
+"""Under one of these names, files of training runs keep the tensors beside other things; the first counts."""
+
+
 def _read_npz(path: Path) -> dict[str, Tensor]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -55,8 +59,10 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
 
 
 def _state_dict(path: Path, found: Any) -> dict[str, Tensor]:
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]
+    for name in _WRAPPERS:
+        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
+            found = found[name]
+            break
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise UsageError(str(path), "does not hold tensors by name", "save the network's state_dict() alone")
     return {str(name): tensor.detach() for name, tensor in found.items()}

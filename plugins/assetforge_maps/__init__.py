@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 import assetforge as af
+from assetforge.validation.thresholds import FailOn, Thresholds
 
 Side = Annotated[int, Field(ge=1, le=16384)]
 Tileable = Literal["auto"] | bool
@@ -311,6 +312,21 @@ def convert(material: af.Material, params: ConvertParams, _: af.Context) -> af.M
     return convert_material(material, params)
 
 
+class ValidateParams(Thresholds):
+    """What `validate` can be told."""
+
+    fail_on: FailOn = "error"
+    """What fails the material, so that nothing of it is written: `error`, `warning` (and errors), or `never`."""
+
+
+@af.step("validate", ValidateParams, reads="every map", writes=())
+def validate(material: af.Material, params: ValidateParams, context: af.Context) -> af.Material:
+    """Check that the maps are sound; flag what is doubtful, and fail where it is as severe as `fail_on`."""
+    from assetforge_maps._validate import validate_material
+
+    return validate_material(material, params, context)
+
+
 @af.hookimpl
 def register_maps(register: af.RegisterMap) -> None:
     """Offer the maps that the steps add."""
@@ -332,3 +348,4 @@ def register_steps(register: af.Register) -> None:
     register(levels)
     register(combine_normals)
     register(convert)
+    register(validate)

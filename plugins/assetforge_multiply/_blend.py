@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import assetforge as af
-from assetforge.ops.exact import between
+from assetforge.ops.exact import between, root
 from assetforge.ops.principal import PrincipalAxes
 from assetforge.ops.ranks import ranks
 from assetforge.ops.statistics import ordered
@@ -78,7 +78,7 @@ def _mix(pieces: Tensor, size: tuple[int, int], generator: torch.Generator) -> T
             piece = pieces[:, top : top + len(y), left : left + len(x)]
             total[:, y[:, None], x] += piece * window
             squares[y[:, None], x] += window.square()
-    return total / squares.sqrt()
+    return total / root(squares)
 
 
 def _span(index: int, count: int, side: int) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import assetforge as af
 from assetforge.ops.color import hdr_decode, hdr_encode
-from assetforge.ops.exact import between, moments, norm
+from assetforge.ops.exact import between, moments, norm, root
 from assetforge.ops.neighbors import nearest_neighbors
 from assetforge.ops.normals import curl, gradients, in_plane, integrable, normalize, of_slopes, slopes_of
 from assetforge.ops.resample import restore
@@ -151,7 +151,7 @@ def _decode(data: Tensor, spec: af.MapSpec, source: Tensor) -> Tensor:
 
 def _upright(across: Tensor) -> Tensor:
     """Return the unit vectors (3, H, W) of which two channels are given."""
-    upwards = (1 - norm(across).square()).clamp_min(1e-4).sqrt()
+    upwards = root((1 - norm(across).square()).clamp_min(1e-4))
     return normalize(torch.cat([across, upwards]))
 
 

@@ -18,7 +18,7 @@ from torch.nn import functional
 import assetforge as af
 from assetforge.codecs.decode import Reading, decode
 from assetforge.ops.color import hdr_decode, hdr_encode, srgb_encode
-from assetforge.ops.exact import deviation, mean_channel, moments
+from assetforge.ops.exact import deviation, mean_channel, moments, root
 from assetforge.ops.ranks import match_ranks
 from assetforge.ops.resample import matched, nearest, resample, restore
 from assetforge.ops.turn import Turn, turn_material, turn_pixels
@@ -189,7 +189,7 @@ def piece_channels(exemplars: Exemplars, maps: Tensor) -> list[Tensor]:
         return []
     places = torch.stack([one for one in found if one is not None])
     means, covariance = moments(places.transpose(0, 1))
-    strength = _PIECES / covariance.diagonal().sqrt().clamp_min(0.02)
+    strength = _PIECES / root(covariance.diagonal()).clamp_min(0.02)
     centered = places - means.float()[:, None, None]
     return [(centered * strength.float()[:, None, None]).to(maps)]
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assetforge.ops.exact import moments
+from assetforge.ops.exact import moments, root
 from assetforge.ops.resample import resample
 from assetforge.ops.statistics import autocorrelation
 from assetforge_multiply._field import Field
@@ -203,7 +203,7 @@ def places_in_pieces(pictures: Sequence[Tensor]) -> Tensor | None:
     for along in (piece, piece.T):
         before, behind = _since_groove(along), _since_groove(along.flip(1)).flip(1)
         on = torch.where(along, before / (before + behind).clamp_min(1) - 0.5, 0.0)
-        channels.append((torch.minimum(before, behind).sqrt(), on))
+        channels.append((root(torch.minimum(before, behind)), on))
     return torch.stack([*channels[0], *(one.T for one in channels[1])])
 
 

@@ -2,26 +2,73 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, WithJsonSchema, model_validator
 
 import assetforge as af
+
+SHIPPED_SCALES = (2, 4)
+"""Of the networks that are shipped."""
+LARGEST_SCALE = 16
+LARGEST_SIDE = 32768
+
+
+Factor = Annotated[
+    int | float,  # what is written without a point is shown without one
+    Field(ge=1, le=LARGEST_SCALE),
+    WithJsonSchema({"type": "number", "minimum": 1, "maximum": LARGEST_SCALE}),
+]
+"""How many times wider and higher."""
 
 
 class Params(af.Params):
     """What `upscale` can be told."""
 
-    scale: Literal[2, 4] = 2
-    """How many times wider and higher the result is."""
+    scale: Factor | None = None
+    """How many times wider and higher the result is; by default as the network does it, and 2 by the shipped ones.
+    What no network does is done by the next one above, or by several passes, and reduced in linear light."""
+    size: Annotated[int, Field(ge=1, le=LARGEST_SIDE)] | None = None
+    """Longest side of the result in pixels, instead of `scale`: of every map."""
     method: Literal["network", "lanczos"] = "network"
     """`network` restores detail that was lost; `lanczos` only interpolates, in linear light."""
+    network: Literal["fast"] | af.File = "fast"
+    """For color: `fast` is shipped; or a file of weights, .pth or .safetensors, of ESRGAN, Compact, SPAN or SRResNet,
+    and with `assetforge[spandrel]` of many more."""
+    data_network: Literal["fast"] | af.File = "fast"
+    """The same for data maps, normals and alpha, each of whose channels goes through it by itself."""
+    mix: af.File | None = None
+    """Weights that are averaged with those of the file `network`, of the same architecture."""
+    mix_share: af.Fraction = 0.5
+    """How much `mix` counts: 0 leaves it out, 1 is `mix` alone."""
     tileable: Literal["auto"] | bool = "auto"
     """Whether a texture continues at its opposite edge. `auto`: as the input says, else measured at its edges."""
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.scale is not None and self.size is not None:
+            raise ValueError("`scale` and `size` both say how large the result is; leave one out")
+        if self.mix is not None and self.network == "fast":
+            raise ValueError("`mix` needs a file of weights as `network`")
+        return self
+
+
+def passes(factor: float) -> tuple[int, ...]:
+    """Return the scales of shipped networks that together enlarge by a factor or more: as few as there can be."""
+    doublings = max(0, math.ceil(math.log2(factor) - 1e-9))
+    return (4,) * (doublings // 2) + (2,) * (doublings % 2)
+
 
 def weights_for(params: Params) -> tuple[str, ...]:
-    """Name the networks that these parameters need."""
-    return () if params.method == "lanczos" else (f"color_x{params.scale}", f"data_x{params.scale}")
+    """Name the networks that these parameters may need."""
+    if params.method == "lanczos":
+        return ()
+    told = params.size is None and (params.scale is not None or params.network == params.data_network == "fast")
+    scales = sorted(set(passes(params.scale or 2))) if told else SHIPPED_SCALES
+    kinds = [("color", params.network), ("data", params.data_network)]
+    return tuple(f"{kind}_x{scale}" for scale in scales for kind, network in kinds if network == "fast")
 
 
 @af.step("upscale", Params, reads="every map", writes="every map", weights=weights_for)

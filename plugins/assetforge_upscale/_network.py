@@ -1,18 +1,19 @@
 """A compact super-resolution network: plain 3×3 convolutions over a resampled base.
 
 The body is that of SRVGGNetCompact (Wang et al. 2021, "Real-ESRGAN"): convolutions with PReLU at low resolution and a
-pixel shuffle (Shi et al. 2016, "ESPCN") at the end. We depart from it in the base that the residual is added to:
+pixel shuffle (Shi et al. 2016, "ESPCN") at the end. Ours depart from it in the base that the residual is added to:
 bicubic instead of nearest, so that an untrained residual is already a usable picture.
 """
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Base = Literal["bicubic", "nearest"]
 IMAGE_BATCH_DIMENSIONS = 4
 BICUBIC_RADIUS = 2
 """Source pixels that a bicubic sample reads to either side of itself."""
@@ -24,16 +25,16 @@ class Compact(nn.Module):
     It pads with zeros at the border; a caller that wants another border pads by `radius` first and crops.
     """
 
-    def __init__(self, channels: int, scale: int, width: int = 32, depth: int = 8) -> None:
+    def __init__(self, channels: int, scale: int, width: int = 32, depth: int = 8, base: Base = "bicubic") -> None:
         super().__init__()
-        self.scale = scale
+        self.scale, self.base = scale, base
         self.radius = max(depth + 2, BICUBIC_RADIUS)
         """Receptive radius in source pixels: each 3×3 convolution adds one."""
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.PReLU(width)]
         for _ in range(depth):
             layers += [nn.Conv2d(width, width, 3, padding=1), nn.PReLU(width)]
         layers += [nn.Conv2d(width, channels * scale**2, 3, padding=1), nn.PixelShuffle(scale)]
-        self.body = nn.Sequential(*layers)
+        self.residual = nn.Sequential(*layers)
 
     def channels_last(self) -> Self:
         """Lay the weights out as convolutions are fastest on most CPUs and GPUs."""
@@ -43,9 +44,10 @@ class Compact(nn.Module):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the bicubic base plus the learned residual."""
-        base = F.interpolate(x, scale_factor=self.scale, mode="bicubic", align_corners=False)
-        first, *rest = self.body
+        """Return the base plus the learned residual."""
+        align = False if self.base == "bicubic" else None  # nearest knows no corners
+        base = F.interpolate(x, scale_factor=self.scale, mode=self.base, align_corners=align)
+        first, *rest = self.residual
         residual = _convolve(first, x)
         for layer in rest:
             residual = layer(residual)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 import assetforge as af
-from assetforge import weights
 from assetforge.ops.alpha import bleed
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.resample import LANCZOS, nearest, resample, restore
 from assetforge.ops.seams import continues
 from assetforge.ops.tile import Tiling, map_tiles
-from assetforge_upscale import Params
-from assetforge_upscale._network import Compact
+from assetforge_upscale import Params, passes
+from assetforge_upscale._architectures import Network, load
 
 TILE = {"cpu": 512, "cuda": 1024}
 """Side of a tile in source pixels: the fastest on a CPU; large enough to keep a GPU busy."""
@@ -28,79 +29,116 @@ Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class Networks:
-    """The two networks: RGB in and out for color, one channel in and out for everything else."""
+class Pass:
+    """One enlargement: by which network, where, and in tiles of which side, in source pixels."""
 
-    color: Compact
-    data: Compact
+    network: Network
     device: str
-    tile_divisor: int = 1
+    tile: int
+
+
+class Networks:
+    """The networks that parameters ask for, each loaded when it is first needed."""
+
+    def __init__(self, params: Params, context: af.Context) -> None:
+        self._params, self._context = params, context
+        self._loaded: dict[str, Network] = {}
 
     @property
-    def tile(self) -> int:
-        """Side of a tile on this device, less where its memory does not suffice. The result is the same to the bit."""
-        return max(SMALLEST_TILE, TILE[self.device.partition(":")[0]] // self.tile_divisor)
+    def scale(self) -> int:
+        """How many times larger a picture becomes where nothing says it: as the network of a file does it, or twice."""
+        files = [one for one in (self._params.network, self._params.data_network) if one != "fast"]
+        return self._load(Path(files[0])).scale if files and self._params.method == "network" else 2
+
+    @property
+    def inexact(self) -> list[str]:
+        """Name the files whose networks see farther than what is around a tile."""
+        return sorted(Path(name).name for name, network in self._loaded.items() if not network.is_exact)
+
+    def passes(self, kind: Literal["color", "data"], factor: float) -> list[Pass]:
+        """Return what enlarges, one after the other, by the factor or more; nothing where all is interpolated."""
+        chosen = self._params.network if kind == "color" else self._params.data_network
+        if self._params.method == "lanczos":
+            return []
+        if chosen == "fast":
+            files = (self._context.weights[f"{kind}_x{scale}"] for scale in passes(factor))
+            return [self._at_work(self._load(file)) for file in files]
+        network = self._load(Path(chosen))
+        if network.scale > 1:
+            return [self._at_work(network)] * max(0, math.ceil(math.log(factor, network.scale) - 1e-9))
+        if factor > 1:
+            what = f"its network keeps the size of a picture, and {factor:g} times is asked for"
+            raise af.StepError(str(chosen), what, "leave out `scale`; one more step `upscale` may enlarge")
+        return [self._at_work(network)]
+
+    def _at_work(self, network: Network) -> Pass:
+        """Choose the side of tiles, less where memory does not suffice: an exact network's result stays the same."""
+        usual = TILE[self._context.device.partition(":")[0]] // (2 if network.is_large else 1)
+        side = max(SMALLEST_TILE, usual // self._context.tile_divisor)
+        return Pass(network, self._context.device, side)
+
+    def _load(self, file: Path) -> Network:
+        name = str(file)
+        if name not in self._loaded:
+            mix = self._params.mix if file == self._params.network else None
+            self._loaded[name] = load(file, mix, self._params.mix_share)
+            self._loaded[name].module.to(self._context.device)
+        return self._loaded[name]
 
 
 def upscale_material(material: af.Material, params: Params, context: af.Context) -> af.Material:
-    """Upscale all maps of a material."""
-    networks = load_networks(params, context) if params.method == "network" else None
+    """Upscale all maps of a material, and note which networks may let tiles show."""
+    networks = Networks(params, context)
     maps = {}
     for index, (name, texture) in enumerate(material.items()):
         progress = _part(context.progress, index, len(material))
         repeat = continues(texture, params.tileable)
         wrapped = replace(texture, wrap="repeat" if repeat else "clamp")
-        maps[name] = upscale_texture(wrapped, context.specs[name], params.scale, networks, progress)
+        factor = params.size / max(texture.size) if params.size else params.scale or networks.scale
+        maps[name] = upscale_texture(wrapped, context.specs[name], factor, networks, progress)
+    if inexact := networks.inexact:
+        context.note("inexact", inexact)
     return af.Material(material.name, maps)
 
 
-def load_networks(params: Params, context: af.Context) -> Networks:
-    """Load both networks of a scale onto the context's device."""
-    color = load_network(context.weights[f"color_x{params.scale}"], 3, params.scale, context.device)
-    data = load_network(context.weights[f"data_x{params.scale}"], 1, params.scale, context.device)
-    return Networks(color, data, context.device, context.tile_divisor)
-
-
-def load_network(path: Path, channels: int, scale: int, device: str) -> Compact:
-    """Load one network from a verified weights file."""
-    network = Compact(channels, scale)
-    network.load_state_dict(weights.load(path))
-    network.requires_grad_(requires_grad=False).eval()
-    return network.to(device).channels_last()
-
-
 def upscale_texture(
-    texture: af.Texture, spec: af.MapSpec, scale: int, networks: Networks | None, progress: Progress = lambda _: None
+    texture: af.Texture, spec: af.MapSpec, factor: float, networks: Networks, progress: Progress = lambda _: None
 ) -> af.Texture:
-    """Upscale one texture, which must say how it wraps; without networks by Lanczos. Alpha goes apart from color."""
-    repeat = texture.wrap == "repeat"
-    alpha = texture.alpha
-    if alpha is not None:
-        alpha = upscale_data(alpha, scale, networks, repeat=repeat).clamp_(0, 1)
+    """Enlarge one texture, which must say how it wraps, by a factor. Alpha goes apart from color, ids are not mixed."""
+    size = _scaled(texture.data, factor)
     if spec.kind == "id":
-        data = nearest(texture.data, _scaled(texture.data, scale))
-    elif spec.is_color:
-        data = restore(_upscale_color(texture, scale, networks, progress), spec, texture.data)
+        return replace(texture, data=nearest(texture.data, size))
+    repeat, alpha = texture.wrap == "repeat", texture.alpha
+    if spec.is_color:
+        data = _upscale_color(texture, size, networks.passes("color", factor), progress)
     elif spec.kind == "vector":
         # Stored as 0 to 1, which is what the network has seen; unit length is lost on the way and restored at the end.
-        encoded = upscale_data(texture.data * 0.5 + 0.5, scale, networks, repeat=repeat, progress=progress)
-        data = restore(encoded.mul_(2).sub_(1), spec, texture.data)
+        stored = texture.data * 0.5 + 0.5
+        data = upscale_data(stored, size, networks.passes("data", factor), repeat=repeat, progress=progress)
+        data = data.mul_(2).sub_(1)
     else:
-        data = upscale_data(texture.data, scale, networks, repeat=repeat, progress=progress)
-        data = restore(data, spec, texture.data)
-    return replace(texture, data=data, alpha=alpha)
+        data = upscale_data(texture.data, size, networks.passes("data", factor), repeat=repeat, progress=progress)
+    if alpha is not None:
+        alpha = upscale_data(alpha, size, networks.passes("data", factor), repeat=repeat).clamp_(0, 1)
+    return replace(texture, data=restore(data, spec, texture.data), alpha=alpha)
 
 
-def _upscale_color(texture: af.Texture, scale: int, networks: Networks | None, progress: Progress) -> Tensor:
-    """Upscale linear color (3, H, W). The network sees it as sRGB; what that has beyond 0 to 1, in slices."""
-    repeat = texture.wrap == "repeat"
-    color = texture.data
+def _upscale_color(texture: af.Texture, size: tuple[int, int], chain: Sequence[Pass], progress: Progress) -> Tensor:
+    """Bring linear color (3, H, W) to a size; what networks make larger than that is reduced in linear light.
+
+    The networks see it as sRGB; what that has beyond 0 to 1, in slices.
+    """
+    repeat, color = texture.wrap == "repeat", texture.data
     if texture.alpha is not None:
-        radius = networks.color.radius if networks else int(LANCZOS[1])
-        color = bleed(color, texture.alpha, radius, repeat=repeat)
-    if networks is None:
-        return resample(color, _scaled(color, scale), repeat=repeat)
-    network, device = networks.color, networks.device
+        around = chain[0].network.overlap if chain else int(LANCZOS[1])
+        color = bleed(color, texture.alpha, around, repeat=repeat)
+    for number, one in enumerate(chain):
+        color = _map(color, _on_color(one), one, repeat=repeat, progress=_part(progress, number, len(chain)))
+    return resample(color, size, repeat=repeat)
+
+
+def _on_color(one: Pass) -> Callable[[Tensor], Tensor]:
+    network, device = one.network, one.device
 
     def on_tile(piece: Tensor) -> Tensor:
         encoded = hdr_encode(piece.to(device))
@@ -109,24 +147,32 @@ def _upscale_color(texture: af.Texture, scale: int, networks: Networks | None, p
             result += sign * (_run(network, part[None])[0] - _run(network, torch.zeros_like(part)[None])[0])
         return hdr_decode(result).cpu()
 
-    return _map(color, on_tile, network, networks.tile, repeat=repeat, progress=progress)
+    return on_tile
 
 
 def upscale_data(
-    pixels: Tensor, scale: int, networks: Networks | None, *, repeat: bool, progress: Progress = lambda _: None
+    pixels: Tensor,
+    size: tuple[int, int],
+    chain: Sequence[Pass],
+    *,
+    repeat: bool,
+    progress: Progress = lambda _: None,
 ) -> Tensor:
-    """Upscale (C, H, W) channel by channel; flat pixels stay what they are to the bit."""
+    """Bring (C, H, W) to a size channel by channel; flat pixels stay what they are to the bit."""
     lowest, highest = torch.aminmax(pixels)
     if lowest == highest:
-        return lowest.expand(pixels.shape[0], *_scaled(pixels, scale)).clone()
-    if networks is None:
-        return resample(pixels, _scaled(pixels, scale), repeat=repeat)
-    network, device, span = networks.data, networks.device, _Span.of(pixels)
+        return lowest.expand(pixels.shape[0], *size).clone()
+    for number, one in enumerate(chain):
+        on_tile = _on_data(one, _Span.of(pixels))
+        pixels = _map(pixels, on_tile, one, repeat=repeat, progress=_part(progress, number, len(chain)))
+    return resample(pixels, size, repeat=repeat)
 
+
+def _on_data(one: Pass, span: _Span) -> Callable[[Tensor], Tensor]:
     def on_tile(piece: Tensor) -> Tensor:
-        return span.from_unit(_run(network, span.to_unit(piece.to(device))[:, None])[:, 0]).cpu()
+        return span.from_unit(_run(one.network, span.to_unit(piece.to(one.device))[:, None])[:, 0]).cpu()
 
-    return _map(pixels, on_tile, network, networks.tile, repeat=repeat, progress=progress)
+    return on_tile
 
 
 def _beyond_unit(encoded: Tensor) -> Iterator[tuple[int, Tensor]]:
@@ -159,29 +205,31 @@ class _Span:
         return pixels if self.high - self.low == 1 else pixels * (self.high - self.low) + self.low
 
 
-def _run(network: Compact, batch: Tensor) -> Tensor:
+def _run(network: Network, batch: Tensor) -> Tensor:
+    """Run a network on (B, C, H, W) of one channel or of colors, whichever of them it was made for."""
+    channels = batch.shape[1]
+    if channels == 1 and network.channels > 1:
+        return _run(network, batch.expand(-1, network.channels, -1, -1)).mean(1, keepdim=True)
+    if channels > 1 and network.channels == 1:
+        return torch.cat([_run(network, batch[:, one : one + 1]) for one in range(channels)], 1)
+    height, width = batch.shape[2:]
+    missing = (0, -width % network.multiple, 0, -height % network.multiple)
+    batch = F.pad(batch, missing, mode="replicate") if any(missing) else batch
     # TF32 would cost a GPU's result ten bits, and so the promise that devices differ by rounding only.
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        result: Tensor = network(batch.contiguous(memory_format=torch.channels_last))
-    return result
+        result: Tensor = network.module(batch.contiguous(memory_format=torch.channels_last))
+    return result[:, :, : height * network.scale, : width * network.scale]
 
 
-def _map(
-    pixels: Tensor,
-    on_tile: Callable[[Tensor], Tensor],
-    network: Compact,
-    tile: int,
-    *,
-    repeat: bool,
-    progress: Progress,
-) -> Tensor:
+def _map(pixels: Tensor, on_tile: Callable[[Tensor], Tensor], one: Pass, *, repeat: bool, progress: Progress) -> Tensor:
+    network = one.network
     out = torch.empty(pixels.shape[0], *_scaled(pixels, network.scale))
-    tiling = Tiling(tile, network.radius, network.scale, repeat)
-    return map_tiles(pixels, on_tile, tiling, out, progress)
+    return map_tiles(pixels, on_tile, Tiling(one.tile, network.overlap, network.scale, repeat), out, progress)
 
 
-def _scaled(pixels: Tensor, scale: int) -> tuple[int, int]:
-    return pixels.shape[1] * scale, pixels.shape[2] * scale
+def _scaled(pixels: Tensor, factor: float) -> tuple[int, int]:
+    height, width = (max(1, round(side * factor)) for side in pixels.shape[1:])
+    return height, width
 
 
 def _part(progress: Progress, index: int, count: int) -> Progress:

@@ -173,7 +173,7 @@ def _shared(folder: Path, side: int) -> Material:
 
 def _stylized(given: Material, **params: object) -> Material:
     context = af.Context(
-        0, "float32", "cpu", lambda _: None, {"forge": SHIPPED / "forge.safetensors"}, MAPS, note=_ignore, flag=_ignore
+        0, "cpu", lambda _: None, {"forge": SHIPPED / "forge.safetensors"}, MAPS, note=_ignore, flag=_ignore
     )
     with torch.no_grad():
         return stylize_material(given, StylizeParams(**params), context)  # type: ignore[arg-type]

@@ -50,7 +50,7 @@ def test_a_command_of_a_plugin_is_listed_and_called(tmp_path: Path) -> None:
 
 def test_listing_imports_no_command(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom assetforge.cli import _run\n_run(['--help'])\n"
+        "import sys\nfrom assetforge.cli.group import run\nrun(['--help'])\n"
         "print({'torch', 'assetforge_thirdparty._forecast'} & sys.modules.keys())"
     )
     assert run(tmp_path, code=code).stdout.endswith("\nset()\n")

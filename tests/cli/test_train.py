@@ -52,7 +52,7 @@ def plugin(tmp_path: Path) -> Path:
 def test_recipes_are_listed_and_torch_is_not_needed_for_it(plugin: Path, registry: Registry) -> None:
     assert "upscale" in registry.recipes
     script = (
-        "import sys\nfrom assetforge.cli import cli\ncli.main(['train'], standalone_mode=False)\n"
+        "import sys\nfrom assetforge.cli.group import cli\ncli.main(['train'], standalone_mode=False)\n"
         "assert 'torch' not in sys.modules"
     )
     listed = subprocess.run([sys.executable, "-c", script], cwd=plugin, capture_output=True, text=True, check=False)

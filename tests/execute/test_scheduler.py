@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from assetforge.errors import PluginError, Problem
 from assetforge.events import AttemptFailed, Event, StepStarted
 from assetforge.execute.messages import Damaged, Done, EventReported, Failed, Ready, Reply, Wake, WorkerExited
 from assetforge.execute.scheduler import MAX_FAILED_STARTS, JobResult, Scheduler
-from assetforge.execute.stages import Compute, Pool, Read, Stage, Write
+from assetforge.execute.stages import Compute, Encode, Pool, Publish, Read, Stage
 from assetforge.execute.worker_pool import InFlightLimits, WorkerPool
 from assetforge.execute.worker_process import Inbox
 from assetforge.plan.jobs import Job
@@ -133,7 +134,7 @@ class Bench:
 
 
 def done(stage: Stage) -> Done:
-    names = [output.name for output in stage.publish] if isinstance(stage, Write) else []
+    names = [output.name for output in stage.outputs] if isinstance(stage, Publish) else []
     return Done(published=tuple(Published(name, "", "", (0, 0, 0)) for name in names))
 
 
@@ -163,13 +164,13 @@ def test_replies_out_of_order_end_each_job_with_its_own_outputs(jobs: tuple[Job,
     assert not bench.scheduler.active
 
 
-def test_a_job_is_read_computed_and_written_in_this_order(jobs: tuple[Job, ...], tmp_path: Path) -> None:
+def test_a_job_is_read_computed_encoded_and_published_in_this_order(jobs: tuple[Job, ...], tmp_path: Path) -> None:
     bench = Bench(tmp_path, jobs[:1])
     kinds = []
     while running := bench.dispatch():
         kinds.append(type(running["a00"]))
         bench.reply("a00", done(running["a00"]))
-    assert kinds == [Read, Compute, Write]
+    assert kinds == [Read, Compute, Encode, Publish]
 
 
 def test_a_worker_that_dies_costs_one_attempt_of_its_own_job(jobs: tuple[Job, ...], tmp_path: Path) -> None:
@@ -275,11 +276,11 @@ def test_sources_that_were_changed_meanwhile_are_not_published_and_nobody_is_bla
 def test_a_damaged_result_is_made_again_once(jobs: tuple[Job, ...], tmp_path: Path) -> None:
     bench = Bench(tmp_path, jobs[:1])
     entry = bench.store.put("key", ".bin", lambda path: path.write_bytes(b"x") and None, lambda _: None)
-    bench.until("a00", Write)
+    bench.until("a00", Publish)
     bench.reply("a00", Damaged(entry))
     assert bench.store.find("key", ".bin") is None
     assert isinstance(bench.dispatch()["a00"], Read)
-    bench.until("a00", Write)
+    bench.until("a00", Publish)
     bench.reply("a00", Damaged(entry))
     assert "was again after it was made anew" in str(bench.results["a00"].problem)
     assert not bench.log.failures
@@ -289,15 +290,42 @@ def test_a_worker_that_takes_too_long_is_stopped_and_its_job_told_why(jobs: tupl
     bench = Bench(tmp_path, jobs[:1])
     for _ in range(3):
         bench.until("a00", Compute)
-        bench.reply("a00", EventReported(StepStarted("a00", "work", 5)))
+        bench.reply("a00", EventReported(StepStarted("a00", "work", 60)))
         [worker] = bench.pool.busy
-        assert worker.limit == 5
+        assert worker.limit == 60
         worker.deadline = 0.0
         bench.listen()
         assert worker.stopped
         bench.reply("a00", WorkerExited())
     problem = str(bench.results["a00"].problem)
-    assert problem.startswith("step 'work': took longer than its time limit of 5 s, and was stopped")
+    assert problem.startswith("step 'work': took longer than its time limit of 60 s, and was stopped")
+
+
+def test_a_step_that_reports_its_start_again_and_again_gets_no_more_time(jobs: tuple[Job, ...], tmp_path: Path) -> None:
+    bench = Bench(tmp_path, jobs[:1])
+    bench.until("a00", Compute)
+    [worker] = bench.pool.busy
+    worker.deadline = 0.0
+    bench.reply("a00", EventReported(StepStarted("a00", "work", 1e9)))
+    planned = worker.deadline
+    assert 0 < planned - time.monotonic() <= 60  # what the plan says, and not what the worker says
+    for _ in range(3):
+        bench.reply("a00", EventReported(StepStarted("a00", "another", 1e9)))
+    assert worker.deadline == planned
+    assert bench.scheduler.active["a00"].step == "work"
+
+
+def test_every_task_of_a_stage_gets_its_own_time(job: Job, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [job])
+    bench.scheduler.device = "cpu"  # so that all three tasks are one stage
+    stage = bench.until(job.asset, Compute)
+    assert isinstance(stage, Compute)
+    [worker] = bench.pool.busy
+    limits = []
+    for task in stage.tasks:
+        bench.reply(job.asset, EventReported(StepStarted(job.asset, task.use.step.name, 0)))
+        limits.append(worker.limit)
+    assert limits == [60, 60, 3600]
 
 
 def test_workers_that_cannot_start_end_the_run(jobs: tuple[Job, ...], tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from assetforge.execute.stages import Compute, Pool, Read, Stage, Write, split_job
+from assetforge.execute.stages import Compute, Encode, Pool, Publish, Read, Stage, split_job
 from assetforge.plan.jobs import Job
 from assetforge.store.results import MAPS_SUFFIX, Entry
 
@@ -20,14 +20,16 @@ def pools(stages: list[Stage]) -> list[Pool]:
 
 
 def test_steps_that_are_kept_off_the_gpu_have_a_stage_of_their_own(job: Job) -> None:
-    assert pools(split_job(job, NOWHERE, nothing, "cuda:0")) == ["io", "device", "cpu", "device", "io"]
-    assert pools(split_job(job, NOWHERE, nothing, "cpu")) == ["io", "device", "io"]
+    assert pools(split_job(job, NOWHERE, nothing, "cuda:0")) == ["io", "device", "cpu", "device", "io", "io"]
+    assert pools(split_job(job, NOWHERE, nothing, "cpu")) == ["io", "device", "io", "io"]
 
 
 def test_what_another_stage_reads_is_kept_and_what_outputs_need_is_handed_on(job: Job) -> None:
-    read, first, second, third, write = split_job(job, NOWHERE, nothing, "cuda:0")
+    read, first, second, third, encode, publish = split_job(job, NOWHERE, nothing, "cuda:0")
     assert isinstance(read, Read)
-    assert isinstance(write, Write)
+    assert isinstance(encode, Encode)
+    assert isinstance(publish, Publish)
+    assert encode.outputs == publish.outputs == job.outputs
     for stage, is_read_later in ((first, True), (second, True), (third, False)):
         assert isinstance(stage, Compute)
         assert (stage.tasks[0].key in stage.kept) == is_read_later
@@ -46,5 +48,5 @@ def test_what_the_store_has_is_not_made_again(job: Job) -> None:
     assert [stage.tasks for stage in later if isinstance(stage, Compute)] == [compute.tasks[2:]]
     there |= {(output.key, output.format.suffix) for output in job.outputs}
     [only] = split_job(job, NOWHERE, find, "cpu")
-    assert isinstance(only, Write)
-    assert only.encode == ()
+    assert isinstance(only, Publish)
+    assert only.outputs == job.outputs

@@ -13,7 +13,7 @@ NOWHERE = Path("scratch")
 
 
 def factory(device: str, processes: int) -> ProcessWorkerFactory:
-    setup = Setup("", NOWHERE, "", NOWHERE, NOWHERE, Store(NOWHERE), {}, "up", "float32", Limits(), None, {}, "")
+    setup = Setup("", NOWHERE, "", NOWHERE, NOWHERE, Store(NOWHERE), {}, {}, "up", Limits(), None, {}, "")
     return ProcessWorkerFactory(setup, device, processes)
 
 

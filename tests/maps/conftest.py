@@ -29,13 +29,16 @@ class Told:
     notes: dict[str, Any] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
 
+    def flag(self, flag: str | af.Flag) -> None:
+        self.flags.append(str(flag))
+
 
 def run(step_name: str, material: Material, told: Told | None = None, **params: object) -> Material:
     """Run a step as its plugin registers it."""
     registry, told = load(), told or Told()
     step = registry.steps[step_name]
-    specs, notes, flags = registry.maps, told.notes, told.flags
-    context = af.Context(0, "float32", "cpu", lambda _: None, {}, specs, note=notes.__setitem__, flag=flags.append)
+    specs, note = registry.maps, told.notes.__setitem__
+    context = af.Context(0, "cpu", lambda _: None, {}, specs, note=note, flag=told.flag)
     with torch.no_grad():
         return step.run(material, step.params.model_validate(params), context)
 

@@ -32,7 +32,7 @@ def multiply_and_tell(
     """Multiply a material once; return what is noted and flagged, too."""
     notes: dict[str, object] = {}
     flags: list[str] = []
-    context = af.Context(seed, "float32", device, lambda _: None, {}, SPECS, note=notes.__setitem__, flag=flags.append)
+    context = af.Context(seed, device, lambda _: None, {}, SPECS, note=notes.__setitem__, flag=flags.append)
     return multiply_material(material, Params(**{"retries": 0, "candidates": 3, **params}), context), notes, flags
 
 
@@ -54,7 +54,7 @@ def multiplied(name: str, seed: int = 0) -> Material:
 
 def apply(material: Material, **params: object) -> Material:
     """Apply the coordinates of a material to its other maps."""
-    context = af.Context(0, "float32", "cpu", lambda _: None, {}, SPECS)
+    context = af.Context(0, "cpu", lambda _: None, {}, SPECS)
     return apply_coordinates(material, ApplyParams(**params), context)
 
 

@@ -52,7 +52,7 @@ def test_directions_along_the_surface_stay_in_it_and_with_their_colors() -> None
     height = exemplar("stone", 64)["height"].data
     brushed = torch.cat([height.cos(), height.sin(), 0 * height])
     maps = {"height": af.Texture(height, af.ColorSpace.NONE), "brushed": af.Texture(brushed, af.ColorSpace.NONE)}
-    context = af.Context(0, "float32", "cpu", lambda _: None, {}, {**SPECS, "brushed": spec})
+    context = af.Context(0, "cpu", lambda _: None, {}, {**SPECS, "brushed": spec})
     params = Params(candidates=1, retries=0, repair_normals=True)  # which are none
     result = multiply_material(af.Material("stone", maps), params, context)
     across = result["brushed"].data

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
-from assetforge.ops.exact import between, decay, mean, mix, moments, norm, row_sums, whole
+from assetforge.ops.exact import between, decay, mean, mix, moments, norm, root, row_sums, whole
 
 
 def noise(*size: int) -> torch.Tensor:
@@ -44,3 +46,19 @@ def test_small_functions_are_what_they_say() -> None:
     assert (decay(values * 5) - torch.exp(-values * 5)).abs().max() < 0.01
     assert decay(torch.tensor([0.0, 1e9])).tolist() == [1, 0]
     assert whole(torch.tensor([0.26, -9.0]), 0.25, 8).tolist() == [1, -8]
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_square_roots_are_rounded_as_the_standard_asks(kind: torch.dtype) -> None:
+    values = torch.rand(20_000, dtype=kind, generator=torch.Generator().manual_seed(0))
+    exact = [math.sqrt(value) for value in values.tolist()]
+    assert torch.equal(root(values), torch.tensor(exact, dtype=torch.float64).to(kind))
+
+
+def test_roots_of_what_is_optimized_are_alike_and_have_slopes() -> None:
+    values = torch.rand(1000).requires_grad_()
+    roots = root(values)
+    assert torch.equal(roots.detach(), root(values.detach()))
+    roots.sum().backward()  # type: ignore[no-untyped-call]
+    assert values.grad is not None
+    torch.testing.assert_close(values.grad, 0.5 / roots.detach())

@@ -25,7 +25,7 @@ SPECS = {**MAPS, "render": RENDER}
 
 
 def render(material: Material, **params: object) -> torch.Tensor:
-    context = af.Context(0, "float32", "cpu", lambda _: None, {}, SPECS)
+    context = af.Context(0, "cpu", lambda _: None, {}, SPECS)
     return rendering.render_material(material, Params(**params), context)["render"].data
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from assetforge.execute.map_io import load_maps, save_maps
+from assetforge.flags import Flag
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.texture import Texture
 from assetforge.store import notes
@@ -131,9 +132,9 @@ def test_forged_maps_are_computed_again(change: str | None, tmp_path: Path) -> N
 
 
 def test_whole_notes_come_back(store: Store) -> None:
-    kept = Notes({"quality": 0.5, "list": [1, "two", None]}, ("doubtful",))
+    kept = Notes({"quality": 0.5, "list": [1, "two", None]}, (Flag("doubtful", "error", value=0.5),))
     notes.keep(store, KEY, kept, replace=False)
     found = notes.gather(store, {"step": KEY}, [])
     assert found.values == {"step": kept.values}
-    assert found.flags == ("step: doubtful",)
+    assert found.flags == (Flag("doubtful", "error", value=0.5, by="step"),)
     assert math.isclose(found.values["step"]["quality"], 0.5)

@@ -51,7 +51,7 @@ def write(path: Path, light: Tensor, alpha: Tensor | None = None) -> Path:
 def matched(material: Material, like: Path, **params: object) -> tuple[Material, dict[str, object], list[str]]:
     notes: dict[str, object] = {}
     flags: list[str] = []
-    context = af.Context(0, "float32", "cpu", lambda _: None, {}, MAPS, note=notes.__setitem__, flag=flags.append)
+    context = af.Context(0, "cpu", lambda _: None, {}, MAPS, note=notes.__setitem__, flag=flags.append)
     return match_material(material, MatchParams(like=like, **params), context), notes, flags
 
 

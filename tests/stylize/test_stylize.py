@@ -74,9 +74,7 @@ def with_notes(
     notes: dict[str, object] = {}
     flags: list[str] = []
     told = {"iterations": 4, "coarsest": SIDE, "style_size": 96, **params}
-    context = af.Context(
-        seed, "float32", device, lambda _: None, WEIGHTS, MAPS, note=notes.__setitem__, flag=flags.append
-    )
+    context = af.Context(seed, device, lambda _: None, WEIGHTS, MAPS, note=notes.__setitem__, flag=flags.append)
     with torch.no_grad():
         return stylize_material(material, StylizeParams(**told), context), notes, flags  # type: ignore[arg-type]
 
@@ -459,7 +457,7 @@ def network(tmp_path: Path) -> Path:
 
 
 def fast(material: Material, **params: object) -> Material:
-    context = af.Context(0, "float32", "cpu", lambda _: None, {}, MAPS)
+    context = af.Context(0, "cpu", lambda _: None, {}, MAPS)
     with torch.no_grad():
         return stylize_fast(material, FastParams(**params), context)  # type: ignore[arg-type]
 

@@ -43,9 +43,7 @@ def captured(material: Material, seed: int = 0, **params: object) -> tuple[Mater
     """Capture once; return what is noted and flagged, too."""
     notes: dict[str, object] = {}
     flags: list[str] = []
-    context = af.Context(
-        seed, "float32", "cpu", lambda _: None, WEIGHTS, SPECS, note=notes.__setitem__, flag=flags.append
-    )
+    context = af.Context(seed, "cpu", lambda _: None, WEIGHTS, SPECS, note=notes.__setitem__, flag=flags.append)
     with torch.no_grad():  # as executors run steps
         return capture(material, Params(**params), context), notes, flags
 

@@ -57,7 +57,7 @@ def incomplete(watcher: Watcher) -> dict[str, str]:
 def ends_of(watcher: Watcher, asset: str) -> list[tuple[str, bool]]:
     """Return how an asset's jobs ended, and whether what they made is said to be made of one photograph."""
     finished = [event for event in watcher.events("JobFinished") if event["asset"] == asset]
-    return [(one["state"], any("alone" in flag for flag in one["flags"])) for one in finished]
+    return [(one["state"], any("alone" in flag["text"] for flag in one["flags"])) for one in finished]
 
 
 def check_pairs(watcher: Watcher, forge: Forge) -> None:

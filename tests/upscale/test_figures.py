@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from assetforge_upscale._upscale import load_network
+from assetforge_upscale._architectures import load
 from assetforge_upscale.training import dataset
 from assetforge_upscale.training.evaluate import LEAST_CONTRAST, Score, score
 from assetforge_upscale.training.recipe import WEIGHTS
@@ -17,8 +17,8 @@ def gain(scores: list[Score]) -> float:
 
 
 def test_the_color_network_beats_bicubic_by_two_decibels_on_set5(data: Path) -> None:
-    network = load_network(WEIGHTS / "color_x4.safetensors", 3, 4, "cpu")
-    scores = [score(file.stem, dataset.read(file), network, 4) for file in sorted((data / "sr" / "set5").iterdir())]
+    network = load(WEIGHTS / "color_x4.safetensors")
+    scores = [score(file.stem, dataset.read(file), network) for file in sorted((data / "sr" / "set5").iterdir())]
     assert np.mean([one.bicubic for one in scores]) == pytest.approx(28.43, abs=0.01)
     assert gain(scores) >= 2.0
 
@@ -26,12 +26,12 @@ def test_the_color_network_beats_bicubic_by_two_decibels_on_set5(data: Path) -> 
 @pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize("name", ["normal", "roughness", "height"])
 def test_the_data_network_is_never_worse_than_bicubic_in_the_mean(name: str, scale: int, data: Path) -> None:
-    network = load_network(WEIGHTS / f"data_x{scale}.safetensors", 1, scale, "cpu")
+    network = load(WEIGHTS / f"data_x{scale}.safetensors")
     folders = [data / "materials" / held for held in sorted(dataset.held_out(data / "materials"))[:6]]
     files = [file for folder in folders for file in folder.glob(f"{name}.*")]
     pictures = {file.parent.name: dataset.read(file) for file in files}
     lively = {folder: picture for folder, picture in pictures.items() if picture.std() > LEAST_CONTRAST}
-    scores = [score(folder, picture, network, scale) for folder, picture in lively.items()]
+    scores = [score(folder, picture, network) for folder, picture in lively.items()]
     assert len(scores) >= 4
     assert gain(scores) > 0.1
     assert min(one.network - one.bicubic for one in scores) > -0.01

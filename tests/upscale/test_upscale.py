@@ -11,6 +11,7 @@ import pytest
 import torch
 from assetforge_upscale import Params, weights_for
 from assetforge_upscale import _upscale as upscaling
+from assetforge_upscale._architectures import Network, load
 from assetforge_upscale._network import Compact
 
 import assetforge as af
@@ -29,12 +30,11 @@ SCALES = (2, 4)
 
 def context(params: Params, device: str = "cpu") -> af.Context:
     weights = {name: FOLDER / f"{name}.safetensors" for name in weights_for(params)}
-    return af.Context(0, "float32", device, lambda _: None, weights, dict(MAPS))
+    return af.Context(0, device, lambda _: None, weights, dict(MAPS))
 
 
-def networks(scale: int, device: str = "cpu") -> upscaling.Networks:
-    params = Params(scale=scale)  # type: ignore[arg-type]
-    return upscaling.load_networks(params, context(params, device))
+def color_network(scale: int) -> Network:
+    return load(FOLDER / f"color_x{scale}.safetensors")
 
 
 def upscale(material: Material, **params: object) -> Material:
@@ -59,7 +59,7 @@ def tile_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
 
 def test_the_receptive_radius_is_what_the_network_says() -> None:
     network = Compact(1, 2)
-    torch.nn.init.constant_(network.body[-2].weight, 0.1)
+    torch.nn.init.constant_(network.residual[-2].weight, 0.1)
     pixels = torch.rand(1, 1, 41, 41).requires_grad_()
     network(pixels)[0, 0, 40, 40].backward()
     assert pixels.grad is not None
@@ -185,7 +185,7 @@ def test_the_network_beats_bicubic_on_our_own_samples(name: str, scale: int) -> 
     truth = srgb_encode(make_sample(name, 256)["base_color"].data)
     small = reduced(truth, scale)
     with torch.no_grad():
-        result = networks(scale).color(small[None])[0].clamp(0, 1)
+        result = color_network(scale).module(small[None])[0].clamp(0, 1)
     bicubic = torch.nn.functional.interpolate(small[None], scale_factor=scale, mode="bicubic")[0].clamp(0, 1)
     assert psnr(result, truth) > psnr(bicubic, truth) + 0.3
 
@@ -195,7 +195,7 @@ def test_the_network_beats_bicubic_on_our_own_samples(name: str, scale: int) -> 
 @pytest.mark.parametrize("scale", SCALES)
 def test_cuda_and_cpu_differ_by_rounding_only(scale: int) -> None:
     material = make_sample("stone", 256)
-    params = Params(scale=scale)  # type: ignore[arg-type]
+    params = Params(scale=scale)
     with torch.no_grad():
         results = [
             upscaling.upscale_material(material, params, context(params, device)) for device in ("cpu", "cuda:0")
@@ -234,7 +234,7 @@ def test_bright_lights_keep_what_is_dark_beside_them() -> None:
     plain = upscale(Material("plain", {"base_color": dark}))["base_color"].data
     beside = upscale(Material("sun", {"base_color": replace(dark, data=sun)}))["base_color"].data
     assert beside.max() > 900
-    radius = networks(2).color.radius
+    radius = color_network(2).overlap
     far = slice(0, 2 * (30 - radius))
     assert torch.equal(beside[:, far].clamp(0, 1), plain[:, far])
 

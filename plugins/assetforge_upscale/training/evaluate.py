@@ -21,8 +21,7 @@ from torch import Tensor
 
 from assetforge.ops.color import luma
 from assetforge.ops.metrics import psnr
-from assetforge_upscale._network import Compact
-from assetforge_upscale._upscale import load_network
+from assetforge_upscale._architectures import Network, load
 from assetforge_upscale.training import dataset
 from assetforge_upscale.training.recipe import WEIGHTS
 
@@ -59,37 +58,37 @@ def main(data: Path, weights: Path, each: bool) -> None:
 
 def score_sets(data: Path, weights: Path, scale: int) -> Iterator[tuple[str, list[Score]]]:
     """Yield each test set's title and scores."""
-    color = load_network(weights / f"color_x{scale}.safetensors", 3, scale, "cpu")
+    color = load(weights / f"color_x{scale}.safetensors")
     for name in ("set5", "set14"):
         files = sorted((data / "sr" / name).iterdir())
-        yield name, [score(file.stem, dataset.read(file), color, scale) for file in files]
-    yield "albedo", _score_maps(data, "albedo", color, scale)
-    network = load_network(weights / f"data_x{scale}.safetensors", 1, scale, "cpu")
+        yield name, [score(file.stem, dataset.read(file), color) for file in files]
+    yield "albedo", _score_maps(data, "albedo", color)
+    network = load(weights / f"data_x{scale}.safetensors")
     for name in dataset.DATA_MAPS:
-        yield name, _score_maps(data, name, network, scale)
+        yield name, _score_maps(data, name, network)
 
 
-def _score_maps(data: Path, name: str, network: Compact, scale: int) -> list[Score]:
+def _score_maps(data: Path, name: str, network: Network) -> list[Score]:
     hidden = dataset.held_out(data / "materials")
     scores = []
     for folder in sorted((data / "materials").iterdir()):
         for file in folder.glob(f"{name}.*"):
             picture = dataset.read(file)
             if (name == "albedo" or folder.name in hidden) and picture.std() > LEAST_CONTRAST:
-                scores.append(score(folder.name, picture, network, scale))
+                scores.append(score(folder.name, picture, network))
     return scores
 
 
-def score(name: str, picture: dataset.Pixels, network: Compact, scale: int) -> Score:
+def score(name: str, picture: dataset.Pixels, network: Network) -> Score:
     """Reduce a picture (H, W, 3), restore it both ways, and compare."""
-    pair = dataset.reduce(picture, scale)
+    pair = dataset.reduce(picture, network.scale)
     height, width = pair.large.shape[:2]
     bicubic = np.asarray(Image.fromarray(pair.small).resize((width, height), Image.Resampling.BICUBIC))
-    is_color = network.body[0].in_channels == 3
-    measure = _measure(_tensor(pair.large), scale, luma if is_color else lambda pixels: pixels)
+    is_color = network.channels == 3
+    measure = _measure(_tensor(pair.large), network.scale, luma if is_color else lambda pixels: pixels)
     small = _tensor(pair.small)
     with torch.no_grad():
-        restored = network(small[None])[0] if is_color else network(small[:, None])[:, 0]
+        restored = network.module(small[None])[0] if is_color else network.module(small[:, None])[:, 0]
     return Score(name, measure(_tensor(bicubic)), measure((restored.clamp(0, 1) * 255).round() / 255))
 
 

@@ -83,10 +83,10 @@ def adapt(start: dict[str, Tensor], plan: Plan) -> dict[str, Tensor]:
     """
     last = max(int(key.split(".")[1]) for key in start)
     adapted = dict(start)
-    first = start["body.0.weight"]
+    first = start["residual.0.weight"]
     if plan.channels == 1 and first.shape[1] == 3:
-        adapted["body.0.weight"] = first.sum(1, keepdim=True)
-    for key in (f"body.{last}.weight", f"body.{last}.bias"):
+        adapted["residual.0.weight"] = first.sum(1, keepdim=True)
+    for key in (f"residual.{last}.weight", f"residual.{last}.bias"):
         adapted[key] = _fold(start[key], first.shape[1], plan)
     return adapted
 
@@ -100,7 +100,7 @@ def _fold(value: Tensor, channels: int, plan: Plan) -> Tensor:
 
 
 def _initialize(network: Compact) -> None:
-    convolutions = [layer for layer in network.body if isinstance(layer, nn.Conv2d)]
+    convolutions = [layer for layer in network.residual if isinstance(layer, nn.Conv2d)]
     with torch.no_grad():
         for layer in convolutions:
             nn.init.kaiming_normal_(layer.weight, 0.25)
