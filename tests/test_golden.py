@@ -61,11 +61,6 @@ def photographed() -> Material:
     return Material("shot", {"flash": flash, "guide": guide})
 
 
-def of_specular_workflow() -> Material:
-    brick, stone = sample("brick"), sample("stone")
-    return Material("brick", {"base_color": brick["base_color"], "specular_color": stone["base_color"]})
-
-
 def painted(side: int) -> Material:
     """Part of a file, whose numbers are the same on every machine: where patches come from hangs on their last bits."""
     codes = torch.from_numpy(cv2.imread(str(PAINTING))[:side, :side, ::-1].copy()).permute(2, 0, 1)
@@ -147,7 +142,6 @@ CASES: dict[str, Make] = {
     "unpack": lambda _: run("unpack", packed(), maps={"normal": "rg", "roughness": "b"}),
     "trim_sheet": lambda folder: run("trim_sheet", sample("brick").only(*TRIM), strips=[stones(folder)], ids=True),
     "convert": lambda _: run("convert", sample("metal"), to="specular"),
-    "specular_to_metalness": lambda _: run("specular_to_metalness", of_specular_workflow()),
     "svbrdf": lambda _: run("svbrdf", photographed(), effort=0.1),
 }
 

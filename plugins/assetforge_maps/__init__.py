@@ -291,7 +291,8 @@ class ConvertParams(af.Params):
     to: Literal["roughness", "glossiness", "metalness", "specular"]
     """The maps to make. `roughness` is 1 − `glossiness`, and back. `metalness` makes `base_color` and `metalness` of
     `diffuse_albedo` and `specular_albedo`; `specular` makes those of these, and of `specular_color` where it is there.
-    The maps that it starts from stay; `outputs.maps` says what is written."""
+    A material that has `base_color` and nothing of the specular workflow stays as it is, and gets a `metalness` of 0
+    where it has none. The maps that it starts from stay; `outputs.maps` says what is written."""
 
 
 _MADE = {
