@@ -150,6 +150,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "LANCZOS",
         "matched",
         "nearest",
+        "power_of_two",
         "resample",
         "resample_map",
         "restore",

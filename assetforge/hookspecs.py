@@ -9,13 +9,13 @@ import pluggy
 
 from assetforge.codecs.codec import Codec
 from assetforge.commands import Command
-from assetforge.events import Event
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params
 from assetforge.recipes import Recipe
 from assetforge.steps import Context, Step
 
 if TYPE_CHECKING:
+    from assetforge.events import Event
     from assetforge.material.material import Material
 
 hookspec = pluggy.HookspecMarker("assetforge")

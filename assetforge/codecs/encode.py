@@ -38,7 +38,8 @@ def encode(maps: Maps, output_format: Format, green: Literal["up", "down"] = "up
     """
     rasters = {name: to_pixels(texture, spec, output_format, green) for name, (texture, spec) in maps.items()}
     if output_format.container == "exr":
-        return exr.write(rasters if len(rasters) > 1 else {"": next(iter(rasters.values()))})
+        layers = {exr.layer_of(name, maps): pixels for name, pixels in rasters.items()}
+        return exr.write(layers, {name for name, (_, spec) in maps.items() if spec.kind == "vector"})
     if output_format.container in GPU and len(maps) == 1:
         [(texture, spec)] = maps.values()
         levels = [to_pixels(level, spec, output_format, green) for level in texture.levels[1:]]
@@ -60,7 +61,9 @@ def to_pixels(texture: Texture, spec: MapSpec, output_format: Format, green: Lit
     out = np.empty((height, width, channels), kind)
     for top in range(0, height, BAND):
         rows = slice(top, top + BAND)
-        out[rows, :, : texture.channels] = _codes(_band(texture.data[:, rows], spec, output_format, green), kind, spec)
+        out[rows, :, : texture.channels] = _codes(
+            stored_numbers(texture.data[:, rows], spec, output_format, green), kind, spec
+        )
         if alpha is not None:
             out[rows, :, texture.channels :] = _codes(alpha[:, rows], kind, None)
     return out
@@ -74,8 +77,8 @@ def _kept_alpha(texture: Texture, output_format: Format) -> Tensor | None:
     return None
 
 
-def _band(data: Tensor, spec: MapSpec, output_format: Format, green: str) -> Tensor:
-    """Turn some rows into what the file's numbers stand for."""
+def stored_numbers(data: Tensor, spec: MapSpec, output_format: Format, green: str) -> Tensor:
+    """Turn pixels of a map, (C, H, W), into what the file's numbers stand for, 0 to 1 where they are integers."""
     if spec.kind == "vector":
         data = flip_green(data) if green == "down" else data
         return data if output_format.is_linear else data * 0.5 + 0.5

@@ -28,14 +28,17 @@ WORDS: Mapping[str, str] = {
     "ambient_occlusion": "ambientocclusion ao occlusion occ o mixedao",
     "opacity": "opacity alpha transparency opacitymask",
     "emission": "emission emissive emissivecolor emit e glow luma",
-    "specular_color": "specular specularcolor spec s",
+    "specular_albedo": "specular specularcolor spec s",
     UNUSED: "bump cavity curvature fuzz translucency thickness preview thumbnail thumb",
 }
 """Words of each map, in lower case and without separators: `basecolor` is `BaseColor`, `Base_Color`, `base-color`."""
 
+SPECULAR, DIFFUSE = "specular_albedo", "diffuse_albedo"
+"""The maps of the specular workflow: what names call a base color is the diffuse part beside a specular one."""
+
 _ORM: Parts = {"r": "ambient_occlusion", "g": "roughness", "b": "metalness"}
 _METAL_SMOOTH: Parts = {"r": "metalness", "a": "1 - roughness"}
-_SPECULAR_GLOSS: Parts = {"rgb": "specular_color", "a": "1 - roughness"}
+_SPECULAR_GLOSS: Parts = {"rgb": "specular_albedo", "a": "1 - roughness"}
 
 PACKED: Mapping[str, Parts] = {
     "orm": _ORM,

@@ -9,23 +9,34 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import assetforge
 from assetforge import weights
 from assetforge.codecs.formats import Format
+from assetforge.codecs.packing import Packing
 from assetforge.codecs.reading import Green
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params, Place, file_places, is_file, with_files
 from assetforge.pipeline.marked_yaml import spell
 from assetforge.pipeline.pipeline import Input, Pipeline, StepUse, Variant
+from assetforge.pipeline.presets import Preset
 from assetforge.plugins import code_digest
 
 Digest = Callable[[Path], str]
 """Gives the sha256 of a file's content."""
+
+
+class MapKey(Protocol):
+    """What has a key."""
+
+    @property
+    def key(self) -> str:
+        """256 bits, hexadecimal."""
+
 
 PIXEL_PACKAGES = ("codecs", "material", "ops", "weights")
 """The packages of the host whose code makes pixels."""
@@ -125,11 +136,22 @@ def variant_digest(pipeline: Pipeline, variant: Variant, steps: Sequence[StepFac
         inputs={name: [repr(one.spec), vars(one.reading)] for name, one in _inputs(pipeline)},
         outputs=[outputs.dir, outputs.name, outputs.default.name, outputs.green, outputs.maps and sorted(outputs.maps)],
         formats={name: chosen.name for name, chosen in outputs.formats.items()},
+        presets=[preset_digest(preset) for preset in outputs.presets],
         maps=sorted(map(repr, pipeline.specs.values())),
         wrappers=dict(pipeline.wrappers),
         coders=dict(pipeline.coders),
         host=host_code_digest(),
     )
+
+
+def preset_digest(preset: Preset) -> str:
+    """Digest what a preset says, and the code that describes its files."""
+    return key(preset=repr(preset), code=_export_code_digest() if preset.descriptor else "")
+
+
+@cache
+def _export_code_digest() -> str:
+    return code_digest(sorted((_ROOT / "export").rglob("*.py")), _ROOT)
 
 
 def _inputs(pipeline: Pipeline) -> list[tuple[str, Input]]:
@@ -163,6 +185,31 @@ def task_key(
 def written_key(task: str, name: str) -> str:
     """Return the key of one map that a task writes."""
     return key(task=task, map=name)
+
+
+def packed_key(
+    maps: Mapping[str, MapKey],
+    followed: Mapping[str, MapKey],
+    output_format: Format,
+    packing: Packing,
+    specs: Mapping[str, MapSpec],
+    checks: Sequence[str],
+) -> str:
+    """Return the key of a file that maps are packed into; `specs` are those of all its maps, there or not."""
+    ingredients = {
+        "packed": {name: origin.key for name, origin in maps.items()},
+        "depths": {name: source.key for name, source in followed.items()} if output_format.depth is None else {},
+        "format": output_format.name,
+        "packing": asdict(packing),
+        "specs": {name: repr(spec) for name, spec in specs.items()},
+    }
+    return key(**ingredients, checks=list(checks), host=host_code_digest())
+
+
+def described_key(maps: Mapping[str, MapKey], digest: str, checks: Sequence[str]) -> str:
+    """Return the key of a text: the digest of what it may say, and the maps that decide which of it is said."""
+    decisive = {name: origin.key for name, origin in maps.items()}
+    return key(described=digest, maps=decisive, checks=list(checks), host=host_code_digest())
 
 
 def output_key(
