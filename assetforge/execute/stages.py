@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from assetforge.codecs.allowance import Limits
+from assetforge.codecs.formats import GPU
 from assetforge.codecs.reading import Green
 from assetforge.events import Event
 from assetforge.execute.messages import Setup
@@ -91,6 +92,14 @@ class Publish:
 
 
 Stage = Read | Compute | Encode | Publish
+
+
+def time_limit(stage: Stage) -> float:
+    """Return the seconds that a stage may take. To compress blocks takes about 12 minutes for 16384² pixels."""
+    if isinstance(stage, Compute):
+        return stage.tasks[0].use.resources.time_limit
+    compressed = [one for one in stage.outputs if one.format.container in GPU] if isinstance(stage, Encode) else []
+    return IO_TIME_LIMIT * (1 + len(compressed))
 
 
 @dataclass(frozen=True)

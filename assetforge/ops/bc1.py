@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from assetforge.ops.blocks import PIXELS, least_squares, packed, principal_line, sum_of
+from assetforge.ops.blocks import PIXELS, least_squares, packed, picked, principal_line, sum_of
 
 BYTES = 8
 """Of a block."""
@@ -107,8 +107,7 @@ def _indexed(blocks: Tensor, codes: Tensor) -> _Line:
 
 
 def _nearer(best: _Line, other: _Line) -> _Line:
-    worse = best.error > other.error
-    return _Line(*(torch.where(worse, new, old) for old, new in zip(best, other, strict=True)))
+    return _Line(*picked(best.error > other.error, other, best))
 
 
 def _packed(line: _Line) -> Tensor:

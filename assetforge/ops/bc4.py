@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from assetforge.ops.blocks import PIXELS, least_squares, packed
+from assetforge.ops.blocks import PIXELS, least_squares, packed, picked
 
 BYTES = 8
 """Of a block."""
@@ -70,8 +70,7 @@ def _searched(fine: Tensor, low: Tensor, high: Tensor, top: int) -> _Line:
 
 
 def _nearer(best: _Line, other: _Line) -> _Line:
-    worse = best.error > other.error
-    return _Line(*(torch.where(worse, new, old) for old, new in zip(best, other, strict=True)))
+    return _Line(*picked(best.error > other.error, other, best))
 
 
 def _indexed(fine: Tensor, low: Tensor, high: Tensor, top: int) -> _Line:

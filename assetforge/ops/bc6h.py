@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from assetforge.ops.blocks import index_fields, least_squares, packed, principal_line, sum_of
+from assetforge.ops.blocks import index_fields, least_squares, packed, picked, principal_line, sum_of
 from assetforge.ops.partitions import best_partitions, ranked, second_anchor, second_subset
 
 BYTES = 16
@@ -81,8 +81,7 @@ class _Blocks:
 
     def better(self, other: _Blocks) -> _Blocks:
         """Return the nearer of two, block by block; this one where they are alike."""
-        worse = self.error > other.error
-        return _Blocks(*(torch.where(worse, new, old) for old, new in zip(_values(self), _values(other), strict=True)))
+        return _Blocks(*picked(self.error > other.error, _values(other), _values(self)))
 
 
 def _values(blocks: _Blocks) -> list[Tensor]:
@@ -133,8 +132,7 @@ def _fitted(pixels: Tensor, mask: Tensor, bits: int, index_bits: int) -> _Line:
         low, high, usable = least_squares(pixels, mask, _weights(best.indices, index_bits), _MOST)
         codes = torch.where(usable, torch.stack([_code(low, bits), _code(high, bits)]), best.codes)
         other = _indexed(pixels, mask, bits, index_bits, codes)
-        worse = best.error > other.error
-        best = _Line(*(torch.where(worse, new, old) for old, new in zip(best, other, strict=True)))
+        best = _Line(*picked(best.error > other.error, other, best))
     return best
 
 

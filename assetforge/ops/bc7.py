@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from assetforge.ops.blocks import PIXELS, index_fields, least_squares, packed, principal_line, sum_of
+from assetforge.ops.blocks import PIXELS, index_fields, least_squares, packed, picked, principal_line, sum_of
 from assetforge.ops.partitions import best_partitions, grain, ranked, second_anchor, second_subset, unpartitioned
 
 BYTES = 16
@@ -106,8 +106,7 @@ class _Blocks:
 
     def better(self, other: _Blocks) -> _Blocks:
         """Return the nearer of two, block by block; this one where they are alike."""
-        worse = self.error > other.error
-        return _Blocks(*(torch.where(worse, new, old) for old, new in zip(_values(self), _values(other), strict=True)))
+        return _Blocks(*picked(self.error > other.error, _values(other), _values(self)))
 
     def of(self, chosen: Tensor) -> _Blocks:
         """Return some of the blocks."""
@@ -191,8 +190,7 @@ def _fitted(pixels: Tensor, mask: Tensor, mode: _Mode) -> _Line:
 
 
 def _nearer(best: _Line, other: _Line) -> _Line:
-    worse = best.error > other.error
-    return _Line(*(torch.where(worse, new, old) for old, new in zip(best, other, strict=True)))
+    return _Line(*picked(best.error > other.error, other, best))
 
 
 def _quantized(pixels: Tensor, mask: Tensor, mode: _Mode, ends: tuple[Tensor, Tensor]) -> _Line:

@@ -110,6 +110,11 @@ def _tree(values: Tensor) -> Tensor:
     return values[0]
 
 
+def picked(where: Tensor, these: Iterable[Tensor], those: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Give, of each two tensors (*, N), these where a condition (N,) holds and those elsewhere."""
+    return (torch.where(where, this, that) for this, that in zip(these, those, strict=True))
+
+
 def sum_of(terms: Iterable[Tensor]) -> Tensor:
     """Add tensors one after the other."""
     iterator = iter(terms)

@@ -152,17 +152,12 @@ def test_any_light_comes_back_near(halves: np.ndarray) -> None:
         assert np.square(made[:, left : left + 4] - part).sum() <= flat * 1.001 + 48 * 512**2
 
 
-def test_bytes_do_not_depend_on_the_number_of_threads() -> None:
-    pixels = blocks(np.tile(brick(), (4, 4, 1)))
-    before, made = torch.get_num_threads(), []
-    try:
-        for threads in (1, 2):
-            torch.set_num_threads(threads)
-            light = pixels / 17
-            made.append([bc1.encode(pixels), bc4.encode(pixels[0] / 255), bc6h.encode(light), bc7.encode(pixels)])
-    finally:
-        torch.set_num_threads(before)
-    assert all(torch.equal(one, other) for one, other in zip(*made, strict=True))
+def test_a_block_gets_the_same_bytes_whatever_is_beside_it() -> None:
+    """Sums that a library adds in another order for another number of blocks would be rounded otherwise."""
+    pixels = blocks(brick()[:24, :40])
+    for encode in (bc1.encode, bc7.encode, lambda part: bc6h.encode(part / 17), lambda part: bc4.encode(part[0] / 255)):
+        apart = [encode(part.contiguous()) for part in (pixels[:, :, :7], pixels[:, :, 7:8], pixels[:, :, 8:])]
+        assert torch.equal(encode(pixels), torch.cat(apart))
 
 
 def test_sides_that_are_no_multiple_of_four_go_on_with_their_last_pixel() -> None:
