@@ -194,6 +194,10 @@ def _check_uses(findings: Findings, section: OutputsSection, presets: list[Prese
         findings.add(("outputs", "preset"), "several presets would write into one folder", "add {preset} to `dir`")
     if "{map}" not in section.name and any(len(preset.files) > 1 for preset in presets):
         findings.add(("outputs", "name"), "every file of a preset would be the same", "add {map} to the name")
+    folder = f"{section.dir}/{section.name.rpartition('/')[0]}"
+    if "{map}" in folder and any(preset.descriptor for preset in presets):
+        instead = "write {map} in the name of the file alone, or a preset with `descriptor: none`"
+        findings.add(("outputs",), "what describes files of a preset must lie beside them", instead)
     written = findings.mapping("outputs")
     if presets and all(preset.files for preset in presets):
         for option in ("format", "green"):
