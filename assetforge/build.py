@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +16,7 @@ from assetforge.errors import AssetForgeError, blamed_on
 from assetforge.events import Event, RunStarted
 from assetforge.execute.devices import check_device
 from assetforge.execute.options import RunOptions
-from assetforge.inventory import Inventory, keep
+from assetforge.inventory import Inventory, keep, listed_then
 from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.load import load as load_pipeline
 from assetforge.pipeline.load import plugins_of, special_variants
@@ -24,7 +26,7 @@ from assetforge.plan.jobs import Plan
 from assetforge.plan.plan import PlanOptions, make_plan, plan_assets
 from assetforge.plugins import Registry
 from assetforge.report import Report, ReportBuilder
-from assetforge.snapshot import Occasion
+from assetforge.snapshot import Earlier, Occasion, runs_at_work
 from assetforge.store.results import is_marked, mark, open_store
 from assetforge.store.state import RUNS, State
 
@@ -76,11 +78,23 @@ class Build:
     ) -> None:
         self.state.close()
 
-    def plan(self, options: PlanOptions | None = None) -> Plan:
-        """Plan the pipeline; nothing is run."""
-        plan = make_plan(self.pipeline, self.state, self._special, options)
+    def plan(self, options: PlanOptions | None = None, earlier: Earlier | None = None) -> Plan:
+        """Plan the pipeline; nothing is run. What is known of an earlier run spares planning what has not changed."""
+        plan = self._plan_changes(earlier) if earlier is not None and options in (None, PlanOptions()) else None
+        plan = plan or make_plan(self.pipeline, self.state, self._special, options)
         self.state.save()
         return plan
+
+    def _plan_changes(self, earlier: Earlier) -> Plan | None:
+        """Plan what has changed; None where that is not all, or another run may have built something meanwhile."""
+        from assetforge.plan.changes import Built, plan_changes
+
+        top = f"{self.pipeline.folder}{os.sep}"
+        names = {path.removeprefix(top) for path in earlier.changed}
+        built = itertools.starmap(Built, self.state.built())
+        plan = plan_changes(self.pipeline, self.state, built, names, listed_then(earlier.snapshot, self.pipeline))
+        is_alone = Path(earlier.path).exists() and not runs_at_work(str(self.pipeline.state))
+        return plan if is_alone and plan and len(plan.jobs) == earlier.snapshot.ending.jobs else None
 
     def plan_assets(self, assets: Iterable[Asset], *, all_of_them: bool) -> Plan:
         """Plan assets as they come and go; what is wrong with one stops no other."""

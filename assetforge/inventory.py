@@ -60,7 +60,7 @@ class Inventory:
         if not (_left_nothing(registry, plan, report) and _is_at_rest(pipeline) and occasion.is_steady()):
             return None
         outputs = _absolute((name for job in plan.jobs for name in job.files), pipeline)
-        read = _absolute(state.consulted, pipeline)
+        read = _absolute({*state.consulted, *(name for job in plan.jobs for name in job.sources)}, pipeline)
         paths = [*outputs, *dict.fromkeys([*self._before, *_files(registry, pipeline), *read])]
         folders = [*_source_folders(plan), *_code_folders(registry, pipeline)]
         ending = Ending(pipeline.id, len(plan.jobs), snapshot.stat_of(str(state.path))[-1], says)
@@ -123,6 +123,19 @@ def _is_as_planned(found: Snapshot, plan: Plan) -> bool:
         ):
             return False
     return True
+
+
+def listed_then(found: Snapshot, pipeline: Pipeline) -> dict[str, tuple[list[str], list[str]]]:
+    """Return what the folders of sources held when a snapshot was taken, as a plan has it."""
+    top = _source_folder(pipeline, "")
+    return {
+        folder.removeprefix(top): tuple(  # type: ignore[misc]
+            [name for name in names(listed) if not is_passed_over(name)]
+            for names in (snapshot.files_of, snapshot.folders_of)
+        )
+        for folder, listed in found.folders.items()
+        if folder.startswith(top)
+    }
 
 
 def _source_folders(plan: Plan) -> list[str]:

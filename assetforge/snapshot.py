@@ -32,6 +32,8 @@ GRAIN = 2 * 10**9
 _MAGIC = b"assetforge snapshot 1\n"
 _LARGEST = 2**28
 """Bytes of a snapshot: enough for a million files."""
+_MANY = 1000
+"""Files that changed from which on all is planned anew."""
 _NUMBERS = 4
 """Numbers that tell one content of a file from another."""
 _ABSENT = (0,) * _NUMBERS
@@ -48,6 +50,8 @@ class Occasion:
         grain: nanoseconds; a file that was touched this short before it is read may be touched again without new times.
         """
         self.identity, self.grain = list(identity), grain
+        self.earlier: Earlier | None = None
+        """What is known already of what changed."""
         self.began, self._began_steady = time.time_ns(), time.monotonic_ns()
 
     def is_steady(self) -> bool:
@@ -77,6 +81,13 @@ class Ending:
     def texts(self) -> list[str]:
         """Return it in parts."""
         return [self.pipeline, str(self.jobs), str(self.database), self.says]
+
+
+class Earlier:
+    """A snapshot that is not current any more, though nothing came or went: some files have changed."""
+
+    def __init__(self, path: str, found: Snapshot, changed: Iterable[str]) -> None:
+        self.path, self.snapshot, self.changed = path, found, frozenset(changed)
 
 
 class Snapshot:
@@ -133,9 +144,14 @@ class Snapshot:
             yield path, tuple(self.numbers[at : at + _NUMBERS])
             at += _NUMBERS
 
-    def is_current(self) -> bool:
-        """Tell whether everything looks as it did."""
-        return not any(True for _ in self.differences())
+    def changed(self) -> set[str] | None:
+        """Return the files that look different now; None where anything came or went, or very many changed."""
+        found: set[str] = set()
+        for path in self.differences():
+            if path in self.names or path in self.folders or len(found) == _MANY:
+                return None
+            found.add(path)
+        return found
 
     def data(self) -> bytes:
         """Return the snapshot as bytes."""

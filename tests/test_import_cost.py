@@ -87,3 +87,38 @@ def test_files_that_say_what_they_are_cost_no_imports(command: str, tmp_path: Pa
     modules_after(environment, tmp_path, "run", "pipeline.yaml")
     assert not {"torch", "numpy"} & modules_after(environment, tmp_path, command, "pipeline.yaml")
     assert "torch" not in modules_after(environment, tmp_path, "inspect", "textures")
+
+
+MODELS = {"annotated_types", "click", "pluggy", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection"}
+YAML = {"cython_runtime", "yaml"}
+LOCKS = {"filelock"}
+MAY_IMPORT: dict[tuple[str, ...], set[str]] = {
+    ("--help",): {"click"},
+    ("run", "--help"): MODELS | YAML,
+    ("watch", "--help"): MODELS | YAML | LOCKS | {"numpy", "watchdog"},
+    ("steps",): MODELS,
+    ("schema",): MODELS | YAML,
+    ("plugins",): MODELS,
+    ("weights",): MODELS,
+    ("check", "pipeline.yaml"): MODELS | YAML,
+    ("plan", "pipeline.yaml"): MODELS | YAML,
+    ("why", "pipeline.yaml", "brick"): MODELS | YAML,
+    ("store", "--help"): MODELS | YAML,
+    ("status", "pipeline.yaml"): MODELS | YAML | LOCKS,
+}
+"""Packages of others that each command needs. A run with nothing to do needs none (`test_snapshot.py`)."""
+MUST_NOT: dict[tuple[str, ...], set[str]] = {
+    ("--help",): {"assetforge.errors", "assetforge.params", "assetforge.plugins", "importlib.metadata"},
+    ("check", "pipeline.yaml"): {"assetforge.build", "assetforge.events", "assetforge.execute.session", "sqlite3"},
+    ("plan", "pipeline.yaml"): {"assetforge.execute.session"},
+}
+"""Modules of our own, and of Python, that some command does without though others need them."""
+
+
+@pytest.mark.parametrize("arguments", MAY_IMPORT, ids=" ".join)
+def test_a_command_imports_what_it_uses(arguments: tuple[str, ...], project: Path) -> None:
+    modules = modules_after(dict(os.environ), project, *arguments)
+    others = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names
+    others = {name for name in others if not name.startswith(("assetforge", "coverage", "_"))}
+    assert not others - MAY_IMPORT[arguments]
+    assert not modules & MUST_NOT.get(arguments, set())

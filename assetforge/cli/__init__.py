@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal of few characters is no reason to fail
     asked = sys.argv[1:] if arguments is None else arguments
     began = occasion(asked)
-    if nothing_to_do(asked, began.identity):
+    if nothing_to_do(began, asked):
         sys.exit(0)
     gc.set_threshold(_OBJECTS)
     from assetforge.cli.group import run

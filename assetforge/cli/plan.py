@@ -12,6 +12,7 @@ from assetforge.cli.output import reserved_stdout, say, write_json
 from assetforge.errors import FAILED, OK, QUARANTINED, printable_name
 from assetforge.plan.jobs import NOT_MADE, Job, Plan
 from assetforge.plan.plan import PlanOptions
+from assetforge.snapshot import Occasion
 
 
 @click.command("plan")
@@ -22,7 +23,8 @@ def command(opened: Opened, only: tuple[str, ...], as_json: bool) -> int:
     """Show what a run would do, and why."""
     with reserved_stdout() as out:
         with opened.build() as build:
-            plan = build.plan(PlanOptions(only))
+            occasion = click.get_current_context().find_object(Occasion)
+            plan = build.plan(PlanOptions(only), occasion.earlier if occasion else None)
         warn(plan.remarks)
         if as_json:
             data = {

@@ -83,7 +83,7 @@ def _run(
     build: Build, options: PlanOptions, run_options: RunOptions, occasion: Occasion | None, *, verbose: bool
 ) -> Report:
     warn(build.recover())
-    plan = build.plan(options)
+    plan = build.plan(options, occasion.earlier if occasion else None)
     warn(plan.remarks)
     if options.retry:
         build.state.journal.release(job.asset for job in plan.jobs if job.state == "out of date")

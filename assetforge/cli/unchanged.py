@@ -9,7 +9,7 @@ import os
 import sys
 
 from assetforge import snapshot
-from assetforge.snapshot import Occasion
+from assetforge.snapshot import Earlier, Occasion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,36 +28,41 @@ def occasion(arguments: Sequence[str], grain: int = snapshot.GRAIN) -> Occasion:
     return Occasion(_identity(arguments), grain)
 
 
-def nothing_to_do(arguments: Sequence[str], identity: Sequence[str]) -> bool:
-    """Do all that a run does which finds nothing to do, if it is proven that this is one; tell whether it is."""
-    found = proof(arguments, identity)
-    if found is None:
+def nothing_to_do(asked: Occasion, arguments: Sequence[str]) -> bool:
+    """Do all that a command does which finds nothing to do, if it is proven that this is one; tell whether it is.
+
+    Where it is known what changed, the occasion knows it then.
+    """
+    asked.earlier = compared(asked, arguments)
+    if asked.earlier is None or asked.earlier.changed:
         return False
-    path, text = found
-    sys.stdout.write(text)
+    ending, is_run = asked.earlier.snapshot.ending, arguments[0] == "run"
+    sys.stdout.write(ending.says if is_run else f"0 to build, {ending.jobs} up to date, 0 cannot be built\n")
     sys.stdout.flush()
-    snapshot.mark_used(path)
+    if is_run:
+        snapshot.mark_used(asked.earlier.path)
     return True
 
 
-def proof(arguments: Sequence[str], identity: Sequence[str]) -> tuple[str, str] | None:
-    """Return the file of a snapshot that proves that there is nothing to do, and what such a run says."""
+def compared(asked: Occasion, arguments: Sequence[str]) -> Earlier | None:
+    """Return the snapshot of the last such run that left everything up to date, with what changed since then."""
     try:
-        return next(_proofs(arguments, identity), None) if identity else None
+        return next(_compared(asked, arguments), None) if asked.identity else None
     except (OSError, ValueError, ArithmeticError):  # a snapshot that is forged or damaged, a folder that has gone
         return None
 
 
-def _proofs(arguments: Sequence[str], identity: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _compared(asked: Occasion, arguments: Sequence[str]) -> Iterator[Earlier]:
     for state in dict.fromkeys(_states(arguments)):
-        path = os.path.join(state, snapshot.FOLDER, snapshot.name_of(identity))  # noqa: PTH118
+        path = os.path.join(state, snapshot.FOLDER, snapshot.name_of(asked.identity))  # noqa: PTH118
         found = snapshot.read(path)
-        if found is None or found.identity != identity or snapshot.runs_at_work(state):
+        if found is None or found.identity != asked.identity or snapshot.runs_at_work(state):
             continue
-        database, says = os.path.join(state, snapshot.DATABASE), found.ending.says  # noqa: PTH118
-        is_ours = snapshot.stat_of(database)[-1] == found.ending.database
-        if is_ours and says.replace("\n", "").isprintable() and found.is_current():
-            yield path, says
+        database = snapshot.stat_of(os.path.join(state, snapshot.DATABASE))  # noqa: PTH118
+        if database[-1] == found.ending.database and found.ending.says.replace("\n", "").isprintable():
+            changed = found.changed()
+            if changed is not None:
+                yield Earlier(path, found, changed)
 
 
 def _states(arguments: Sequence[str]) -> Iterator[str]:
@@ -90,9 +95,9 @@ def _pipeline(arguments: Sequence[str]) -> str | None:
 
 
 def _identity(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield all by which two runs differ, apart from files; nothing for what is no run."""
-    if arguments[:1] != ["run"]:
+    """Yield all by which two runs differ, apart from files; nothing for what neither runs nor plans."""
+    if arguments[:1] not in (["run"], ["plan"]):
         return
     yield from (sys.version, sys.executable, os.getcwd(), str(os.getuid() if hasattr(os, "getuid") else ""))  # noqa: PTH109
-    yield from (str(len(sys.path)), *sys.path, str(len(arguments)), *arguments)
+    yield from (str(len(sys.path)), *sys.path, *arguments[1:])
     yield from (f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith(_MATTERS))

@@ -60,6 +60,8 @@ def _plain_bounds(output_format: Format) -> Bounds:
     """Return the bounds of numbers that are written as they are."""
     if output_format.container == "hdr":
         return 0.0, hdr.LARGEST
+    if output_format.compression == "bc6h":
+        return 0.0, _MOST_HALF
     match output_format.depth:
         case "half":
             return -_MOST_HALF, _MOST_HALF

@@ -1,7 +1,7 @@
 """What host and workers say to each other, through pipes: pickled values, each with its length before it.
 
-Both ends are ours. Steps and plugins travel by name, as each process loads the plugins itself. Paths travel as the name
-of a root and the rest, as the receiver may have its folders elsewhere.
+Both ends are ours. Steps, plugins and codecs travel by name, as each process loads the plugins itself. Paths travel as
+the name of a root and the rest, as the receiver may have its folders elsewhere.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import IO, Any
 
 from assetforge.codecs.allowance import Limits
+from assetforge.codecs.codec import Codec
 from assetforge.codecs.reading import Green
 from assetforge.errors import AssetForgeError, Problem, StepError
 from assetforge.events import Event
@@ -162,7 +163,7 @@ def receive(pipe: IO[bytes]) -> bytes | None:
 
 
 def unpack(content: bytes, registry: Registry | None = None, roots: Roots = NO_ROOTS) -> Any:
-    """Unpack a message; steps in it are those of the registry, and paths lie below these roots."""
+    """Unpack a message; steps and codecs in it are those of the registry, and paths lie below these roots."""
     return _Unpickler(io.BytesIO(content), registry, roots).load()
 
 
@@ -177,6 +178,8 @@ class _Pickler(pickle.Pickler):
             return ("step", obj.name)
         if isinstance(obj, Plugin):
             return ("plugin", obj.name)
+        if isinstance(obj, Codec):
+            return ("codec", obj.word)
         return self._below_root(obj) if isinstance(obj, Path) else None
 
     def _below_root(self, path: Path) -> tuple[str, ...] | None:
@@ -191,12 +194,14 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file)
         self._registry, self._roots = registry, roots
 
-    def persistent_load(self, pid: Any) -> Path | Plugin | Step[Any]:
+    def persistent_load(self, pid: Any) -> Codec | Path | Plugin | Step[Any]:
         match pid:
             case "root", name, rest if name in self._roots:
                 return self._roots[name] / str(rest)
             case "plugin", name if self._registry and name in self._registry.plugins:
                 return self._registry.plugins[name]
+            case "codec", name if self._registry and name in self._registry.codecs:
+                return self._registry.codecs[name]
             case "step", name if self._registry and name in self._registry.steps:
                 return self._registry.steps[name]
         raise StepError(f"{pid[0]} {pid[1]!r}", "is not known to this worker", "run again")

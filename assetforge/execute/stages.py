@@ -151,7 +151,7 @@ def split_job(job: Job, scratch: Path, find: Find, device: str, *, replace: bool
 
     replace: whether what is made replaces what the store has.
     """
-    missing = tuple(output for output in job.outputs if find(output.key, output.format.suffix) is None)
+    missing = tuple(output for output in job.outputs if find(output.key, output.suffix) is None)
     tasks, sources = _needed(missing, [task for task in job.tasks if task.use.step.only_checks], find)
     read_by_tasks = frozenset(origin.key for task in tasks for origin in task.reads.values())
     kept = frozenset(task.key for task in tasks if any(written_key(task.key, n) in read_by_tasks for n in task.writes))
@@ -173,7 +173,7 @@ def _needed(outputs: Sequence[Output], checks: Sequence[Task], find: Find) -> tu
     for task in checks if outputs else ():
         need.run(task)
     for output in outputs:
-        followed = output.followed.values() if output.format.depth is None else ()
+        followed = output.followed.values() if output.follows else ()
         for origin in [*output.maps.values(), *followed]:
             need.have(origin)
     return list(need.tasks.values()), tuple(need.sources.values())

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -178,6 +178,12 @@ class State:
         """Return what is known of a job, if it was ever built."""
         job = self._jobs.get(asset)
         return JobRecord(job[1], tuple(job[2].split("\0")), dict(self._outputs.get(asset, []))) if job else None
+
+    def built(self) -> Iterator[tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[Flag, ...]]]:
+        """Yield all recorded jobs by name: asset, signature, sources, outputs and flags."""
+        for asset, signature, sources in self._jobs.values():
+            outputs = tuple([name for name, _ in self._outputs.get(asset, ())])
+            yield asset, signature, tuple(sources.split("\0")), outputs, self._flags.get(asset, ())
 
     def recorded(self) -> Collection[str]:
         """Name all recorded jobs."""
