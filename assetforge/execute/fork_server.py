@@ -32,7 +32,7 @@ _running: dict[frozenset[tuple[str, str]], ForkServer] = {}
 _starting = threading.Lock()
 
 
-def can_fork() -> bool:
+def is_available() -> bool:
     """Tell whether workers may be copies here."""
     return sys.platform == "linux"
 
@@ -42,7 +42,7 @@ def fork_worker(environment: Mapping[str, str]) -> ForkedProcess:
     with _starting:
         key = frozenset(environment.items())
         server = _running.get(key)
-        if server is None or not server.serves_this_process():
+        if server is None or not server.is_running():
             for other, idle in list(_running.items()):
                 if idle.is_idle():
                     _running.pop(other).close()
@@ -58,7 +58,7 @@ class ForkedProcess:
         self._ended = threading.Event()
         self._code = 0
         (theirs_in, ours_in), (ours_out, theirs_out), (ours_error, theirs_error) = os.pipe(), os.pipe(), os.pipe()
-        self.theirs = (theirs_in, theirs_out, theirs_error)
+        self.pipes = (theirs_in, theirs_out, theirs_error)
         """The ends of the pipes that become the worker's standard files."""
         self.stdin = os.fdopen(ours_in, "wb")
         self.stdout, self.stderr = os.fdopen(ours_out, "rb"), os.fdopen(ours_error, "rb")
@@ -71,13 +71,13 @@ class ForkedProcess:
 
     def send_signal(self, number: int) -> None:
         """Send it a signal."""
-        self._server.tell(_SIGNAL, self._number, number)
+        self._server.send(_SIGNAL, self._number, number)
 
     def kill_group(self) -> None:
         """End it at once, with all that it has started."""
         self._server.kill_group(self._number)
 
-    def has_ended(self, code: int) -> None:
+    def ended(self, code: int) -> None:
         """Take note of how it ended."""
         self._code = code
         self._ended.set()
@@ -106,7 +106,7 @@ class ForkServer:
         self._listener: threading.Thread | None = None
         self._channel, self._far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
-    def serves_this_process(self) -> bool:
+    def is_running(self) -> bool:
         """Tell whether it can fork workers of this process, and not of the one that this was copied from."""
         return not self._ended and self._host == os.getpid()
 
@@ -119,14 +119,17 @@ class ForkServer:
         self._count += 1
         worker = self._workers[self._count] = ForkedProcess(self, self._count)
         if self._process is None:
-            self._process = self.start(worker.theirs[-1])
+            self._process = self.start(worker.pipes[-1])
             self._listener = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
             self._listener.start()
             atexit.register(self.close)
         folder = os.open(".", os.O_RDONLY)
-        with suppress(OSError):  # then it has ended, which its listener notices
-            socket.send_fds(self._channel, [f"{_FORK} {self._count} 0".encode()], [*worker.theirs, folder])
-        for file in (*worker.theirs, folder):
+        try:
+            socket.send_fds(self._channel, [f"{_FORK} {self._count} 0".encode()], [*worker.pipes, folder])
+        except OSError:  # the server has just ended
+            self._workers.pop(self._count, None)
+            worker.ended(1)
+        for file in (*worker.pipes, folder):
             os.close(file)
         return worker
 
@@ -150,13 +153,13 @@ class ForkServer:
                     self._loaded = True
                 else:
                     number, code = map(int, message.split())
-                    self._workers.pop(number).has_ended(code)
+                    self._workers.pop(number).ended(code)
         self._ended = True
         code = process.wait()
         while self._workers:
-            self._workers.popitem()[1].has_ended(code)
+            self._workers.popitem()[1].ended(code)
 
-    def tell(self, what: str, number: int, argument: int = 0) -> None:
+    def send(self, what: str, number: int, argument: int = 0) -> None:
         """Tell the process to do something with a worker."""
         with suppress(OSError):
             self._channel.send(f"{what} {number} {argument}".encode())
@@ -164,13 +167,13 @@ class ForkServer:
     def kill_group(self, number: int) -> None:
         """End a worker; while torch is loaded there is none yet, and nobody who listens."""
         if self._loaded or self._process is None:
-            self.tell(_KILL_GROUP, number)
+            self.send(_KILL_GROUP, number)
         else:
             self._process.kill()
 
     def close(self) -> None:
         """End it, and with it the workers that compute."""
-        if self.serves_this_process():  # and not the one that this was copied from
+        if self.is_running():  # and not the one that this was copied from
             with suppress(OSError):
                 self._channel.shutdown(socket.SHUT_RDWR)
         if self._listener is not None and self._host == os.getpid():

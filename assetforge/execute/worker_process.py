@@ -15,7 +15,7 @@ from typing import Protocol
 
 import assetforge
 from assetforge.execute import environment
-from assetforge.execute.fork_server import ForkedProcess, can_fork, fork_worker
+from assetforge.execute.fork_server import ForkedProcess, fork_worker, is_available
 from assetforge.execute.messages import STACK_SIGNAL, STAGE_END, Reply, Setup, Wake, WorkerExited, receive, send, unpack
 from assetforge.execute.run_stage import guarded, run_stage
 from assetforge.execute.stages import Pool, Stage, StageContext
@@ -145,7 +145,7 @@ class ProcessWorker:
 
 
 def _start(env: Mapping[str, str]) -> subprocess.Popen[bytes] | ForkedProcess:
-    if can_fork():
+    if is_available():
         return fork_worker(env)
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "assetforge.execute.worker_main"],  # -P: a project may hold a random.py
