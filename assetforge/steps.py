@@ -73,7 +73,7 @@ class Resources:
     memory: int = 0
     """Bytes of host memory beyond what any step may take; steps that would not fit together wait for each other."""
     time_limit: float = 3600.0
-    """Seconds after which the step is taken to hang."""
+    """Seconds after which the step is treated as hung."""
 
 
 @dataclass(frozen=True)

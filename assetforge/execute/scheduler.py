@@ -19,7 +19,7 @@ from typing import Protocol
 from assetforge.errors import AssetForgeError, ChangedError, PluginError, Problem
 from assetforge.events import AttemptFailed, Event, StepStarted, StillWorking
 from assetforge.execute.messages import Damaged, Done, EventReported, Failed, Ready, Reply, Wake, WorkerExited, failure
-from assetforge.execute.stages import IO_TIME_LIMIT, Compute, Encode, Pool, Publish, Read, Stage, split_job
+from assetforge.execute.stages import Compute, Encode, Pool, Publish, Read, Stage, split_job, time_limit
 from assetforge.execute.worker_pool import InFlightLimits, WorkerPool
 from assetforge.execute.worker_process import Worker
 from assetforge.plan.jobs import Job
@@ -30,7 +30,7 @@ MAX_FAILED_STARTS = 3
 """Processes in a row that may die before they have started."""
 MAX_LOGGED = 2**18
 """Characters that are kept of what a job prints, the last ones."""
-TELL_EVERY = 60.0
+REPORT_INTERVAL = 60.0
 """Seconds between signs of life of a stage that takes long."""
 
 
@@ -44,7 +44,7 @@ class Attempt:
     failures: int = 0
     since: float = 0.0
     """When the present stage was begun, on a steady clock."""
-    told: float = 0.0
+    last_report: float = 0.0
     """When something was last told of it."""
     seconds: float = 0.0
     """How long its stages have taken so far, all attempts together; not how long it waited between them."""
@@ -227,15 +227,14 @@ class Scheduler:
         if isinstance(stage, Publish) and not self.log.is_current(attempt.job):
             raise ChangedError(attempt.job.asset, "its sources were changed while it was built", "run again")
         attempt.step, attempt.tasks_begun = "", 0
-        attempt.since = attempt.told = time.monotonic()
-        limit = stage.tasks[0].use.resources.time_limit if isinstance(stage, Compute) else IO_TIME_LIMIT
-        self.pool.submit(worker, stage, limit)
+        attempt.since = attempt.last_report = time.monotonic()
+        self.pool.submit(worker, stage, time_limit(stage))
 
     def _tell_of_slow(self, now: float) -> None:
         """Tell now and then of stages that take long: without a terminal, nothing else shows that they go on."""
         for worker, attempt in self._busy:
-            if now - attempt.told >= TELL_EVERY:
-                attempt.told = now
+            if now - attempt.last_report >= REPORT_INTERVAL:
+                attempt.last_report = now
                 step = attempt.step or attempt.stages[0].doing
                 self.emit(StillWorking(attempt.job.asset, step, now - attempt.since, worker.limit))
 

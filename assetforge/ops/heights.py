@@ -26,30 +26,35 @@ def integrated(slopes: Tensor, *, repeat: bool, hills: bool = False, central: bo
     cannot see, at every other pixel, stays out.
     """
     height, width = slopes.shape[1:]
-    x, y = slopes
-    if not repeat:
-        x, y = mirrored(slopes)
-    v = torch.fft.fftfreq(x.shape[0], dtype=x.dtype)[:, None] * math.tau
-    u = torch.fft.rfftfreq(x.shape[1], dtype=x.dtype) * math.tau
+    rows, columns = (height, width) if repeat else (2 * height, 2 * width)
+    v = torch.fft.fftfreq(rows, dtype=slopes.dtype)[:, None] * math.tau
+    u = torch.fft.rfftfreq(columns, dtype=slopes.dtype) * math.tau
     along_u, along_v = (u.sin(), v.sin()) if central else (u, v)
-    falls = 1j * (along_u * torch.fft.rfft2(x) - along_v * torch.fft.rfft2(y))
+    # One direction after the other and in place: what is mirrored is four times as large.
+    spectrum = torch.fft.rfft2(_mirrored(slopes[0], 1, repeat=repeat)).mul_(1j * along_u)
+    spectrum -= torch.fft.rfft2(_mirrored(slopes[1], 0, repeat=repeat)).mul_(1j * along_v)
     energy = along_u.square() + along_v.square()
     if central:
-        energy = energy + _BLIND * (u.square() + v.square()).square()
-    spectrum = falls / energy.clamp_min(1e-12)
+        energy += (u.square() + v.square()).square_().mul_(_BLIND)
+    spectrum /= energy.clamp_min_(1e-12)
+    del energy
     if not hills:
         sigma = max(height, width) * _SLOW
-        spectrum = spectrum * (1 - torch.exp(-(u.square() + v.square()) * (sigma**2 / 2)))
-    found: Tensor = torch.fft.irfft2(spectrum, s=x.shape)
+        spectrum *= 1 - torch.exp(-(u.square() + v.square()) * (sigma**2 / 2))
+    found: Tensor = torch.fft.irfft2(spectrum, s=(rows, columns))
     return found[None, :height, :width].contiguous()
 
 
 def mirrored(slopes: Tensor) -> Tensor:
     """Return the slopes (2, 2H, 2W) of a relief that is mirrored at its right and lower edge, so that it tiles."""
-    x, y = slopes
-    x = torch.cat([torch.cat([x, -x.flip(1)], 1), torch.cat([x.flip(0), -x.flip((0, 1))], 1)])
-    y = torch.cat([torch.cat([y, y.flip(1)], 1), -torch.cat([y.flip(0), y.flip((0, 1))], 1)])
-    return torch.stack([x, y])
+    return torch.stack([_mirrored(slopes[0], 1, repeat=False), _mirrored(slopes[1], 0, repeat=False)])
+
+
+def _mirrored(slope: Tensor, along: int, *, repeat: bool) -> Tensor:
+    """Mirror slopes along one axis (H, W) at both edges, unless they repeat; along their own axis they turn around."""
+    for axis in () if repeat else (1, 0):
+        slope = torch.cat([slope, -slope.flip(axis) if axis == along else slope.flip(axis)], axis)
+    return slope
 
 
 def slopes_of_height(height: Tensor, depth: float, *, repeat: bool) -> Tensor:

@@ -81,7 +81,7 @@ def ordered(rows: Tensor) -> Tensor:
 
 
 def mutual_information(first: Tensor, second: Tensor) -> float:
-    """Return how much one channel (H, W) tells of another, in nats, from 24 by 24 bins of equal width."""
+    """Return the mutual information of two channels (H, W), in nats, from 24 by 24 bins of equal width."""
     bins = _bins(first) * _BINS + _bins(second)
     joint = torch.bincount(bins.flatten(), minlength=_BINS * _BINS).double().reshape(_BINS, _BINS)
     joint /= joint.sum()

@@ -1,1 +1,1 @@
-"""The watch daemon: builds what arrives. Events are hints; what a scan of the folders finds is authoritative."""
+"""The watch daemon: builds what arrives. Events may be lost; what a scan of the folders finds is authoritative."""

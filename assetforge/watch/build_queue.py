@@ -38,7 +38,7 @@ class Incomplete:
 class Outcomes:
     """What has become of assets: those that wait for a file, those that cannot be built, and how many were done."""
 
-    ledger: ReportBuilder
+    reports: ReportBuilder
     emit: Callable[[Event], None]
     clock: Clock = time.monotonic
     incomplete: dict[str, Incomplete] = field(default_factory=dict)
@@ -55,10 +55,10 @@ class Outcomes:
         if job.state not in ("failed", "quarantined"):
             self.failed.pop(job.asset, None)
             if job.state == "up to date":
-                self.ledger.untouched(job, "up to date")
+                self.reports.untouched(job, "up to date")
         elif self._is_news(job):
             self.failed[job.asset] = str(job.problem)
-            self.ledger.refuse(job)
+            self.reports.refuse(job)
 
     def _is_news(self, job: Job) -> bool:
         known = self.failed.get(job.asset)
@@ -87,7 +87,7 @@ class Outcomes:
     def refuse_incomplete(self) -> None:
         """Note that what is not complete now will not be built."""
         for one in self.incomplete.values():
-            self.ledger.refuse(one.job)
+            self.reports.refuse(one.job)
 
 
 @dataclass
@@ -213,7 +213,7 @@ class BuildQueue:
         if ending.problem is None and self.build.state.stale():
             self.needs_full_plan = True  # only that tells whether nobody else makes what is stale
 
-    def withdraw(self) -> None:
+    def cancel_pending(self) -> None:
         """Take back what has not begun: the sources are away."""
         for job in self.session.cancel_pending():
             self._dirty.setdefault(job.base, False)

@@ -53,7 +53,7 @@ class Daemon:
         )
         self._stopping = False
         self._wake: Callable[[], None] = lambda: None
-        self._ledger = ReportBuilder("", listener)
+        self._reports = ReportBuilder("", listener)
         self._emit_of_build = listener
 
     def stop(self) -> None:
@@ -67,9 +67,9 @@ class Daemon:
         check_device(self._options.device)
         build = self._open_build()
         with daemon_lock(build.pipeline):
-            self._ledger = ReportBuilder(build.pipeline.name, self._emit)
+            self._reports = ReportBuilder(build.pipeline.name, self._emit)
             self._serve_all(build)
-        report = self._ledger.report(time.monotonic() - began)
+        report = self._reports.report(time.monotonic() - began)
         self._listener(report.finished())
         return report
 
@@ -113,10 +113,10 @@ class Daemon:
         self._emit_of_build = emit = build.emitter(self._listener)
         for refused in build.recover():
             emit(Trouble(refused))
-        with build, build.session(self._ledger, emit, self._run_options) as session:
+        with build, build.session(self._reports, emit, self._run_options) as session:
             self._wake = session.wake
             session.warm_up()
-            with EventLoop(build, session, self._ledger, emit, self._status_listener) as loop:
+            with EventLoop(build, session, self._reports, emit, self._status_listener) as loop:
                 while file := loop.run(lambda: self._stopping, once=self._options.once):
                     if changed := self._reopen(file, build):
                         return changed

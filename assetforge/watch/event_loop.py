@@ -56,7 +56,7 @@ class Throttle:
         self.due = ended + max(self._period, (ended - began) * (1 / self._share - 1))
         return True
 
-    def hurry(self) -> None:
+    def make_due(self) -> None:
         """Make it due at once."""
         self.due = -math.inf
 
@@ -68,18 +68,18 @@ class EventLoop:
         self,
         build: Build,
         session: Session,
-        ledger: ReportBuilder,
+        reports: ReportBuilder,
         emit: Callable[[Event], None],
         listener: StatusListener,
     ) -> None:
         watch, catalog = build.pipeline.watch, Catalog(build.pipeline)
-        self._build, self._session, self._ledger, self._emit, self._listener = build, session, ledger, emit, listener
+        self._build, self._session, self._reports, self._emit, self._listener = build, session, reports, emit, listener
         self._scanner = FolderScanner(build.pipeline)
         self._buffer = EventBuffer(session.wake)
         self._watcher = FolderWatcher(self._scanner.root, self._buffer, emit, polling=watch.polling == "always")
         self._tracker = FileTracker(self._scanner.stat, self._scanner.is_complete, catalog.of)
         self._queue = BuildQueue(
-            build, session, self._tracker, catalog, Outcomes(ledger, emit), newest_first=watch.order == "newest"
+            build, session, self._tracker, catalog, Outcomes(reports, emit), newest_first=watch.order == "newest"
         )
         self._references = References(build)
         self._changing: Path | None = None
@@ -139,8 +139,8 @@ class EventLoop:
         for ending in self._session.poll(timeout, idle=True):
             self._queue.take_result(ending)
             if self._notifier and not ending.stale:
-                report = self._ledger.of(ending.attempt.job.asset)
-                self._notifier.tell({"pipeline": self._build.pipeline.name, **report.data})
+                report = self._reports.of(ending.attempt.job.asset)
+                self._notifier.notify({"pipeline": self._build.pipeline.name, **report.data})
 
     # Files
 
@@ -154,7 +154,7 @@ class EventLoop:
             self._tracker.expect(self._scanner.names_below(folder, self._tracker.files), live=True)
         if batch.lost:
             self._emit(Trouble(f"the system has lost track of changes ({batch.lost}); looking at everything"))
-            self._full_scan.hurry()
+            self._full_scan.make_due()
 
     def _scan_and_plan_everything(self) -> None:
         """Find out what no event has told, of outputs and of other runs, too."""
@@ -200,7 +200,7 @@ class EventLoop:
         elif self._plan.is_due and queue.ready:
             self._plan.run(queue.plan_ready)
             if queue.needs_full_plan:
-                self._full_plan.hurry()  # somebody is waiting
+                self._full_plan.make_due()  # somebody is waiting
 
     def _next_due(self) -> Iterator[float]:
         """Yield the times at which there will be something to do, as far as is known now."""
@@ -232,9 +232,9 @@ class EventLoop:
 
     def _do_chores(self) -> None:
         if self._watcher.check():
-            self._full_scan.hurry()
+            self._full_scan.make_due()
             if self._watcher.mode == "away":
-                self._queue.withdraw()
+                self._queue.cancel_pending()
         # What was changed is taken up when it has stayed the same until the next time.
         changing = self._references.changed()
         if self._changing and not changing:

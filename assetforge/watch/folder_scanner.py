@@ -1,4 +1,4 @@
-"""Looks at the source folders: which files there are now. A scan is authoritative; events only hint at changes."""
+"""Looks at the source folders: which files there are now. A scan is authoritative; events may be lost."""
 
 from __future__ import annotations
 

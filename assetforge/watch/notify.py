@@ -21,7 +21,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 """Seconds to wait after a receiver failed, the first time and when it goes on failing."""
 _PATIENCE = 10.0
 """Seconds to wait at the end for what has not been told yet."""
-MOST = 10_000
+MAX_PENDING = 10_000
 """Results that wait to be told; where the receiver is so slow, later ones are dropped, and that is reported."""
 
 
@@ -32,16 +32,16 @@ class Notifier:
         self._section, self._folder = section, folder
         self._troubles: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._closing = threading.Event()
-        self._results: queue.Queue[Mapping[str, Any] | None] = queue.Queue(MOST)
+        self._results: queue.Queue[Mapping[str, Any] | None] = queue.Queue(MAX_PENDING)
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
-    def tell(self, result: Mapping[str, Any]) -> None:
+    def notify(self, result: Mapping[str, Any]) -> None:
         """Tell of a result, soon."""
         try:
             self._results.put_nowait(result)
         except queue.Full:
-            self._troubles.put(f"on_done: {MOST} results wait already; one was dropped")
+            self._troubles.put(f"on_done: {MAX_PENDING} results wait already; one was dropped")
 
     def troubles(self) -> Iterator[str]:
         """Yield what went wrong since the last time."""

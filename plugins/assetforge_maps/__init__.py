@@ -1,4 +1,4 @@
-"""The small steps of every library of textures: size, seams, light, relief, levels, detail normals, workflows."""
+"""The small steps of every library of textures: size, seams, light, relief, levels, normals, workflows, mip maps."""
 
 from __future__ import annotations
 
@@ -91,11 +91,14 @@ class TileableParams(af.Params):
     bottom."""
     force: bool = False
     """Cut also where the edges of all maps meet already; without it, nothing changes there, to the bit."""
+    size: Literal["cut", "keep"] = "cut"
+    """`cut`: maps become smaller by what is cut off. `keep`: they are resampled to the size that they had, so that what
+    they show becomes larger by as much."""
 
 
 @af.step("make_tileable", TileableParams, reads="every map", writes="every map")
 def make_tileable(material: af.Material, params: TileableParams, context: af.Context) -> af.Material:
-    """Make opposite edges meet, by one cut of least error for all maps, which become smaller."""
+    """Make opposite edges meet, by one cut of least error for all maps."""
     from assetforge_maps._tileable import tile_material
 
     return tile_material(material, params, context)
@@ -288,7 +291,8 @@ class ConvertParams(af.Params):
     to: Literal["roughness", "glossiness", "metalness", "specular"]
     """The maps to make. `roughness` is 1 − `glossiness`, and back. `metalness` makes `base_color` and `metalness` of
     `diffuse_albedo` and `specular_albedo`; `specular` makes those of these, and of `specular_color` where it is there.
-    The maps that it starts from stay; `outputs.maps` says what is written."""
+    A material that has `base_color` and nothing of the specular workflow stays as it is, and gets a `metalness` of 0
+    where it has none. The maps that it starts from stay; `outputs.maps` says what is written."""
 
 
 _MADE = {
@@ -311,6 +315,129 @@ def convert(material: af.Material, params: ConvertParams, _: af.Context) -> af.M
     return convert_material(material, params)
 
 
+class MipsParams(af.Params):
+    """What `mips` can be told."""
+
+    levels: Annotated[int, Field(ge=1, le=32)] | None = None
+    """How many levels there are, with the largest; by default all, down to 1 pixel."""
+    smallest: Side = 1
+    """The least length of the longer side of a level."""
+    filter: Literal["box", "lanczos"] = "box"
+    """`box`: a pixel is the mean of what it covers. `lanczos` keeps colors and numbers sharper, and may ring; where
+    the texture repeats, so does what it sees. Normals, and colors with alpha, always take the mean."""
+    roughness: Literal["lobe", "toksvig", "mean"] = "lobe"
+    """How the roughness of a level makes up for the bumps that its normals have lost, so that metal does not get
+    brighter and flicker far away. `lobe`: half of the microfacets of all that a pixel covers lie within its lobe.
+    `toksvig`: by the length of the mean normal, as many engines do. `mean`: it does not."""
+    alpha: Literal["auto", "coverage", "mean"] = "auto"
+    """`coverage`: alpha, or `opacity`, of each level is scaled so that as much of it is above the cutoff as of the
+    largest, and leaves do not get thinner far away. `auto`: where nearly all of it is 0 or 1."""
+    cutoff: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """The alpha from which on the renderer shows a pixel."""
+    tileable: Tileable = "auto"
+    """Whether the texture continues at its opposite edge. `auto`: as the input says, else measured at its edges."""
+
+
+@af.step("mips", MipsParams, reads="every map", writes="every map", resources=_WIDE)
+def mips(material: af.Material, params: MipsParams, context: af.Context) -> af.Material:
+    """Give every map its smaller levels (mip maps), by its kind, for the formats that hold them: DDS and KTX2."""
+    from assetforge_maps._mips import add_mips
+
+    return add_mips(material, params, context)
+
+
+PACKED = af.MapSpec("packed", 3, "data", (0.0, 1.0), (0.5,) * 3, "Three maps of numbers in one, as `pack` has them.")
+PACKED_RGBA = af.MapSpec("packed_rgba", 4, "data", (0.0, 1.0), (0.5,) * 4, "Four maps of numbers in one.")
+
+Source = Annotated[str, Field(pattern=r"^(1 - )?[a-z_]\w*(\.[rgb])?$")] | af.Fraction
+
+
+class PackParams(af.Params):
+    """What `pack` can be told. A channel is `MAP`, `1 - MAP`, `MAP.r`, `.g` or `.b` of maps of three, or a number."""
+
+    r: Source
+    """What red holds."""
+    g: Source
+    """What green holds."""
+    b: Source
+    """What blue holds."""
+    a: Source | None = None
+    """What alpha holds; the map is `packed_rgba` then, and else `packed`."""
+
+
+def packed_name(params: PackParams) -> str:
+    """Return the map that is written."""
+    return "packed" if params.a is None else "packed_rgba"
+
+
+@af.step("pack", PackParams, reads="every map", writes=(), on_demand=lambda params: (packed_name(params),))
+def pack(material: af.Material, params: PackParams, context: af.Context) -> af.Material:
+    """Put channels of several maps into one, as files of engines have them; the largest gives the size."""
+    from assetforge_maps._pack import pack_material
+
+    return pack_material(material, params, context)
+
+
+class UnpackParams(af.Params):
+    """What `unpack` can be told."""
+
+    maps: Annotated[Mapping[str, Annotated[str, Field(pattern="^((1 - )?[rgba]|[rgba]{2})$")]], Field(min_length=1)]
+    """The channel of each map: `{roughness: g, metalness: 1 - b}`. `normal: rg` has x and y in two, and z made of them.
+    With `a`, the map `packed_rgba` is read, and else `packed`."""
+
+
+def _packed_for(params: UnpackParams) -> tuple[str, ...]:
+    return ("packed_rgba",) if any("a" in channel for channel in params.maps.values()) else ("packed",)
+
+
+@af.step("unpack", UnpackParams, reads=_packed_for, writes=(), on_demand=lambda params: tuple(params.maps))
+def unpack(material: af.Material, params: UnpackParams, context: af.Context) -> af.Material:
+    """Take maps out of the channels of a packed one."""
+    from assetforge_maps._pack import unpack_material
+
+    return unpack_material(material, params, context)
+
+
+class Strip(af.Params):
+    """One more strip of a trim sheet."""
+
+    maps: Mapping[str, af.File]
+    """A file for each map of the material, by the map's name."""
+    name: str = ""
+    """What the report calls it; by default its number."""
+    across: Annotated[int, Field(ge=1, le=64)] = 1
+    """How often it repeats across the sheet: 2 halves its size."""
+    green: Literal["up", "down"] = "up"
+    """Its normal map: `up` for OpenGL, `down` for DirectX."""
+
+
+class TrimSheetParams(af.Params):
+    """What `trim_sheet` can be told."""
+
+    strips: Annotated[tuple[Strip, ...], Field(min_length=1)]
+    """What lies below the material itself, in this order."""
+    width: Side | None = None
+    """Pixels across; by default as many as the material has. Each strip is scaled to it, and keeps its proportions."""
+    height: Side | None = None
+    """Pixels down; by default as many as are needed. What is left below the last strip goes on as that does."""
+    padding: Annotated[int, Field(ge=0, le=256)] = 8
+    """Rows around each strip in which it goes on, so that small mips mix it with itself: 8 are enough for three."""
+    ids: bool = False
+    """Write the map `id`, too: the number of the strip, from 1, and 0 between them."""
+
+
+def _ids_of(params: TrimSheetParams) -> tuple[str, ...]:
+    return ("id",) if params.ids else ()
+
+
+@af.step("trim_sheet", TrimSheetParams, reads="every map", writes="every map", on_demand=_ids_of)
+def trim_sheet(material: af.Material, params: TrimSheetParams, context: af.Context) -> af.Material:
+    """Lay strips of several materials below each other in one sheet, which goes on tiling across."""
+    from assetforge_maps._trim_sheet import lay_out
+
+    return lay_out(material, params, context)
+
+
 class ValidateParams(Thresholds):
     """What `validate` can be told."""
 
@@ -331,6 +458,8 @@ def register_maps(register: af.RegisterMap) -> None:
     """Offer the maps that the steps add."""
     register(CURVATURE)
     register(DETAIL)
+    register(PACKED)
+    register(PACKED_RGBA)
 
 
 @af.hookimpl
@@ -347,4 +476,8 @@ def register_steps(register: af.Register) -> None:
     register(levels)
     register(combine_normals)
     register(convert)
+    register(mips)
     register(validate)
+    register(pack)
+    register(unpack)
+    register(trim_sheet)

@@ -15,6 +15,7 @@ from assetforge.ops.resample import restore
 from assetforge.ops.seams import TILEABLE_BELOW, seam_score
 from assetforge.ops.threads import one_thread
 from assetforge_maps import TileableParams
+from assetforge_maps._size import resampled
 
 _DARKEST = 0.01
 _FLAT = 0.02
@@ -42,7 +43,10 @@ def tile_material(material: af.Material, params: TileableParams, context: af.Con
     made = af.Material(material.name, maps)
     whole = all(_meets(made, axis) for axis in "xy")
     _tell(made, axes, context)
-    return af.Material(made.name, {n: replace(t, wrap="repeat" if whole else "clamp") for n, t in made.items()})
+    done = {n: replace(t, wrap="repeat" if whole else "clamp") for n, t in made.items()}
+    if params.size == "keep":
+        done = {n: resampled(t, context.specs[n], material[n].size, repeat=whole) for n, t in done.items()}
+    return af.Material(made.name, done)
 
 
 def _meets(material: Mapping[str, af.Texture], axis: str) -> bool:

@@ -17,7 +17,7 @@ from assetforge.ops.resample import matched, resample
 from assetforge_multiply._canvas import atlas_of
 from assetforge_multiply._channels import Stack, to_material
 from assetforge_multiply._exemplars import TURNS, flattened, turned_alike
-from assetforge_multiply._field import FALL, NUMBERS, PATCH, Field, field_of
+from assetforge_multiply._field import FALLOFF, MAX_EXEMPLARS, PATCH, Field, field_of
 from assetforge_multiply._params import ApplyParams
 from assetforge_multiply._polish import compose, refine
 
@@ -56,7 +56,7 @@ def _field(material: af.Material, params: ApplyParams) -> Field:
     if "coordinates" not in material:
         raise af.StepError("apply_map", f"the map 'coordinates' is missing; there are: {', '.join(material)}")
     where = material["coordinates"].data
-    if round(where[2].max().item() * NUMBERS) >= len(TURNS[params.turn]):
+    if round(where[2].max().item() * MAX_EXEMPLARS) >= len(TURNS[params.turn]):
         what = f"the coordinates are of more exemplars than {params.turn!r} gives"
         raise af.StepError("turn", what, "write the `turn` that `multiply` had; `others` cannot be applied")
     if _is_coarse(where):
@@ -116,7 +116,7 @@ def _covering(places: Tensor, count: int, stride: int, scale: float) -> Iterator
     for before in range(PATCH // stride):
         inside = places - (last - before) * (stride * scale)
         away = (inside.double() + 0.5) / scale - PATCH / 2
-        yield (last - before) % count, inside, torch.exp(-(away * away) / (2 * (PATCH * FALL) ** 2)).float()
+        yield (last - before) % count, inside, torch.exp(-(away * away) / (2 * (PATCH * FALLOFF) ** 2)).float()
 
 
 def _places(

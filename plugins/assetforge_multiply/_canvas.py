@@ -13,7 +13,7 @@ from torch.nn import functional
 from assetforge.ops.resample import resample
 from assetforge_multiply._field import PATCH, Field, stride_of
 from assetforge_multiply._search import Patches
-from assetforge_multiply._structure import Lattice, exchange_cells
+from assetforge_multiply._structure import Lattice, shuffle_cells
 
 COARSEST = 16
 """Smallest side at the first level."""
@@ -121,7 +121,7 @@ class Canvas:
         rows, columns = (torch.arange(side) * self.stride for side in self.shape)
         return self.field(rows[:, None].expand(self.shape), columns.expand(self.shape))
 
-    def init_displaced(self, variation: float, generator: torch.Generator) -> Field:
+    def init_jittered(self, variation: float, generator: torch.Generator) -> Field:
         """Begin with the exemplar as it is, in pieces that are moved at random by a part of its size."""
         piece = PATCH // self.stride
         counts = [-(-side // piece) for side in self.shape]
@@ -134,10 +134,10 @@ class Canvas:
         x = (columns * self.stride + x).round() % self.level.source_size[1]
         return self.field(y, x)
 
-    def init_exchanged(self, lattice: Lattice, generator: torch.Generator) -> Field:
-        """Begin with the cells of a regular pattern, exchanged at random."""
+    def init_shuffled(self, lattice: Lattice, generator: torch.Generator) -> Field:
+        """Begin with the cells of a regular pattern, shuffled."""
         here = lattice.scaled(self.level.scale, self.level.scale)
-        y, x = exchange_cells(here, self.level.source_size, self.level.result_size, generator)
+        y, x = shuffle_cells(here, self.level.source_size, self.level.result_size, generator)
         return self.field(y[:: self.stride, :: self.stride], x[:: self.stride, :: self.stride])
 
     def resized(self, field: Field) -> Field:

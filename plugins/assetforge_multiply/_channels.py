@@ -87,7 +87,7 @@ class Stack:
         extreme = int(((piece < low) | (piece > high)).sum())
         return not (self.specs[name].kind == "data" and extreme > _BINARY * piece.numel())
 
-    def with_curl_as_before(self, voted: Tensor, changed: Tensor) -> Tensor:
+    def keep_curl(self, voted: Tensor, changed: Tensor) -> Tensor:
         """Take from changed channels (C, H, W) what makes normals less like those of a height map than the exemplar's.
 
         Only the change loses it: what was voted stays as it is.

@@ -19,9 +19,9 @@ PATCH = 8
 """Side of a patch in pixels, at every resolution."""
 _DENSE = 64
 """Side up to which there is a patch at every pixel; beyond, at every second one."""
-FALL = 0.35
-"""Width of the bell by which a patch counts less towards its edges, in patches."""
-NUMBERS = 256.0
+FALLOFF = 0.35
+"""Standard deviation of the Gaussian by which a patch counts less towards its edges, in patches."""
+MAX_EXEMPLARS = 256.0
 """How many exemplars the map `coordinates` can tell apart."""
 _CODES = 65535
 """Largest number of a file of 16 bits."""
@@ -56,10 +56,10 @@ class Field:
         return replace(self, y=self.y.to(device), x=self.x.to(device), weight=self.weight.to(device))
 
 
-def bell() -> Tensor:
+def patch_window() -> Tensor:
     """Return how much each pixel of a patch counts: (PATCH, PATCH)."""
     away = torch.arange(PATCH, dtype=torch.float64) - (PATCH - 1) / 2
-    profile = torch.exp(-(away * away) / (2 * (PATCH * FALL) ** 2))
+    profile = torch.exp(-(away * away) / (2 * (PATCH * FALLOFF) ** 2))
     return (profile[:, None] * profile).float()
 
 
@@ -70,7 +70,7 @@ def vote(atlas: Tensor, field: Field) -> Tensor:
     texels = atlas.flatten(1).T.contiguous()
     pixel = torch.arange(s, device=atlas.device)
     block = (pixel * width)[:, None, None] + pixel
-    shares = bell().to(atlas).reshape(n, s, 1, n, s)
+    shares = patch_window().to(atlas).reshape(n, s, 1, n, s)
     corners, weights = (_wrapped(one, n - 1)[:, None, :, None] for one in (field.y * width + field.x, field.weight))
     total = torch.zeros(h * s * w * s, atlas.shape[0], device=atlas.device)
     weight = torch.zeros(h * s * w * s, 1, device=atlas.device)
@@ -107,7 +107,7 @@ def pixel_coordinates(field: Field) -> tuple[Tensor, Tensor]:
     s = field.stride
     best = torch.full((h, s, w, s), -1.0, device=field.y.device)
     ys, xs = (torch.zeros(h, s, w, s, dtype=torch.long, device=field.y.device) for _ in range(2))
-    for dy, row in enumerate(bell()):
+    for dy, row in enumerate(patch_window()):
         for dx, share in enumerate(row):
             shift = (dy // s, dx // s)
             place = (slice(None), dy % s, slice(None), dx % s)
@@ -128,7 +128,7 @@ def coordinates(field: Field) -> Tensor:
         for one in (field.y, field.x, field.weight)
     )
     y, x = y + (rows % field.stride)[:, None], x + columns % field.stride
-    number = y // height / NUMBERS
+    number = y // height / MAX_EXEMPLARS
     return torch.stack([(x + 0.5) / width, (y % height + 0.5) / height, number, weight])
 
 
@@ -141,7 +141,7 @@ def field_of(where: Tensor) -> Field:
     right, down, number, weight = where[:, ::stride, ::stride].double()
     height, width = (_side(one) for one in (down, right))
     y, x = ((one * side - 0.5).round().long() for one, side in ((down, height), (right, width)))
-    y += (number * NUMBERS).round().long() * height
+    y += (number * MAX_EXEMPLARS).round().long() * height
     return Field(y, x, weight.float(), stride, (height, width))
 
 

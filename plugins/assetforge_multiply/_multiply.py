@@ -53,14 +53,14 @@ def multiply_material(material: af.Material, params: Params, context: af.Context
 def _best_of_tries(
     exemplars: Exemplars, params: Params, context: af.Context
 ) -> tuple[Quality, SynthesisResult, af.Material]:
-    """Try one seed after the other until nothing is wrong; return the try with the fewest faults."""
+    """Try one seed after the other until nothing is wrong; return the try with the smallest penalty."""
     best: tuple[Quality, SynthesisResult, af.Material] | None = None
     retries = params.retries if params.method == "patches" else 0  # the others give much the same with any seed
     for number in range(retries + 1):
         made = _synthesize(exemplars, params, replace(context, seed=derive_seed(context.seed, number)))
         result = _finish(made, exemplars, params, context)
         quality = measure(result, exemplars, params, context.specs, made.field, made.variety)
-        if best is None or quality.faults < best[0].faults:
+        if best is None or quality.penalty < best[0].penalty:
             best = (quality, made, result)
         if not quality.flags:
             break

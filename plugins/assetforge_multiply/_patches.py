@@ -21,7 +21,7 @@ from assetforge_multiply._neural import neural_settings, optimize
 from assetforge_multiply._params import Params
 from assetforge_multiply._polish import compose, refine
 from assetforge_multiply._structure import Lattice, find_lattice, whole_periods
-from assetforge_multiply._synthesis import Task, lay_out, synthesize_field
+from assetforge_multiply._synthesis import Task, find_layout, synthesize_field
 
 _BORDER = 0.1
 """Part of the side at each edge that is made anew where only seams are to be removed."""
@@ -143,7 +143,7 @@ def _reroll(work: _Work, base: SynthesisResult, exemplar_size: tuple[int, int]) 
 
 
 def _synthesize(work: _Work) -> SynthesisResult:
-    field, variety = lay_out(work.task, work.params.candidates, work.context.progress)
+    field, variety = find_layout(work.task, work.params.candidates, work.context.progress)
     return SynthesisResult(_blend_and_refine(work, field), field, variety)
 
 
@@ -187,7 +187,7 @@ def _refine_by_features(work: _Work, result: Tensor) -> Tensor:
     drawn = optimize(work.channels[0][averaged], work.task.size, work.task.seed, settings, result[averaged])
     after = result.clone()
     after[averaged] = between(result[averaged], drawn, work.params.polish)
-    return work.stack.with_curl_as_before(result, after)
+    return work.stack.keep_curl(result, after)
 
 
 def _resized(masks: Tensor, channels: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ def refine(
     averaged = stack.averaged().to(atlas.device)
     after = result.clone()
     after[averaged] = polish(result[averaged], atlas[averaged], seed_of(field), steps, usable)
-    return stack.with_curl_as_before(result, after)
+    return stack.keep_curl(result, after)
 
 
 def polish(result: Tensor, source: Tensor, seed: int, steps: int = STEPS, usable: Tensor | None = None) -> Tensor:
@@ -142,7 +142,7 @@ def _projected(source: Tensor, examples: Tensor, kernels: Tensor) -> Tensor:
 
 
 def _pixels_moved(result: Tensor, source: Tensor, examples: Tensor, generator: torch.Generator) -> Tensor:
-    """Return what brings pixels nearer to those of the exemplar: what maps tell of each other shows in single pixels.
+    """Return what brings pixels nearer to those of the exemplar: how maps are related shows in single pixels.
 
     All directions of a random orthonormal basis are gone along, all the way.
     """

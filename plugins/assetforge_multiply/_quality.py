@@ -23,13 +23,13 @@ from assetforge_multiply._structure import growth_of_pieces
 
 LARGEST_COPY = 0.1
 """Most of a result that may be copied from one place."""
-LEAST_TOLD = 0.8
-"""Part of what the exemplar's maps tell of each other that the result's must."""
-_TELLING = 0.05
-"""Mutual information in nats from which on two maps tell of each other."""
-MOST_GROWN = 1.8
+MIN_COHERENCE = 0.8
+"""Part of the mutual information of the exemplar's maps that the result's must have."""
+_RELATED = 0.05
+"""Mutual information in nats from which on two maps are taken to be related."""
+MAX_GROWTH = 1.8
 """How many times as large as the exemplar's the pieces between grooves may be."""
-MOST_REPEATED = 0.15
+MAX_REPETITION = 0.15
 """How much more alike a result may be to itself elsewhere than the exemplar is."""
 _FAR = 20
 """Pixels from which on a texture that is like itself repeats itself."""
@@ -37,11 +37,11 @@ _FAR = 20
 
 @dataclass(frozen=True)
 class Quality:
-    """Measures of a result, what is flagged, and how far it all is beyond what may be."""
+    """Measures of a result, what is flagged, and the penalty for all that is beyond its limit."""
 
     notes: Mapping[str, Any]
     flags: tuple[str, ...]
-    faults: float
+    penalty: float
 
 
 def measure(
@@ -93,13 +93,13 @@ def _of_structure(notes: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     copied, repeated = notes.get("largest_copy", 0.0), notes["repetition"]
     yield f"{copied:.0%} of it are one copy (at most {LARGEST_COPY:.0%})", copied / LARGEST_COPY
     for pair, share in notes["coherence"].items():
-        text = f"{pair}: tell of each other {share} of what the exemplar's do (at least {LEAST_TOLD})"
-        yield text, LEAST_TOLD / max(share, 0.1)
+        text = f"{pair}: keep {share} of the exemplar's mutual information (at least {MIN_COHERENCE})"
+        yield text, MIN_COHERENCE / max(share, 0.1)
     for name, growth in notes.get("growth_of_pieces", {}).items():
-        text = f"{name}: pieces grew together ({growth} times as large as the exemplar's, at most {MOST_GROWN})"
-        yield text, growth / MOST_GROWN
-    text = f"it repeats itself (correlation {repeated} above the exemplar's, at most {MOST_REPEATED})"
-    yield text, repeated / MOST_REPEATED
+        text = f"{name}: pieces grew together ({growth} times as large as the exemplar's, at most {MAX_GROWTH})"
+        yield text, growth / MAX_GROWTH
+    text = f"it repeats itself (correlation {repeated} above the exemplar's, at most {MAX_REPETITION})"
+    yield text, repeated / MAX_REPETITION
 
 
 def _pieces(result: af.Material, exemplar: af.Material) -> dict[str, float]:
@@ -123,11 +123,11 @@ def _distance(result: af.Material, exemplar: af.Material, specs: Mapping[str, af
 
 
 def _coherence(result: af.Material, exemplar: af.Material) -> dict[str, float]:
-    """Return how much the maps tell of each other, as a part of what the exemplar's do."""
+    """Return the mutual information of pairs of maps, as a part of the exemplar's."""
     found = {}
     for name, ours, theirs in _pairs(result, exemplar):
         there = mutual_information(*theirs)
-        if there >= _TELLING:
+        if there >= _RELATED:
             found[name] = mutual_information(*ours) / there
     return found
 

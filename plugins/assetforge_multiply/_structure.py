@@ -110,7 +110,7 @@ def whole_periods(lattice: Lattice, size: tuple[int, int]) -> tuple[float, float
     return size[0] / (cells[0] * lattice.height), size[1] / (cells[1] * lattice.width)
 
 
-def exchange_cells(
+def shuffle_cells(
     lattice: Lattice, source_size: tuple[int, int], size: tuple[int, int], generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Return coordinates (H, W), rows and columns, that take each cell from a random one of the exemplar's."""
@@ -139,18 +139,18 @@ def _choices(side: float, period: float) -> int:
 class LatticeConstraint:
     """Where in a regular pattern's cell a patch lies: it must lie there in the exemplar and in the result.
 
-    height, width: of a cell, in pixels. slack: how many pixels it may be off.
+    height, width: of a cell, in pixels. tolerance: how many pixels it may be off.
     """
 
     height: float
     width: float
-    slack: float
+    tolerance: float
 
     def penalty(self, y: Tensor, x: Tensor, stride: int) -> Tensor:
         """Return 0 for matches that lie where they should, and infinity for all others: (h, w)."""
         rows = torch.arange(y.shape[0], device=y.device)[:, None] * stride
         columns = torch.arange(x.shape[1], device=x.device) * stride
-        off = (_off(y - rows, self.height) > self.slack) | (_off(x - columns, self.width) > self.slack)
+        off = (_off(y - rows, self.height) > self.tolerance) | (_off(x - columns, self.width) > self.tolerance)
         return torch.zeros(y.shape, device=y.device).masked_fill_(off, torch.inf)
 
     def snapped(self, field: Field, count: tuple[int, int]) -> Field:

@@ -175,9 +175,9 @@ def _begin(
         field = canvas.resized(before.field)
         return field if constraint is None else constraint.snapped(field, (canvas.patches.height, canvas.patches.width))
     if task.variation < 1:
-        return canvas.init_displaced(task.variation, generator)
+        return canvas.init_jittered(task.variation, generator)
     if task.lattice is not None:
-        return canvas.init_exchanged(task.lattice, generator)
+        return canvas.init_shuffled(task.lattice, generator)
     return canvas.init_random(generator)
 
 
@@ -236,7 +236,7 @@ class _Fixed:
         return image
 
 
-def lay_out(task: Task, candidates: int, progress: Progress) -> tuple[Field, float]:
+def find_layout(task: Task, candidates: int, progress: Progress) -> tuple[Field, float]:
     """Return the field of a task, and how different the layouts are that were tried for it.
 
     The best layout has the exemplar's statistics, and copies no large piece.
@@ -247,19 +247,19 @@ def lay_out(task: Task, candidates: int, progress: Progress) -> tuple[Field, flo
     for number in range(candidates):
         tried.append(_try(replace(task, seed=derive_seed(task.seed, number))))
         progress(_TRYING * (number + 1) / candidates)
-    best = min(tried, key=lambda one: one.fault)
+    best = min(tried, key=lambda one: one.cost)
     state = synthesize_field(best.task, best.state, progress=lambda done: progress(_TRYING + (1 - _TRYING) * done))
     return state.field, _variety([one.picture for one in tried])
 
 
 @dataclass(frozen=True)
 class _Try:
-    """A task laid out at a low resolution, what it looks like there: (C, H, W), and how faulty that is."""
+    """A task laid out at a low resolution, what it looks like there: (C, H, W), and its cost."""
 
     task: Task
     state: State
     picture: Tensor
-    fault: float
+    cost: float
 
 
 def _try(task: Task) -> _Try:

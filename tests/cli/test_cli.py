@@ -155,7 +155,7 @@ def test_schema_is_json_and_doctor_is_well(tmp_path: Path, forge: Forge) -> None
 
 def test_steps_and_check_tell_what_is_there(project: Path, forge: Forge) -> None:
     assert re.search(r"upscale +Make every map", forge("steps").stdout)
-    assert "scale: 2 | 4 = 2" in forge("steps", "upscale").stdout
+    assert "scale: number from 1 to 16 | null = null" in forge("steps", "upscale").stdout
     assert "right; 3 assets" in forge("check", "pipeline.yaml").stdout
 
 

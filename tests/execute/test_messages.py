@@ -15,7 +15,7 @@ from assetforge.execute.messages import Setup
 from assetforge.execute.options import RunOptions
 from assetforge.execute.run_stage import run_stage
 from assetforge.execute.session import SessionDeps, worker_setup
-from assetforge.execute.stages import Compute, StageContext, split_job
+from assetforge.execute.stages import Compute, Publish, StageContext, split_job
 from assetforge.plan.jobs import Job
 from assetforge.store import runs
 from assetforge.store.runs import Run
@@ -51,7 +51,9 @@ def travelling(build: Build, run: Run) -> Setup:
     return worker_setup(SessionDeps(build.pipeline, build.registry, build.state, build.store, lambda _: None), run)
 
 
-def test_all_stages_of_a_job_can_be_done_where_the_folders_are_elsewhere(tmp_path: Path) -> None:
+def test_all_stages_of_a_job_can_be_done_where_the_folders_are_elsewhere_and_the_last_one_alone_publishes(
+    tmp_path: Path,
+) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     write_texture(here / "textures" / "a_d.png", 1)
     write_texture(here / "refs" / "like.png", 2)
@@ -70,8 +72,14 @@ def test_all_stages_of_a_job_can_be_done_where_the_folders_are_elsewhere(tmp_pat
     with Build(there / "pipeline.yaml") as build, runs.begin(build.pipeline.state) as run:
         setup = travelling(build, run)
         context = StageContext.of(setup, "cpu", build.registry.hooks, lambda _: None)
-        for packed in stages:
-            run_stage(messages.unpack(packed, build.registry, setup.roots), context)
+        unpacked = [messages.unpack(packed, build.registry, setup.roots) for packed in stages]
+        for stage in unpacked[:-1]:
+            run_stage(stage, context)
+        assert isinstance(unpacked[-1], Publish)
+        assert not (there / "build").exists()  # until then, nothing outside of store and scratch folder is touched
+        [job] = build.plan().jobs
+        assert split_job(job, run.scratch / "0", build.store.find, "cpu") == [Publish(job.asset, job.outputs)]
+        run_stage(unpacked[-1], context)
         with pytest.raises(StepError, match=r"root '.*': is not known to this worker"):
             messages.unpack(stages[0], build.registry)
     assert (there / "build" / "a_base_color.png").read_bytes() == before

@@ -112,7 +112,7 @@ def test_the_seconds_of_a_job_are_those_that_it_was_worked_on(tmp_path: Path, ru
 
 
 def test_a_long_stage_shows_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "TELL_EVERY", 0.3)
+    monkeypatch.setattr(scheduler, "REPORT_INTERVAL", 0.3)
     project, told = write_project(tmp_path, assets=1, pause="time.sleep(2.5)", limit=77), list[StillWorking]()
 
     def listen(event: Event) -> None:

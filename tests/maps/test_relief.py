@@ -12,7 +12,7 @@ from assetforge.material.material import Material
 from assetforge.ops.heights import fitted_depth
 from assetforge.ops.metrics import angular_error
 from assetforge.ops.normals import normalize
-from assetforge.ops.seams import continues, seam_score
+from assetforge.ops.seams import seam_score
 from assetforge.samples import SAMPLES, make_sample
 
 
@@ -139,19 +139,25 @@ def test_maps_that_are_missing_are_named() -> None:
         run("curvature", color)
 
 
+def crop_of(data: Path, name: str) -> Material:
+    material = real(data, name)
+    needed = [one for one in ("height", "normal", "ambient_occlusion") if one in material]
+    return run("crop", material.only(*needed), size=[128, 128], at=[200, 300])
+
+
 @pytest.mark.parametrize("name", ["Ground054", "Rock020", "Stone_Path_007", "hterrain_sand"])
 def test_normals_of_real_materials_have_their_height(name: str, data: Path) -> None:
     """Those whose own normals are those of their height: slopes of the other 16 correlate by less than 0.9."""
-    material = real(data, name)
+    material = crop_of(data, name)
     height, normal = material["height"], material["normal"]
-    _, agreement = fitted_depth(height.data, normal.data, repeat=continues(height))
+    _, agreement = fitted_depth(height.data, normal.data, repeat=False)
     assert agreement >= 0.9
-    made = run("height_from_normal", material.only("normal"))["height"]
-    assert correlation(made.data, height.data) > 0.95
+    made = run("height_from_normal", material.only("normal"), tileable=False)["height"]
+    assert correlation(made.data, height.data) > 0.9
 
 
 @pytest.mark.parametrize("name", ["Bricks075B", "Ground054", "Rock058", "Stone_Path_007", "Wall_Stone_022"])
 def test_occlusion_of_real_materials_is_like_their_own(name: str, data: Path) -> None:
-    material = real(data, name)
-    made = run("ao_from_height", material)["ambient_occlusion"]
+    material = crop_of(data, name)
+    made = run("ao_from_height", material, tileable=False, radius=0.5)["ambient_occlusion"]
     assert correlation(made.data, material["ambient_occlusion"].data) > 0.8

@@ -15,11 +15,11 @@ def test_a_result_tells_what_is_measured_of_it() -> None:
 
 
 def test_what_is_beyond_a_limit_is_flagged() -> None:
-    # Bricks that are blended at random are bricks no longer: their maps tell less of each other.
+    # Bricks that are blended at random are bricks no longer: their maps share less mutual information.
     _, notes, flags = multiply_and_tell(exemplar("brick"), method="blend")
     lost = [pair for pair, share in notes["coherence"].items() if share < 0.8]
     assert lost
-    assert lost == [flag.split(":")[0] for flag in flags if "tell of each other" in flag]
+    assert lost == [flag.split(":")[0] for flag in flags if "mutual information" in flag]
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from assetforge_multiply._quality import MOST_GROWN
+from assetforge_multiply._quality import MAX_GROWTH
 from assetforge_multiply._structure import growth_of_pieces
 from multiply.conftest import multiply, multiply_and_tell
 
@@ -54,14 +54,14 @@ def wall(side: int, joints: bool = True) -> torch.Tensor:
 def test_pieces_that_grew_together_are_told_from_those_that_did_not() -> None:
     apart, moved, bands = wall(160), wall(160).roll((6, 31), (0, 1)), wall(160, joints=False)
     assert growth_of_pieces(moved, apart) == pytest.approx(1, abs=0.3)
-    assert growth_of_pieces(bands, apart) > MOST_GROWN
+    assert growth_of_pieces(bands, apart) > MAX_GROWTH
     assert growth_of_pieces(torch.rand(160, 160), torch.zeros(160, 160)) is None
 
 
 def test_low_stones_do_not_become_bands() -> None:
     stones = Material("wall", {"height": Texture(wall(160)[None], ColorSpace.NONE)})
     result, notes, flags = multiply_and_tell(stones, candidates=3)
-    assert notes["growth_of_pieces"]["height"] <= MOST_GROWN
+    assert notes["growth_of_pieces"]["height"] <= MAX_GROWTH
     assert not [flag for flag in flags if "grew together" in flag]
     # What runs across a course is a joint: there are as many as there were.
     down = (result["height"].data[0] < 0.3).float().mean().item()

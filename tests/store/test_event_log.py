@@ -19,7 +19,8 @@ from execute.conftest import start, write_project
 
 from assetforge.build import Build
 from assetforge.errors import StoreError
-from assetforge.events import Event, JobStarted, StepProgress, Trouble
+from assetforge.events import Event, JobFinished, JobStarted, StepProgress, Trouble
+from assetforge.flags import Flag
 from assetforge.store.event_log import EventLog, events_after, last_number
 from assetforge.store.schema import open_database
 
@@ -42,7 +43,8 @@ def write(path: Path, *events: Event, run: str = "run", pipeline: str = PIPELINE
 
 
 def test_events_are_read_as_they_were_written_by_their_numbers(path: Path) -> None:
-    odd = [Trouble("half a character \udcff"), JobStarted("a", ("new",)), Trouble("third")]
+    finished = JobFinished("a", "done", 1.5, flags=(Flag("seams show", "info", "normal", 0.5, 0.2),))
+    odd = [Trouble("half a character \udcff"), JobStarted("a", ("new",)), finished]
     write(path, *odd)
     write(path, Trouble("of another pipeline"), pipeline="other.yaml")
     write(path, Trouble("of the next run"), run="next")

@@ -222,7 +222,7 @@ def test_jobs_that_are_withdrawn_are_planned_again(queueing: Queueing) -> None:
     queueing.write("a_d.png")
     queueing.settle()
     queueing.plan()
-    queueing.queue.withdraw()
+    queueing.queue.cancel_pending()
     assert queueing.session.waiting == []
     assert queueing.plan() == ["a"]
 

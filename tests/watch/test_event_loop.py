@@ -24,7 +24,7 @@ def test_a_throttle_lets_something_be_done_once_a_period() -> None:
         clock.now = now
         throttle.run(lambda now=now: done.append(now))  # type: ignore[misc]
     assert done == [0.0, 1.0, 2.0]
-    throttle.hurry()
+    throttle.make_due()
     assert throttle.is_due
 
 

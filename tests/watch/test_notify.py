@@ -66,7 +66,7 @@ def receiver(request: pytest.FixtureRequest) -> Iterator[Receiver]:
 def test_after_a_bad_answer_the_next_result_is_told_too(receiver: Receiver, tmp_path: Path) -> None:
     notifier = Notifier(OnDoneSection(post=receiver.url), tmp_path)
     for number in range(2):
-        notifier.tell({"asset": "brick", "number": number})
+        notifier.notify({"asset": "brick", "number": number})
     deadline = time.monotonic() + 20
     while len(receiver.told) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -77,7 +77,7 @@ def test_after_a_bad_answer_the_next_result_is_told_too(receiver: Receiver, tmp_
 @pytest.mark.parametrize("receiver", [[b"nonsense\r\n\r\n"]], indirect=True)
 def test_a_bad_answer_is_reported(receiver: Receiver, tmp_path: Path) -> None:
     notifier = Notifier(OnDoneSection(post=receiver.url), tmp_path)
-    notifier.tell({"asset": "brick"})
+    notifier.notify({"asset": "brick"})
     notifier.close()
     [trouble] = notifier.troubles()
     assert trouble.startswith("on_done: ")
@@ -87,8 +87,8 @@ def test_a_bad_answer_is_reported(receiver: Receiver, tmp_path: Path) -> None:
 def test_half_characters_of_names_and_talkative_commands_hold_nobody_up(tmp_path: Path) -> None:
     script = "import sys; open('told', 'ab').write(sys.stdin.buffer.read() + b'\\n'); print('x' * 10**7)"
     notifier = Notifier(OnDoneSection(run=(sys.executable, "-c", script)), tmp_path)
-    notifier.tell({"asset": "bad \udcff name"})
-    notifier.tell({"asset": "good"})
+    notifier.notify({"asset": "bad \udcff name"})
+    notifier.notify({"asset": "good"})
     notifier.close()
     assert list(notifier.troubles()) == []
     first, second = (tmp_path / "told").read_text().splitlines()
