@@ -24,4 +24,6 @@ def main(arguments: list[str] | None = None) -> None:
     gc.set_threshold(_OBJECTS)
     from assetforge.cli.group import run
 
-    sys.exit(run(asked, began))
+    code = run(asked, began)
+    gc.freeze()  # the process ends: what is left is no garbage to look through once more
+    sys.exit(code)
