@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
 import time
@@ -87,12 +86,13 @@ class Build:
 
     def _plan_changes(self, earlier: Earlier) -> Plan | None:
         """Plan what has changed; None where that is not all, or another run may have built something meanwhile."""
-        from assetforge.plan.changes import Built, plan_changes
+        from assetforge.plan.changes import plan_changes
 
         top = f"{self.pipeline.folder}{os.sep}"
         names = {path.removeprefix(top) for path in earlier.changed}
-        built = itertools.starmap(Built, self.state.built())
-        plan = plan_changes(self.pipeline, self.state, built, names, listed_then(earlier.snapshot, self.pipeline))
+        plan = plan_changes(
+            self.pipeline, self.state, self.state.built(), names, listed_then(earlier.snapshot, self.pipeline)
+        )
         is_alone = Path(earlier.path).exists() and not runs_at_work(str(self.pipeline.state))
         return plan if is_alone and plan and len(plan.jobs) == earlier.snapshot.ending.jobs else None
 

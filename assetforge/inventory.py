@@ -128,14 +128,14 @@ def _is_as_planned(found: Snapshot, plan: Plan) -> bool:
 def listed_then(found: Snapshot, pipeline: Pipeline) -> dict[str, tuple[list[str], list[str]]]:
     """Return what the folders of sources held when a snapshot was taken, as a plan has it."""
     top = _source_folder(pipeline, "")
-    return {
-        folder.removeprefix(top): tuple(  # type: ignore[misc]
-            [name for name in names(listed) if not is_passed_over(name)]
-            for names in (snapshot.files_of, snapshot.folders_of)
-        )
-        for folder, listed in found.folders.items()
-        if folder.startswith(top)
-    }
+    then: dict[str, tuple[list[str], list[str]]] = {}
+    for folder, listed in found.folders.items():
+        if folder.startswith(top):
+            files, folders = then.setdefault(folder.removeprefix(top), ([], []))
+            for name, is_folder in snapshot.entries(listed):
+                if not is_passed_over(name):
+                    (folders if is_folder else files).append(name)
+    return then
 
 
 def _source_folders(plan: Plan) -> list[str]:

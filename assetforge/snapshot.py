@@ -264,15 +264,16 @@ def listing(folder: str) -> tuple[str, list[int]]:
 
 def files_of(listed: str) -> list[str]:
     """Return the names of the files in what `listing` says."""
-    return [name for name, is_folder in _entries(listed) if not is_folder]
+    return [name for name, is_folder in entries(listed) if not is_folder]
 
 
 def folders_of(listed: str) -> list[str]:
     """Return the names of the folders in what `listing` says."""
-    return [name for name, is_folder in _entries(listed) if is_folder]
+    return [name for name, is_folder in entries(listed) if is_folder]
 
 
-def _entries(listed: str) -> list[tuple[str, bool]]:
+def entries(listed: str) -> list[tuple[str, bool]]:
+    """Return each name in what `listing` says, and whether it is a folder's."""
     parts = listed.removesuffix("/").split("/")
     return [(name, after == "") for name, after in zip(parts, [*parts[1:], None], strict=True) if name]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from assetforge.flags import Flag
 from assetforge.pipeline.pipeline import Pipeline
@@ -15,14 +14,8 @@ from assetforge.plan.plan import Planner, PlanOptions, source_prefix
 Listed = Mapping[str, tuple[list[str], list[str]]]
 
 
-class Built(NamedTuple):
-    """A job as it was built."""
-
-    asset: str
-    signature: str
-    sources: tuple[str, ...]
-    files: tuple[str, ...]
-    flags: tuple[Flag, ...]
+Built = tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[Flag, ...]]
+"""A job as it was built: asset, signature, sources, outputs and flags."""
 
 
 def plan_changes(
@@ -37,7 +30,7 @@ def plan_changes(
     """
     if pipeline.conventions is not None or pipeline.variants[0].values or history.stale() or _has_overrides(listed):
         return None
-    jobs = {one.asset: _unchanged(one) for one in built}
+    jobs = {one[0]: _unchanged(*one) for one in built}
     affected = {asset: job for asset, job in jobs.items() if not changed.isdisjoint(job.sources)}
     sources = {name for job in affected.values() for name in job.sources}
     if not changed <= sources:
@@ -62,5 +55,7 @@ def _has_overrides(listed: Listed) -> bool:
     return any(name.endswith(FOLDER_OVERRIDE) for files, _ in listed.values() for name in files)
 
 
-def _unchanged(one: Built) -> Job:
-    return Job(one.asset, "up to date", (), one.signature, one.sources, one.files, base=one.asset, flags=one.flags)
+def _unchanged(
+    asset: str, signature: str, sources: tuple[str, ...], files: tuple[str, ...], flags: tuple[Flag, ...]
+) -> Job:
+    return Job(asset, "up to date", (), signature, sources, files, base=asset, flags=flags)
