@@ -8,10 +8,18 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # that of `typing` costs its import
 if TYPE_CHECKING:
+    from assetforge.codecs.codec import Codec
     from assetforge.commands import Command
     from assetforge.errors import AssetForgeError, StepError
     from assetforge.flags import Flag
-    from assetforge.hookspecs import Register, RegisterCommand, RegisterMap, RegisterRecipe, hookimpl
+    from assetforge.hookspecs import (
+        Register,
+        RegisterCodec,
+        RegisterCommand,
+        RegisterMap,
+        RegisterRecipe,
+        hookimpl,
+    )
     from assetforge.material.camera import Camera, fov
     from assetforge.material.color_space import ColorSpace
     from assetforge.material.map_spec import MAPS, MapSpec
@@ -25,6 +33,7 @@ __all__ = [
     "MAPS",
     "AssetForgeError",
     "Camera",
+    "Codec",
     "ColorSpace",
     "Command",
     "Context",
@@ -36,6 +45,7 @@ __all__ = [
     "Params",
     "Recipe",
     "Register",
+    "RegisterCodec",
     "RegisterCommand",
     "RegisterMap",
     "RegisterRecipe",
@@ -55,10 +65,11 @@ __version__ = "0.1.0"
 
 if not TYPE_CHECKING:  # out of sight of type checkers, to which a module that has `__getattr__` has every name
     _PLACES = {
+        "codecs.codec": ("Codec",),
         "commands": ("Command",),
         "errors": ("AssetForgeError", "StepError"),
         "flags": ("Flag",),
-        "hookspecs": ("Register", "RegisterCommand", "RegisterMap", "RegisterRecipe", "hookimpl"),
+        "hookspecs": ("Register", "RegisterCodec", "RegisterCommand", "RegisterMap", "RegisterRecipe", "hookimpl"),
         "material.camera": ("Camera", "fov"),
         "material.color_space": ("ColorSpace",),
         "material.map_spec": ("MAPS", "MapSpec"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
+from assetforge.codecs.codec import Codec
 from assetforge.commands import Command
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params
@@ -29,6 +30,8 @@ RegisterRecipe = Callable[[Recipe[Any]], None]
 """Takes a recipe that a plugin offers."""
 RegisterCommand = Callable[[Command], None]
 """Takes a command that a plugin offers."""
+RegisterCodec = Callable[[Codec], None]
+"""Takes a codec that a plugin offers."""
 
 
 @hookspec
@@ -54,6 +57,11 @@ def register_commands(register: RegisterCommand) -> None:
     """
 
 
+@hookspec
+def register_codecs(register: RegisterCodec) -> None:
+    """Call `register` with each file format that the plugin reads or writes; none of AssetForge's own is replaced."""
+
+
 @hookspec(firstresult=True)
 def run_step(step: Step[Any], material: Material, params: Params, context: Context) -> Material | None:
     """Run one step; return None to leave it to the next plugin, and in the end to the host, which calls `step.run`.
@@ -72,6 +80,9 @@ class Hooks(Protocol):
 
     def run_step(self, *, step: Step[Any], material: Material, params: Params, context: Context) -> Material | None:
         """Run a step."""
+
+    def register_codecs(self, *, register: RegisterCodec) -> list[None]:
+        """Take the codecs of the plugins."""
 
     def on_event(self, *, event: Event) -> list[None]:
         """Tell the plugins what happened."""

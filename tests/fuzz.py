@@ -46,7 +46,7 @@ from assetforge.codecs.allowance import Limits
 from assetforge.codecs.completeness import end_of
 from assetforge.codecs.decode import decode
 from assetforge.codecs.encode import encode
-from assetforge.codecs.formats import HOLDS, Format
+from assetforge.codecs.formats import COMPRESSED, GPU, HOLDS, Format
 from assetforge.codecs.raster import FormatError
 from assetforge.codecs.reading import Reading
 from assetforge.codecs.transparency import has_transparency
@@ -107,6 +107,7 @@ def _pictures() -> Iterator[tuple[str, bytes]]:
                 texture = Texture(data, spec.color_space)
                 with suppress(ValueError):  # HDR has no gray
                     yield f"{name}.{container}", encode({name: (texture, spec)}, Format(container, depth), "up")
+    yield from _compressed(rng)
     rgba = rng.integers(0, 256, (24, 32, 4), np.uint8)
     for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"):
         picture = _in_mode(rgba, mode)
@@ -134,11 +135,23 @@ def _pictures() -> Iterator[tuple[str, bytes]]:
             yield f"opencv{kind}", cv2.imencode(kind, light if kind in (".hdr", ".exr") else pixels)[1].tobytes()
 
 
+def _compressed(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
+    for container in GPU:
+        for compression in COMPRESSED:
+            for name in ("base_color", "normal", "height"):
+                spec = MAPS[name]
+                texture = Texture(torch.from_numpy(rng.random((spec.channels, 18, 22), np.float32)), spec.color_space)
+                output_format = Format(container, compression=compression).resolve(None, spec)
+                with suppress(ValueError):  # each compression holds some maps
+                    yield f"{compression}.{container}", encode({name: (texture, spec)}, output_format, "up")
+
+
 _WRITERS: tuple[tuple[str, dict[str, object]], ...] = (
     ("PNG", {}), ("JPEG", {}), ("JPEG", {"progressive": True}), ("JPEG", {"subsampling": 2, "quality": 30}),
     ("WebP", {"lossless": True}), ("WebP", {"quality": 40}),
     ("WebP", {"save_all": True, "append_images": [Image.new("RGB", (32, 24))]}),
     ("PNG", {"save_all": True, "append_images": [Image.new("RGB", (32, 24))]}),
+    ("DDS", {}), ("DDS", {"pixel_format": "DXT1"}), ("DDS", {"pixel_format": "DXT5"}),
     ("TGA", {}), ("TGA", {"compression": "tga_rle"}), ("BMP", {}), ("GIF", {}),
     ("TIFF", {"compression": "group4"}), ("TIFF", {"compression": "jpeg"}), ("TIFF", {"compression": "packbits"}),
 )  # fmt: skip

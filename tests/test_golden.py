@@ -61,11 +61,6 @@ def photographed() -> Material:
     return Material("shot", {"flash": flash, "guide": guide})
 
 
-def of_specular_workflow() -> Material:
-    brick, stone = sample("brick"), sample("stone")
-    return Material("brick", {"base_color": brick["base_color"], "specular_color": stone["base_color"]})
-
-
 def painted(side: int) -> Material:
     """Part of a file, whose numbers are the same on every machine: where patches come from hangs on their last bits."""
     codes = torch.from_numpy(cv2.imread(str(PAINTING))[:side, :side, ::-1].copy()).permute(2, 0, 1)
@@ -113,6 +108,12 @@ def detailed() -> Material:
     return sample("brick").replace(normal_detail=sample("fabric", 64)["normal"])
 
 
+def levels(material: Material) -> Material:
+    """The smaller levels of normals, roughness and color as maps of their own."""
+    names = ("base_color", "normal", "roughness")
+    return Material("levels", {f"{name}_{n}": material[name].levels[n] for name in names for n in (1, 2, 3)})
+
+
 CASES: dict[str, Make] = {
     "upscale": lambda _: run("upscale", sample("brick", 32), scale=2),
     "upscale_lanczos": lambda _: run("upscale", sample("brick", 32), scale=2, method="lanczos"),
@@ -136,11 +137,11 @@ CASES: dict[str, Make] = {
     "curvature": lambda _: run("curvature", sample("stone"), radius=0.02),
     "levels": lambda _: run("levels", sample("brick"), maps={"roughness": {"gamma": 2}, "height": {"invert": True}}),
     "combine_normals": lambda _: run("combine_normals", detailed()),
+    "mips": lambda _: levels(run("mips", sample("brick"))),
     "pack": lambda _: run("pack", sample("brick"), r="roughness", g="1 - height", b="base_color.r"),
     "unpack": lambda _: run("unpack", packed(), maps={"normal": "rg", "roughness": "b"}),
     "trim_sheet": lambda folder: run("trim_sheet", sample("brick").only(*TRIM), strips=[stones(folder)], ids=True),
     "convert": lambda _: run("convert", sample("metal"), to="specular"),
-    "specular_to_metalness": lambda _: run("specular_to_metalness", of_specular_workflow()),
     "svbrdf": lambda _: run("svbrdf", photographed(), effort=0.1),
 }
 

@@ -11,7 +11,7 @@ from conftest import Forge
 from PIL import Image, ImageCms
 
 from assetforge.build import Build
-from assetforge.codecs.formats import FORMATS
+from assetforge.codecs.formats import FORMATS, parse
 from assetforge.codecs.read import read
 from assetforge.execute.options import RunOptions
 from assetforge.report import JobReport
@@ -77,7 +77,7 @@ def test_steps_get_unit_normals_and_outputs_those_of_the_file(tmp_path: Path) ->
     assert np.array_equal(cv2.imread(str(tmp_path / "build" / "a_normal.png")), source)
 
 
-@pytest.mark.parametrize("word", [word for word in FORMATS if word not in ("hdr", "jpg")])
+@pytest.mark.parametrize("word", [word for word in FORMATS if not parse(word).is_lossy and word not in ("dds", "ktx2")])
 def test_a_pipeline_without_steps_returns_equal_pixels(word: str, tmp_path: Path) -> None:
     """A first run brings noise into the format; the second, from there, must change nothing."""
     assert cv2.imwrite(str(tmp_path / "a_d.png"), noise(24, 32, 4, kind=np.uint16))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from commands import shared
 from conftest import ROOT
 
 from assetforge.pipeline.load import load
@@ -18,11 +17,9 @@ PIPELINES = sorted((ROOT / "pipelines").glob("*.yaml"))
 
 
 def forge(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "assetforge", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    done = shared().run(ROOT, *arguments)
+    assert done.code == 0, done.err
+    return done.out
 
 
 def redirected(tmp_path: Path, sources: Path) -> list[str]:
@@ -42,6 +39,32 @@ def test_quickstart_runs_on_the_samples_and_then_does_nothing(tmp_path: Path) ->
     normal = cv2.imread(str(tmp_path / "build" / "stone" / "stone_normal.png"), cv2.IMREAD_UNCHANGED)
     assert (normal.shape, normal.dtype) == ((128, 128, 3), np.uint16)
     assert "0 done, 0 failed, 5 up to date" in forge("run", "pipelines/quickstart.yaml", *options)
+
+
+def test_engines_makes_files_of_five_libraries_materials_for_three_engines(tmp_path: Path) -> None:
+    forge("samples", str(tmp_path / "samples"), "--size", "64", "--only", "downloads")
+    options = [f"-Dsources={tmp_path / 'samples'}", f"-Dstate={tmp_path / 'state'}"]
+    options.append(f"-Doutputs.dir={tmp_path / 'build'}/{{preset}}/{{name}}")
+    assert "5 done, 0 failed" in forge("run", "pipelines/engines.yaml", *options)
+    names = ("Brick01", "woven_fabric", "Plates", "Cobbles", "Planks")
+    for name in names:
+        made = {file.relative_to(tmp_path / "build").as_posix() for file in (tmp_path / "build").rglob(f"{name}/*")}
+        assert {
+            f"unreal/{name}/T_{name}_BC.png",
+            f"unreal/{name}/T_{name}_N.png",
+            f"unreal/{name}/T_{name}_ORM.png",
+            f"unreal/{name}/import_{name}.py",
+            f"unity_hdrp/{name}/{name}_MaskMap.png.meta",
+            f"unity_hdrp/{name}/{name}.mat",
+            f"godot/{name}/{name}.tres",
+        } <= made
+        orm = cv2.imread(str(tmp_path / "build" / "unreal" / name / f"T_{name}_ORM.png"), cv2.IMREAD_UNCHANGED)
+        mask = cv2.imread(str(tmp_path / "build" / "unity_hdrp" / name / f"{name}_MaskMap.png"), cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(255 - orm[:, :, 1], mask[:, :, 3])
+    plates = cv2.imread(str(tmp_path / "build" / "unreal" / "Plates" / "T_Plates_N.png"), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(plates, cv2.imread(str(tmp_path / "samples" / "downloads" / "metal" / "T_Plates_N.png")))
+    metal = cv2.imread(str(tmp_path / "build" / "godot" / "Cobbles" / "Cobbles_orm.png"))[:, :, 0]
+    assert metal.max() == 0  # stone is no metal, in the specular workflow neither
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_it_uses_the_public_api_alone() -> None:
 def test_it_is_typed_strictly(tmp_path: Path) -> None:
     (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = true\nplugins = pydantic.mypy\n")
     done = run("-m", "mypy", str(PACKAGE), str(SITE / "thirdparty_checks.py"), folder=tmp_path, MYPYPATH=str(ROOT))
-    assert done.stdout.startswith("Success: no issues found in 4 source files"), done.stdout + done.stderr
+    assert done.stdout.startswith("Success: no issues found in 5 source files"), done.stdout + done.stderr
 
 
 def test_it_tests_itself_without_a_test_runner(tmp_path: Path) -> None:
@@ -72,6 +73,26 @@ def test_it_tests_itself_without_a_test_runner(tmp_path: Path) -> None:
 def test_it_is_found_by_its_entry_point(tmp_path: Path) -> None:
     assert "thirdparty 1.2 (assetforge_thirdparty): rain" in forge(tmp_path, "plugins")
     assert "level: number from 0 to 1 = 0.4" in forge(tmp_path, "steps", "rain")
+
+
+def test_its_format_is_read_and_written_in_a_run(project: Path) -> None:
+    """By workers, which load the plugin themselves, and from a source that no other codec reads."""
+    text = PIPELINE.replace("outputs: {dir: build}", "outputs: {dir: build, format: pfm, maps: [base_color]}")
+    (project / "pipeline.yaml").write_text(text)
+    forge(project, "run", "pipeline.yaml")
+    written = project / "build" / "brick_base_color.pfm"
+    light = cv2.imread(str(written), -1)
+    assert light.shape == (128, 128, 3) and light.dtype == np.float32
+    second = text.replace("sources: textures", "sources: build").replace(', height: "{name}_height.png"', "")
+    second = second.replace("{name}_base_color.png", "{name}_base_color.pfm").replace("dir: build", "dir: again")
+    (project / "second.yaml").write_text(re.sub("steps:.*?outputs", "steps: []\noutputs", second, flags=re.DOTALL))
+    forge(project, "run", "second.yaml")
+    assert (project / "again" / "brick_base_color.pfm").read_bytes() == written.read_bytes()
+    assert "up to date" in forge(project, "run", "second.yaml")
+    written.write_bytes(written.read_bytes()[:-1])
+    done = run("-m", "assetforge", "run", "second.yaml", folder=project)
+    assert done.returncode == 1
+    assert "brick_base_color.pfm: is cut off" in done.stderr
 
 
 def test_its_step_runs_in_a_pipeline(project: Path) -> None:

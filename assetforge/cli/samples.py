@@ -18,10 +18,14 @@ def command(folder: Path, size: int, only: tuple[str, ...]) -> None:
 
     Each is a small tileable PBR set, DIR/NAME/NAME_MAP.png, and two photographs of it as a telephone takes them: by its
     flash, NAME_flash.jpg, and in daylight, NAME_guide.jpg. And there is a painting to take a style from,
-    DIR/painting/painting.png.
+    DIR/painting/painting.png, and DIR/downloads: the same materials as if they came from several libraries, each with
+    its own names, packed files and normals.
     """
-    from assetforge.samples import PAINTING, SAMPLES, write_painting, write_sample
+    from assetforge.samples import DOWNLOADS, PAINTING, SAMPLES, write_downloads, write_painting, write_sample
 
-    for name in only or (*SAMPLES, PAINTING):
-        files = [write_painting(folder, size)] if name == PAINTING else write_sample(name, folder, size)
+    for name in only or (*SAMPLES, PAINTING, DOWNLOADS):
+        if name == PAINTING:
+            files = [write_painting(folder, size)]
+        else:
+            files = write_downloads(folder, size) if name == DOWNLOADS else write_sample(name, folder, size)
         say(f"{folder / name}: {', '.join(file.name for file in files)}")

@@ -46,7 +46,7 @@ def explain(job: Job, build: Build) -> Iterator[str]:
         kept = build.store.find(task.key, MAPS_SUFFIX) is not None
         yield f"  step     {_use(task)}, key {task.key[:_SHOWN]}{', in the store' if kept else ''}"
     for output in job.outputs:
-        stored = "in the store" if build.store.find(output.key, output.format.suffix) else "not in the store"
+        stored = "in the store" if build.store.find(output.key, output.suffix) else "not in the store"
         yield f"  output   {output.name}: {build.state.output(output.name)}, key {output.key[:_SHOWN]}, {stored}"
 
 

@@ -33,12 +33,12 @@ class Meaning:
 def meaning_of(raster: Raster, use: ProfileUse) -> Meaning:
     """Find out what a file's color stands for; raise FormatError where what it says of that is broken."""
     if use == "srgb":
-        says = raster.profile is not None or raster.primaries is not None
+        says = raster.profile is not None or raster.primaries is not None or raster.is_linear
         return Meaning(flags=(PROFILE_IGNORED,) if says else ())
     if raster.is_float:
         return _of_floats(raster)
     if raster.profile is None:
-        return Meaning()
+        return Meaning(curves=(lambda steps: steps,)) if raster.is_linear else Meaning()
     profile = icc.parse(raster.profile)
     return Meaning(tables=raster.profile) if profile is None else Meaning(profile.curves, profile.matrix)
 

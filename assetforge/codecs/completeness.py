@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from assetforge.codecs import bmp, exr_chunks, psd_sections
+from assetforge.codecs import bmp, dds, exr_chunks, ktx2, psd_sections
 from assetforge.codecs.raster import CutOffError, FormatError
 from assetforge.codecs.regular import open_regular
 
@@ -20,6 +20,7 @@ End = Literal["there", "missing", "unknown"]
 LFS_POINTER = b"version https://git-lfs"
 """What Git-LFS writes in place of a file that was not fetched begins so."""
 _PNG_END = b"IEND\xaeB`\x82"
+_KTX = ktx2.SIGNATURE[:4]
 _JPEG_END = b"\xff\xd9"
 _TAIL = 2**16
 """Bytes that programs may append to a PNG or JPEG file."""
@@ -62,7 +63,7 @@ def _piece(file: BinaryIO, at: int, size: int) -> bytes:
 
 
 def _is_known(start: bytes) -> bool:
-    marks = (b"\x89PNG", b"RIFF", b"\x76\x2f\x31\x01", psd_sections.SIGNATURE, *_TIFF)
+    marks = (b"\x89PNG", b"RIFF", b"\x76\x2f\x31\x01", psd_sections.SIGNATURE, dds.SIGNATURE, _KTX, *_TIFF)
     return start in marks or start[:3] == b"\xff\xd8\xff" or start[:2] == b"BM" or not any(start)
 
 
@@ -91,6 +92,11 @@ def _least_size(file: BinaryIO, size: int, start: bytes) -> float:
         return size
     if start == psd_sections.SIGNATURE:
         return psd_sections.end(file)
+    if start == dds.SIGNATURE:
+        return dds.end(file.read(dds.HEADERS))
+    if start == _KTX:
+        headers = file.read(ktx2.HEADERS)
+        return ktx2.end(headers) if headers.startswith(ktx2.SIGNATURE) else size
     return bmp.header(file.read(bmp.HEADERS)).end if start[:2] == b"BM" else math.inf
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assetforge.codecs import exr, hdr, pillow_files, tiff
-from assetforge.codecs.formats import Format, unsuited
+from assetforge.codecs import dds, exr, hdr, ktx2, pillow_files, tiff
+from assetforge.codecs.formats import GPU, Format, unsuited
+from assetforge.codecs.gpu_formats import Numbers, written
 from assetforge.codecs.raster import Pixels
 from assetforge.material.map_spec import MapSpec
 from assetforge.material.texture import Texture
@@ -23,6 +24,7 @@ PNG_EFFORT = 3
 JPEG_QUALITY = 95
 JPEG_LONGEST = 65500
 _TYPES: dict[str, Any] = {"8": np.uint8, "16": np.uint16, "half": np.float16, "float": np.float32}
+_NUMBERS: dict[str, Numbers] = {"uint8": "u8", "uint16": "u16", "float16": "f16", "float32": "f32"}
 Maps = Mapping[str, tuple[Texture, MapSpec]]
 
 
@@ -31,11 +33,17 @@ def encode(maps: Maps, output_format: Format, green: Literal["up", "down"] = "up
 
     Integers hold sRGB-encoded color, floats linear light. Values are rounded to the nearest code and not dithered, so
     that equal pixels stay equal: across tiles, after rolling, and from run to run. The same input gives the same bytes.
+    Formats for GPUs get the smaller levels of a map that has some, others its pixels alone.
     Raises ValueError where the format cannot hold the map.
     """
     rasters = {name: to_pixels(texture, spec, output_format, green) for name, (texture, spec) in maps.items()}
     if output_format.container == "exr":
-        return exr.write(rasters if len(rasters) > 1 else {"": next(iter(rasters.values()))})
+        layers = {exr.layer_of(name, maps): pixels for name, pixels in rasters.items()}
+        return exr.write(layers, {name for name, (_, spec) in maps.items() if spec.kind == "vector"})
+    if output_format.container in GPU and len(maps) == 1:
+        [(texture, spec)] = maps.values()
+        levels = [to_pixels(level, spec, output_format, green) for level in texture.levels[1:]]
+        return _write_levels([*rasters.values(), *levels], output_format, spec, opaque=texture.alpha is None)
     if len(rasters) > 1:
         raise ValueError(f"{output_format.name} holds one map; write exr, whose layers hold several")
     return _write(next(iter(rasters.values())), output_format)
@@ -53,7 +61,9 @@ def to_pixels(texture: Texture, spec: MapSpec, output_format: Format, green: Lit
     out = np.empty((height, width, channels), kind)
     for top in range(0, height, BAND):
         rows = slice(top, top + BAND)
-        out[rows, :, : texture.channels] = _codes(_band(texture.data[:, rows], spec, output_format, green), kind, spec)
+        out[rows, :, : texture.channels] = _codes(
+            stored_numbers(texture.data[:, rows], spec, output_format, green), kind, spec
+        )
         if alpha is not None:
             out[rows, :, texture.channels :] = _codes(alpha[:, rows], kind, None)
     return out
@@ -63,12 +73,12 @@ def _kept_alpha(texture: Texture, output_format: Format) -> Tensor | None:
     if texture.alpha is None or output_format.holds_alpha:
         return texture.alpha
     if bool((texture.alpha < 1).any()):
-        raise ValueError(f"{output_format.name} holds no alpha; write png, tga, webp, tiff or exr")
+        raise ValueError(f"{output_format.name} holds no alpha; write png, tga, webp, tiff, exr or dds-bc7")
     return None
 
 
-def _band(data: Tensor, spec: MapSpec, output_format: Format, green: str) -> Tensor:
-    """Turn some rows into what the file's numbers stand for."""
+def stored_numbers(data: Tensor, spec: MapSpec, output_format: Format, green: str) -> Tensor:
+    """Turn pixels of a map, (C, H, W), into what the file's numbers stand for, 0 to 1 where they are integers."""
     if spec.kind == "vector":
         data = flip_green(data) if green == "down" else data
         return data if output_format.is_linear else data * 0.5 + 0.5
@@ -101,6 +111,28 @@ def _check_held(texture: Texture, spec: MapSpec, output_format: Format) -> None:
         raise ValueError(reason)
 
 
+def _write_levels(levels: list[Pixels], output_format: Format, spec: MapSpec, *, opaque: bool) -> bytes:
+    """Write the levels of a texture for GPUs, the largest first."""
+    compression, numbers = output_format.compression or "uncompressed", _NUMBERS[levels[0].dtype.name]
+    channels = levels[0].shape[2]
+    srgb = spec.is_color and not output_format.is_linear
+    opaque = opaque and channels < 4
+    if output_format.container == "dds":
+        layout = written(compression, numbers, channels, srgb=srgb, known_as="dxgi")
+        return dds.write(levels, layout, opaque=opaque)
+    layout = written(compression, numbers, channels, srgb=srgb, known_as="vk")
+    return ktx2.write(levels, layout, opaque=opaque, effort=output_format.effort)
+
+
+def _by_plugin(pixels: Pixels, output_format: Format) -> bytes:
+    codec = output_format.codec
+    if codec is None or codec.write is None:
+        raise ValueError("the format has no codec that writes")
+    if pixels.shape[2] not in codec.channels:
+        raise ValueError(f"{codec.word} does not hold {pixels.shape[2]} channels; write png, tiff or exr")
+    return bytes(codec.write(pixels))
+
+
 def _write(pixels: Pixels, output_format: Format) -> bytes:
     quality, effort = output_format.quality, output_format.effort
     match output_format.container:
@@ -109,6 +141,8 @@ def _write(pixels: Pixels, output_format: Format) -> bytes:
             return bytes(imagecodecs.png_encode(squeezed, level=PNG_EFFORT if effort is None else effort))
         case "tiff":
             return tiff.write(pixels, effort)
+        case "plugin":
+            return _by_plugin(pixels, output_format)
         case "hdr":
             return hdr.write(pixels if pixels.shape[2] == 3 else np.repeat(pixels[:, :, :1], 3, 2))
         case "jpg":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from assetforge.codecs.raster import FormatError, Pixels, Primaries, Raster, che
 
 SETS = (("R", "G", "B", "A"), ("R", "G", "B"), ("X", "Y", "Z"), ("Y", "A"), ("Y",))
 """Channel names that make a texture, the fullest first."""
+SHOWN = "base_color"
+"""The map that is the unnamed layer among others: what programs show that know nothing of layers."""
 _KINDS: Mapping[str, Any] = {"UINT": np.uint32, "HALF": np.float16, "FLOAT": np.float32}
 _WHOLE = 2**24
 """Up to here float32 holds every whole number."""
@@ -33,6 +35,11 @@ class _Layer:
     channels: dict[str, Any] = field(default_factory=dict)
     """As the header has them, by their names in the layer."""
     part: int = 0
+
+
+def layer_of(map_name: str, maps: Collection[str]) -> str:
+    """Name the layer of a map in a file of these maps; the unnamed one is ""."""
+    return "" if len(maps) == 1 or map_name == SHOWN else map_name
 
 
 def read(content: bytes, layer: str | None = None) -> Raster:
@@ -186,11 +193,15 @@ def _primaries(chromaticities: Any) -> Primaries | None:
     return tuple(zip(flat[0::2], flat[1::2], strict=True))
 
 
-def write(layers: Mapping[str, Pixels]) -> bytes:
-    """Write layers (H, W, C) by name, the empty name for the unnamed one, half or float as they are; ZIP-compressed."""
+def write(layers: Mapping[str, Pixels], vectors: Collection[str] = ()) -> bytes:
+    """Write layers (H, W, C) by name, the empty name for the unnamed one, half or float as they are; ZIP-compressed.
+
+    vectors: the layers whose channels are X, Y and Z.
+    """
     channels = {}
     for layer, pixels in layers.items():
         names = {1: ("Y",), 2: ("Y", "A"), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}[pixels.shape[2]]
+        names = ("X", "Y", "Z") if layer in vectors and len(names) == len("XYZ") else names
         for index, name in enumerate(names):
             channels[f"{layer}.{name}" if layer else name] = np.ascontiguousarray(pixels[:, :, index])
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from assetforge.errors import did_you_mean
 from assetforge.material.map_spec import MapSpec
 
+if TYPE_CHECKING:
+    from assetforge.codecs.codec import Codec
+
 Depth = Literal["8", "16", "half", "float"]
 DEPTHS: tuple[Depth, ...] = ("8", "16", "half", "float")
-Container = Literal["png", "jpg", "webp", "tga", "tiff", "hdr", "exr"]
-Readable = Literal["PNG", "JPEG", "WebP", "TGA", "BMP", "TIFF", "PSD", "HDR", "OpenEXR", "HEIF", "DNG"]
+Container = Literal["png", "jpg", "webp", "tga", "tiff", "hdr", "exr", "dds", "ktx2", "plugin"]
+Compression = Literal["uncompressed", "bc1", "bc2", "bc3", "bc4", "bc5", "bc6h", "bc7"]
+"""How a GPU's texture is compressed. BC2 is read and not written: BC3 is better in every way."""
+Readable = Literal["PNG", "JPEG", "WebP", "TGA", "BMP", "TIFF", "PSD", "HDR", "OpenEXR", "DDS", "KTX2", "HEIF", "DNG"]
 
-READABLE: tuple[Readable, ...] = ("PNG", "JPEG", "WebP", "TGA", "BMP", "TIFF", "PSD", "HDR", "OpenEXR")
+READABLE: tuple[Readable, ...] = ("PNG", "JPEG", "WebP", "TGA", "BMP", "TIFF", "PSD", "HDR", "OpenEXR", "DDS", "KTX2")
 """The formats that sources are read from; a large PSD, PSB, is one too. HEIF and DNG are read with extra packages."""
 
 HOLDS: dict[Container, tuple[Depth, ...]] = {
@@ -24,12 +29,20 @@ HOLDS: dict[Container, tuple[Depth, ...]] = {
     "tiff": ("8", "16", "float"),
     "hdr": ("float",),
     "exr": ("half", "float"),
+    "dds": DEPTHS,
+    "ktx2": DEPTHS,
 }
 """The depths that each container holds, least first."""
+GPU: tuple[Container, ...] = ("dds", "ktx2")
+"""The containers of what a GPU takes as it is; they hold smaller levels, too."""
+COMPRESSED: dict[Compression, tuple[Depth, ...]] = {
+    "bc1": ("8",), "bc3": ("8",), "bc7": ("8",), "bc4": ("16",), "bc5": ("16",), "bc6h": ("half",),
+}  # fmt: skip
+"""The depth that each compression takes numbers in; what is between two ends of BC4 and BC5 is finer than 8 bits."""
 
 MOST_QUALITY, MOST_EFFORT = 100, 9
 WITH_QUALITY: tuple[Container, ...] = ("jpg", "webp")
-WITH_EFFORT: tuple[Container, ...] = ("png", "tiff")
+WITH_EFFORT: tuple[Container, ...] = ("png", "tiff", "ktx2")
 
 
 @dataclass(frozen=True)
@@ -41,7 +54,11 @@ class Format:
     quality: int | None = None
     """Of JPEG and WebP, 1 to 100; None is 95 for JPEG and lossless for WebP."""
     effort: int | None = None
-    """How hard PNG and TIFF are compressed, 0 to 9; the pixels are the same. None is a good compromise."""
+    """How hard PNG, TIFF and KTX2 are compressed, 0 to 9; the pixels are the same. None is a good compromise."""
+    compression: Compression | None = None
+    """Of DDS and KTX2; None is what suits the map."""
+    codec: Codec | None = None
+    """Of the container `plugin`: the codec that writes it."""
 
     def __post_init__(self) -> None:
         if self.quality is not None:
@@ -52,15 +69,19 @@ class Format:
     @property
     def name(self) -> str:
         """The word that pipelines write and the options, such as `jpg quality 85`; equal for equal formats only."""
+        if self.codec is not None:
+            return self.codec.word
         plain = replace(self, quality=None, effort=None)
-        word = next((word for word, known in _WORDS.items() if known == plain), self.container)
+        if self.container in GPU:
+            plain = replace(plain, depth=None)
+        word = next((word for word, known in WORDS.items() if known == plain), self.container)
         options = {"quality": self.quality, "effort": self.effort}
         return " ".join([word, *(f"{option} {value}" for option, value in options.items() if value is not None)])
 
     @property
     def suffix(self) -> str:
         """The ending of file names."""
-        return f".{self.container}"
+        return f".{self.container}" if self.codec is None else self.codec.suffix
 
     @property
     def holds_layers(self) -> bool:
@@ -70,12 +91,17 @@ class Format:
     @property
     def holds_alpha(self) -> bool:
         """Whether a file can hold alpha."""
-        return self.container not in ("jpg", "hdr")
+        if self.codec is not None:
+            return 4 in self.codec.channels
+        return self.container not in ("jpg", "hdr") and self.compression not in ("bc1", "bc4", "bc5", "bc6h")
 
     @property
     def is_lossy(self) -> bool:
         """Whether the numbers of a file are only near those that were written, beyond their rounding."""
-        return self.container in ("jpg", "hdr") or self.quality is not None
+        if self.codec is not None:
+            return not self.codec.lossless
+        compressed = self.compression not in (None, "uncompressed")
+        return self.container in ("jpg", "hdr") or self.quality is not None or compressed
 
     @property
     def is_linear(self) -> bool:
@@ -89,8 +115,13 @@ class Format:
         """
         if self.depth is not None:
             return self
+        if self.container in GPU and self.compression is None:
+            return replace(self, compression=_suited(spec, source)).resolve(source, spec)
         wanted = DEPTHS.index(source or _default_depth(spec))
-        held = HOLDS[self.container]
+        held = self.codec.depths if self.codec is not None else HOLDS[self.container]
+        held = COMPRESSED.get(self.compression or "uncompressed", held)
+        if self.container in GPU and self.compression == "uncompressed" and spec.is_color:
+            held = tuple(depth for depth in held if depth != "16")  # GPUs have no such colors but linear ones
         enough = [depth for depth in held if DEPTHS.index(depth) >= wanted]
         # Half holds 11 bits: enough for color, whose eye-visible steps are relative, but not for 16-bit data.
         if wanted == DEPTHS.index("16") and not spec.is_color and "float" in enough:
@@ -105,9 +136,41 @@ def unsuited(spec: MapSpec, output_format: Format) -> str:
         return f"{name} does not keep numbers exactly, as {spec.name} needs; write png, tiff or exr"
     if spec.kind == "vector" and output_format.container == "hdr":
         return f"{name} holds no negative numbers, as {spec.name} has; write exr"
-    if spec.channels not in (1, 3) and not output_format.holds_alpha:
+    if output_format.codec is not None and not {spec.channels, spec.channels + 1} & {*output_format.codec.channels}:
+        return f"{name} does not hold the {spec.channels} channels of {spec.name}; write png, tiff or exr"
+    if output_format.compression is not None and (reason := _uncompressible(spec, output_format)):
+        return reason
+    if spec.channels not in (1, 3) and not output_format.holds_alpha and output_format.compression != "bc5":
         return f"{name} does not hold the {spec.channels} channels of {spec.name}; write 1 or 3"
     return ""
+
+
+def _uncompressible(spec: MapSpec, output_format: Format) -> str:
+    """Say why a compression for GPUs holds no map of this kind; "" where it does."""
+    name, container, compression = output_format.name, output_format.container, output_format.compression
+    if compression == "bc4" and spec.channels != 1:
+        return f"{name} holds one channel, and {spec.name} has {spec.channels}; write {container}-bc7"
+    if compression == "bc5" and spec.channels != 2 and (spec.kind != "vector" or spec.channels != 3):
+        return f"{name} holds normals, or two channels, which {spec.name} has not; write {container}"
+    if compression in ("bc1", "bc3", "bc6h", "bc7") and spec.channels < 3:
+        return f"{name} holds colors, and {spec.name} has {spec.channels} channels; write {container}-bc4 or bc5"
+    if compression == "bc6h" and spec.kind == "vector":
+        return f"{name} holds no negative numbers, as {spec.name} has; write {container}-bc5"
+    return ""
+
+
+def _suited(spec: MapSpec, source: Depth | None) -> Compression:
+    """Return the compression that suits a map: what most engines take for its kind.
+
+    Heights are not compressed, as the ends of blocks, 8 bits, would show as steps in the relief.
+    """
+    if spec.kind == "id" or spec.name == "height":
+        return "uncompressed"
+    if spec.kind == "vector":
+        return "bc5"
+    if spec.is_color:
+        return "bc6h" if (source or _default_depth(spec)) in ("half", "float") else "bc7"
+    return {1: "bc4", 2: "bc5"}.get(spec.channels, "bc7")  # type: ignore[return-value]
 
 
 def _check_option(option: str, container: str, known: tuple[str, ...], value: int, valid: range) -> None:
@@ -123,7 +186,7 @@ def _default_depth(spec: MapSpec) -> Depth:
     return "16" if spec.kind in ("vector", "id") or spec.name == "height" else "8"
 
 
-_WORDS: dict[str, Format] = {
+WORDS: dict[str, Format] = {
     "png": Format("png"),
     "png8": Format("png", "8"),
     "png16": Format("png", "16"),
@@ -138,12 +201,18 @@ _WORDS: dict[str, Format] = {
     "exr": Format("exr"),
     "exr16": Format("exr", "half"),
     "exr32": Format("exr", "float"),
+    **{container: Format(container) for container in GPU},
+    **{
+        f"{container}-{compression}": Format(container, compression=compression)
+        for container in GPU
+        for compression in (*COMPRESSED, "uncompressed")
+    },
 }
-FORMATS: tuple[str, ...] = tuple(_WORDS)
+FORMATS: tuple[str, ...] = tuple(WORDS)
 
 
 def parse(word: str) -> Format:
     """Return the format that a word names; raise ValueError where it names none."""
-    if word not in _WORDS:
-        raise ValueError(f"unknown format {word!r}; {did_you_mean(word, _WORDS)}")
-    return _WORDS[word]
+    if word not in WORDS:
+        raise ValueError(f"unknown format {word!r}; {did_you_mean(word, WORDS)}")
+    return WORDS[word]

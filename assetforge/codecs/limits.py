@@ -15,6 +15,7 @@ from assetforge.ops.color import srgb_decode
 
 _MOST_HALF = 65520.0
 """What is less is rounded to 65504, the greatest number of half precision."""
+_HALF_CODE = 1 / 255
 _SRGB_SLOPE = 12.92
 """Of sRGB's curve near black."""
 Bounds = tuple[float, float]
@@ -24,9 +25,11 @@ def cut_share(texture: Texture, spec: MapSpec, output_format: Format) -> float:
     """Return the share of a texture's numbers that `encode` would clamp, 0 to 1; alpha counts where it is written.
 
     The format's depth is resolved already. Integers hold 0 to 1, vectors −1 to 1, ids their codes, each give or take
-    half a code; half precision holds ±65504, Radiance no negative light.
+    half a code; half precision holds ±65504, Radiance and BC6H no negative light, BC5 no normals that point down.
     """
     cut, count = _outside(texture.data, _bounds(spec, output_format)), texture.data.numel()
+    if output_format.compression == "bc5" and spec.kind == "vector":  # z is found anew, and never points down
+        cut += int((texture.data[2:] < -_HALF_CODE).sum())
     if texture.alpha is not None and output_format.holds_alpha:
         cut += _outside(texture.alpha, _plain_bounds(output_format))
         count += texture.alpha.numel()
@@ -60,6 +63,8 @@ def _plain_bounds(output_format: Format) -> Bounds:
     """Return the bounds of numbers that are written as they are."""
     if output_format.container == "hdr":
         return 0.0, hdr.LARGEST
+    if output_format.compression == "bc6h":
+        return 0.0, _MOST_HALF
     match output_format.depth:
         case "half":
             return -_MOST_HALF, _MOST_HALF

@@ -63,6 +63,9 @@ class Raster:
     flags: tuple[str, ...] = ()
     """What is doubtful about the file though it can be read; each goes on where its name ends, as errors do."""
 
+    is_linear: bool = False
+    """Whether integers stand for linear light where they are color; else they are sRGB-encoded."""
+
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or not 1 <= self.pixels.shape[2] <= 4:
             raise FormatError(f"has pixels of shape {self.pixels.shape}; write gray or RGB, with or without alpha")

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
-from assetforge.codecs import bmp, exr, extras, hdr, pillow_files, png, psd, tiff
+import numpy as np
+
+from assetforge.codecs import bmp, dds, exr, extras, hdr, ktx2, pillow_files, png, psd, tiff
+from assetforge.codecs.codec import Codec, codec_of
 from assetforge.codecs.completeness import LFS_POINTER
 from assetforge.codecs.formats import READABLE, Readable
 from assetforge.codecs.raster import FormatError, LimitError, Raster
 from assetforge.codecs.reading import ProfileUse
+from assetforge.codecs.starts import STARTS
 from assetforge.errors import AccessError, SourceError
 
+_DTYPES = ("uint8", "uint16", "float16", "float32")
 _TGA_FOOTER = b"TRUEVISION-XFILE.\0"
-_STARTS: dict[Readable, tuple[bytes, ...]] = {
-    "PNG": (png.SIGNATURE,),
-    "JPEG": (b"\xff\xd8\xff",),
-    "WebP": (b"RIFF",),
-    "BMP": (b"BM",),
-    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-    "PSD": (b"8BPS",),
-    "HDR": (b"#?RADIANCE", b"#?RGBE"),
-    "OpenEXR": (b"\x76\x2f\x31\x01",),
-}
 _FOREIGN: dict[str, tuple[bytes, ...]] = {
     "GIF": (b"GIF87a", b"GIF89a"),
-    "DDS": (b"DDS ",),
     "KTX": (b"\xabKTX ",),
     "JPEG 2000": (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
     "JPEG XL": (b"\xff\x0a", b"\0\0\0\x0cJXL "),
@@ -40,6 +35,8 @@ _READERS: dict[Readable, Callable[[bytes], Raster]] = {
     "BMP": bmp.read,
     "TIFF": tiff.read,
     "HDR": hdr.read,
+    "DDS": dds.read,
+    "KTX2": ktx2.read,
 }
 
 
@@ -49,15 +46,32 @@ def read(content: bytes, suffix: str, layer: str | None = None, *, profile: Prof
     Color comes as the file has it, with what it says of itself; only inks are converted, by their profile unless
     `profile` is `srgb`. Raises FormatError where the content is damaged, or of no kind that is read.
     """
-    kind = kind_of(content, suffix)
+    codec = codec_of(content)
+    kind = kind_of(content, suffix) if codec is None else codec.name
     if layer is not None and kind != "OpenEXR":
         raise FormatError(f"has no layer {layer!r}; only OpenEXR files have layers")
     try:
-        return _read(content, kind, layer, profile)
+        if codec is not None:
+            return _read_by_plugin(codec, content)
+        return _read(content, cast("Readable", kind), layer, profile)
     except (FormatError, OSError, MemoryError):
         raise
     except Exception as error:  # whatever a library raises of a file, in words that are its own
         raise FormatError(f"is damaged, or a kind of {kind} that is not read") from error
+
+
+def _read_by_plugin(codec: Codec, content: bytes) -> Raster:
+    """Read a file by the codec of a plugin, and check what it gives."""
+    if codec.read is None:
+        raise FormatError(f"is {codec.name}, which is not read")
+    try:
+        pixels: object = codec.read(content)
+    except ValueError as error:
+        raise FormatError(str(error)) from error
+    if not isinstance(pixels, np.ndarray) or pixels.dtype.name not in _DTYPES or pixels.ndim != 3 or not pixels.size:
+        what = f"{type(pixels).__name__} of {getattr(pixels, 'dtype', '?')}, {getattr(pixels, 'shape', '?')}"
+        raise FormatError(f"was read as {what} by the plugin's codec for {codec.name}, which must give (H, W, C)")
+    return Raster(pixels)
 
 
 def _read(content: bytes, kind: Readable, layer: str | None, profile: ProfileUse) -> Raster:
@@ -113,7 +127,7 @@ def kind_of(content: bytes, suffix: str) -> Readable:
         raise FormatError("is empty; copy it again")
     if content.startswith(LFS_POINTER):
         raise FormatError("is a Git-LFS pointer and not the picture; run `git lfs pull`")
-    for kind, starts in _STARTS.items():
+    for kind, starts in STARTS.items():
         if content.startswith(starts) and (kind != "WebP" or content[8:12] == b"WEBP"):
             return "DNG" if kind == "TIFF" and suffix.lower() == ".dng" else kind
     if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS and b"avif" not in content[16:64]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from assetforge.codecs import bmp, exr_chunks, pillow_files, png, psd, tiff
+from assetforge.codecs import bmp, dds, exr_chunks, ktx2, pillow_files, png, psd, tiff
 from assetforge.codecs.allowance import MAX_BYTES
+from assetforge.codecs.codec import codec_of
 from assetforge.codecs.formats import Readable
 from assetforge.codecs.raster import FormatError
 from assetforge.codecs.read import kind_of, naming_source, read
@@ -15,6 +17,12 @@ from assetforge.codecs.regular import open_regular, read_regular
 
 _START, _TAIL = 64, 18
 """Bytes by which a format is told, at both ends."""
+_BY_HEADERS: dict[str, tuple[Callable[[bytes], bool], int]] = {
+    "BMP": (bmp.has_alpha, bmp.HEADERS),
+    "DDS": (dds.has_alpha, dds.HEADERS),
+    "KTX2": (ktx2.has_alpha, ktx2.HEADERS),
+}
+"""Formats that tell by the headers at the start of a file."""
 _EXR_HEADERS = 2**20
 """Bytes that the headers of an OpenEXR file hardly need."""
 
@@ -40,6 +48,8 @@ def has_transparency(path: Path, reading: Reading = PLAIN, name: str | None = No
 def _may_have_alpha(path: Path) -> bool:
     with open_regular(path) as file:
         start = file.read(_START)
+        if (codec := codec_of(start)) is not None:
+            return not {2, 4}.isdisjoint(codec.channels)
         file.seek(max(0, path.stat().st_size - _TAIL))
         kind = kind_of(start + file.read(_TAIL), path.suffix)
         file.seek(0)
@@ -56,8 +66,9 @@ def _says_alpha(file: BinaryIO, kind: Readable) -> bool:
         case "WebP" | "TGA":
             with pillow_files.opened(file, kind) as image:
                 return pillow_files.has_alpha(image)
-        case "BMP":
-            return bmp.has_alpha(file.read(bmp.HEADERS))
+        case "BMP" | "DDS" | "KTX2":
+            has_alpha, size = _BY_HEADERS[kind]
+            return has_alpha(file.read(size))
         case "TIFF":
             return tiff.has_alpha(file)
         case "PSD":

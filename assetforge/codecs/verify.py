@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from assetforge.codecs import exr
 from assetforge.codecs.allowance import Limits, allowing
 from assetforge.codecs.encode import Maps
 from assetforge.codecs.formats import Format
@@ -16,7 +17,7 @@ def verify(content: bytes, output_format: Format, maps: Maps) -> None:
     for name, (texture, _) in maps.items():
         try:
             with allowing(Limits(pixels=sys.maxsize)):  # it is our own
-                raster = read(content, output_format.suffix, name if len(maps) > 1 else None)
+                raster = read(content, output_format.suffix, exr.layer_of(name, maps) or None)
         except FormatError as error:
             raise ValueError(f"{name} was encoded as {output_format.name} into a file that {error}") from error
         height, width = texture.data.shape[1:]

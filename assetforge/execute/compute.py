@@ -202,7 +202,7 @@ def _checked(result: object, task: Task) -> dict[str, Texture]:
 
 
 def _check_finite(texture: Texture, name: str, where: str) -> None:
-    for pixels in (texture.data, texture.alpha):
+    for pixels in (part for level in texture.levels for part in (level.data, level.alpha)):
         if pixels is not None and not all(bound.isfinite() for bound in torch.aminmax(pixels)):
             raise StepError(where, f"wrote values into {name!r} that are not finite", "nothing was published")
 

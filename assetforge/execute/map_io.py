@@ -21,26 +21,32 @@ from assetforge import weights
 from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.codecs.as_is import passes_as_is
 from assetforge.codecs.decode import Decoded, decode
-from assetforge.codecs.encode import encode
-from assetforge.codecs.formats import DEPTHS, Depth
+from assetforge.codecs.encode import Maps, encode
+from assetforge.codecs.formats import DEPTHS, Depth, Format
 from assetforge.codecs.limits import cut_share
+from assetforge.codecs.pack import pack
 from assetforge.codecs.regular import read_regular
 from assetforge.codecs.verify import verify
 from assetforge.errors import ChangedError, StepError
 from assetforge.execute.memory import reading
 from assetforge.execute.messages import Done
 from assetforge.execute.stages import Encode, Read, StageContext
+from assetforge.export.description import Alpha
+from assetforge.export.descriptors import describe
 from assetforge.flags import Flag
 from assetforge.material.camera import Camera
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.texture import Texture, Wrap
-from assetforge.plan.jobs import MapOrigin, Output, SourceMap
+from assetforge.plan.jobs import DescribedOutput, MapOrigin, Output, SourceMap
+from assetforge.plan.keys import export_code_digest
 from assetforge.store import notes
 from assetforge.store.json_text import parse
 from assetforge.store.notes import Notes
 from assetforge.store.results import MAPS_SUFFIX, DamagedError, Store
 
 _ALIGNMENT = 8
+_CLEAR, _SOFT = 0.1, 0.1
+"""Opacity this near to 0 or 1 is taken for that, and a material with less of the rest for one with sharp holes."""
 
 
 def read_sources(stage: Read, context: StageContext) -> Done:
@@ -103,21 +109,54 @@ def _encode(output: Output, scratch: Path, context: StageContext, *, replace: bo
     content = _as_it_is(output, context)
     if content is None:
         maps = {n: (load_map(n, origin, scratch, store)[0], context.specs[n]) for n, origin in output.maps.items()}
-        resolved = output.format.resolve(_deepest(output, scratch, store), next(iter(maps.values()))[1])
-        try:
-            content = encode(maps, resolved, context.green)
-            verify(content, resolved, maps)
-        except ValueError as error:
-            raise StepError(output.path.name, str(error)) from error
-        cut = {name: cut_share(texture, spec, resolved) for name, (texture, spec) in maps.items()}
-        notes.keep_cut(store, output.key, cut, replace=replace)
-    store.put(output.key, output.format.suffix, lambda path: _write(path, content), lambda _: None, replace=replace)
+        if output.described is not None:
+            content = _described(output.described, maps)
+        elif output.format is not None:
+            resolved = output.format.resolve(_deepest(output, scratch, store), next(iter(maps.values()))[1])
+            content = _encoded(output, maps, resolved, context)
+            cut = {name: cut_share(texture, spec, resolved) for name, (texture, spec) in maps.items()}
+            notes.keep_cut(store, output.key, cut, replace=replace)
+        else:
+            raise StepError(output.path.name, "is neither a picture nor a text", "report this as a bug")
+    store.put(output.key, output.suffix, lambda path: _write(path, content), lambda _: None, replace=replace)
+
+
+def _encoded(output: Output, maps: Maps, resolved: Format, context: StageContext) -> bytes:
+    """Encode an output, and see that it can be read; raise StepError where the format cannot hold the maps."""
+    try:
+        if output.packing is not None:
+            textures = {name: texture for name, (texture, _) in maps.items()}
+            maps = {output.path.name: pack(textures, context.specs, output.packing, resolved)}
+        content = encode(maps, resolved, context.green)
+        verify(content, resolved, maps)
+    except ValueError as error:
+        raise StepError(output.path.name, str(error)) from error
+    return content
+
+
+def _described(output: DescribedOutput, maps: Maps) -> bytes:
+    """Return a text; raise ChangedError where it would not be the one that was planned."""
+    if export_code_digest() != output.code:
+        raise ChangedError(output.file, "AssetForge was changed since this was planned", "run again")
+    return describe(output.about, _alpha_of(maps))[output.file].encode()
+
+
+def _alpha_of(maps: Maps) -> Alpha:
+    """Tell by the opacity, or else by the alpha of the color, what of a material is clear."""
+    color = maps["base_color"][0].alpha if "base_color" in maps else None
+    opacity = maps["opacity"][0].data if "opacity" in maps else color
+    if opacity is None or not bool((opacity < 1).any()):
+        return "opaque"
+    between = ((opacity > _CLEAR) & (opacity < 1 - _CLEAR)).float().mean()
+    return "mask" if float(between) < _SOFT else "blend"
 
 
 def _as_it_is(output: Output, context: StageContext) -> bytes | None:
     """Return the content of a source that is the output as it is, if it is one: a JPEG loses whenever it is written."""
-    name, origin = next(iter(output.maps.items()))
-    if not isinstance(origin, SourceMap) or output.format.container != "jpg":
+    name, origin = next(iter(output.maps.items()), ("", None))
+    if output.format is None or output.packing is not None or output.format.container != "jpg":
+        return None
+    if not isinstance(origin, SourceMap):
         return None
     content = read_regular(origin.path, MAX_BYTES)
     if hashlib.sha256(content).hexdigest() != origin.sha256:
@@ -132,7 +171,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def _deepest(output: Output, scratch: Path, store: Store) -> Depth | None:
     """Return the greatest depth of the sources that an output follows, unless its format says its own."""
-    if output.format.depth is not None:
+    if not output.follows:
         return None
     depths = [load_map(name, source, scratch, store)[1] for name, source in output.followed.items()]
     return max((depth for depth in depths if depth), key=DEPTHS.index, default=None)
@@ -143,8 +182,13 @@ def save_maps(path: Path, maps: Mapping[str, Texture], depth: Depth | None = Non
 
     safetensors' own functions copy every tensor once more, which for a large material is all the memory there is.
     """
-    tensors = {name: texture.data for name, texture in maps.items()}
-    tensors |= {f"{name}.alpha": texture.alpha for name, texture in maps.items() if texture.alpha is not None}
+    tensors = {
+        _tensor_name(name, number, part): tensor
+        for name, texture in maps.items()
+        for number, level in enumerate(texture.levels)
+        for part, tensor in (("", level.data), (".alpha", level.alpha))
+        if tensor is not None
+    }
     meaning = {
         name: [texture.color_space, texture.wrap, texture.camera and asdict(texture.camera)]
         for name, texture in maps.items()
@@ -162,6 +206,20 @@ def save_maps(path: Path, maps: Mapping[str, Texture], depth: Depth | None = Non
             tensor.contiguous().numpy().tofile(file)
 
 
+def _tensor_name(name: str, level: int, part: str) -> str:
+    """Name a tensor of a map, or of one of its smaller levels."""
+    return f"{name}{part}" if level == 0 else f"{name}.mip{level}{part}"
+
+
+def _loaded(
+    name: str, tensors: Mapping[str, torch.Tensor], space: ColorSpace, wrap: Wrap, camera: Camera | None
+) -> Texture:
+    levels: list[Texture] = []
+    while (data := tensors.get(_tensor_name(name, len(levels), ""))) is not None:
+        levels.append(Texture(data, space, wrap, tensors.get(_tensor_name(name, len(levels), ".alpha")), camera))
+    return levels[0].with_mips(levels[1:])
+
+
 def load_maps(path: Path) -> tuple[dict[str, Texture], Depth | None] | None:
     """Read maps back; None where the file is damaged or gone, which costs no more than computing it again."""
     try:
@@ -169,16 +227,7 @@ def load_maps(path: Path) -> tuple[dict[str, Texture], Depth | None] | None:
             metadata = file.metadata() or {}
             meaning = parse(dict[str, tuple[ColorSpace, Wrap, Camera | None]], metadata["maps"])
             tensors = {name: cast("torch.Tensor", file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
-        maps = {
-            name: Texture(
-                tensors[name],
-                space,
-                wrap,
-                tensors.get(f"{name}.alpha"),
-                camera,
-            )
-            for name, (space, wrap, camera) in meaning.items()
-        }
+        maps = {name: _loaded(name, tensors, *meant) for name, meant in meaning.items()}
         depth = metadata["depth"]
         return maps, cast("Depth", depth) if depth in get_args(Depth) else None
     except (SafetensorError, OSError, KeyError, ValueError, TypeError):

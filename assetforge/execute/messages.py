@@ -1,21 +1,24 @@
 """What host and workers say to each other, through pipes: pickled values, each with its length before it.
 
-Both ends are ours. Steps and plugins travel by name, as each process loads the plugins itself. Paths travel as the name
-of a root and the rest, as the receiver may have its folders elsewhere.
+Both ends are ours. Steps, plugins and codecs travel by name, as each process loads the plugins itself. Paths travel as
+the name of a root and the rest, as the receiver may have its folders elsewhere.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
 from assetforge.codecs.allowance import Limits
+from assetforge.codecs.codec import Codec
 from assetforge.codecs.reading import Green
 from assetforge.errors import AssetForgeError, Problem, StepError
 from assetforge.events import Event
@@ -162,28 +165,40 @@ def receive(pipe: IO[bytes]) -> bytes | None:
 
 
 def unpack(content: bytes, registry: Registry | None = None, roots: Roots = NO_ROOTS) -> Any:
-    """Unpack a message; steps in it are those of the registry, and paths lie below these roots."""
+    """Unpack a message; steps and codecs in it are those of the registry, and paths lie below these roots."""
     return _Unpickler(io.BytesIO(content), registry, roots).load()
 
 
 class _Pickler(pickle.Pickler):
     def __init__(self, file: IO[bytes], roots: Roots) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
-        # The innermost first: the sources may lie in the project.
-        self._roots = sorted(roots.items(), key=lambda root: len(root[1].parts), reverse=True)
+        self._roots = roots
 
     def persistent_id(self, obj: object) -> tuple[str, ...] | None:
         if isinstance(obj, Step):
             return ("step", obj.name)
         if isinstance(obj, Plugin):
             return ("plugin", obj.name)
+        if isinstance(obj, Codec):
+            return ("codec", obj.word)
         return self._below_root(obj) if isinstance(obj, Path) else None
 
     def _below_root(self, path: Path) -> tuple[str, ...] | None:
-        for name, root in self._roots:
-            if path.is_relative_to(root):
-                return ("root", name, path.relative_to(root).as_posix())
+        """Spell a path by the innermost root that it lies below; by texts, as those of `Path` take long."""
+        text = f"{path}{os.sep}"
+        for prefix, name in self._prefixes:
+            if text.startswith(prefix):
+                return ("root", name, text[len(prefix) : -1].replace(os.sep, "/"))
         return None
+
+    @cached_property
+    def _prefixes(self) -> list[tuple[str, str]]:
+        """The roots, the innermost first."""
+        return sorted(((f"{root}{os.sep}", name) for name, root in self._roots.items()), key=_length, reverse=True)
+
+
+def _length(root: tuple[str, str]) -> int:
+    return len(root[0])
 
 
 class _Unpickler(pickle.Unpickler):
@@ -191,12 +206,14 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file)
         self._registry, self._roots = registry, roots
 
-    def persistent_load(self, pid: Any) -> Path | Plugin | Step[Any]:
+    def persistent_load(self, pid: Any) -> Codec | Path | Plugin | Step[Any]:
         match pid:
             case "root", name, rest if name in self._roots:
                 return self._roots[name] / str(rest)
             case "plugin", name if self._registry and name in self._registry.plugins:
                 return self._registry.plugins[name]
+            case "codec", name if self._registry and name in self._registry.codecs:
+                return self._registry.codecs[name]
             case "step", name if self._registry and name in self._registry.steps:
                 return self._registry.steps[name]
         raise StepError(f"{pid[0]} {pid[1]!r}", "is not known to this worker", "run again")

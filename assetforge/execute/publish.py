@@ -72,7 +72,7 @@ def publish_outputs(stage: Publish, context: StageContext) -> Done:
     """
     moves = []
     for output in stage.outputs:
-        entry = context.store.find(output.key, output.format.suffix)
+        entry = context.store.find(output.key, output.suffix)
         if entry is None:
             raise StepError(stage.asset, "its results have gone from the store", "run again")
         moves.append(Move(entry, output.path))

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 
 from assetforge.codecs.allowance import allowing
+from assetforge.codecs.codec import Codec, using
 from assetforge.errors import AssetForgeError, Problem
 from assetforge.execute.messages import Damaged, Done, Failed, Reply, failure
 from assetforge.execute.publish import publish_outputs
@@ -27,7 +28,9 @@ def run_stage(stage: Stage, context: StageContext) -> Done:
 
     from assetforge.execute import compute, map_io  # they load torch
 
-    with allowing(context.limits):
+    codecs: list[Codec] = []
+    context.hooks.register_codecs(register=codecs.append)
+    with allowing(context.limits), using(codecs):
         if isinstance(stage, Read):
             return map_io.read_sources(stage, context)
         if isinstance(stage, Compute):

@@ -19,7 +19,7 @@ from typing import Protocol
 from assetforge.errors import AssetForgeError, ChangedError, PluginError, Problem
 from assetforge.events import AttemptFailed, Event, StepStarted, StillWorking
 from assetforge.execute.messages import Damaged, Done, EventReported, Failed, Ready, Reply, Wake, WorkerExited, failure
-from assetforge.execute.stages import IO_TIME_LIMIT, Compute, Encode, Pool, Publish, Read, Stage, split_job
+from assetforge.execute.stages import Compute, Encode, Pool, Publish, Read, Stage, split_job, time_limit
 from assetforge.execute.worker_pool import InFlightLimits, WorkerPool
 from assetforge.execute.worker_process import Worker
 from assetforge.plan.jobs import Job
@@ -228,8 +228,7 @@ class Scheduler:
             raise ChangedError(attempt.job.asset, "its sources were changed while it was built", "run again")
         attempt.step, attempt.tasks_begun = "", 0
         attempt.since = attempt.last_report = time.monotonic()
-        limit = stage.tasks[0].use.resources.time_limit if isinstance(stage, Compute) else IO_TIME_LIMIT
-        self.pool.submit(worker, stage, limit)
+        self.pool.submit(worker, stage, time_limit(stage))
 
     def _tell_of_slow(self, now: float) -> None:
         """Tell now and then of stages that take long: without a terminal, nothing else shows that they go on."""

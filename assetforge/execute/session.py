@@ -248,6 +248,7 @@ def worker_setup(deps: SessionDeps, run: Run) -> Setup:
         device=None,
         plugins={
             **pipeline.wrappers,
+            **pipeline.coders,
             **{use.plugin.name: use.plugin.code for variant in pipeline.variants for use in variant.steps},
         },
         host_code=keys.host_code_digest(),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from assetforge.codecs.allowance import Limits
+from assetforge.codecs.formats import GPU
 from assetforge.codecs.reading import Green
 from assetforge.events import Event
 from assetforge.execute.messages import Setup
@@ -93,6 +94,14 @@ class Publish:
 Stage = Read | Compute | Encode | Publish
 
 
+def time_limit(stage: Stage) -> float:
+    """Return the seconds that a stage may take. To compress blocks takes about 12 minutes for 16384² pixels."""
+    if isinstance(stage, Compute):
+        return stage.tasks[0].use.resources.time_limit
+    formats = [one.format for one in stage.outputs if one.format] if isinstance(stage, Encode) else []
+    return IO_TIME_LIMIT * (1 + sum(one.container in GPU for one in formats))
+
+
 @dataclass(frozen=True)
 class StageContext:
     """What a process needs to know to run stages, and whom it tells."""
@@ -151,7 +160,7 @@ def split_job(job: Job, scratch: Path, find: Find, device: str, *, replace: bool
 
     replace: whether what is made replaces what the store has.
     """
-    missing = tuple(output for output in job.outputs if find(output.key, output.format.suffix) is None)
+    missing = tuple(output for output in job.outputs if find(output.key, output.suffix) is None)
     tasks, sources = _needed(missing, [task for task in job.tasks if task.use.step.only_checks], find)
     read_by_tasks = frozenset(origin.key for task in tasks for origin in task.reads.values())
     kept = frozenset(task.key for task in tasks if any(written_key(task.key, n) in read_by_tasks for n in task.writes))
@@ -173,7 +182,7 @@ def _needed(outputs: Sequence[Output], checks: Sequence[Task], find: Find) -> tu
     for task in checks if outputs else ():
         need.run(task)
     for output in outputs:
-        followed = output.followed.values() if output.format.depth is None else ()
+        followed = output.followed.values() if output.follows else ()
         for origin in [*output.maps.values(), *followed]:
             need.have(origin)
     return list(need.tasks.values()), tuple(need.sources.values())

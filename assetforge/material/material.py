@@ -59,7 +59,7 @@ def check_map(texture: Texture, spec: MapSpec) -> None:
         raise ValueError(f"map {spec.name!r} is {texture.color_space}; inside AssetForge it must be {spec.color_space}")
     if texture.camera is not None and spec.kind != "photo":
         raise ValueError(f"map {spec.name!r} has a camera, which photographs alone have; make a Texture without one")
-    if spec.kind == "vector":
-        length = torch.linalg.vector_norm(texture.data, dim=0).mean().item()
+    for level in texture.levels if spec.kind == "vector" else ():
+        length = torch.linalg.vector_norm(level.data, dim=0).mean().item()
         if not abs(length - 1) < UNIT_TOLERANCE:
             raise ValueError(f"map {spec.name!r} has mean length {length:.4f}; normalize it (ops.normals.normalize)")

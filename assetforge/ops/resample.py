@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -32,6 +33,14 @@ LANCZOS: Kernel = (lanczos3, 3.0)
 """Lanczos' kernel of three lobes."""
 BOX: Kernel = (box, 0.5)
 """The mean of what a pixel covers."""
+
+
+def power_of_two(side: int, to: Literal["nearest", "down", "up"]) -> int:
+    """Return the power of two that a side of so many pixels becomes; the nearest is that of the least ratio."""
+    down = 1 << (side.bit_length() - 1)
+    if side == down or to == "down":
+        return down
+    return 2 * down if to == "up" or side * side >= 2 * down * down else down
 
 
 def resample(pixels: Tensor, size: tuple[int, int], kernel: Kernel = LANCZOS, *, repeat: bool = False) -> Tensor:

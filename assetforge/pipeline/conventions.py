@@ -28,14 +28,17 @@ WORDS: Mapping[str, str] = {
     "ambient_occlusion": "ambientocclusion ao occlusion occ o mixedao",
     "opacity": "opacity alpha transparency opacitymask",
     "emission": "emission emissive emissivecolor emit e glow luma",
-    "specular_color": "specular specularcolor spec s",
+    "specular_albedo": "specular specularcolor spec s",
     UNUSED: "bump cavity curvature fuzz translucency thickness preview thumbnail thumb",
 }
 """Words of each map, in lower case and without separators: `basecolor` is `BaseColor`, `Base_Color`, `base-color`."""
 
+SPECULAR, DIFFUSE = "specular_albedo", "diffuse_albedo"
+"""The maps of the specular workflow: what names call a base color is the diffuse part beside a specular one."""
+
 _ORM: Parts = {"r": "ambient_occlusion", "g": "roughness", "b": "metalness"}
 _METAL_SMOOTH: Parts = {"r": "metalness", "a": "1 - roughness"}
-_SPECULAR_GLOSS: Parts = {"rgb": "specular_color", "a": "1 - roughness"}
+_SPECULAR_GLOSS: Parts = {"rgb": "specular_albedo", "a": "1 - roughness"}
 
 PACKED: Mapping[str, Parts] = {
     "orm": _ORM,
@@ -66,7 +69,7 @@ GREEN_BY_WORD: Mapping[str, tuple[Green, str]] = {
 GREEN_BY_PREFIX: Mapping[str, tuple[Green, str]] = {"t": ("down", "Unreal")}
 """First words of names, which are no part of them, likewise."""
 
-_FORMATS = "png jpg jpeg tif tiff tga exr webp bmp psd hdr"
+_FORMATS = "png jpg jpeg tif tiff tga exr webp bmp psd hdr dds ktx2"
 _DEPTHS = "8bit 16bit 32bit 8b 16b 32b"
 _SIDES = "256 512 1024 2048 4096 8192 16384"
 NOT_WORDS = frozenset(f"{_FORMATS} {_DEPTHS} {_SIDES}".split())

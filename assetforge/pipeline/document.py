@@ -119,14 +119,40 @@ class StepSection(_Section):
     """What it may use, where that differs from what the step says of itself."""
 
 
+class PresetSection(_Section):
+    """An export preset of the pipeline's own: files with what their channels hold."""
+
+    like: str | None = None
+    """A preset that is there already, from which all is taken that is not written here."""
+    files: dict[str, dict[Channel, str | float]] = Field(default_factory=dict)
+    """By what stands for `{map}` in the name: what each channel of the file holds, as `{rgb: base_color, a: opacity}`.
+    A channel holds a map, `1 - MAP`, one channel of a map (`base_color.r`), or a number from 0 to 1. `normal down` is
+    DirectX. A file of `r` alone is gray."""
+    format: FormatWord | dict[str, FormatWord] = "png"
+    """Format of all files, or of each with `default` for the others."""
+    prefix: str = Field(default="", pattern=r"^[^/\\{}]*$")
+    """Before the names of textures, such as `T_`."""
+    longest: int | None = Field(default=None, ge=1)
+    """Pixels of the longer side, at most."""
+    power_of_two: bool = False
+    """Whether each side becomes the nearest power of two."""
+    descriptor: Literal["none", "gltf", "unreal", "unity_hdrp", "unity_urp", "godot", "materialx", "blender"] = "none"
+    """What is written beside the textures, so that a program reads them as a material."""
+
+
 class OutputsSection(_Section):
     """Where results go, and in which format."""
+
+    preset: str | list[str] | None = None
+    """Files as a program expects them: `raw`, `gltf`, `unreal`, `unity_hdrp`, `unity_urp`, `godot`, `materialx`,
+    `blender`, or one of `presets`; or a list of them, for which `dir` or `name` has `{preset}`. By default, `raw`: each
+    map is a file."""
 
     dir: str = "build"
     """Folder, such as `build/{name}`. Outputs never leave the part before the first placeholder."""
     name: str = "{name}_{map}"
-    """File name without its ending. May use `{map}`, the placeholders of the inputs and the keys of the variants.
-    Without `{map}`, the maps of an asset become the layers of one OpenEXR file."""
+    """File name without its ending. May use `{map}`, `{preset}`, the placeholders of the inputs and the keys of the
+    variants. Without `{map}`, the maps of an asset become the layers of one OpenEXR file."""
     format: FormatWord | dict[str, FormatWord] = "png"
     """Format of all maps, or of each by name with `default` for the others. A word without a depth keeps the source's
     depth where it can."""
@@ -197,6 +223,8 @@ class PipelineSection(_Section):
     """Values of `seed`, `PARAMETER` or `STEP.PARAMETER`; every combination is one more set of outputs."""
     outputs: OutputsSection = OutputsSection()
     """Where results go."""
+    presets: dict[str, PresetSection] = Field(default_factory=dict)
+    """Export presets of its own, by name."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Seed of steps that draw random numbers."""
     profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)

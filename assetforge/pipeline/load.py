@@ -78,6 +78,7 @@ def load(
         watch=section.watch,
         specs=dict(registry.maps),
         wrappers=dict(registry.wrappers),
+        coders=dict(registry.coders),
         confinement=confinement,
         document=document,
     )

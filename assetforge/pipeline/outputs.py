@@ -16,6 +16,7 @@ from assetforge.pipeline.document import OutputsSection
 from assetforge.pipeline.findings import AUTO, Findings
 from assetforge.pipeline.patterns import template_fields
 from assetforge.pipeline.pipeline import Input, Outputs, Variant
+from assetforge.pipeline.presets import resolve_presets
 from assetforge.pipeline.validate import validate
 
 
@@ -25,19 +26,26 @@ def resolve_outputs(findings: Findings, inputs: Mapping[str, Input], variants: S
     if section is None:
         return None
     default, formats = _formats(findings, section)
+    presets = tuple(
+        replace(preset, files=tuple(replace(file, format=_tuned(file.format, section)) for file in preset.files))
+        for preset in resolve_presets(findings, section)
+    )
     given = _given(findings, variants)
     _check_maps(findings, section.maps or (), given if _all_is_given(findings, variants) else None)
     if not inputs:  # then nothing is known of the placeholders
         return None
     fields = {field for one in inputs.values() for field in one.pattern.fields}
     fields |= {key.rpartition(".")[2] for key in findings.mapping("variants")}
+    fields |= {"preset"} if section.preset is not None else set()
     _check_template(findings, ("outputs", "dir"), section.dir, fields)
     _check_template(findings, ("outputs", "name"), section.name, fields | {"map"})
     root = _root(findings.folder, section.dir)
     if any(part == ".." for part in _variable_part(section.dir) + section.name.split("/")):
         findings.add(("outputs",), "leaves the output root with '..'", f"stay inside {root}")
     maps = None if section.maps is None else frozenset(section.maps)
-    outputs = Outputs(root, section.dir, section.name, default, formats, section.green, maps)
+    outputs = Outputs(root, section.dir, section.name, default, formats, section.green, maps, presets)
+    if presets and all(preset.files for preset in presets):
+        return outputs
     written = set(filter(outputs.writes, given))
     if "{map}" not in section.name and len(written) > 1:
         _check_layers(findings, {outputs.format_of(name) for name in written})
@@ -70,15 +78,18 @@ def _formats(findings: Findings, section: OutputsSection) -> tuple[Format, dict[
         path: marked_yaml.Path = ("outputs", "format") if isinstance(words, str) else ("outputs", "format", name)
         if name != "default" and name not in known:
             findings.add(path, "unknown map", did_you_mean(name, ["default", *known], ALIASES), key=True)
+        codec = findings.registry.codecs.get(word)
         if word in FORMATS:
             formats[name] = parse_format(word)
+        elif codec is not None and codec.write is not None:
+            formats[name] = Format("plugin", codec=codec)
         else:
-            findings.add(path, f"unknown format {word!r}", did_you_mean(word, FORMATS))
+            findings.add(path, f"unknown format {word!r}", did_you_mean(word, [*FORMATS, *findings.registry.codecs]))
     formats.setdefault("default", parse_format("png"))
     tuned = {name: _tuned(found, section) for name, found in formats.items()}
     for option in ("quality", "effort"):
         if getattr(section, option) is not None and all(getattr(one, option) is None for one in tuned.values()):
-            names = ", ".join(sorted({one.container for one in tuned.values()}))
+            names = ", ".join(sorted({one.suffix[1:] for one in tuned.values()}))
             findings.add(("outputs", option), f"none of the formats has it ({names})", "leave it out")
     return tuned.pop("default"), tuned
 

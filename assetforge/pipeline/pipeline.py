@@ -16,6 +16,7 @@ from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.document import StoreMode, WatchSection
 from assetforge.pipeline.marked_yaml import Document
 from assetforge.pipeline.patterns import Pattern
+from assetforge.pipeline.presets import Preset
 from assetforge.pipeline.recognize import Conventions
 from assetforge.plugins import Plugin
 from assetforge.steps import Resources, Step
@@ -65,6 +66,8 @@ class Outputs:
     green: Green
     maps: frozenset[str] | None = None
     """The maps that are written; all where it is None."""
+    presets: tuple[Preset, ...] = ()
+    """As which programs expect them; each map as a file of its own where there are none."""
 
     def writes(self, map_name: str) -> bool:
         """Tell whether a map is written."""
@@ -106,6 +109,8 @@ class Pipeline:
     watch: WatchSection
     wrappers: Mapping[str, str]
     """The digest of each plugin that wraps steps."""
+    coders: Mapping[str, str]
+    """The digest of each plugin that has codecs."""
     confinement: Confinement | None
     """What all files must lie in, if anything."""
     document: Document = field(repr=False, compare=False)

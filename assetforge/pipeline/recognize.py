@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, cast
 
 from assetforge.codecs.reading import Channel, Green, Reading
 from assetforge.pipeline import conventions
-from assetforge.pipeline.conventions import NORMAL, UNUSED
+from assetforge.pipeline.conventions import DIFFUSE, NORMAL, SPECULAR, UNUSED
 from assetforge.pipeline.patterns import FOLDER, NAME
 
 _MOST_WORDS = 4
@@ -20,7 +20,7 @@ _SHORT = 2
 """Letters of words that stand only where a separator is before them: `BrickD` is no base color of `Brick`."""
 _TOKEN = re.compile(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[^\W_A-Z]+|[^\W_]+")
 _SIZE = re.compile(r"\d+k|\d+x\d+|lod\d+")
-_PICTURE = re.compile(r"\.(png|jpe?g|tiff?|tga|bmp|webp|exr|hdr|psd|heic|heif|dng)", re.IGNORECASE)
+_PICTURE = re.compile(r"\.(png|jpe?g|tiff?|tga|bmp|webp|exr|hdr|psd|dds|ktx2|heic|heif|dng)", re.IGNORECASE)
 _ENDING = re.compile(r"\.[^.]*$")
 _SEPARATORS = "_-. "
 
@@ -115,7 +115,8 @@ class Conventions:
     def maps(self) -> list[str]:
         """The maps that the words give, in the order of the tables."""
         targets = [*self.words.values(), *(one for parts in self.packed.values() for one in parts.values())]
-        return list(dict.fromkeys(one.map for one in targets if one.map != UNUSED))
+        maps = dict.fromkeys(one.map for one in targets if one.map != UNUSED)
+        return list(maps | {DIFFUSE: None} if SPECULAR in maps else maps)
 
     def recognize(self, path: str, root: str) -> Recognized | None:
         """Tell what a file is by its name; None where it is no picture. `root`: the folder that names start from."""
@@ -162,6 +163,7 @@ class Conventions:
             taken_by, taken_part, _ = chosen.setdefault(part.target.map, (path, part, one))
             if taken_by != path and taken_part.rank == part.rank:
                 rivals.append((part.target.map, taken_by, path))
+        _tell_workflow(chosen)
         green = self._green(asset, *chosen[NORMAL][1:], [one for _, one in files]) if NORMAL in chosen else None
         readings = {name: _reading(part, green if name == NORMAL else None) for name, (_, part, _) in chosen.items()}
         taken = {path for path, _, _ in chosen.values()}
@@ -183,6 +185,17 @@ class Conventions:
         if by_program:
             return GreenFinding(None, "nothing", f"names contradict each other: {'; '.join(by_program.values())}")
         return GreenFinding(None, "nothing", "the name does not say it")
+
+
+def _tell_workflow(chosen: dict[str, tuple[str, Part, Recognized]]) -> None:
+    """Take color beside a specular albedo for a diffuse one; beside metalness, leave out the specular albedo.
+
+    Libraries sell the reflectance along with the maps of the metalness workflow, in which it is said already.
+    """
+    if SPECULAR in chosen and "metalness" in chosen:
+        del chosen[SPECULAR]
+    elif SPECULAR in chosen and "base_color" in chosen:
+        chosen[DIFFUSE] = chosen.pop("base_color")
 
 
 def _by_program(normal: Recognized, others: Iterable[Recognized]) -> Iterator[tuple[Green, str]]:

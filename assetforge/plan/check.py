@@ -41,7 +41,8 @@ class _Alpha(NamedTuple):
 
     @property
     def problem(self) -> Problem:
-        what = f"{self.output.format.name} holds no alpha, and the source of {self.name} has some"
+        name = self.output.format.name if self.output.format else ""
+        what = f"{name} holds no alpha, and the source of {self.name} has some"
         return Problem(str(self.output.path), what, "write png, tiff or exr")
 
 
@@ -49,7 +50,7 @@ def _without_alpha(job: Job) -> Iterator[_Alpha]:
     """Yield the maps of a job that may lose alpha: steps keep that of the source of a map, as a rule."""
     sources = {source.input.spec.name: source for source in sources_of(job)}
     for output in job.outputs:
-        for name in output.maps.keys() & sources if not output.format.holds_alpha else ():
+        for name in output.maps.keys() & sources if output.format and not output.format.holds_alpha else ():
             yield _Alpha(name, sources[name], output)
 
 

@@ -9,7 +9,10 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from assetforge.codecs.formats import Format
+from assetforge.codecs.packing import Packing
 from assetforge.errors import Problem
+from assetforge.export.description import Description
+from assetforge.export.descriptors import SHARED
 from assetforge.flags import Flag
 from assetforge.material.map_spec import MapSpec
 from assetforge.pipeline.pipeline import Input, Pipeline, StepUse
@@ -63,6 +66,22 @@ class Task:
 
 
 @dataclass(frozen=True)
+class DescribedOutput:
+    """A text that describes other outputs to a program."""
+
+    about: Description
+    file: str
+    """Which one of the texts that the descriptor gives."""
+    code: str
+    """The digest of the code that writes it."""
+
+    @property
+    def facts(self) -> list[str]:
+        """What the text is made of."""
+        return [repr(self.about), self.file, self.code]
+
+
+@dataclass(frozen=True)
 class Output:
     """One file that a job writes, with the maps in it."""
 
@@ -70,10 +89,31 @@ class Output:
     name: str
     """Its place, relative to the pipeline's folder, with `/`."""
     path: Path
-    format: Format
+    format: Format | None
+    """None for a text."""
     maps: Mapping[str, MapOrigin]
-    followed: Mapping[str, SourceMap]
+    """Those that it holds; of a text, those that decide what it says."""
+    followed: Mapping[str, SourceMap] = field(default_factory=dict)
     """The sources whose depth each map keeps."""
+    packing: Packing | None = None
+    """How maps are laid into channels; None where each is a picture, or a layer, of its own."""
+    described: DescribedOutput | None = None
+    """What it says, if it is a text."""
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its name."""
+        return self.path.suffix if self.format is None else self.format.suffix
+
+    @property
+    def follows(self) -> bool:
+        """Whether its depth is that of sources."""
+        return self.format is not None and self.format.depth is None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a program that reads it adds to it, which is no reason to write it anew."""
+        return self.format is None and self.suffix in SHARED
 
 
 def tasks_of(origins: Iterable[MapOrigin]) -> set[str]:

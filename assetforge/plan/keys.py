@@ -12,20 +12,31 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import assetforge
 from assetforge import weights
 from assetforge.codecs.formats import Format
+from assetforge.codecs.packing import Packing
 from assetforge.codecs.reading import Green
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params, Place, file_places, is_file, with_files
 from assetforge.pipeline.marked_yaml import spell
 from assetforge.pipeline.pipeline import Input, Pipeline, StepUse, Variant
+from assetforge.pipeline.presets import Preset
 from assetforge.plugins import code_digest
 
 Digest = Callable[[Path], str]
 """Gives the sha256 of a file's content."""
+
+
+class MapKey(Protocol):
+    """What has a key."""
+
+    @property
+    def key(self) -> str:
+        """256 bits, hexadecimal."""
+
 
 PIXEL_PACKAGES = ("codecs", "material", "ops", "weights")
 """The packages of the host whose code makes pixels."""
@@ -125,10 +136,23 @@ def variant_digest(pipeline: Pipeline, variant: Variant, steps: Sequence[StepFac
         inputs={name: [repr(one.spec), vars(one.reading)] for name, one in _inputs(pipeline)},
         outputs=[outputs.dir, outputs.name, outputs.default.name, outputs.green, outputs.maps and sorted(outputs.maps)],
         formats={name: chosen.name for name, chosen in outputs.formats.items()},
+        presets=[preset_digest(preset) for preset in outputs.presets],
         maps=sorted(map(repr, pipeline.specs.values())),
         wrappers=dict(pipeline.wrappers),
+        coders=dict(pipeline.coders),
         host=host_code_digest(),
     )
+
+
+def preset_digest(preset: Preset) -> str:
+    """Digest what a preset says, and the code that describes its files."""
+    return key(preset=repr(preset), code=export_code_digest() if preset.descriptor else "")
+
+
+@cache
+def export_code_digest() -> str:
+    """Digest the code that describes exported files."""
+    return code_digest(sorted((_ROOT / "export").rglob("*.py")), _ROOT)
 
 
 def _inputs(pipeline: Pipeline) -> list[tuple[str, Input]]:
@@ -144,10 +168,10 @@ def signature(variant: str, fields: Mapping[str, str], sources: Iterable[str], d
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=32).hexdigest()
 
 
-def source_key(sha256: str, one: Input) -> str:
-    """Return the key of a decoded source map."""
+def source_key(sha256: str, one: Input, coders: Mapping[str, str]) -> str:
+    """Return the key of a decoded source map; `coders` are the plugins that may have read it."""
     spec = [one.spec.name, one.spec.kind, one.spec.channels]
-    return key(source=sha256, map=spec, reading=vars(one.reading), host=host_code_digest())
+    return key(source=sha256, map=spec, reading=vars(one.reading), coders=dict(coders), host=host_code_digest())
 
 
 def task_key(
@@ -164,9 +188,48 @@ def written_key(task: str, name: str) -> str:
     return key(task=task, map=name)
 
 
-def output_key(
-    maps: Mapping[str, str], depths: Mapping[str, str], checks: Sequence[str], output_format: Format, green: Green
+def packed_key(
+    maps: Mapping[str, MapKey],
+    followed: Mapping[str, MapKey],
+    output_format: Format,
+    packing: Packing,
+    specs: Mapping[str, MapSpec],
+    checks: Sequence[str],
 ) -> str:
-    """Return the key of an output file: keys of its maps and checks, and the sources that its depth may follow."""
+    """Return the key of a file that maps are packed into; `specs` are those of all its maps, there or not."""
+    ingredients = {
+        "packed": {name: origin.key for name, origin in maps.items()},
+        "depths": {name: source.key for name, source in followed.items()} if output_format.depth is None else {},
+        "format": output_format.name,
+        "packing": _spelled(packing),
+        "specs": {name: _spelled(spec) for name, spec in specs.items()},
+    }
+    return key(**ingredients, checks=list(checks), host=host_code_digest())
+
+
+@cache
+def _spelled(value: Packing | MapSpec) -> str:
+    return repr(value)
+
+
+def described_key(maps: Mapping[str, MapKey], facts: Sequence[str], checks: Sequence[str]) -> str:
+    """Return the key of a text: what it is made of, and the maps that decide what it says."""
+    decisive = {name: origin.key for name, origin in maps.items()}
+    return key(described=list(facts), maps=decisive, checks=list(checks), host=host_code_digest())
+
+
+def output_key(
+    maps: Mapping[str, str],
+    depths: Mapping[str, str],
+    checks: Sequence[str],
+    output_format: Format,
+    green: Green,
+    coders: Mapping[str, str],
+) -> str:
+    """Return the key of an output file: keys of its maps and checks, and the sources that its depth may follow.
+
+    coders: the plugins that may write it, where none of AssetForge's own codecs does.
+    """
     made = {"maps": dict(maps), "depths": dict(depths), "checks": list(checks)}
-    return key(**made, format=output_format.name, green=green, host=host_code_digest())
+    writers = dict(coders) if output_format.codec is not None else {}
+    return key(**made, format=output_format.name, green=green, coders=writers, host=host_code_digest())

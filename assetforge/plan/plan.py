@@ -15,9 +15,11 @@ from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.codecs.reading import PLAIN, Reading
 from assetforge.errors import AssetForgeError, OutputError, PipelineError, Problem, SourceError, is_text, printable_name
 from assetforge.pipeline.pipeline import Pipeline, StepUse, Variant
+from assetforge.pipeline.presets import RAW, Preset
 from assetforge.plan import keys
 from assetforge.plan.assets import Asset, find_assets
 from assetforge.plan.collisions import find_collisions, summary
+from assetforge.plan.exports import Material, exported
 from assetforge.plan.history import BuildHistory, OutputState, Record
 from assetforge.plan.jobs import Facts, Gone, Job, MapOrigin, Output, Plan, SourceMap, State, Task, WrittenMap, tasks_of
 from assetforge.plan.reasons import Kind, Reason, differences
@@ -220,7 +222,8 @@ class Planner:
             maps = {map_name: self._source(map_name, asset, sha256) for map_name, sha256 in digests.items()}
             chain, tasks = self._chain(maps, prepared)
             checks = [task for task in tasks if task.use.step.only_checks]
-            outputs = self._outputs(asset, prepared.variant, maps, chain, [task.key for task in checks])
+            outputs = tuple(self._outputs(asset, prepared.variant, maps, chain, [task.key for task in checks]))
+            self._check_places(outputs)
         except AssetForgeError as error:
             return Job(name, "failed", (), signature, sources, problem=error.problem, base=asset.name)
         files = tuple(output.name for output in outputs)
@@ -248,7 +251,9 @@ class Planner:
         one = self.pipeline.inputs[name]
         if name in asset.readings:
             one = replace(one, reading=replace(asset.readings[name], wrap=one.reading.wrap))
-        return SourceMap(keys.source_key(sha256, one), self.pipeline.sources / asset.sources[name], sha256, one)
+        return SourceMap(
+            keys.source_key(sha256, one, self.pipeline.coders), self.pipeline.sources / asset.sources[name], sha256, one
+        )
 
     def _chain(
         self, sources: Mapping[str, SourceMap], prepared: _Prepared
@@ -284,15 +289,29 @@ class Planner:
         sources: Mapping[str, SourceMap],
         maps: Mapping[str, MapOrigin],
         checks: Sequence[str],
-    ) -> tuple[Output, ...]:
+    ) -> Iterator[Output]:
         outputs = self.pipeline.outputs
         fields = {**asset.fields, **variant.values}
+        written = {name: maps[name] for name in self._written(maps, asset)}
+        material = Material(written, sources, self.pipeline.specs, fields, checks)
+        for preset in outputs.presets or (Preset(RAW),):
+            if not preset.files:
+                yield from self._plain(preset, material)
+            elif made := list(exported(preset, material, outputs, self.pipeline.folder)):
+                yield from made
+            else:
+                what = f"has no map that the preset {preset.name} writes"
+                raise SourceError(asset.name, what, f"it has: {', '.join(written)}")
+
+    def _plain(self, preset: Preset, material: Material) -> Iterator[Output]:
+        """Yield each map as a file of its own, or as a layer of one for all."""
+        outputs = self.pipeline.outputs
         files: dict[str, list[str]] = {}
-        for name in self._written(maps, asset):
-            shown = {**fields, "map": name}
+        for name in material.maps:
+            shown = {**material.fields, "map": name, "preset": preset.name}
             stem = Path(outputs.dir.format_map(shown)) / outputs.name.format_map(shown)
             files.setdefault(stem.as_posix() + outputs.format_of(name).suffix, []).append(name)
-        return tuple(self._output(file, names, sources, maps, checks) for file, names in files.items())
+        yield from (self._output(file, names, material) for file, names in files.items())
 
     def _written(self, maps: Mapping[str, MapOrigin], asset: Asset) -> list[str]:
         """Choose the maps that are written; an asset that has none of them is a mistake and not silence."""
@@ -303,31 +322,30 @@ class Planner:
             raise SourceError(asset.name, what, f"it has: {', '.join(maps)}")
         return written
 
-    def _output(
-        self,
-        file: str,
-        names: list[str],
-        sources: Mapping[str, SourceMap],
-        maps: Mapping[str, MapOrigin],
-        checks: Sequence[str],
-    ) -> Output:
-        chosen = {name: maps[name] for name in names}
-        followed = {name: sources[name] for name in names if name in sources}
+    def _output(self, file: str, names: list[str], material: Material) -> Output:
+        chosen = {name: material.maps[name] for name in names}
+        followed = {name: material.sources[name] for name in names if name in material.sources}
         output_format = self.pipeline.outputs.format_of(names[0])
         key = keys.output_key(
             {name: origin.key for name, origin in chosen.items()},
             {name: source.sha256 for name, source in followed.items()},
-            checks,
+            material.checks,
             output_format,
             self.pipeline.outputs.green,
+            self.pipeline.coders,
         )
-        path, confinement = self.pipeline.folder / file, self.pipeline.confinement
-        if confinement is not None and not confinement.holds(path.parent):
-            raise OutputError(str(path), confinement.refusal, "remove the link")
-        return Output(key, file, path, output_format, chosen, followed)
+        return Output(key, file, self.pipeline.folder / file, output_format, chosen, followed)
+
+    def _check_places(self, outputs: Iterable[Output]) -> None:
+        """Refuse an output that would lie where it may not."""
+        confinement = self.pipeline.confinement
+        for output in outputs if confinement is not None else ():
+            if confinement is not None and not confinement.holds(output.path.parent):
+                raise OutputError(str(output.path), confinement.refusal, "remove the link")
 
     def _job_facts(self, sources: Mapping[str, SourceMap], prepared: _Prepared, outputs: Iterable[Output]) -> Facts:
-        formats = {name: output.format.name for output in outputs for name in output.maps}
+        plain = [(output.format, output.maps) for output in outputs if output.format and not output.packing]
+        formats = {name: output_format.name for output_format, maps in plain for name in maps}
         return {
             "sources": {name: source.sha256 for name, source in sources.items()},
             "readings": {name: _spelled(source.input.reading) for name, source in sources.items()},
@@ -335,6 +353,7 @@ class Planner:
             "seed": prepared.variant.seed,
             "maps": self.pipeline.outputs.maps and sorted(self.pipeline.outputs.maps),
             "formats": {**formats, "green": self.pipeline.outputs.green},
+            "presets": {preset.name: keys.preset_digest(preset) for preset in self.pipeline.outputs.presets},
             "wrappers": dict(self.pipeline.wrappers),
             "host": keys.host_code_digest(),
         }
@@ -347,8 +366,9 @@ class Planner:
         written = {output.name: output.key for output in outputs}
         if written != record.outputs:
             return tuple(differences(self.history.facts(name), facts)) or (_renamed(written, record.outputs),)
-        states = [(self.history.output(output.name), output.path.name) for output in outputs]
-        return tuple(Reason(_LOST[state], shown) for state, shown in states if state != "as written")
+        states = [(self.history.output(output.name), output) for output in outputs]
+        lost = [(state, one) for state, one in states if state == "missing" or not one.is_shared]
+        return tuple(Reason(_LOST[state], one.path.name) for state, one in lost if state != "as written")
 
 
 _LOST: Mapping[OutputState, Kind] = {"missing": "output missing", "changed": "output changed"}

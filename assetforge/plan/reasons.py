@@ -10,8 +10,8 @@ from typing import Any, Literal
 Kind = Literal[
     "new", "forced", "input changed", "input added", "input removed", "reading changed", "params changed",
     "file changed", "steps changed", "step version changed", "seed changed", "plugin changed",
-    "plugin code changed", "weights changed", "format changed", "maps changed", "assetforge changed", "output missing",
-    "output changed", "outputs renamed",
+    "plugin code changed", "weights changed", "format changed", "preset changed", "maps changed", "assetforge changed",
+    "output missing", "output changed", "outputs renamed",
 ]  # fmt: skip
 
 _ABSENT = "nothing"
@@ -47,9 +47,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
     if before.get("maps") != after["maps"]:  # older facts have none
         yield Reason("maps changed", "", _list(before.get("maps")), _list(after["maps"]))
     yield from _changed("format changed", *_in_both(before["formats"], after["formats"]))
-    for name in sorted(before["wrappers"].keys() | after["wrappers"].keys()):
-        if before["wrappers"].get(name) != after["wrappers"].get(name):
-            yield Reason("plugin code changed", name)
+    yield from _other("preset changed", before.get("presets", {}), after["presets"])  # older facts have none
+    yield from _other("plugin code changed", before["wrappers"], after["wrappers"])
     if before.get("host") != after["host"]:  # older facts call it otherwise
         yield Reason("assetforge changed", "code")
 
@@ -68,6 +67,12 @@ def _changed(kind: Kind, before: Mapping[str, Any], after: Mapping[str, Any]) ->
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
             yield Reason(kind, name, _shown(before, name), _shown(after, name))
+
+
+def _other(kind: Kind, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Reason]:
+    """Yield what has another digest, which nobody needs to read."""
+    names = sorted(before.keys() | after.keys())
+    yield from (Reason(kind, name) for name in names if before.get(name) != after.get(name))
 
 
 def _in_both(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -21,6 +21,8 @@ import pluggy
 
 import assetforge
 from assetforge import hookspecs
+from assetforge.codecs.codec import Codec
+from assetforge.codecs.starts import built_in
 from assetforge.commands import COMMANDS, Command
 from assetforge.errors import PluginError, Problem, blamed_on, did_you_mean
 from assetforge.hookspecs import Hooks
@@ -61,6 +63,7 @@ class _Offers:
     maps: dict[str, MapSpec] = field(default_factory=dict)
     recipes: dict[str, Recipe[Any]] = field(default_factory=dict)
     commands: dict[str, Command] = field(default_factory=dict)
+    codecs: dict[str, Codec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ class _Builder:
         self.maps: dict[str, MapSpec] = dict(MAPS)
         self.recipes: dict[str, Recipe[Any]] = {}
         self.commands: dict[str, Command] = {}
+        self.codecs: dict[str, Codec] = {}
         self.loaded: dict[str, _Loaded] = {}
         self.providers: dict[str, str] = {}
         self.broken: list[Problem] = []
@@ -144,6 +148,7 @@ class _Builder:
         self.maps.update(offers.maps)
         self.recipes.update(offers.recipes)
         self.commands.update(offers.commands)
+        self.codecs.update(offers.codecs)
         self.providers.update(dict.fromkeys(offers.steps, found.name))
         self.loaded[found.name] = _Loaded(found, module, tuple(offers.steps), seconds)
 
@@ -160,18 +165,26 @@ class _Builder:
         for name in offers.commands.keys() & (COMMANDS.keys() | self.commands.keys()):
             whose = "of AssetForge itself" if name in COMMANDS else "of another plugin"
             raise PluginError(where, f"there is a command {name!r} {whose}", "rename it")
+        for word in offers.codecs.keys() & self.codecs.keys():
+            raise PluginError(where, f"another plugin has a codec for {word!r}", "leave one of them out")
 
     def registry(self) -> Registry:
         plugins = {name: _describe(loaded, self.project) for name, loaded in self.loaded.items()}
-        hooked = {implementation.plugin_name for implementation in self.manager.hook.run_step.get_hookimpls()}
+        hook = self.manager.hook
+        wrapping, coding = (
+            {one.plugin_name for one in caller.get_hookimpls()} & plugins.keys()
+            for caller in (hook.run_step, hook.register_codecs)
+        )
         return Registry(
             MappingProxyType(self.steps),
             MappingProxyType(self.maps),
             MappingProxyType(plugins),
             MappingProxyType(self.providers),
-            MappingProxyType({name: plugins[name].code for name in sorted(hooked & plugins.keys())}),
+            MappingProxyType({name: plugins[name].code for name in sorted(wrapping)}),
             MappingProxyType(self.recipes),
             MappingProxyType(self.commands),
+            MappingProxyType(self.codecs),
+            MappingProxyType({name: plugins[name].code for name in sorted(coding)}),
             tuple(self.broken),
             cast("Hooks", self.manager.hook),
         )
@@ -302,6 +315,7 @@ def _offers(module: ModuleType, where: str) -> _Offers:
             manager.hook.register_steps(register=lambda step: _keep(step, Step, offers.steps))
             manager.hook.register_recipes(register=lambda recipe: _keep(recipe, Recipe, offers.recipes))
             manager.hook.register_commands(register=lambda command: _keep_command(command, offers.commands))
+            manager.hook.register_codecs(register=lambda codec: _keep_codec(codec, offers.codecs))
     except PluginError as error:
         if not isinstance(error.__cause__, pluggy.PluginValidationError):
             raise
@@ -331,6 +345,17 @@ def _keep_command(command: Command, commands: dict[str, Command]) -> None:
     if command.name in commands:
         raise ValueError(f"command {command.name!r} is registered twice")
     commands[command.name] = command
+
+
+def _keep_codec(codec: Codec, codecs: dict[str, Codec]) -> None:
+    if not isinstance(codec, Codec):
+        raise TypeError(f"register() got a {type(codec).__name__}; register an af.Codec")
+    if codec.word in codecs:
+        raise ValueError(f"codec {codec.word!r} is registered twice")
+    for start in codec.starts:
+        if (kind := built_in(start)) is not None:
+            raise ValueError(f"codec {codec.word!r}: files that begin with {start!r} are {kind}, which is read already")
+    codecs[codec.word] = codec
 
 
 def _hook_name(error: pluggy.PluginValidationError) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from assetforge.codecs.codec import Codec
 from assetforge.commands import Command
 from assetforge.errors import Problem
 from assetforge.hookspecs import Hooks
@@ -50,6 +51,10 @@ class Registry:
     """How the plugins' networks are trained."""
     commands: Mapping[str, Command]
     """What the plugins add to the command line."""
+    codecs: Mapping[str, Codec]
+    """The file formats that the plugins add, by their words."""
+    coders: Mapping[str, str]
+    """The digest of the code of each plugin that has codecs, as it may change what is read and written."""
     broken: tuple[Problem, ...]
     hooks: Hooks = field(repr=False, compare=False)
 

@@ -15,6 +15,7 @@ from assetforge.material.material import Material
 from assetforge.material.texture import Texture
 from assetforge.ops.threads import one_thread
 from assetforge.samples.brick import brick
+from assetforge.samples.downloads import downloaded
 from assetforge.samples.fabric import fabric
 from assetforge.samples.metal import metal
 from assetforge.samples.painting import painting
@@ -30,6 +31,7 @@ SAMPLES: Mapping[str, Callable[[int], Material]] = {
     "wood": wood,
 }
 PAINTING = "painting"
+DOWNLOADS = "downloads"
 DEEP = ("normal", "height")
 """Maps that are written with 16 bits."""
 
@@ -37,7 +39,7 @@ DEEP = ("normal", "height")
 def make_sample(name: str, size: int = 256) -> Material:
     """Make a sample, `size` pixels to a side; raise UsageError where there is none of that name."""
     if name not in SAMPLES:
-        raise UsageError("samples", f"there is no sample {name!r}", did_you_mean(name, (*SAMPLES, PAINTING)))
+        raise UsageError("samples", f"there is no sample {name!r}", did_you_mean(name, (*SAMPLES, PAINTING, DOWNLOADS)))
     with one_thread():
         return SAMPLES[name](size)
 
@@ -49,6 +51,16 @@ def write_painting(folder: Path, size: int = 256) -> Path:
     file = folder / PAINTING / f"{PAINTING}.png"
     write_atomically(file, encode({"base_color": (texture, MAPS["base_color"])}, Format("png", "8")))
     return file
+
+
+def write_downloads(folder: Path, size: int = 256) -> list[Path]:
+    """Write all samples as several libraries would, FOLDER/downloads/NAME/FILE.png, and return the files."""
+    files = []
+    for name in SAMPLES:
+        for file, content in downloaded(name, make_sample(name, size)):
+            files.append(folder / DOWNLOADS / name / file)
+            write_atomically(files[-1], content)
+    return files
 
 
 def write_sample(name: str, folder: Path, size: int = 256) -> list[Path]:

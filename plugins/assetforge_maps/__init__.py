@@ -1,4 +1,4 @@
-"""The small steps of every library of textures: size, seams, light, relief, levels, detail normals, workflows."""
+"""The small steps of every library of textures: size, seams, light, relief, levels, normals, workflows, mip maps."""
 
 from __future__ import annotations
 
@@ -291,7 +291,8 @@ class ConvertParams(af.Params):
     to: Literal["roughness", "glossiness", "metalness", "specular"]
     """The maps to make. `roughness` is 1 − `glossiness`, and back. `metalness` makes `base_color` and `metalness` of
     `diffuse_albedo` and `specular_albedo`; `specular` makes those of these, and of `specular_color` where it is there.
-    The maps that it starts from stay; `outputs.maps` says what is written."""
+    A material that has `base_color` and nothing of the specular workflow stays as it is, and gets a `metalness` of 0
+    where it has none. The maps that it starts from stay; `outputs.maps` says what is written."""
 
 
 _MADE = {
@@ -312,6 +313,37 @@ def convert(material: af.Material, params: ConvertParams, _: af.Context) -> af.M
     from assetforge_maps._convert import convert_material
 
     return convert_material(material, params)
+
+
+class MipsParams(af.Params):
+    """What `mips` can be told."""
+
+    levels: Annotated[int, Field(ge=1, le=32)] | None = None
+    """How many levels there are, with the largest; by default all, down to 1 pixel."""
+    smallest: Side = 1
+    """The least length of the longer side of a level."""
+    filter: Literal["box", "lanczos"] = "box"
+    """`box`: a pixel is the mean of what it covers. `lanczos` keeps colors and numbers sharper, and may ring; where
+    the texture repeats, so does what it sees. Normals, and colors with alpha, always take the mean."""
+    roughness: Literal["lobe", "toksvig", "mean"] = "lobe"
+    """How the roughness of a level makes up for the bumps that its normals have lost, so that metal does not get
+    brighter and flicker far away. `lobe`: half of the microfacets of all that a pixel covers lie within its lobe.
+    `toksvig`: by the length of the mean normal, as many engines do. `mean`: it does not."""
+    alpha: Literal["auto", "coverage", "mean"] = "auto"
+    """`coverage`: alpha, or `opacity`, of each level is scaled so that as much of it is above the cutoff as of the
+    largest, and leaves do not get thinner far away. `auto`: where nearly all of it is 0 or 1."""
+    cutoff: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """The alpha from which on the renderer shows a pixel."""
+    tileable: Tileable = "auto"
+    """Whether the texture continues at its opposite edge. `auto`: as the input says, else measured at its edges."""
+
+
+@af.step("mips", MipsParams, reads="every map", writes="every map", resources=_WIDE)
+def mips(material: af.Material, params: MipsParams, context: af.Context) -> af.Material:
+    """Give every map its smaller levels (mip maps), by its kind, for the formats that hold them: DDS and KTX2."""
+    from assetforge_maps._mips import add_mips
+
+    return add_mips(material, params, context)
 
 
 PACKED = af.MapSpec("packed", 3, "data", (0.0, 1.0), (0.5,) * 3, "Three maps of numbers in one, as `pack` has them.")
@@ -444,6 +476,7 @@ def register_steps(register: af.Register) -> None:
     register(levels)
     register(combine_normals)
     register(convert)
+    register(mips)
     register(validate)
     register(pack)
     register(unpack)

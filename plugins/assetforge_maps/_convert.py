@@ -16,8 +16,14 @@ Maps = Mapping[str, af.Texture]
 
 
 def convert_material(material: af.Material, params: ConvertParams) -> af.Material:
-    """Convert maps; raise StepError where one that is needed is not there."""
+    """Convert maps; raise StepError where one that is needed is not there.
+
+    What has base color and nothing of the specular workflow is of the metalness workflow already, and no metal where
+    nothing says so: materials of both kinds go through one pipeline.
+    """
     needed, make = _CONVERSIONS[params.to]
+    if params.to == "metalness" and "base_color" in material and not any(name in material for name in needed):
+        return material.replace(metalness=material.get("metalness") or _of_no_metal(material["base_color"]))
     missing = [name for name in needed if name not in material]
     if missing:
         what = f"has no map {' and no '.join(missing)} ({', '.join(material)}), of which {params.to} would be made"
@@ -48,6 +54,10 @@ def _to_metalness(maps: Maps) -> dict[str, af.Texture]:
     base, metalness = to_metalness(diffuse.data, maps["specular_albedo"].data)
     numbers = replace(diffuse, data=metalness, alpha=None, color_space=af.ColorSpace.NONE)
     return {"base_color": diffuse.with_data(base), "metalness": numbers}
+
+
+def _of_no_metal(like: af.Texture) -> af.Texture:
+    return replace(like, data=torch.zeros_like(like.data[:1]), alpha=None, color_space=af.ColorSpace.NONE)
 
 
 def _to_specular(maps: Maps) -> dict[str, af.Texture]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import assetforge as af
 from assetforge.ops.alpha import bleed
-from assetforge.ops.resample import LANCZOS, nearest, resample_map
+from assetforge.ops.resample import LANCZOS, nearest, power_of_two, resample_map
 from assetforge.ops.seams import continues
 from assetforge_maps import CropParams, ResizeParams
 
@@ -53,14 +53,8 @@ def _wanted(own: tuple[int, int], params: ResizeParams) -> tuple[int, int]:
     else:
         scale = params.scale or (params.longer or max(own)) / max(own)
         size = max(1, round(own[0] * scale)), max(1, round(own[1] * scale))
-    return size if params.power_of_two is None else (_power(size[0], params), _power(size[1], params))
-
-
-def _power(side: int, params: ResizeParams) -> int:
-    down = 1 << (side.bit_length() - 1)
-    if side == down or params.power_of_two == "down":
-        return down
-    return 2 * down if params.power_of_two == "up" or side * side >= 2 * down * down else down
+    to = params.power_of_two
+    return size if to is None else (power_of_two(size[0], to), power_of_two(size[1], to))
 
 
 def crop_material(material: af.Material, params: CropParams) -> af.Material:

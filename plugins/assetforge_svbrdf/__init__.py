@@ -55,20 +55,6 @@ def svbrdf(material: af.Material, params: Params, context: af.Context) -> af.Mat
     return capture(material, params, context)
 
 
-class Conversion(af.Params):
-    """What `specular_to_metalness` can be told: nothing."""
-
-
-@af.step(
-    "specular_to_metalness", Conversion, reads={"base_color", "specular_color"}, writes={"base_color", "metalness"}
-)
-def specular_to_metalness(material: af.Material, params: Conversion, context: af.Context) -> af.Material:  # noqa: ARG001
-    """Make base color and metalness of the diffuse and specular color of the specular workflow."""
-    from assetforge_svbrdf._metalness import converted
-
-    return converted(material)
-
-
 DIRECTION = af.MapSpec(
     "anisotropy_direction",
     3,
@@ -108,6 +94,5 @@ def register_maps(register: af.RegisterMap) -> None:
 
 @af.hookimpl
 def register_steps(register: af.Register) -> None:
-    """Offer the steps."""
+    """Offer the step."""
     register(svbrdf)
-    register(specular_to_metalness)

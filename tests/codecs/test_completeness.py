@@ -12,12 +12,16 @@ from odd_files import Bmp, Psd, bmp_rows, layer_count
 
 from assetforge.codecs.completeness import end_of
 from assetforge.codecs.encode import encode
-from assetforge.codecs.formats import FORMATS, parse
+from assetforge.codecs.formats import FORMATS, parse, unsuited
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.map_spec import MAPS
 from assetforge.material.texture import Texture
 
-TOLD = [word for word in FORMATS if parse(word).container not in ("tga", "hdr")]
+TOLD = [
+    word
+    for word in FORMATS
+    if parse(word).container not in ("tga", "hdr") and not unsuited(MAPS["base_color"], parse(word))
+]
 
 
 def content(word: str) -> bytes:

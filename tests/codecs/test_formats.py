@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from assetforge.codecs import formats, read
+from assetforge.codecs import formats
 from assetforge.codecs.formats import FORMATS, Format, parse, unsuited
+from assetforge.codecs.starts import STARTS
 from assetforge.material.map_spec import MAPS, MapSpec
 
 PACK = MapSpec("pack", 4, "data", (0.0, 1.0), (0.0,) * 4, "Four numbers.")
@@ -37,7 +38,7 @@ def test_words_have_no_options() -> None:
 
 @pytest.mark.parametrize(("options", "expected"), [
     ({"container": "png", "quality": 85}, "png has no quality; jpg and webp have"),
-    ({"container": "jpg", "effort": 5}, "jpg has no effort; png and tiff have"),
+    ({"container": "jpg", "effort": 5}, "jpg has no effort; png and tiff and ktx2 have"),
     ({"container": "jpg", "quality": 0}, "quality 0 of jpg does not exist; write 1 to 100"),
     ({"container": "webp", "quality": 101}, "quality 101 of webp does not exist; write 1 to 100"),
     ({"container": "png", "effort": 10}, "effort 10 of png does not exist; write 0 to 9"),
@@ -64,5 +65,5 @@ def test_what_holds_no_map_of_a_kind_is_known_without_pixels(spec: MapSpec, know
 
 
 def test_everything_that_is_read_is_listed_once() -> None:
-    assert {*read._STARTS, "TGA"} == set(formats.READABLE)
+    assert {*STARTS, "TGA"} == set(formats.READABLE)
     assert len(set(formats.READABLE)) == len(formats.READABLE)

@@ -21,12 +21,12 @@ from assetforge.errors import AccessError, SourceError
 from assetforge.material.map_spec import MAPS
 
 COLOR = MAPS["base_color"]
-READABLE_LIST = "write PNG, JPEG, WebP, TGA, BMP, TIFF, PSD, HDR or OpenEXR"
+READABLE_LIST = "write PNG, JPEG, WebP, TGA, BMP, TIFF, PSD, HDR, OpenEXR, DDS or KTX2"
 
 
 @pytest.mark.parametrize(("content", "expected"), [
     (b"GIF89a" + bytes(30), "is a GIF, which is not read"),
-    (b"DDS " + bytes(124), "is a DDS, which is not read"),
+    (b"\xabKTX 11\xbb\r\n\x1a\n" + bytes(64), "is a KTX, which is not read"),
     (b"\0\0\0\x20ftypavif" + bytes(30), r"is a picture or video of the family of MP4 \(AVIF\), which"),
     (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(30), "is a JPEG 2000, which is not read"),
     (b"gimp xcf v011" + bytes(30), "is a GIMP picture, which is not read"),

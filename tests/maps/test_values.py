@@ -221,7 +221,22 @@ def test_gray_metal_in_part_leads_back_too() -> None:
 
 def test_maps_that_a_conversion_lacks_are_named() -> None:
     with refused("diffuse_albedo", "specular_albedo", "metalness"):
-        run("convert", make_sample("brick", 16), to="metalness")
+        run("convert", make_sample("brick", 16).only("normal"), to="metalness")
+    with refused("specular_albedo", "metalness"):
+        half = Material(
+            "m", {"base_color": numbers(noise(3), "base_color"), "diffuse_albedo": numbers(noise(3), "base_color")}
+        )
+        run("convert", half, to="metalness")
+
+
+def test_what_is_of_the_metalness_workflow_already_stays() -> None:
+    metal, brick = make_sample("metal", 16), make_sample("brick", 16).only("base_color", "roughness")
+    made = run("convert", metal, to="metalness")
+    assert torch.equal(made["metalness"].data, metal["metalness"].data)
+    assert torch.equal(made["base_color"].data, metal["base_color"].data)
+    bare = run("convert", brick, to="metalness")
+    assert torch.equal(bare["base_color"].data, brick["base_color"].data)
+    assert not bare["metalness"].data.any()
 
 
 def test_colors_that_light_would_make_too_bright_are_flagged() -> None:

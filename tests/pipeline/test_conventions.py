@@ -185,6 +185,17 @@ def test_plain_files_go_before_packed_ones_and_rough_before_smooth(tmp_path: Pat
     assert asset.readings["normal"].green == "up"
 
 
+def test_color_beside_a_specular_file_is_diffuse_and_beside_metalness_it_stays(
+    tmp_path: Path, registry: Registry
+) -> None:
+    (tmp_path / "textures").mkdir()
+    for name in ("old_d", "old_s", "new_Albedo", "new_Specular", "new_Metalness"):
+        assert cv2.imwrite(str(tmp_path / "textures" / f"{name}.png"), procedural(1, 8)["base_color"])
+    new, old = assets_of(tmp_path, registry)
+    assert old.sources == {"diffuse_albedo": "textures/old_d.png", "specular_albedo": "textures/old_s.png"}
+    assert new.sources == {"base_color": "textures/new_Albedo.png", "metalness": "textures/new_Metalness.png"}
+
+
 def test_two_files_of_one_map_are_a_mistake_that_names_both(tmp_path: Path, registry: Registry) -> None:
     for name in ("rock_diff_1k.png", "rock_diff_2k.png"):
         (tmp_path / "textures").mkdir(exist_ok=True)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import assetforge as af
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Params(af.Params):
@@ -23,6 +28,27 @@ def rain(material: af.Material, params: Params, context: af.Context) -> af.Mater
     from assetforge_thirdparty._rain import rained
 
     return rained(material, params, context)
+
+
+def _read_pfm(content: bytes) -> NDArray[Any]:
+    from assetforge_thirdparty import _pfm
+
+    return _pfm.read(content)
+
+
+def _write_pfm(pixels: NDArray[Any]) -> bytes:
+    from assetforge_thirdparty import _pfm
+
+    return _pfm.write(pixels)
+
+
+PFM = af.Codec("PFM", ".pfm", (b"PF", b"Pf"), _read_pfm, _write_pfm, depths=("float",), channels=(1, 3))
+
+
+@af.hookimpl
+def register_codecs(register: af.RegisterCodec) -> None:
+    """Offer a file format."""
+    register(PFM)
 
 
 @af.hookimpl
