@@ -183,6 +183,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "Tiling",
         "extended",
         "map_tiles",
+        "window",
     ),
     "assetforge.ops.turn": (
         "Turn",
