@@ -1,21 +1,35 @@
 """Runs commands in processes that are forked off one in which all is imported already: real ones, and fast.
 
-As a program, it is that process: it reads requests as lines of JSON, and answers each with an exit code.
+As a program, it is that process: it reads requests as lines of JSON, and answers each with a number. The fork servers
+of the commands' workers are forked, too, off a process beside it that has loaded torch.
 """
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NoReturn
 
-SECONDS = 120
+SECONDS = 300
 """That a command may take."""
+WITH_WORKERS = ("run", "watch")
+"""Commands that are given a fork server; the others have to start one if they need it."""
 MEMORY = 2**31
 """Bytes that each process of a command may take, on Linux: one that computes takes half of that for PyTorch alone."""
 
@@ -30,11 +44,51 @@ class Done:
     err: str
 
 
+class Started:
+    """A command that runs, with what of `subprocess.Popen` tests need."""
+
+    def __init__(self, commands: Commands, pid: int, out: Path, err: Path) -> None:
+        self._commands, self.pid, self._out, self._err = commands, pid, out, err
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return its exit code, or None while it runs."""
+        if self.returncode is None:
+            self.returncode = self._commands.ask({"poll": self.pid})
+        return self.returncode
+
+    def wait(self, timeout: float = SECONDS) -> int:
+        """Return its exit code; raise TimeoutExpired where it has not ended in time."""
+        until = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > until:
+                raise subprocess.TimeoutExpired("assetforge", timeout)
+            time.sleep(0.01)
+        return code
+
+    def communicate(self, timeout: float = SECONDS) -> tuple[str, str]:
+        """Wait for its end; return what it printed."""
+        self.wait(timeout)
+        return self._out.read_text(errors="replace"), self._err.read_text(errors="replace")
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill_group(self) -> None:
+        """End it and what it has started, but its workers, which have a group of their own."""
+        if self.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+
+
 class Commands:
     """Runs `assetforge` in a folder, again and again."""
 
-    def __init__(self, scratch: Path) -> None:
-        self._scratch = scratch
+    def __init__(self, scratch: Path, memory: int = 0) -> None:
+        self._scratch, self._memory = scratch, memory
+        self._lock = threading.Lock()
+        self._count = 0
         self._server = subprocess.Popen(
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
@@ -43,15 +97,36 @@ class Commands:
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
         )
 
+    def start(self, folder: Path, *arguments: str, out: Path | None = None) -> Started:
+        """Start a command in a group of its own; it prints to files, or adds all that it says to one."""
+        self._count += 1
+        files = [self._scratch / f"{self._count}.{name}" for name in ("out", "err")] if out is None else [out, out]
+        request = {
+            "folder": os.fsdecode(folder),
+            "arguments": arguments,
+            "files": [str(file) for file in files],
+            "environment": {**os.environ, "OMP_NUM_THREADS": "1"},
+            "memory": self._memory,
+        }
+        pid = self.ask(request)
+        assert pid is not None
+        return Started(self, pid, *files)
+
     def run(self, folder: Path, *arguments: str) -> Done:
+        """Run a command to its end."""
+        started = self.start(folder, *arguments)
+        out, err = started.communicate()
+        return Done(arguments, started.wait(), out, err)
+
+    def ask(self, request: Mapping[str, Any]) -> int | None:
+        """Send a request, and return the answer."""
         assert self._server.stdin is not None
         assert self._server.stdout is not None
-        out, err = self._scratch / "out", self._scratch / "err"
-        request = {"folder": os.fsdecode(folder), "arguments": arguments, "out": str(out), "err": str(err)}
-        self._server.stdin.write(json.dumps(request) + "\n")
-        self._server.stdin.flush()
-        code = int(self._server.stdout.readline())
-        return Done(arguments, code, out.read_text(errors="replace"), err.read_text(errors="replace"))
+        with self._lock:
+            self._server.stdin.write(json.dumps(request) + "\n")
+            self._server.stdin.flush()
+            answer: int | None = json.loads(self._server.stdout.readline())
+            return answer
 
     def close(self) -> None:
         assert self._server.stdin is not None
@@ -61,41 +136,177 @@ class Commands:
         self._server.stdout.close()
 
 
+@cache
+def shared() -> Commands:
+    """Return what runs the commands of all tests."""
+    scratch = TemporaryDirectory(prefix="commands-")
+    commands = Commands(Path(scratch.name))
+    atexit.register(scratch.cleanup)
+    atexit.register(commands.close)
+    return commands
+
+
 def _serve() -> None:
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        near.close()
+        _fork_servers(far)
+    far.close()
     from importlib import import_module
 
-    from assetforge.cli import main
     from assetforge.commands import COMMANDS
 
     for name in COMMANDS:
         import_module(f"assetforge.cli.{name}")
-    import assetforge.execute.session  # noqa: F401
+    from assetforge.execute import session  # noqa: F401
     from assetforge.plugins import load
 
     load()
-
+    gc.freeze()  # what is never written to is never copied
+    del sys.path[0]  # where this file is, which no command would find
     for line in sys.stdin:
         request = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            _become(request)
-            main(request["arguments"])
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        answer = _poll(request["poll"]) if "poll" in request else _start(request, near)
+        sys.stdout.write(f"{json.dumps(answer)}\n")
         sys.stdout.flush()
 
 
-def _become(request: dict[str, str]) -> None:
+def _fork_servers(channel: socket.socket) -> NoReturn:
+    """Load torch, and fork a fork server for each socket that comes; answer with its process ID."""
+    _let_go_of_pipes()
+    from assetforge.execute import compute, map_io, worker_main  # noqa: F401
+
+    gc.freeze()
+    del sys.path[0]
+    while True:
+        message, files, _, _ = socket.recv_fds(channel, 64, 1)
+        if not message:
+            os._exit(0)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass  # those that have ended
+        server = os.fork()
+        if server == 0:
+            channel.close()
+            _be_fork_server(socket.socket(fileno=files[0]), int(message))
+        os.close(files[0])
+        channel.send(str(server).encode())
+
+
+def _poll(command: int) -> int | None:
+    """Return the exit code of a command, once."""
+    ended, status = os.waitpid(command, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
+
+
+def _start(request: Mapping[str, Any], fork_servers: socket.socket) -> int:
+    """Start a command, and beside it the fork server of its workers; return its process ID."""
+    from assetforge.cli import main
+    from assetforge.execute import fork_server
+
+    given: tuple[socket.socket, int] | None = None
+    if request["arguments"][0] in WITH_WORKERS:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            socket.send_fds(fork_servers, [str(request["memory"]).encode()], [theirs.fileno()])
+        given = ours, int(fork_servers.recv(64))
+    command = os.fork()
+    if command == 0:
+        fork_servers.close()
+        _become(request)
+        if given:
+            fork_server.ForkServer = _given(*given, fork_server.ForkServer)  # type: ignore[misc]
+        _leave_by(lambda: main(request["arguments"]))
+    if given:
+        given[0].close()
+    with suppress(OSError):
+        os.setpgid(command, command)  # both do it, as either may be first
+    return command
+
+
+def _leave_by(command: Callable[[], object]) -> NoReturn:
+    """End the process as a command does, but without taking apart all that was imported."""
+    code = 1
+    try:
+        command()
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:  # noqa: BLE001  the end of a process
+        traceback.print_exc()
+    finally:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _let_go_of_pipes() -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1):
+        os.dup2(nothing, number)
+
+
+def _be_fork_server(channel: socket.socket, memory: int) -> NoReturn:
+    """Fork workers for the command at the other end, in the environment that it gives first."""
+    from assetforge.execute import fork_server
+
+    os.setsid()
+    _limit(memory)
+    if environment := channel.recv(2**17):
+        os.environ.clear()
+        os.environ.update(json.loads(environment))
+        fork_server.serve(channel)
+    os._exit(0)
+
+
+def _given(channel: socket.socket, process: int, usual: type) -> type:
+    """Return a class of fork servers whose first is one that runs already."""
+
+    class Given(usual):  # type: ignore[misc]
+        def start(self, log: int) -> object:
+            nonlocal process
+            if process == 0:
+                return super().start(log)
+            self._channel.close()
+            self._far_end.close()
+            self._channel, server, process = channel, process, 0
+            channel.send(json.dumps(self._environment).encode())
+            return _Process(server)
+
+    return Given
+
+
+@dataclass(frozen=True)
+class _Process:
+    """Another's child."""
+
+    number: int
+
+    def wait(self) -> int:
+        return 0
+
+    def kill(self) -> None:
+        os.kill(self.number, signal.SIGKILL)
+
+
+def _become(request: Mapping[str, Any]) -> None:
     """Take the place of a command that was started in the request's folder, and may take so much time and memory."""
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.alarm(SECONDS)
-    if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    _limit(request["memory"])
     os.chdir(request["folder"])
-    for number, name in ((1, "out"), (2, "err")):
-        opened = os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(opened, number)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    for number, name in enumerate(request["files"], 1):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
+
+
+def _limit(memory: int) -> None:
+    if memory and sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
 
 
 if __name__ == "__main__":

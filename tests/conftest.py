@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from commands import shared
 
 import assetforge.plugins
 from assetforge.plugins import Registry
@@ -97,8 +98,11 @@ def forge(tmp_path: Path) -> Forge:
     """Run `assetforge` as a process in the test's folder."""
 
     def run(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        if environment is None:
+            done = shared().run(tmp_path, *arguments)
+            return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
         command = [sys.executable, "-m", "assetforge", *arguments]
-        env = {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})}
+        env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=env, check=False)
 
     return run

@@ -16,6 +16,7 @@ from typing import Any
 import click
 import pytest
 import yaml
+from commands import shared
 from conftest import ROOT
 
 from assetforge.cli.group import COMMANDS, cli
@@ -158,11 +159,9 @@ def check_extras(what: str) -> None:
 
 
 def forge(arguments: list[str], folder: Path) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "assetforge", *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    done = shared().run(folder, *arguments)
+    assert done.code == 0, done.err
+    return done.out.splitlines()
 
 
 @pytest.mark.parametrize("page", having("console", RUN), ids=ids)

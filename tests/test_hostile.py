@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import cv2
 import numpy as np
 import pytest
-from commands import Commands, Done
+from commands import MEMORY, Commands, Done
 from conftest import write_texture
 
 PIPELINE = """\
@@ -227,7 +227,7 @@ def _walked() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
-    found = Commands(tmp_path_factory.mktemp("commands"))
+    found = Commands(tmp_path_factory.mktemp("commands"), MEMORY)
     yield found
     found.close()
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from commands import shared
 from conftest import ROOT
 
 from assetforge.pipeline.load import load
@@ -18,11 +17,9 @@ PIPELINES = sorted((ROOT / "pipelines").glob("*.yaml"))
 
 
 def forge(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "assetforge", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    done = shared().run(ROOT, *arguments)
+    assert done.code == 0, done.err
+    return done.out
 
 
 def redirected(tmp_path: Path, sources: Path) -> list[str]:

@@ -27,9 +27,9 @@ STANDARD = {
         submit take target template time unpack variable wait write x y
     """,
     "operating system": """
-        cancel capacity core daemon damage dead deadline device discard dispatch environment fill flight folder
-        grace idle inbox journal kill likely limit listen lock memory message needed network observe pid pointer
-        poll queue recorder scan scratch second shutdown signal spawn stack system wake warm
+        available cancel capacity core daemon damage dead deadline device discard dispatch environment fill flight
+        folder grace group idle inbox journal kill likely limit listen lock memory message needed network observe pid
+        pointer poll queue recorder scan scratch second serve shutdown signal spawn stack system wake warm
     """,
     "build systems": """
         active arrive broken busy catalog change complete current due elsewhere emit everything excess fail

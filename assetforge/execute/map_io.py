@@ -32,12 +32,13 @@ from assetforge.execute.memory import reading
 from assetforge.execute.messages import Done
 from assetforge.execute.stages import Encode, Read, StageContext
 from assetforge.export.description import Alpha
-from assetforge.export.descriptors import describe, digest_of
+from assetforge.export.descriptors import describe
 from assetforge.flags import Flag
 from assetforge.material.camera import Camera
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.texture import Texture, Wrap
 from assetforge.plan.jobs import DescribedOutput, MapOrigin, Output, SourceMap
+from assetforge.plan.keys import export_code_digest
 from assetforge.store import notes
 from assetforge.store.json_text import parse
 from assetforge.store.notes import Notes
@@ -135,7 +136,7 @@ def _encoded(output: Output, maps: Maps, resolved: Format, context: StageContext
 
 def _described(output: DescribedOutput, maps: Maps) -> bytes:
     """Return a text; raise ChangedError where it would not be the one that was planned."""
-    if digest_of(output.about, output.file) != output.digest:
+    if export_code_digest() != output.code:
         raise ChangedError(output.file, "AssetForge was changed since this was planned", "run again")
     return describe(output.about, _alpha_of(maps))[output.file].encode()
 

@@ -7,10 +7,12 @@ the name of a root and the rest, as the receiver may have its folders elsewhere.
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
@@ -170,8 +172,7 @@ def unpack(content: bytes, registry: Registry | None = None, roots: Roots = NO_R
 class _Pickler(pickle.Pickler):
     def __init__(self, file: IO[bytes], roots: Roots) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
-        # The innermost first: the sources may lie in the project.
-        self._roots = sorted(roots.items(), key=lambda root: len(root[1].parts), reverse=True)
+        self._roots = roots
 
     def persistent_id(self, obj: object) -> tuple[str, ...] | None:
         if isinstance(obj, Step):
@@ -183,10 +184,21 @@ class _Pickler(pickle.Pickler):
         return self._below_root(obj) if isinstance(obj, Path) else None
 
     def _below_root(self, path: Path) -> tuple[str, ...] | None:
-        for name, root in self._roots:
-            if path.is_relative_to(root):
-                return ("root", name, path.relative_to(root).as_posix())
+        """Spell a path by the innermost root that it lies below; by texts, as those of `Path` take long."""
+        text = f"{path}{os.sep}"
+        for prefix, name in self._prefixes:
+            if text.startswith(prefix):
+                return ("root", name, text[len(prefix) : -1].replace(os.sep, "/"))
         return None
+
+    @cached_property
+    def _prefixes(self) -> list[tuple[str, str]]:
+        """The roots, the innermost first."""
+        return sorted(((f"{root}{os.sep}", name) for name, root in self._roots.items()), key=_length, reverse=True)
+
+
+def _length(root: tuple[str, str]) -> int:
+    return len(root[0])
 
 
 class _Unpickler(pickle.Unpickler):

@@ -98,8 +98,8 @@ def time_limit(stage: Stage) -> float:
     """Return the seconds that a stage may take. To compress blocks takes about 12 minutes for 16384² pixels."""
     if isinstance(stage, Compute):
         return stage.tasks[0].use.resources.time_limit
-    formats = [one.format for one in stage.outputs] if isinstance(stage, Encode) else []
-    return IO_TIME_LIMIT * (1 + sum(one is not None and one.container in GPU for one in formats))
+    formats = [one.format for one in stage.outputs if one.format] if isinstance(stage, Encode) else []
+    return IO_TIME_LIMIT * (1 + sum(one.container in GPU for one in formats))
 
 
 @dataclass(frozen=True)

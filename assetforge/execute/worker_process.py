@@ -15,6 +15,7 @@ from typing import Protocol
 
 import assetforge
 from assetforge.execute import environment
+from assetforge.execute.fork_server import ForkedProcess, fork_worker, is_available
 from assetforge.execute.messages import STACK_SIGNAL, STAGE_END, Reply, Setup, Wake, WorkerExited, receive, send, unpack
 from assetforge.execute.run_stage import guarded, run_stage
 from assetforge.execute.stages import Pool, Stage, StageContext
@@ -70,14 +71,7 @@ class ProcessWorker:
     def __init__(self, setup: Setup, pool: Pool, threads: int, inbox: Inbox) -> None:
         self.name, self.pool, self.ready = setup.name, pool, False
         self.limit = self.deadline = float("inf")
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "assetforge.execute.worker_main"],  # -P: a project may hold a random.py
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**environment.needed(), **settings(threads), "PYTHONPATH": _with_our_own()},
-            start_new_session=True,
-        )
+        self._process = _start({**environment.needed(), **settings(threads), "PYTHONPATH": _with_our_own()})
         stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
         if stdin is None or stdout is None or stderr is None:
             raise RuntimeError("pipes were asked for")
@@ -129,7 +123,9 @@ class ProcessWorker:
 
     def _kill_group(self) -> None:
         with suppress(ProcessLookupError, PermissionError):
-            if os.name == "posix":
+            if isinstance(self._process, ForkedProcess):
+                self._process.kill_group()
+            elif os.name == "posix":
                 os.killpg(self._process.pid, signal.SIGKILL)
             else:
                 self._process.kill()
@@ -146,6 +142,19 @@ class ProcessWorker:
         except subprocess.TimeoutExpired:
             self._kill_group()
             self._process.wait()
+
+
+def _start(env: Mapping[str, str]) -> subprocess.Popen[bytes] | ForkedProcess:
+    if is_available():
+        return fork_worker(env)
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "assetforge.execute.worker_main"],  # -P: a project may hold a random.py
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+        start_new_session=True,
+    )
 
 
 class InlineWorker:

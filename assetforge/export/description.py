@@ -17,7 +17,7 @@ ALPHAS: tuple[Alpha, ...] = ("opaque", "mask", "blend")
 Slot = tuple[tuple[Channel, Part], ...]
 """What a file must hold, channel by channel, to be what a program expects at one place of a material."""
 Write = Callable[["Description", Alpha], Mapping[str, str]]
-"""Gives the text of each file that describes a material; their names do not depend on alpha."""
+"""Gives the text of each file that describes a material, by its name."""
 
 
 @dataclass(frozen=True)

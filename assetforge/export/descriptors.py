@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from assetforge.codecs.formats import Container
 from assetforge.codecs.packing import Packing
 from assetforge.export import blender, gltf, godot, materialx, unity, unreal
-from assetforge.export.description import ALPHAS, Alpha, Description, Slot, Write, identifier
+from assetforge.export.description import Alpha, Description, Slot, Write
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,12 @@ class Descriptor:
 
     write: Write
     slots: Mapping[str, Slot]
+    material: str
+    """The name of the file of the material, with `{}` for its name."""
+    beside_textures: str = ""
+    """What the name of a texture is followed by for a file that describes it; none has one where this is empty."""
+    beside_material: str = ""
+    """Likewise of the material's file."""
     containers: tuple[Container, ...] = ()
     """The formats of textures that the program reads; any where it is empty."""
 
@@ -25,25 +31,26 @@ class Descriptor:
         parts = dict(packing.parts)
         return [name for name, slot in self.slots.items() if all(parts.get(letter) == part for letter, part in slot)]
 
+    def names(self, about: Description) -> list[str]:
+        """Name the files that `write` gives, without writing them."""
+        material = self.material.format(about.name)
+        textures = [f"{file.name}{self.beside_textures}" for file in about.files] if self.beside_textures else []
+        return [material, *textures, *([f"{material}{self.beside_material}"] if self.beside_material else [])]
+
 
 DESCRIPTORS: Mapping[str, Descriptor] = {
-    "gltf": Descriptor(gltf.write, gltf.SLOTS, gltf.CONTAINERS),
-    "unreal": Descriptor(unreal.write, unreal.SLOTS),
-    "unity_hdrp": Descriptor(unity.write_hdrp, unity.SLOTS),
-    "unity_urp": Descriptor(unity.write_urp, unity.SLOTS),
-    "godot": Descriptor(godot.write, godot.SLOTS),
-    "materialx": Descriptor(materialx.write, materialx.SLOTS),
-    "blender": Descriptor(blender.write, blender.SLOTS),
+    "gltf": Descriptor(gltf.write, gltf.SLOTS, "{}.gltf", containers=gltf.CONTAINERS),
+    "unreal": Descriptor(unreal.write, unreal.SLOTS, "import_{}.py"),
+    "unity_hdrp": Descriptor(unity.write_hdrp, unity.SLOTS, "{}.mat", ".meta", ".meta"),
+    "unity_urp": Descriptor(unity.write_urp, unity.SLOTS, "{}.mat", ".meta", ".meta"),
+    "godot": Descriptor(godot.write, godot.SLOTS, "{}.tres", ".import"),
+    "materialx": Descriptor(materialx.write, materialx.SLOTS, "{}.mtlx"),
+    "blender": Descriptor(blender.write, blender.SLOTS, "{}.py"),
 }
 SHARED = (".meta", ".import")
 """Endings of the files that a program completes when it has imported a texture: import settings."""
 
 
 def describe(about: Description, alpha: Alpha) -> Mapping[str, str]:
-    """Return the text of each file that describes a material, by its name, which does not depend on alpha."""
+    """Return the text of each file that describes a material, by its name."""
     return DESCRIPTORS[about.descriptor].write(about, alpha)
-
-
-def digest_of(about: Description, file: str) -> str:
-    """Digest what a file may say of a material, whatever its alpha is."""
-    return identifier(*(describe(about, alpha)[file] for alpha in ALPHAS))

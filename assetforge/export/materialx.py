@@ -62,10 +62,8 @@ def _graph(root: Element, name: str, about: Description, alpha: Alpha) -> Output
         space = {"colorspace": "srgb_texture"} if file in about.colors else {}
         _input(image, "file", "filename", value=file, **space)
         outputs[slot] = _TYPES.get(slot, "float")
-    if "color" in files and own_alpha:
-        _node(graph, "convert", "color", "color3", {"in": ("color4", "color_image")})
-        alpha_of = _node(graph, "extract", "opacity", "float", {"in": ("color4", "color_image")})
-        _input(alpha_of, "index", "integer", value="3")
+    if own_alpha and "color" in files:
+        _split_color(graph)
         outputs["opacity"] = "float"
     if "opacity" in outputs:
         read = "opacity" if own_alpha else "opacity_image"
@@ -82,6 +80,13 @@ def _graph(root: Element, name: str, about: Description, alpha: Alpha) -> Output
         node = output if output in inner else f"{output}_image"
         ElementTree.SubElement(graph, "output", name=f"{output}_out", type=kind, nodename=node)
     return outputs
+
+
+def _split_color(graph: Element) -> None:
+    """Add color and opacity of a picture that has both."""
+    _node(graph, "convert", "color", "color3", {"in": ("color4", "color_image")})
+    opacity = _node(graph, "extract", "opacity", "float", {"in": ("color4", "color_image")})
+    _input(opacity, "index", "integer", value="3")
 
 
 def _rotation(graph: Element) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assetforge.export.description import Description, TextureFile
-from assetforge.export.descriptors import DESCRIPTORS, describe, digest_of
+from assetforge.export.descriptors import DESCRIPTORS
 from assetforge.material.map_spec import MapSpec
 from assetforge.pipeline.pipeline import Outputs
 from assetforge.pipeline.presets import Preset, PresetFile
@@ -81,11 +81,11 @@ def _descriptors(
     order = tuple((slot, filled[slot]) for slot in descriptor.slots if slot in filled)
     about = Description(preset.descriptor, label, inside, files, order, preset.longest)
     decisive = {one: material.maps[one] for one in TRANSPARENT if one in material.maps}
-    for name in describe(about, "opaque"):
+    for name in descriptor.names(about):
         place = name if inside == "." else f"{inside}/{name}"
-        digest = digest_of(about, name)
-        key = keys.described_key(decisive, digest, material.checks)
-        yield Output(key, place, folder / place, None, decisive, described=DescribedOutput(about, name, digest))
+        described = DescribedOutput(about, name, keys.export_code_digest())
+        key = keys.described_key(decisive, described.facts, material.checks)
+        yield Output(key, place, folder / place, None, decisive, described=described)
 
 
 def _texture(file: PresetFile, name: str, material: Material) -> TextureFile:

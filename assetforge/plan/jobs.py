@@ -72,8 +72,13 @@ class DescribedOutput:
     about: Description
     file: str
     """Which one of the texts that the descriptor gives."""
-    digest: str
-    """Of all that it may say."""
+    code: str
+    """The digest of the code that writes it."""
+
+    @property
+    def facts(self) -> list[str]:
+        """What the text is made of."""
+        return [repr(self.about), self.file, self.code]
 
 
 @dataclass(frozen=True)

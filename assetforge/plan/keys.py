@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -146,11 +146,12 @@ def variant_digest(pipeline: Pipeline, variant: Variant, steps: Sequence[StepFac
 
 def preset_digest(preset: Preset) -> str:
     """Digest what a preset says, and the code that describes its files."""
-    return key(preset=repr(preset), code=_export_code_digest() if preset.descriptor else "")
+    return key(preset=repr(preset), code=export_code_digest() if preset.descriptor else "")
 
 
 @cache
-def _export_code_digest() -> str:
+def export_code_digest() -> str:
+    """Digest the code that describes exported files."""
     return code_digest(sorted((_ROOT / "export").rglob("*.py")), _ROOT)
 
 
@@ -200,16 +201,21 @@ def packed_key(
         "packed": {name: origin.key for name, origin in maps.items()},
         "depths": {name: source.key for name, source in followed.items()} if output_format.depth is None else {},
         "format": output_format.name,
-        "packing": asdict(packing),
-        "specs": {name: repr(spec) for name, spec in specs.items()},
+        "packing": _spelled(packing),
+        "specs": {name: _spelled(spec) for name, spec in specs.items()},
     }
     return key(**ingredients, checks=list(checks), host=host_code_digest())
 
 
-def described_key(maps: Mapping[str, MapKey], digest: str, checks: Sequence[str]) -> str:
-    """Return the key of a text: the digest of what it may say, and the maps that decide which of it is said."""
+@cache
+def _spelled(value: Packing | MapSpec) -> str:
+    return repr(value)
+
+
+def described_key(maps: Mapping[str, MapKey], facts: Sequence[str], checks: Sequence[str]) -> str:
+    """Return the key of a text: what it is made of, and the maps that decide what it says."""
     decisive = {name: origin.key for name, origin in maps.items()}
-    return key(described=digest, maps=decisive, checks=list(checks), host=host_code_digest())
+    return key(described=list(facts), maps=decisive, checks=list(checks), host=host_code_digest())
 
 
 def output_key(

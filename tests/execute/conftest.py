@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from commands import Started, shared
 
 from assetforge.build import Build
 from assetforge.plan.jobs import Job
@@ -80,6 +82,9 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+PATIENCE = 120.0
+Process = subprocess.Popen[str] | Started
+REPORTS = ("--report", "report.json", "--junit", "junit.xml")
 
 
 def write_project(
@@ -108,30 +113,58 @@ def executions(folder: Path) -> int:
     return len(log.read_text().split()) if log.exists() else 0
 
 
+def wait_until_begun(folder: Path, process: Process, count: int = 1) -> None:
+    """Wait until the step was begun so often; fail where the run ends before, or it never is."""
+    until = time.monotonic() + PATIENCE
+    while executions(folder) < count:
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def outputs(folder: Path) -> dict[str, bytes]:
     """Read all published files."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.glob("build/**/*") if path.is_file()}
 
 
-def start(folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: str) -> Started:
     """Start `assetforge run` in a group of its own."""
+    return shared().start(folder, "run", "pipeline.yaml", *arguments)
+
+
+def start_anew(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start `assetforge run` from nothing in a group of its own, and its workers so, too."""
     command = [sys.executable, "-m", "assetforge", "run", "pipeline.yaml", *arguments]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-    return subprocess.Popen(command, cwd=folder, env=env, start_new_session=True, **pipes)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=env, start_new_session=True, stdout=pipe, stderr=pipe, text=True)
 
 
-def kill_group(process: subprocess.Popen[str]) -> None:
+def descendants(process: int) -> list[int]:
+    """Return the processes that a process has started, and those that they have."""
+    command = ["ps", "-o", "pid=", "--ppid", str(process)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    return [pid for child in map(int, found) for pid in (child, *descendants(child))]
+
+
+def kill_group(process: Process) -> None:
     """Kill the host and all in its group."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
 
-def finish(process: subprocess.Popen[str], folder: Path) -> Ran:
+def finish(process: Process, folder: Path) -> Ran:
     """Wait for a run that was asked for report.json and junit.xml."""
     out, err = process.communicate(timeout=300)
+    return read_reports(process.wait(), out, err, folder)
+
+
+def read_reports(code: int, out: str, err: str, folder: Path) -> Ran:
+    """Read the reports of a run, and check them against each other and the exit code."""
     report = json.loads((folder / "report.json").read_text())
-    return Ran(process.returncode, out, err, report, ET.parse(folder / "junit.xml").getroot())
+    ran = Ran(code, out, err, report, ET.parse(folder / "junit.xml").getroot())
+    check_agreement(ran)
+    return ran
 
 
 def check_agreement(ran: Ran) -> None:
@@ -166,9 +199,7 @@ def run() -> Run:
     """Run a project to its end; the reports are checked against each other and the exit code every time."""
 
     def run(folder: Path, *arguments: str) -> Ran:
-        ran = finish(start(folder, "--report", "report.json", "--junit", "junit.xml", *arguments), folder)
-        check_agreement(ran)
-        return ran
+        return finish(start(folder, *REPORTS, *arguments), folder)
 
     return run
 

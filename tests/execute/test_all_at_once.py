@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from commands import shared
 from conftest import Forge, write_texture
 
 SECONDS = float(os.environ.get("ASSETFORGE_TOGETHER", "40"))
@@ -64,14 +63,11 @@ def _commands(project: Path, draw: random.Random, until: float) -> int:
     while time.monotonic() < until:
         pipeline = draw.choice(("pipeline.yaml", "other.yaml"))
         arguments = [pipeline if part == "PIPELINE" else part for part in draw.choice(COMMANDS)]
-        done = subprocess.run(
-            [sys.executable, "-m", "assetforge", *arguments],
-            cwd=project, capture_output=True, text=True, timeout=PATIENCE, check=False,
-        )  # fmt: skip
-        said = done.stdout + done.stderr
+        done = shared().run(project, *arguments)
+        said = done.out + done.err
         assert "Traceback" not in said, (arguments, said)
         assert "damaged  " not in said, (arguments, said)
         expected = any(text in said for text in ("changed while it was", "is being watched already"))
-        assert done.returncode == 0 or expected, (arguments, done.returncode, said)
+        assert done.code == 0 or expected, (arguments, done.code, said)
         count += 1
     return count

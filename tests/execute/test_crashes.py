@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import defaultdict
 from contextlib import suppress
@@ -15,8 +14,21 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from commands import shared
 from conftest import write_normal
-from execute.conftest import Ran, Run, check_agreement, executions, kill_group, outputs, start, write_project
+from execute.conftest import (
+    Ran,
+    Run,
+    check_agreement,
+    descendants,
+    executions,
+    kill_group,
+    outputs,
+    start,
+    start_anew,
+    wait_until_begun,
+    write_project,
+)
 
 from assetforge.codecs.atomic import temporary_path
 from assetforge.execute.publish import journal_in
@@ -52,15 +64,10 @@ def material_project(folder: Path) -> Path:
 
 def kill_everything(process: subprocess.Popen[str]) -> None:
     """Kill the host and its workers all at once, which no host can shield anything from."""
-    for pid in [process.pid, *workers_of(process)]:
+    for pid in [process.pid, *descendants(process.pid)]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.communicate()
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    command = ["ps", "-o", "pid=", "--ppid", str(process.pid)]
-    return [int(pid) for pid in subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()]
 
 
 def check_published(found: dict[str, bytes], right: dict[str, bytes]) -> None:
@@ -112,7 +119,7 @@ def test_killing_all_processes_at_once_leaves_nothing_that_the_next_run_does_not
     rng = random.Random(21)
     project = material_project(tmp_path)
     for _ in range(max(2, KILLS // 4)):
-        process = start(project)
+        process = start_anew(project)
         try:
             process.communicate(timeout=rng.uniform(1, seconds))
         except subprocess.TimeoutExpired:
@@ -125,10 +132,9 @@ def test_killing_all_processes_at_once_leaves_nothing_that_the_next_run_does_not
 
 def test_workers_do_not_outlive_their_host(tmp_path: Path) -> None:
     project = write_project(tmp_path, assets=2, pause="time.sleep(60)")
-    process = start(project)
-    while not executions(project):
-        time.sleep(0.05)
-    workers = workers_of(process)
+    process = start_anew(project)
+    wait_until_begun(project, process)
+    workers = descendants(process.pid)
     assert workers
     kill_group(process)
     deadline = time.monotonic() + 5
@@ -161,7 +167,7 @@ def test_a_crash_while_renaming_is_completed_by_whoever_comes_next(tmp_path: Pat
     journal.write_text(json.dumps({"renaming": True, "pairs": pairs}))
     before = outputs(project)
     for command in ("plan", "status", "check"):  # whoever only looks leaves it alone
-        subprocess.run([sys.executable, "-m", "assetforge", command, "pipeline.yaml"], cwd=project, check=False)
+        shared().run(project, command, "pipeline.yaml")
         assert journal.exists()
         assert outputs(project) == before
     ran = run(project)
@@ -174,8 +180,7 @@ def test_an_interrupt_ends_a_run_in_good_order(tmp_path: Path, run: Run) -> None
     for number, sent in enumerate((signal.SIGINT, signal.SIGTERM)):
         project = write_project(tmp_path / str(number), assets=12, pause="time.sleep(0.3)")
         process = start(project, "--report", "report.json", "--junit", "junit.xml")
-        while executions(project) < 4:
-            time.sleep(0.02)
+        wait_until_begun(project, process, 4)
         process.send_signal(sent)
         out, err = process.communicate(timeout=20)
         assert process.returncode == 130
@@ -239,8 +244,5 @@ def test_what_another_pipeline_had_begun_is_left_to_it(tmp_path: Path, run: Run)
     assert run(project).code == 0
     assert journal.exists()
     (project / "pipeline.yaml").rename(project / "other.yaml")
-    assert (
-        subprocess.run([sys.executable, "-m", "assetforge", "run", "other.yaml"], cwd=project, check=False).returncode
-        == 0
-    )
+    assert shared().run(project, "run", "other.yaml").code == 0
     assert not dead.exists()

@@ -5,12 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from execute.conftest import Run, check_agreement, executions, finish, kill_group, outputs, start, write_project
+from execute.conftest import (
+    REPORTS,
+    Run,
+    check_agreement,
+    executions,
+    finish,
+    kill_group,
+    outputs,
+    start,
+    wait_until_begun,
+    write_project,
+)
 
 from assetforge.build import Build
 from assetforge.report import QUARANTINED
-
-REPORTS = ("--report", "report.json", "--junit", "junit.xml")
 
 
 def test_two_runs_share_the_work(tmp_path: Path, run: Run) -> None:
@@ -32,8 +41,7 @@ def test_two_runs_share_the_work(tmp_path: Path, run: Run) -> None:
 def test_a_failure_elsewhere_is_reported_here_too(tmp_path: Path) -> None:
     project = write_project(tmp_path, "time.sleep(0.3); raise RuntimeError('no luck')", assets=5)
     first = start(project)
-    while not executions(project):
-        assert first.poll() is None
+    wait_until_begun(project, first)
     ran = finish(start(project, *REPORTS), project)
     first.communicate()
     check_agreement(ran)
@@ -57,8 +65,7 @@ def test_what_another_run_quarantined_after_this_one_planned_is_left_alone(tmp_p
 def test_a_run_takes_over_what_a_killed_one_had_claimed(delay: int, tmp_path: Path) -> None:
     project = write_project(tmp_path, assets=6, pause="time.sleep(0.5)")
     first = start(project)
-    while executions(project) < delay:
-        assert first.poll() is None
+    wait_until_begun(project, first, delay)
     second = start(project, *REPORTS)
     kill_group(first)
     ran = finish(second, project)

@@ -238,6 +238,8 @@ def test_an_asset_without_any_map_of_a_preset_fails_by_name(project: Path) -> No
         ("{preset: [gltf, gltf], dir: '{preset}'}", "{}", "outputs.preset[1]: names 'gltf' twice"),
         ("{preset: [gltf, raw]}", "{}", "outputs.preset: several presets would write into one folder; add {preset}"),
         ("{preset: gltf, name: '{name}'}", "{}", "outputs.name: every file of a preset would be the same; add {map}"),
+        ("{preset: gltf, dir: 'x/{map}'}", "{}", "outputs: what describes files of a preset must lie beside them"),
+        ("{preset: gltf, name: '{map}/{name}'}", "{}", "outputs: what describes files of a preset must lie beside"),
         ("{preset: gltf, format: tga}", "{}", "outputs.format: the preset says it already (gltf)"),
         ("{preset: gltf, green: down}", "{}", "outputs.green: the preset says it already (gltf)"),
         ("{dir: '{preset}'}", "{}", "outputs.dir: unknown placeholder {preset}"),

@@ -19,6 +19,8 @@ from assetforge.material.texture import Texture
 from assetforge.ops.color import srgb_encode
 from assetforge.samples import make_sample
 
+SMALL = 80
+"""The side of an exemplar where only the placement of its pixels is checked."""
 SPECS = {**MAPS, "coordinates": COORDINATES, "multiply_report": REPORT}
 
 
@@ -50,6 +52,12 @@ def exemplar(name: str, side: int = 144) -> Material:
 @lru_cache
 def multiplied(name: str, seed: int = 0) -> Material:
     return multiply(exemplar(name), seed)
+
+
+@lru_cache
+def placed(name: str, **params: object) -> Material:
+    """Multiply a small exemplar once, and keep the map `coordinates`: for tests of where pixels come from."""
+    return multiply(exemplar(name, SMALL), save_map=True, candidates=1, **params)
 
 
 def apply(material: Material, **params: object) -> Material:

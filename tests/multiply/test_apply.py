@@ -8,7 +8,7 @@ import cv2
 import pytest
 import torch
 from conftest import Forge
-from multiply.conftest import apply, exemplar, multiply
+from multiply.conftest import SMALL, apply, exemplar, placed
 
 import assetforge as af
 from assetforge.ops.resample import matched
@@ -23,12 +23,12 @@ TOLD = [
 
 @pytest.mark.parametrize(("name", "params"), TOLD, ids=str)
 def test_saved_coordinates_make_the_same_of_the_same_maps_to_the_bit(name: str, params: dict[str, object]) -> None:
-    result = multiply(exemplar(name), save_map=True, candidates=1, **params)
+    result = placed(name, **params)
     where = result["coordinates"]
     in_a_file = where.with_data((where.data * 65535).round() / 65535)
     for saved in (where, in_a_file):
-        again = apply(exemplar(name).replace(coordinates=saved), **params)
-        for key in exemplar(name):
+        again = apply(exemplar(name, SMALL).replace(coordinates=saved), **params)
+        for key in exemplar(name, SMALL):
             assert torch.equal(again[key].data, result[key].data), key
             assert again[key].wrap == result[key].wrap
 
@@ -36,9 +36,9 @@ def test_saved_coordinates_make_the_same_of_the_same_maps_to_the_bit(name: str, 
 @pytest.mark.parametrize(("scale", "number"), [(2, 3), (0.5, 1)])
 def test_saved_coordinates_make_maps_of_another_size(scale: float, number: int) -> None:
     name, params = TOLD[number]
-    result = multiply(exemplar(name), save_map=True, candidates=1, **params)
-    side = round(144 * scale)
-    other = matched(exemplar(name), (side, side))
+    result = placed(name, **params)
+    side = round(SMALL * scale)
+    other = matched(exemplar(name, SMALL), (side, side))
     again = apply(other.replace(coordinates=result["coordinates"]), **params)
     assert again["height"].size == (side, side)
     expected = matched(result, (side, side))
@@ -54,13 +54,13 @@ def test_coordinates_that_are_of_no_exemplar_are_refused() -> None:
 
 
 def test_coordinates_of_turned_pieces_are_refused_by_one_who_was_not_told() -> None:
-    result = multiply(exemplar("stone"), turn="all", save_map=True, candidates=1)
+    result = placed("stone", turn="all", tileable="x")
     with pytest.raises(af.StepError, match="turn"):
-        apply(exemplar("stone").replace(coordinates=result["coordinates"]))
+        apply(exemplar("stone", SMALL).replace(coordinates=result["coordinates"]))
 
 
 def test_coordinates_go_through_files_and_not_through_coarse_ones(tmp_path: Path, forge: Forge) -> None:
-    assert forge("samples", str(tmp_path / "samples"), "--size", "96").returncode == 0
+    assert forge("samples", str(tmp_path / "samples"), "--size", "64").returncode == 0
     inputs = "base_color: 'stone/{name}_base_color.png', height: 'stone/{name}_height.png'"
     for depth in ("png16", "png8"):
         (tmp_path / f"{depth}.yaml").write_text(

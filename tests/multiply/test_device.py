@@ -18,7 +18,7 @@ SIDE = 40
 @pytest.mark.parametrize(
     ("name", "params"),
     [
-        ("stone", {"turn": "mirror", "tileable": "x", "polish_by": "neural", "effort": 0.05}),
+        ("stone", {"turn": "mirror", "tileable": "x", "polish_by": "neural", "effort": 0.02}),
         pytest.param("brick", {"repair_normals": True, "save_map": True}, marks=pytest.mark.slow),
         ("stone", {"method": "blend"}),
         ("stone", {"method": "neural", "effort": 0.02}),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from assetforge_multiply import Guide, Other
-from multiply.conftest import exemplar, luminance, multiply, write_mask
+from multiply.conftest import exemplar, luminance, multiply, placed, write_mask
 
 import assetforge as af
 from assetforge.material.color_space import ColorSpace
@@ -44,9 +44,9 @@ def test_normals_turn_with_pieces(turn: str) -> None:
 
 
 def test_turned_pieces_are_used_only_if_wanted() -> None:
-    where = multiply(exemplar("stone"), turn="all", save_map=True, candidates=1)["coordinates"].data
+    where = placed("stone", turn="all", tileable="x")["coordinates"].data
     assert len((where[2] * 256).round().unique()) > 4
-    where = multiply(exemplar("stone"), save_map=True, candidates=1)["coordinates"].data
+    where = placed("stone")["coordinates"].data
     assert where[2].max() == 0
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import shared
 from conftest import Forge
 
 from assetforge.errors import StepError
@@ -222,18 +223,12 @@ def test_dropping_what_was_replaced_leaves_the_new_one(tmp_path: Path) -> None:
 
 def test_prunes_verification_and_runs_at_once_disturb_nobody(project: Path, forge: Forge) -> None:
     """Whatever one drops while another lists it: no traceback, no false alarm, and all outputs in the end."""
-    command = [sys.executable, "-m", "assetforge"]
     for _ in range(3):
         calls = [["run", "pipeline.yaml", "--force"], *[["store", "prune", "pipeline.yaml", "--to-size", "0"]] * 3]
         calls += [["store", "verify", "pipeline.yaml"], ["store", "info", "pipeline.yaml"]]
-        begun = [
-            subprocess.Popen(
-                [*command, *call], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            )
-            for call in calls
-        ]
+        begun = [shared().start(project, *call) for call in calls]
         for process, call in zip(begun, calls, strict=True):
-            said, _ = process.communicate(timeout=120)
+            said = "".join(process.communicate(timeout=120))
             assert process.returncode == 0, (call, said)
             assert "Traceback" not in said
             assert "damaged  " not in said

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,7 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from execute.conftest import write_project
+from commands import shared
+from execute.conftest import descendants, write_project
 
 PATIENCE = 120.0
 
@@ -30,16 +29,8 @@ class Watcher:
         self.project = project
         self.log = project / "events.jsonl"
         self._from = self.log.stat().st_size if self.log.exists() else 0
-        command = [sys.executable, "-m", "assetforge", "watch", "pipeline.yaml", "--events", str(self.log), *arguments]
-        self.output = (project / "output.txt").open("a+")
-        self.process = subprocess.Popen(
-            command,
-            cwd=project,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=self.output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        command = ("watch", "pipeline.yaml", "--events", str(self.log), *arguments)
+        self.process = shared().start(project, *command, out=project / "output.txt")
 
     def events(self, kind: str = "") -> list[dict[str, Any]]:
         """Return what it has told, this time."""
@@ -91,16 +82,15 @@ class Watcher:
         self.wait_for(is_idle)
 
     def holds(self) -> dict[str, int]:
-        """Return what its process holds: memory in KiB, threads, open files and children."""
+        """Return what its process holds: memory in KiB, threads, open files and processes that it has started."""
         folder = Path(f"/proc/{self.process.pid}")
         status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
-        children = (folder / "task" / str(self.process.pid) / "children").read_text().split()
         files = len(list((folder / "fd").iterdir()))
         return {
             "memory": int(status["VmRSS"].split()[0]),
             "threads": int(status["Threads"]),
             "files": files,
-            "children": len(children),
+            "processes": len(descendants(self.process.pid)),
         }
 
     def cpu_seconds(self) -> float:
@@ -114,17 +104,12 @@ class Watcher:
     def stop(self, sent: int = signal.SIGTERM) -> int:
         """End it in good order; return its exit code."""
         self.process.send_signal(sent)
-        try:
-            return self.process.wait(30)
-        finally:
-            self.output.close()
+        return self.process.wait(30)
 
     def kill(self) -> None:
         """End it as a power failure of its group would."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(30)
-        self.output.close()
+        self.process.kill_group()
+        self.process.wait(30)
 
 
 @pytest.fixture

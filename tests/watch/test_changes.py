@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import zlib
@@ -15,13 +14,9 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from commands import shared
 from execute.conftest import executions, outputs, start
 from watch.conftest import PATIENCE, Start, picture
-
-
-def forge(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "assetforge", *arguments]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 def add(project: Path, *names: str) -> None:
@@ -88,10 +83,10 @@ def test_a_changed_override_reaches_its_assets(project: Path, watch: Start) -> N
 def test_a_second_daemon_says_that_there_is_one(project: Path, watch: Start) -> None:
     watcher = watch(project)
     watcher.wait_until_watching()
-    watcher.wait_for(lambda: "process" in forge(project, "watch", "pipeline.yaml").stderr)
-    second = forge(project, "watch", "pipeline.yaml")
-    assert second.returncode == 2
-    assert f"is being watched already (process {watcher.process.pid})" in second.stderr
+    watcher.wait_for(lambda: "process" in shared().run(project, "watch", "pipeline.yaml").err)
+    second = shared().run(project, "watch", "pipeline.yaml")
+    assert second.code == 2
+    assert f"is being watched already (process {watcher.process.pid})" in second.err
 
 
 def _count(status: dict[str, Any]) -> int:
@@ -106,15 +101,15 @@ def test_status_shows_the_queue_from_another_terminal(project: Path, watch: Star
     add(project, *(f"a{n:02}" for n in range(20)))
     watcher.wait_for(lambda: watcher.status().get("building"))
     watcher.wait_for(lambda: _count(watcher.status()) == 20)
-    data = json.loads(forge(project, "status", "pipeline.yaml", "--json").stdout)["daemon"]
+    data = json.loads(shared().run(project, "status", "pipeline.yaml", "--json").out)["daemon"]
     assert data["pid"] == watcher.process.pid
     assert data["how"] == "events"
     assert data["building"]
     assert _count(data) == 20
-    shown = forge(project, "status", "pipeline.yaml").stdout
+    shown = shared().run(project, "status", "pipeline.yaml").out
     assert f"process {watcher.process.pid}" in shown
     assert watcher.stop() == 0
-    assert json.loads(forge(project, "status", "pipeline.yaml", "--json").stdout)["daemon"] is None
+    assert json.loads(shared().run(project, "status", "pipeline.yaml", "--json").out)["daemon"] is None
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
@@ -129,13 +124,13 @@ def test_it_ends_in_good_order(sent: int, code: int, project: Path, watch: Start
     assert time.monotonic() - began < 10
     assert not list((project / ".assetforge" / "runs").glob("*/"))
     assert "Traceback" not in watcher.said()
-    assert forge(project, "run", "pipeline.yaml").returncode == 0
+    assert shared().run(project, "run", "pipeline.yaml").code == 0
     assert len(outputs(project)) == 3
 
 
 def test_once_ends_like_a_run(project: Path, watch: Start) -> None:
     empty = watch(project, "--once")
-    assert empty.process.wait(60) == forge(project, "run", "pipeline.yaml").returncode == 2
+    assert empty.process.wait(60) == shared().run(project, "run", "pipeline.yaml").code == 2
     assert "no file matches" in empty.said()
     add(project, "a", "b")
     watcher = watch(project, "--once")
@@ -158,7 +153,7 @@ def test_once_waits_while_sources_change_and_ends_when_they_rest(project: Path, 
     assert watcher.process.poll() is None
     assert watcher.process.wait(PATIENCE) == 0
     assert watcher.events("JobFinished")[-1]["state"] == "done"
-    assert forge(project, "plan", "pipeline.yaml", "--json").stdout.count('"up to date"') == 1
+    assert shared().run(project, "plan", "pipeline.yaml", "--json").out.count('"up to date"') == 1
 
 
 def test_once_reports_what_is_not_complete(project: Path, watch: Start) -> None:

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from commands import shared
 from execute.conftest import executions, outputs
 from watch.conftest import PATIENCE, Start, picture
 
@@ -101,8 +102,7 @@ def use_subfolders(project: Path) -> None:
 def outputs_of_a_run(project: Path, elsewhere: Path) -> dict[str, bytes]:
     """Return what `assetforge run` makes of the same sources."""
     shutil.copytree(project, elsewhere, ignore=shutil.ignore_patterns(".assetforge", "build", "elsewhere"))
-    command = [sys.executable, "-m", "assetforge", "run", "pipeline.yaml"]
-    subprocess.run(command, cwd=elsewhere, check=True, capture_output=True, timeout=PATIENCE)
+    assert shared().run(elsewhere, "run", "pipeline.yaml").code == 0
     return outputs(elsewhere)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from execute.conftest import descendants
 from fuzz import corpus, input_of
 from watch.conftest import Start, Watcher, picture
 
@@ -69,9 +70,8 @@ def _override(path: Path, text: str) -> None:
 def memory(watcher: Watcher) -> dict[str, int]:
     """Return the KiB that the daemon and its workers hold, by what they are."""
     pid = watcher.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     held = {"daemon": watcher.holds()["memory"]}
-    for child in children:
+    for child in descendants(pid):
         found = re.search(r"VmRSS:\s*(\d+)", Path(f"/proc/{child}/status").read_text())
         held["workers"] = max(held.get("workers", 0), int(found.group(1)) if found else 0)
     return held

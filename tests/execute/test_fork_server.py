@@ -1,0 +1,116 @@
+"""Workers are copies of a process that has loaded torch: each in a group of its own, and told of when it ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from assetforge.execute import environment, fork_server
+from assetforge.execute.fork_server import ForkedProcess, ForkServer
+from assetforge.execute.worker_process import settings
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks workers")
+
+
+Fork = Callable[[ForkServer], ForkedProcess]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    with closing(ForkServer({**environment.needed(), **settings(1)})) as found:
+        yield found
+
+
+@pytest.fixture
+def fork() -> Iterator[Fork]:
+    """Fork workers, and let go of them in the end."""
+    with ExitStack() as pipes:
+
+        def fork(server: ForkServer) -> ForkedProcess:
+            worker = server.fork()
+            for pipe in (worker.stdin, worker.stdout, worker.stderr):
+                pipes.enter_context(pipe)
+            return worker
+
+        yield fork
+
+
+def log_of(worker: ForkedProcess) -> str:
+    return worker.stderr.read().decode()
+
+
+def test_a_worker_whose_host_lets_go_ends_well(server: ForkServer, fork: Fork) -> None:
+    worker = fork(server)
+    worker.stdin.close()
+    assert worker.wait(60) == 0
+    assert worker.stdout.read() == b""
+    assert server.is_idle()
+
+
+def test_what_stands_instead_of_a_message_ends_one_worker_and_no_other(server: ForkServer, fork: Fork) -> None:
+    bad, good = fork(server), fork(server)
+    bad.stdin.write((3).to_bytes(8, "little") + b"???")
+    bad.stdin.close()
+    assert bad.wait(60) == 1
+    assert "UnpicklingError" in log_of(bad)
+    good.stdin.close()
+    assert good.wait(60) == 0
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGSEGV])
+def test_it_is_told_which_signal_ended_a_worker(sent: int, server: ForkServer, fork: Fork) -> None:
+    worker = fork(server)
+    worker.send_signal(sent)
+    assert worker.wait(60) == -sent
+
+
+def test_a_worker_is_killed_with_all_of_its_group(server: ForkServer, fork: Fork) -> None:
+    worker = fork(server)
+    with pytest.raises(subprocess.TimeoutExpired):
+        worker.wait(0.05)
+    worker.kill_group()
+    assert worker.wait(60) == -signal.SIGKILL
+
+
+def test_a_worker_that_is_killed_while_torch_is_loaded_never_begins(fork: Fork) -> None:
+    with closing(ForkServer({**environment.needed(), **settings(1)})) as server:
+        worker = fork(server)
+        worker.kill_group()
+        assert worker.wait(60) == -signal.SIGKILL
+        assert fork(server).wait(60) != 0  # and no other waits for ever
+
+
+def test_why_it_cannot_start_is_in_the_log_of_its_first_worker(tmp_path: Path, fork: Fork) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('torn')")
+    with closing(ForkServer({**environment.needed(), "PYTHONPATH": f"{tmp_path}:{ROOT}"})) as server:
+        worker = fork(server)
+        assert worker.wait(60) == 1
+        assert "ImportError: torn" in log_of(worker)
+
+
+def test_workers_share_a_server_only_where_their_environment_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[dict[str, str]] = []
+
+    class Begun(ForkServer):
+        def start(self, log: int) -> fork_server.Server:
+            begun.append(dict(self._environment))
+            return super().start(log)
+
+    monkeypatch.setattr(fork_server, "ForkServer", Begun)
+    monkeypatch.setattr(fork_server, "_running", {})
+    one, other = ({**environment.needed(), **settings(threads)} for threads in (1, 2))
+    workers = [fork_server.fork_worker(found) for found in (one, one, other)]
+    assert begun == [one, other]
+    for worker in workers:
+        with worker.stdin, worker.stdout, worker.stderr:
+            worker.stdin.close()
+            assert worker.wait(60) == 0
+    for server in fork_server._running.values():
+        server.close()
