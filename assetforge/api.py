@@ -236,5 +236,6 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "mixed",
         "random_features",
     ),
+    "assetforge.weights.foreign": ("read",),
 }
 """The public names of each public module, `assetforge` itself left out."""
