@@ -183,6 +183,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "Tiling",
         "extended",
         "map_tiles",
+        "window",
     ),
     "assetforge.ops.turn": (
         "Turn",
@@ -235,5 +236,6 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "mixed",
         "random_features",
     ),
+    "assetforge.weights.foreign": ("read",),
 }
 """The public names of each public module, `assetforge` itself left out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from assetforge.codecs.formats import FORMATS, Format
+from assetforge.codecs.formats import FORMATS, GPU, Format
 from assetforge.codecs.formats import parse as parse_format
 from assetforge.codecs.packing import Packing, Part
 from assetforge.codecs.reading import Channel
@@ -263,6 +263,8 @@ def _formats(
             findings.add(path, "is no file of the preset", did_you_mean(word, ["default", *words]), key=True)
         if name not in FORMATS:
             findings.add(path, f"unknown format {name!r}", did_you_mean(name, FORMATS))
+        elif parse_format(name).container in GPU:  # what is packed says no more whether it is color
+            findings.add(path, f"{name} holds one map, and no packed channels", "write png, tga, tiff or exr")
     chosen = {word: by_word.get(word, by_word.get("default", "png")) for word in words}
     return {word: parse_format(name if name in FORMATS else "png") for word, name in chosen.items()}
 

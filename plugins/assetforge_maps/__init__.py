@@ -15,7 +15,7 @@ Tileable = Literal["auto"] | bool
 Depth = Annotated[float, Field(gt=0, le=10)]
 
 _WIDE = af.Resources(memory=2 * 2**30)
-"""Of steps that transform a whole map and its mirror images at once."""
+"""Of steps that need a whole map several times over; measured at 4096 × 4096 pixels."""
 
 
 class ResizeParams(af.Params):
@@ -445,7 +445,7 @@ class ValidateParams(Thresholds):
     """What fails the material, so that nothing of it is written: `error`, `warning` (and errors), or `never`."""
 
 
-@af.step("validate", ValidateParams, reads="every map", writes=())
+@af.step("validate", ValidateParams, reads="every map", writes=(), resources=_WIDE)
 def validate(material: af.Material, params: ValidateParams, context: af.Context) -> af.Material:
     """Check that the maps are sound; flag what is doubtful, and fail where it is as severe as `fail_on`."""
     from assetforge_maps._validate import validate_material

@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from assetforge.errors import StepError, UsageError
-from assetforge.weights import foreign
+import assetforge as af
+from assetforge.weights.foreign import read
 from assetforge_upscale._network import Base, Compact
 
 Tensors = Mapping[str, Tensor]
@@ -71,7 +71,7 @@ def load(path: Path, mix: Path | None = None, share: float = 0.5) -> Network:
             network = recognize(tensors)
         except (RuntimeError, KeyError, ValueError) as error:
             name = recognize.__name__.strip("_")
-            raise StepError(str(path), f"looks like {name}, but is not: {_first_line(error)}", _SAVE) from error
+            raise af.StepError(str(path), f"looks like {name}, but is not: {_first_line(error)}", _SAVE) from error
         if network is not None:
             return network
     return _by_spandrel(path, tensors)
@@ -83,10 +83,10 @@ _SAVE = "save the state_dict() of the whole network"
 def _read(path: Path) -> dict[str, Tensor]:
     """Read a file's tensors, in the names of today and in float32."""
     try:
-        tensors = foreign.read(path)
-    except UsageError as error:
+        tensors = read(path)
+    except af.AssetForgeError as error:
         problem = error.problem
-        raise StepError(problem.where, problem.what, problem.instead) from error
+        raise af.StepError(problem.where, problem.what, problem.instead) from error
     tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     if "model.0.weight" in tensors and "model.1.sub.0.RDB1.conv1.0.weight" in tensors:
@@ -101,7 +101,7 @@ def _mixed(one: Tensors, other: Tensors, share: float, path: Path) -> dict[str, 
     """Average the weights of two networks (network interpolation, Wang et al. 2018, ESRGAN, section 3.4)."""
     if {name: value.shape for name, value in one.items()} != {name: value.shape for name, value in other.items()}:
         what = "is of another architecture than the network that it is mixed with"
-        raise StepError(str(path), what, "mix two networks that are alike")
+        raise af.StepError(str(path), what, "mix two networks that are alike")
     floats = (name for name, value in one.items() if value.is_floating_point())
     return {**one, **{name: torch.lerp(one[name], other[name], share) for name in floats}}
 
@@ -423,13 +423,13 @@ def _by_spandrel(path: Path, tensors: Tensors) -> Network:
     except (ImportError, RuntimeError) as error:  # torchvision of another torch raises RuntimeError
         what = "holds no network that AssetForge itself knows: ESRGAN, Compact, SPAN, SRResNet"
         instead = f"pip install 'assetforge[spandrel]' for many more ({_first_line(error)})"
-        raise StepError(str(path), what, instead) from error
+        raise af.StepError(str(path), what, instead) from error
     try:
         found = spandrel.ModelLoader("cpu").load_from_state_dict(dict(tensors))
     except (spandrel.UnsupportedModelError, RuntimeError, KeyError, ValueError) as error:
-        raise StepError(str(path), f"holds no network that is known ({_first_line(error)})", _SAVE) from error
+        raise af.StepError(str(path), f"holds no network that is known ({_first_line(error)})", _SAVE) from error
     if not isinstance(found, spandrel.ImageModelDescriptor) or found.input_channels != found.output_channels:
-        raise StepError(str(path), f"holds a network for another task ({found.purpose})", "use one that upscales")
+        raise af.StepError(str(path), f"holds a network for another task ({found.purpose})", "use one that upscales")
     module = found.model.requires_grad_(requires_grad=False).eval()
     requirements = found.size_requirements
     return Network(module, found.input_channels, found.scale, None, requirements.multiple_of or 1)

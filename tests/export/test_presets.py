@@ -258,6 +258,7 @@ def test_an_asset_without_any_map_of_a_preset_fails_by_name(project: Path) -> No
         ("{}", "{m: {files: {C: {q: roughness}}}}", "files.C.q"),
         ("{}", "{m: {files: {C: {r: roughness}}, format: bmp}}", "presets.m.format: unknown format 'bmp'"),
         ("{}", "{m: {files: {C: {r: roughness}}, format: {D: png}}}", "format.D: is no file of the preset"),
+        ("{}", "{m: {files: {C: {r: roughness}}, format: dds-bc7}}", "format: dds-bc7 holds one map, and no packed"),
         ("{}", "{m: {like: gltf, format: tga}}", "presets.m: is tga, which gltf does not read; it reads png and jpg"),
         (
             "{}",
