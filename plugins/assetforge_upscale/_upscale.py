@@ -121,14 +121,19 @@ def upscale_texture(
         data = _upscale_color(source, size, chain, repeat=repeat, progress=progress)
     else:
         data = upscale_data(source, size, chain, repeat=repeat, progress=progress)
-    if chain:
-        data = corrected(data, source, params.correct, repeat=repeat)
+    if chain and params.correct != "no":
+        encode, decode = (hdr_encode, hdr_decode) if spec.is_color else (_as_it_is, _as_it_is)  # as the network sees it
+        data = decode(corrected(encode(data), encode(source), params.correct, repeat=repeat))
     if spec.kind == "vector":
         data = data * 2 - 1
     if alpha is not None:
         alpha = upscale_data(alpha, size, networks.passes("data", factor), repeat=repeat).clamp_(0, 1)
         alpha = alpha.round_() if params.alpha == "cutout" else alpha
     return replace(texture, data=restore(data, spec, texture.data), alpha=alpha)
+
+
+def _as_it_is(pixels: Tensor) -> Tensor:
+    return pixels
 
 
 def _source(texture: af.Texture, spec: af.MapSpec, chain: Sequence[Pass]) -> Tensor:

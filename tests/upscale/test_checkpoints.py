@@ -22,6 +22,7 @@ from upscale.test_upscale import upscale
 import assetforge as af
 from assetforge import testing
 from assetforge.material.material import Material
+from assetforge.ops.color import srgb_encode
 from assetforge.ops.resample import resample
 from assetforge.samples import make_sample
 
@@ -242,7 +243,7 @@ def test_what_a_network_changes_of_the_source_is_brought_back(
     monkeypatch.setattr(_upscale, "load", lambda *_: Network(_Shifted(), 3, 2, 2))
     source = make_sample("stone", 64).only("base_color")
     result = upscale(source, network=Path("any.pth"), correct=correct)["base_color"].data
-    apart = resample(result, (64, 64), repeat=True) - source["base_color"].data
+    apart = resample(srgb_encode(result), (64, 64), repeat=True) - srgb_encode(source["base_color"].data)
     assert apart.mean((1, 2)).abs().max() <= most_tone
     assert apart.square().mean().sqrt() <= most_all
     assert (correct == "no") == (apart.mean().abs() > 5e-3)
