@@ -19,7 +19,7 @@ from assetforge.pipeline.presets import RAW, Preset
 from assetforge.plan import keys
 from assetforge.plan.assets import Asset, find_assets
 from assetforge.plan.collisions import find_collisions, summary
-from assetforge.plan.exports import Material, exported
+from assetforge.plan.exports import Material, exported, loses_color
 from assetforge.plan.history import BuildHistory, OutputState, Record
 from assetforge.plan.jobs import Facts, Gone, Job, MapOrigin, Output, Plan, SourceMap, State, Task, WrittenMap, tasks_of
 from assetforge.plan.reasons import Kind, Reason, differences
@@ -296,11 +296,14 @@ class Planner:
         for preset in outputs.presets or (Preset(RAW),):
             if not preset.files:
                 yield from self._plain(preset, material)
+            elif loses_color(preset, material):
+                what = f"has a diffuse color, and no base color, which the preset {preset.name} writes"
+                raise SourceError("", what, "let the step `convert` with `{to: metalness}` make it")
             elif made := list(exported(preset, material, outputs, self.pipeline.folder)):
                 yield from made
             else:
                 what = f"has no map that the preset {preset.name} writes"
-                raise SourceError(asset.name, what, f"it has: {', '.join(written)}")
+                raise SourceError("", what, f"it has: {', '.join(written)}")
 
     def _plain(self, preset: Preset, material: Material) -> Iterator[Output]:
         """Yield each map as a file of its own, or as a layer of one for all."""
@@ -318,7 +321,7 @@ class Planner:
         if not written:
             listed = ", ".join(sorted(self.pipeline.outputs.maps or ()))
             what = f"has none of the maps that outputs.maps lists ({listed})"
-            raise SourceError(asset.name, what, f"it has: {', '.join(maps)}")
+            raise SourceError("", what, f"it has: {', '.join(maps)}")
         return written
 
     def _output(self, file: str, names: list[str], material: Material) -> Output:
