@@ -71,6 +71,8 @@ _JSON = {"runs": "counts", "flags": "flags"}
 PATIENCE = 60.0
 """Seconds to wait for another process that is writing."""
 _PAUSE = 0.02
+_LAST = 2**62
+"""Of all events that there can be, the number."""
 _PRIMARY_CODE = 0xFF
 """The bits of SQLite's error codes that tell the kind."""
 
@@ -135,8 +137,9 @@ def _refuse_foreign(database: sqlite3.Connection) -> None:
         for kinds, test in tests
         for table, columns in kinds.items()
     ]
-    # The many events are tested when they are read.
+    # The many events are tested when they are read. Beyond some number SQLite would find no more for new ones.
     wrong.append("exists (select n, pipeline, run, time, kind, event from events limit 0)")
+    wrong.append(f"(select max(n) from events) > {_LAST} or exists (select 1 from sqlite_sequence where seq > {_LAST})")
     try:
         is_foreign = database.execute(f"select {' or '.join(wrong)}").fetchone()[0]
     except sqlite3.OperationalError as error:
