@@ -219,33 +219,50 @@ def _serve(channel: socket.socket, reader: int, writer: int) -> None:
                 return
             what, number, argument = message.decode().split()
             if what == _FORK:
-                workers[int(number)] = _fork(files, [channel.fileno(), reader, writer])
+                process = _fork(files, [channel.fileno(), reader, writer])
+                if process is None:
+                    channel.send(f"{number} 1".encode())
+                else:
+                    workers[int(number)] = process
             elif process := workers.get(int(number)):
-                kill, sent = (os.killpg, signal.SIGKILL) if what == _KILL_GROUP else (os.kill, int(argument))
-                kill(process, sent)
+                if what == _KILL_GROUP:
+                    _kill_group(process)
+                    os.kill(process, signal.SIGKILL)  # a plugin may have moved it to another group
+                else:
+                    os.kill(process, int(argument))
 
 
 def _reap(workers: dict[int, int], channel: socket.socket) -> None:
     """Take note of the workers that have ended; end what they have started."""
     numbers = {process: number for number, process in workers.items()}
     while numbers and (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(ended.si_pid, signal.SIGKILL)  # before it is reaped, so that the number is nobody else's
+        _kill_group(ended.si_pid)  # before it is reaped, so that the number is nobody else's
         code = os.waitstatus_to_exitcode(os.waitpid(ended.si_pid, 0)[1])
         number = numbers.pop(ended.si_pid)
         del workers[number]
         channel.send(f"{number} {code}".encode())
 
 
-def _fork(files: Sequence[int], ours: Sequence[int]) -> int:
-    """Start a worker with these standard files in this folder; return its process ID."""
-    process = os.fork()
+def _kill_group(process: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process, signal.SIGKILL)
+
+
+def _fork(files: Sequence[int], ours: Sequence[int]) -> int | None:
+    """Start a worker with these standard files in this folder; return its process ID, or None where none may start."""
+    process = None
+    with suppress(OSError):
+        try:
+            process = os.fork()
+        except OSError as error:
+            os.write(files[2], f"no process can be started ({error.strerror})\n".encode())
     if process == 0:
         _be_worker(files, ours)
     for file in files:
         os.close(file)
     with suppress(OSError):
-        os.setpgid(process, process)  # both do it, as either may be first
+        if process is not None:
+            os.setpgid(process, process)  # both do it, as either may be first
     return process
 
 
