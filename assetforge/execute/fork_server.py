@@ -25,7 +25,8 @@ from typing import NoReturn, Protocol
 
 _MESSAGE_SIZE = 64
 _LOADED = b"loaded"
-_FORK, _SIGNAL, _KILL_GROUP = "fork", "signal", "kill"
+FORK, _END = -1, 0
+"""Instead of a signal's number: start a worker; end it at once, with all that it has started."""
 _STANDARD_FILES = 3
 _leave = os._exit  # a worker replaces it
 _running: dict[frozenset[tuple[str, str]], ForkServer] = {}
@@ -71,7 +72,7 @@ class ForkedProcess:
 
     def send_signal(self, number: int) -> None:
         """Send it a signal."""
-        self._server.send(_SIGNAL, self._number, number)
+        self._server.send(self._number, number)
 
     def kill_group(self) -> None:
         """End it at once, with all that it has started."""
@@ -125,7 +126,7 @@ class ForkServer:
             atexit.register(self.close)
         folder = os.open(".", os.O_RDONLY)
         try:
-            socket.send_fds(self._channel, [f"{_FORK} {self._count} 0".encode()], [*worker.pipes, folder])
+            socket.send_fds(self._channel, [f"{self._count} {FORK}".encode()], [*worker.pipes, folder])
         except OSError:  # the server has just ended
             self._workers.pop(self._count, None)
             worker.ended(1)
@@ -159,15 +160,15 @@ class ForkServer:
         while self._workers:
             self._workers.popitem()[1].ended(code)
 
-    def send(self, what: str, number: int, argument: int = 0) -> None:
-        """Tell the process to do something with a worker."""
+    def send(self, number: int, sent: int) -> None:
+        """Let the process send a signal to a worker."""
         with suppress(OSError):
-            self._channel.send(f"{what} {number} {argument}".encode())
+            self._channel.send(f"{number} {sent}".encode())
 
     def kill_group(self, number: int) -> None:
         """End a worker; while torch is loaded there is none yet, and nobody who listens."""
         if self._loaded or self._process is None:
-            self.send(_KILL_GROUP, number)
+            self.send(number, _END)
         else:
             self._process.kill()
 
@@ -217,19 +218,20 @@ def _serve(channel: socket.socket, reader: int, writer: int) -> None:
             message, files, _, _ = socket.recv_fds(channel, _MESSAGE_SIZE, _STANDARD_FILES + 1)
             if not message:
                 return
-            what, number, argument = message.decode().split()
-            if what == _FORK:
-                process = _fork(files, [channel.fileno(), reader, writer])
-                if process is None:
-                    channel.send(f"{number} 1".encode())
-                else:
-                    workers[int(number)] = process
-            elif process := workers.get(int(number)):
-                if what == _KILL_GROUP:
-                    _kill_group(process)
-                    os.kill(process, signal.SIGKILL)  # a plugin may have moved it to another group
-                else:
-                    os.kill(process, int(argument))
+            number, sent = map(int, message.split())
+            if sent != FORK:
+                _signal(workers.get(number), sent)
+            elif process := _fork(files, [channel.fileno(), reader, writer]):
+                workers[number] = process
+            else:
+                channel.send(f"{number} 1".encode())
+
+
+def _signal(worker: int | None, number: int) -> None:
+    if worker is not None:  # it has not ended meanwhile
+        if number == _END:
+            _kill_group(worker)
+        os.kill(worker, number or signal.SIGKILL)  # a plugin may have moved it to another group
 
 
 def _reap(workers: dict[int, int], channel: socket.socket) -> None:

@@ -115,9 +115,9 @@ class WorkerPool:
         return min((worker.deadline for worker in self.workers), default=float("inf")) - time.monotonic()
 
     def shutdown(self) -> None:
-        """End all. Those that compute are ended at once; those that are publishing finish that first."""
+        """End all at once, but for those that are reading and writing: who is publishing finishes that first."""
         for worker in self.workers:
-            if worker.pool != "io" and worker in self.busy:
+            if worker.pool != "io" or worker not in self.busy:
                 worker.kill()
             worker.close()
         for worker in self.workers:

@@ -71,8 +71,6 @@ _JSON = {"runs": "counts", "flags": "flags"}
 PATIENCE = 60.0
 """Seconds to wait for another process that is writing."""
 _PAUSE = 0.02
-_LAST = 2**62
-"""Of all events that there can be, the number."""
 _PRIMARY_CODE = 0xFF
 """The bits of SQLite's error codes that tell the kind."""
 
@@ -139,7 +137,8 @@ def _refuse_foreign(database: sqlite3.Connection) -> None:
     ]
     # The many events are tested when they are read. Beyond some number SQLite would find no more for new ones.
     wrong.append("exists (select n, pipeline, run, time, kind, event from events limit 0)")
-    wrong.append(f"(select max(n) from events) > {_LAST} or exists (select 1 from sqlite_sequence where seq > {_LAST})")
+    numbers = "select max(n) as number from events union select seq from sqlite_sequence"
+    wrong.append(f"exists (select 1 from ({numbers}) where number >> 62)")  # noqa: S608
     try:
         is_foreign = database.execute(f"select {' or '.join(wrong)}").fetchone()[0]
     except sqlite3.OperationalError as error:

@@ -130,7 +130,7 @@ def test_where_no_process_can_be_started_those_that_run_go_on() -> None:
         assert near.recv(64) == b"loaded"
         for number in (1, 2):  # it is there still
             log, theirs = os.pipe()
-            socket.send_fds(near, [f"fork {number} 0".encode()], [theirs] * 4)
+            socket.send_fds(near, [f"{number} {fork_server.FORK}".encode()], [theirs] * 4)
             os.close(theirs)
             assert near.recv(64) == f"{number} 1".encode()
             with os.fdopen(log) as text:
