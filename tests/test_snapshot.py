@@ -305,6 +305,11 @@ def test_a_link_in_the_place_of_the_folder_leads_to_no_harm(built: Project) -> N
     assert sorted(precious.iterdir()) == kept
 
 
+def test_a_snapshot_that_cannot_be_found_is_no_trouble_for_status(built: Project) -> None:
+    (built.folder / ".assetforge" / snapshot.FOLDER / f"gone{snapshot.SUFFIX}").symlink_to("nowhere")
+    assert run_command(["status", "p.yaml"]) == 0
+
+
 def test_few_snapshots_are_kept(built: Project) -> None:
     for number in range(snapshot.MOST + 2):
         built.run("-D", f"attempts={number + 1}")

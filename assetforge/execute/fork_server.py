@@ -1,8 +1,9 @@
 """Starts workers as copies of a process that has loaded torch: a copy takes milliseconds, and to load torch seconds.
 
 The host starts a fork server for each environment that its workers need, and keeps it for as long as it lives. The
-server runs one thread, loads no plugin and opens no device: a copy is as good as a process started from nothing. It
-reaps the workers, and tells the host how each ended. When the host has gone, so has it.
+server loads no plugin, opens no device and runs one thread when it forks (those of OpenBLAS end before): a copy is as
+good as a process started from nothing. It reaps the workers, and tells the host how each ended. When the host has gone,
+so has it.
 
 Only Linux can do that; elsewhere each worker is started from nothing.
 """
