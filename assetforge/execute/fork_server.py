@@ -21,7 +21,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import NoReturn, Protocol
 
 _MESSAGE_SIZE = 64
@@ -40,7 +40,7 @@ def is_available() -> bool:
 
 
 def fork_worker(environment: Mapping[str, str]) -> ForkedProcess:
-    """Start a worker in an environment and in the current folder."""
+    """Start a worker in an environment and in the current folder; raise OSError where the system has no more room."""
     with _starting:
         key = frozenset(environment.items())
         server = _running.get(key)
@@ -49,7 +49,11 @@ def fork_worker(environment: Mapping[str, str]) -> ForkedProcess:
                 if idle.is_idle():
                     _running.pop(other).close()
             server = _running[key] = ForkServer(environment)
-        return server.fork()
+        try:
+            return server.fork()
+        except OSError:  # no more files may be opened
+            _running.pop(key).close()
+            raise
 
 
 class ForkedProcess:
@@ -59,7 +63,7 @@ class ForkedProcess:
         self._server, self._number = server, number
         self._ended = threading.Event()
         self._code = 0
-        (theirs_in, ours_in), (ours_out, theirs_out), (ours_error, theirs_error) = os.pipe(), os.pipe(), os.pipe()
+        (theirs_in, ours_in), (ours_out, theirs_out), (ours_error, theirs_error) = _three_pipes()
         self.pipes = (theirs_in, theirs_out, theirs_error)
         """The ends of the pipes that become the worker's standard files."""
         self.stdin = os.fdopen(ours_in, "wb")
@@ -83,6 +87,18 @@ class ForkedProcess:
         """Take note of how it ended."""
         self._code = code
         self._ended.set()
+
+
+def _three_pipes() -> list[tuple[int, int]]:
+    """Return the ends of three pipes; leave none open where not all can be."""
+    with ExitStack() as made:
+        pipes = []
+        for _ in range(_STANDARD_FILES):
+            pipes.append(os.pipe())
+            for end in pipes[-1]:
+                made.callback(os.close, end)
+        made.pop_all()
+    return pipes
 
 
 class Server(Protocol):
@@ -117,22 +133,27 @@ class ForkServer:
         return not self._workers
 
     def fork(self) -> ForkedProcess:
-        """Start a worker."""
+        """Start a worker; raise OSError where no more files may be opened, and then close it."""
         self._count += 1
         worker = self._workers[self._count] = ForkedProcess(self, self._count)
-        if self._process is None:
-            self._process = self.start(worker.pipes[-1])
-            self._listener = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
-            self._listener.start()
-            atexit.register(self.close)
-        folder = os.open(".", os.O_RDONLY)
-        try:
-            socket.send_fds(self._channel, [f"{self._count} {FORK}".encode()], [*worker.pipes, folder])
-        except OSError:  # the server has just ended
-            self._workers.pop(self._count, None)
-            worker.ended(1)
-        for file in (*worker.pipes, folder):
-            os.close(file)
+        with ExitStack() as ours, ExitStack() as theirs:
+            for pipe in (worker.stdin, worker.stdout, worker.stderr):
+                ours.enter_context(pipe)
+            for file in worker.pipes:
+                theirs.callback(os.close, file)
+            if self._process is None:
+                self._process = self.start(worker.pipes[-1])
+                self._listener = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
+                self._listener.start()
+                atexit.register(self.close)
+            folder = os.open(".", os.O_RDONLY)
+            theirs.callback(os.close, folder)
+            try:
+                socket.send_fds(self._channel, [f"{self._count} {FORK}".encode()], [*worker.pipes, folder])
+            except OSError:  # the server has just ended
+                self._workers.pop(self._count, None)
+                worker.ended(1)
+            ours.pop_all()
         return worker
 
     def start(self, log: int) -> Server:

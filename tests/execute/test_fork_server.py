@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import signal
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -151,6 +152,47 @@ def serve_without_processes(channel: socket.socket) -> NoReturn:
         fork_server.serve(channel)
     finally:
         os._exit(1)
+
+
+def test_where_no_more_files_can_be_opened_none_stays_open_and_the_next_worker_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fork_server, "_running", {})
+    env, before = {**environment.needed(), **settings(1)}, open_files()
+    worker, refused = None, 0
+    for room in range(min(before), max(before) + 20):
+        try:
+            with at_most(room):
+                worker = fork_server.fork_worker(env)
+            break
+        except OSError as error:
+            refused += 1
+            assert error.errno == errno.EMFILE
+            assert open_files() == before
+    assert refused > 8  # at each of the files that it takes
+    assert worker is not None
+    with worker.stdin, worker.stdout, worker.stderr:
+        worker.stdin.close()
+        assert worker.wait(60) == 0
+    for server in fork_server._running.values():
+        server.close()
+
+
+def open_files() -> set[int]:
+    return {int(file.name) for file in Path("/proc/self/fd").iterdir()}
+
+
+@contextmanager
+def at_most(files: int) -> Iterator[None]:
+    """Let this process have no file open from a number on."""
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_workers_share_a_server_only_where_their_environment_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
