@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -27,7 +28,7 @@ def pack(
     maps: those that there are, at least one; each is resampled by its kind to the size of the largest, and to what the
     packing allows. A map that is missing has its neutral value. Without a part for it, alpha is that of the color.
     """
-    size = _allowed(max(texture.size for texture in maps.values()), packing)
+    size = _allowed(max((texture.size for texture in maps.values()), key=math.prod), packing)
     maps = {name: resample_map(texture, specs[name], size) for name, texture in maps.items()}
     planes: dict[str, Tensor] = {}
     alpha: Tensor | None = None

@@ -135,10 +135,13 @@ def _encoded(output: Output, maps: Maps, resolved: Format, context: StageContext
 
 
 def _described(output: DescribedOutput, maps: Maps) -> bytes:
-    """Return a text; raise ChangedError where it would not be the one that was planned."""
+    """Return a text; raise ChangedError where it would not be the one that was planned, StepError where none can be."""
     if export_code_digest() != output.code:
         raise ChangedError(output.file, "AssetForge was changed since this was planned", "run again")
-    return describe(output.about, _alpha_of(maps))[output.file].encode()
+    try:
+        return describe(output.about, _alpha_of(maps))[output.file].encode()
+    except ValueError as error:
+        raise StepError(output.file, str(error), retry=False) from error
 
 
 def _alpha_of(maps: Maps) -> Alpha:

@@ -75,6 +75,11 @@ def test_alpha_that_would_be_1_everywhere_is_left_out_and_that_of_the_color_kept
     assert torch.equal(made.data[3:], opacity.data)
 
 
+def test_the_largest_map_is_the_one_of_most_pixels() -> None:
+    maps = {"roughness": texture("roughness", 8, 128), "metalness": texture("metalness", 16, 16)}
+    assert packed(maps, r="roughness", g="metalness").size == (8, 128)
+
+
 def test_maps_of_several_sizes_become_as_large_as_the_largest_may_be() -> None:
     maps = {"roughness": texture("roughness", 24, 48), "metalness": texture("metalness", 6, 12)}
     assert packed(maps, r="roughness", g="metalness").size == (24, 48)
