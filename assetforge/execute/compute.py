@@ -107,7 +107,7 @@ def _run(
     step_context = Context(
         seed=task.seed,
         device="cpu" if task.use.resources.device == "cpu" else context.device,
-        progress=lambda fraction: context.emit(StepProgress(asset, step.name, fraction)),
+        progress=lambda fraction: context.emit(StepProgress(asset, step.name, float(fraction))),
         weights=task.weights,
         specs={name: context.specs[name] for name in task.reads.keys() | task.writes.keys()},
         note=recorder.note,

@@ -36,6 +36,7 @@ class FakeWorker:
     limit: float = float("inf")
     deadline: float = float("inf")
     stopped: bool = False
+    killed: bool = False
 
     def submit(self, stage: Stage) -> None:
         assert stage.pool == self.pool
@@ -49,7 +50,9 @@ class FakeWorker:
     def stop(self) -> None:
         self.stopped = True
 
-    def kill(self) -> None: ...
+    def kill(self) -> None:
+        self.killed = True
+
     def close(self) -> None: ...
     def wait(self) -> None: ...
 
@@ -346,3 +349,13 @@ def test_a_wake_ends_the_wait_and_nothing_else(jobs: tuple[Job, ...], tmp_path: 
     bench.pool.inbox.put(Wake())
     assert list(bench.scheduler.listen(1e6)) == []
     assert bench.dispatch() == running
+
+
+def test_at_the_end_only_those_that_read_and_write_are_waited_for(tmp_path: Path, job: Job) -> None:
+    bench = Bench(tmp_path, [job])
+    assert isinstance(bench.dispatch()[job.asset], Read)
+    for pool in ("io", "device"):
+        bench.pool.spawn(pool)
+    workers, busy = list(bench.pool.workers), list(bench.pool.busy)
+    bench.pool.shutdown()
+    assert [worker for worker in workers if not worker.killed] == busy  # and none that is idle, or still loads torch
