@@ -291,7 +291,7 @@ class Planner:
     ) -> Iterator[Output]:
         outputs = self.pipeline.outputs
         fields = {**asset.fields, **variant.values}
-        written = {name: maps[name] for name in self._written(maps, asset)}
+        written = {name: maps[name] for name in self._written(maps)}
         material = Material(written, sources, self.pipeline.specs, fields, checks)
         for preset in outputs.presets or (Preset(RAW),):
             if not preset.files:
@@ -315,7 +315,7 @@ class Planner:
             files.setdefault(stem.as_posix() + outputs.format_of(name).suffix, []).append(name)
         yield from (self._output(file, names, material) for file, names in files.items())
 
-    def _written(self, maps: Mapping[str, MapOrigin], asset: Asset) -> list[str]:
+    def _written(self, maps: Mapping[str, MapOrigin]) -> list[str]:
         """Choose the maps that are written; an asset that has none of them is a mistake and not silence."""
         written = [name for name in maps if self.pipeline.outputs.writes(name)]
         if not written:
