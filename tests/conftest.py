@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -98,11 +97,7 @@ def forge(tmp_path: Path) -> Forge:
     """Run `assetforge` as a process in the test's folder."""
 
     def run(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        if environment is None:
-            done = shared().run(tmp_path, *arguments)
-            return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
-        command = [sys.executable, "-m", "assetforge", *arguments]
-        env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=env, check=False)
+        done = shared().run(tmp_path, *arguments, environment=environment)
+        return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
 
     return run
