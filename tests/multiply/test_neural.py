@@ -33,10 +33,9 @@ def exemplar(name: str) -> Tensor:
 
 @lru_cache
 def made(name: str, seed: int = 0, loss: Loss = "moments") -> Tensor:
+    effort = EFFORT / 3 if loss == "sliced" else EFFORT  # a step of it takes as long as several of the others
     with torch.no_grad():  # as steps are run
-        return optimize(
-            exemplar(name), (SIDE, SIDE), seed, Settings(loss=loss, effort=0.1 if loss == "sliced" else EFFORT)
-        )
+        return optimize(exemplar(name), (SIDE, SIDE), seed, Settings(loss=loss, effort=effort))
 
 
 def noise() -> Tensor:
