@@ -123,7 +123,8 @@ def _print(data: dict[str, Any]) -> None:
         say("nothing is quarantined")
     last = data["last_run"]
     if last is None:
-        say("there was no run yet")
+        if not data["daemon"]:
+            say("there was no run yet")
         return
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(last["ended"]))
     counts = ", ".join(f"{count} {state}" for state, count in last["counts"].items() if count)

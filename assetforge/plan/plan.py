@@ -92,8 +92,7 @@ def _chosen(jobs: Sequence[Job], only: Sequence[str]) -> tuple[Job, ...]:
     chosen = tuple(job for job in jobs if any(_is_meant(job, glob) for glob in only))
     if not chosen:
         known = ", ".join(job.asset for job in jobs[:8])
-        problem = Problem("--only", f"no asset matches {', '.join(only)}", f"the first ones are: {known}")
-        raise PipelineError([problem])
+        raise PipelineError([Problem("", f"no asset matches {', '.join(only)}", f"the first ones are: {known}")])
     return chosen
 
 
