@@ -243,5 +243,5 @@ def load_maps(path: Path) -> tuple[dict[str, Texture], Depth | None] | None:
         maps = {name: _loaded(name, tensors, *meant) for name, meant in meaning.items()}
         depth = metadata["depth"]
         return maps, cast("Depth", depth) if depth in get_args(Depth) else None
-    except (SafetensorError, OSError, LookupError, ValueError, TypeError):
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError):
         return None
