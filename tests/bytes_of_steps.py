@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,15 @@ def files_for_gpus() -> dict[str, Texture]:
     return made
 
 
+@lru_cache
+def in_place() -> Material:
+    return multiply(material("stone", 64), candidates=1, variation=0.2, save_map=True)
+
+
 STEPS = {
     "patches": lambda: multiply(material("stone", 64), candidates=1, turn="mirror", edges=1),
     "lattice": lambda: multiply(material("brick", 96), candidates=1, repair_normals=True, flatten=0.3),
-    "in place": lambda: multiply(material("stone", 64), candidates=1, variation=0.2),
+    "in place": in_place,
     "blend": lambda: multiply(material("brick", 96), method="blend"),
     "mips": levels,
     "files for GPUs": files_for_gpus,
@@ -65,8 +71,7 @@ EXEMPLARS: dict[str, dict[str, tuple[Any, ...]]] = {}
 
 
 def applied(given: Material) -> Material:
-    made = multiply(given, candidates=1, save_map=True)
-    return apply(given.replace(coordinates=made["coordinates"]), scale=2)
+    return apply(given.replace(coordinates=in_place()["coordinates"]), scale=2)
 
 
 def main(kept: Path) -> None:

@@ -226,7 +226,8 @@ def _tensor_name(name: str, level: int, part: str) -> str:
 def _loaded(
     name: str, tensors: Mapping[str, torch.Tensor], space: ColorSpace, wrap: Wrap, camera: Camera | None
 ) -> Texture:
-    levels: list[Texture] = []
+    """Return one map and its smaller levels; raise KeyError where it is not there."""
+    levels = [Texture(tensors[name], space, wrap, tensors.get(f"{name}.alpha"), camera)]
     while (data := tensors.get(_tensor_name(name, len(levels), ""))) is not None:
         levels.append(Texture(data, space, wrap, tensors.get(_tensor_name(name, len(levels), ".alpha")), camera))
     return levels[0].with_mips(levels[1:])

@@ -247,8 +247,25 @@ def test_a_preset_of_ones_own(project: Path) -> None:
 def test_an_asset_without_any_map_of_a_preset_fails_by_name(project: Path) -> None:
     report = run(project, "{preset: mine}", "presets: {mine: {files: {H: {r: height}}}}\n")
     assert [job.error for job in report.jobs] == [
-        "brick: has no map that the preset mine writes; it has: base_color, normal, roughness"
+        "has no map that the preset mine writes; it has: base_color, normal, roughness"
     ]
+
+
+def test_no_material_of_the_specular_workflow_loses_its_color(project: Path) -> None:
+    (project / "src" / "brick_base_color.png").rename(project / "src" / "brick_diffuse.png")
+    (project / "src" / "brick_normal.png").rename(project / "src" / "brick_specular.png")
+    inputs = "{diffuse_albedo: '{name}_diffuse.png', specular_albedo: '{name}_specular.png'}"
+    text = f"version: 1\nsources: src\ninputs: {inputs}\n"
+    (project / "pipeline.yaml").write_text(text + "outputs: {preset: unreal}\n")
+    with Build(project / "pipeline.yaml") as build:
+        [job] = build.plan().jobs
+    assert "the preset unreal writes; let the step `convert` with `{to: metalness}` make it" in str(job.problem)
+    (project / "pipeline.yaml").write_text(
+        text + "steps: [{use: convert, with: {to: metalness}}]\noutputs: {preset: unreal}\n"
+    )
+    with Build(project / "pipeline.yaml") as build:
+        [job] = build.plan().jobs
+    assert any(name.endswith("T_brick_BC.png") for name in job.files)
 
 
 # Mistakes
