@@ -28,10 +28,15 @@ def material(name: str, side: int) -> Material:
     return Material(name, {key: Texture(data, *rest) for key, (data, *rest) in EXEMPLARS[f"{name} {side}"].items()})
 
 
+@lru_cache
+def in_place() -> Material:
+    return multiply(material("stone", 64), candidates=1, variation=0.2, save_map=True)
+
+
 STEPS = {
     "patches": lambda: multiply(material("stone", 64), candidates=1, turn="mirror", edges=1),
     "lattice": lambda: multiply(material("brick", 96), candidates=1, repair_normals=True, flatten=0.3),
-    "in place": lambda: in_place(),
+    "in place": in_place,
     "blend": lambda: multiply(material("brick", 96), method="blend"),
     "apply_map": lambda: applied(material("stone", 64)),
     "neural": lambda: multiply(material("stone", 64), method="neural", effort=0.05),
@@ -41,11 +46,6 @@ STEPS = {
 }
 EXEMPLARS: dict[str, dict[str, tuple[Any, ...]]] = {}
 """The same in all processes: the first makes them."""
-
-
-@lru_cache
-def in_place() -> Material:
-    return multiply(material("stone", 64), candidates=1, variation=0.2, save_map=True)
 
 
 def applied(given: Material) -> Material:
