@@ -1,4 +1,7 @@
-"""Pixels as GPUs lay them out, and back: one picture of a chain of smaller ones. Reading imports no torch."""
+"""Pixels as GPUs lay them out, and back: one picture of a chain of smaller ones.
+
+Reading imports no torch, and nothing but reading and writing imports imagecodecs.
+"""
 
 from __future__ import annotations
 
