@@ -1,0 +1,35 @@
+"""Optional packages, and what to install where one is missing. Imports nothing heavy: pipelines are checked with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+_PACKAGES = {
+    "pillow_heif": ("pillow-heif", "photos"),
+    "rawpy": ("rawpy", "photos"),
+    "astc_encoder": ("astc-encoder-py", "mobile"),
+    "etcpak": ("etcpak", "mobile"),
+    "texture2ddecoder": ("texture2ddecoder", "mobile"),
+}
+"""The package that has each module, and the extra that installs it."""
+
+
+def library(module: str) -> Any:
+    """Import a module of these; raise ImportError, which says what to install, where that fails."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(_needed(module)) from error
+
+
+def missing(modules: Iterable[str]) -> str:
+    """Say what to install for modules of these; "" where they are there."""
+    return next((_needed(module) for module in modules if find_spec(module) is None), "")
+
+
+def _needed(module: str) -> str:
+    package, extra = _PACKAGES[module]
+    return f"needs the package {package}; run `pip install 'assetforge[{extra}]'`"
