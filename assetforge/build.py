@@ -128,6 +128,8 @@ class Build:
         emit(RunStarted(len(plan.in_state("out of date")), len(plan.in_state("up to date"))))
         reports = ReportBuilder(self.pipeline.name, emit)
         reports.note(plan)
+        journal = self.state.journal
+        journal.release(job.asset for job in plan.in_state("up to date") if journal.quarantined(job.asset))  # mended
         if plan.in_state("out of date") or (not options.keep_stale and (plan.gone or plan.stale)):
             try:
                 self._execute(reports, plan, emit, options)
@@ -135,7 +137,7 @@ class Build:
                 reports.stopped_by = error
         report = reports.report(time.monotonic() - began)
         counts = report.counts
-        self.state.journal.run_ended(report.exit_code, {str(state): count for state, count in counts.items()})
+        journal.run_ended(report.exit_code, {str(state): count for state, count in counts.items()})
         emit(report.finished())
         self.state.events.end()
         return report

@@ -244,6 +244,11 @@ def test_the_web_site_has_every_page() -> None:
     assert sorted(pages(config["nav"])) == [page.name for page in DOCS]
 
 
+def test_the_first_page_leads_to_every_page() -> None:
+    links = set(re.findall(r"\]\((\w+\.md)", (ROOT / "docs" / "index.md").read_text(encoding="utf-8")))
+    assert links == {page.name for page in DOCS} - {"index.md"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_nothing_of_one_machine_is_shown(page: Path) -> None:
     assert not re.search(r"(?<![\w.])/(home|root|work|tmp)/", page.read_text(encoding="utf-8"))

@@ -305,6 +305,11 @@ def test_a_link_in_the_place_of_the_folder_leads_to_no_harm(built: Project) -> N
     assert sorted(precious.iterdir()) == kept
 
 
+def test_a_snapshot_that_cannot_be_found_is_no_trouble_for_status(built: Project) -> None:
+    (built.folder / ".assetforge" / snapshot.FOLDER / f"gone{snapshot.SUFFIX}").symlink_to("nowhere")
+    assert run_command(["status", "p.yaml"]) == 0
+
+
 def test_few_snapshots_are_kept(built: Project) -> None:
     for number in range(snapshot.MOST + 2):
         built.run("-D", f"attempts={number + 1}")
@@ -551,6 +556,40 @@ def test_a_changed_source_that_all_steps_read_is_planned_in_full(small: Project)
     small.run()
     write_texture(small.folder / "textures" / "moss_d.png", 9, (6, 8))
     assert "3 done" in small.run()
+
+
+def test_a_changed_source_that_a_step_of_some_assets_reads_is_planned_in_full(small: Project) -> None:
+    text = (small.folder / "p.yaml").read_text().replace("note.txt", "textures/wood_n.png")
+    optional = 'normal: "**/{name}_n.png"\n  base_color: "**/{name}_d.png?"'
+    (small.folder / "p.yaml").write_text(text.replace('base_color: "**/{name}_d.png"', optional))
+    plugin = small.folder / "plugins" / "dim.py"
+    plugin.write_text(plugin.read_text().replace('{"base_color"}', '"every color map"'))
+    for name in ("ash", "brick", "moss", "inner/sand", "wood"):  # nothing is done to ash and wood
+        write_texture(small.folder / "textures" / f"{name}_n.png", 1, (6, 8))
+    small.run()
+    write_texture(small.folder / "textures" / "wood_n.png", 9, (6, 8))
+    assert "4 done, 0 failed, 1 up to date" in small.run()
+
+
+def test_where_nobody_hears_it_the_plan_decides(built: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["run", "p.yaml", "--workers", "0"]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    unread = os.fdopen(theirs, "w")
+    for nobody in (unread, None):
+        monkeypatch.setattr(sys, "stdout", nobody)
+        assert not nothing_to_do(occasion(arguments), arguments)
+    with pytest.raises(BrokenPipeError):
+        unread.close()
+
+
+def test_a_current_folder_that_is_gone_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    arguments = ["run", str(tmp_path / "p.yaml")]
+    assert not nothing_to_do(occasion(arguments), arguments)
 
 
 def test_a_plan_with_nothing_to_do_prints_the_same(built: Project) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +84,12 @@ def _last_run(build: Build) -> LastRun | None:
     """Return how the last run ended, be it one that a snapshot has spared: then its file is as old as that."""
     last, state = build.state.journal.last_run(), str(build.pipeline.state)
     for path in map(Path, snapshot.paths(state)):
-        found, ended = snapshot.read(str(path)), path.stat().st_mtime
-        if last is None or ended <= last.ended:
-            break
-        if found is not None and found.ending.pipeline == build.pipeline.id:
-            return LastRun(ended, OK, dict.fromkeys(last.counts, 0) | {"up to date": found.ending.jobs})
+        with suppress(FileNotFoundError):  # a run that begins drops them
+            found, ended = snapshot.read(str(path)), path.lstat().st_mtime
+            if last is None or ended <= last.ended:
+                break
+            if found is not None and found.ending.pipeline == build.pipeline.id:
+                return LastRun(ended, OK, dict.fromkeys(last.counts, 0) | {"up to date": found.ending.jobs})
     return last
 
 
@@ -121,7 +123,8 @@ def _print(data: dict[str, Any]) -> None:
         say("nothing is quarantined")
     last = data["last_run"]
     if last is None:
-        say("there was no run yet")
+        if not data["daemon"]:
+            say("there was no run yet")
         return
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(last["ended"]))
     counts = ", ".join(f"{count} {state}" for state, count in last["counts"].items() if count)

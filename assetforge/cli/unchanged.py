@@ -25,7 +25,10 @@ _MATTERS = ("ASSETFORGE", "PYTHON", "XDG_", "HOME", "USERPROFILE", "APPDATA", "L
 
 def occasion(arguments: Sequence[str], grain: int = snapshot.GRAIN) -> Occasion:
     """Return who asks for what and where, as far as that is known before options are parsed."""
-    return Occasion(_identity(arguments), grain)
+    try:
+        return Occasion(_identity(arguments), grain)
+    except FileNotFoundError:  # the current folder was removed
+        return Occasion((), grain)
 
 
 def nothing_to_do(asked: Occasion, arguments: Sequence[str]) -> bool:
@@ -37,8 +40,11 @@ def nothing_to_do(asked: Occasion, arguments: Sequence[str]) -> bool:
     if asked.earlier is None or asked.earlier.changed:
         return False
     ending, is_run = asked.earlier.snapshot.ending, arguments[0] == "run"
-    sys.stdout.write(ending.says if is_run else f"0 to build, {ending.jobs} up to date, 0 cannot be built\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(ending.says if is_run else f"0 to build, {ending.jobs} up to date, 0 cannot be built\n")
+        sys.stdout.flush()
+    except (OSError, AttributeError):  # nobody reads, or it was closed before: the plan knows what to do then
+        return False
     if is_run:
         snapshot.mark_used(asked.earlier.path)
     return True

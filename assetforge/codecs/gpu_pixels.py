@@ -1,10 +1,12 @@
-"""Pixels as GPUs lay them out, and back: one picture of a chain of smaller ones. Reading imports no torch."""
+"""Pixels as GPUs lay them out, and back: one picture of a chain of smaller ones.
+
+Reading imports no torch, and nothing but reading and writing imports imagecodecs.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import imagecodecs
 import numpy as np
 
 from assetforge.codecs import mobile
@@ -73,6 +75,8 @@ def _read_blocks(content: bytes, layout: Layout, width: int, height: int) -> Pix
         words = np.frombuffer(content, "<u8").reshape(-1, layout.channels)
         planes = [_bc4(words[:, channel], width, height, signed=layout.signed) for channel in range(layout.channels)]
         return np.stack(planes, 2)
+    import imagecodecs  # here: what asks whether a file has its end needs no pixels
+
     wide, high = -(-width // BLOCK) * BLOCK, -(-height // BLOCK) * BLOCK
     number = _BCN[layout.compression]
     try:

@@ -12,8 +12,6 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import imagecodecs
-
 from assetforge.codecs import gpu_pixels
 from assetforge.codecs.gpu_formats import LAYOUTS, Layout
 from assetforge.codecs.raster import CutOffError, FormatError, Pixels, Raster, check_size
@@ -116,6 +114,8 @@ def read(content: bytes) -> Raster:
 
 def _unpacked(data: bytes, size: int) -> bytes:
     """Undo Zstandard; room is made for `size` bytes, whatever the file says."""
+    import imagecodecs  # here: what asks whether a file has its end needs no pixels
+
     try:
         out = bytearray(size)
         return bytes(imagecodecs.zstd_decode(data, out=out))
@@ -138,6 +138,8 @@ def write(levels: Sequence[Pixels], layout: Layout, *, opaque: bool, effort: int
 
     opaque: whether the file says that it has no alpha. effort: Zstandard's level; 0 does not compress once more.
     """
+    import imagecodecs
+
     height, width = levels[0].shape[:2]
     plain = [gpu_pixels.written(level, layout) for level in levels]
     level = EFFORT if effort is None else effort

@@ -1,8 +1,9 @@
 """Starts workers as copies of a process that has loaded torch: a copy takes milliseconds, and to load torch seconds.
 
 The host starts a fork server for each environment that its workers need, and keeps it for as long as it lives. The
-server runs one thread, loads no plugin and opens no device: a copy is as good as a process started from nothing. It
-reaps the workers, and tells the host how each ended. When the host has gone, so has it.
+server loads no plugin, opens no device and runs one thread when it forks (those of OpenBLAS end before): a copy is as
+good as a process started from nothing. It reaps the workers, and tells the host how each ended. When the host has gone,
+so has it.
 
 Only Linux can do that; elsewhere each worker is started from nothing.
 """
@@ -20,12 +21,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import NoReturn, Protocol
 
 _MESSAGE_SIZE = 64
 _LOADED = b"loaded"
-_FORK, _SIGNAL, _KILL_GROUP = "fork", "signal", "kill"
+FORK, _END = -1, 0
+"""Instead of a signal's number: start a worker; end it at once, with all that it has started."""
 _STANDARD_FILES = 3
 _leave = os._exit  # a worker replaces it
 _running: dict[frozenset[tuple[str, str]], ForkServer] = {}
@@ -38,7 +40,7 @@ def is_available() -> bool:
 
 
 def fork_worker(environment: Mapping[str, str]) -> ForkedProcess:
-    """Start a worker in an environment and in the current folder."""
+    """Start a worker in an environment and in the current folder; raise OSError where the system has no more room."""
     with _starting:
         key = frozenset(environment.items())
         server = _running.get(key)
@@ -47,7 +49,11 @@ def fork_worker(environment: Mapping[str, str]) -> ForkedProcess:
                 if idle.is_idle():
                     _running.pop(other).close()
             server = _running[key] = ForkServer(environment)
-        return server.fork()
+        try:
+            return server.fork()
+        except OSError:  # no more files may be opened
+            _running.pop(key).close()
+            raise
 
 
 class ForkedProcess:
@@ -57,7 +63,7 @@ class ForkedProcess:
         self._server, self._number = server, number
         self._ended = threading.Event()
         self._code = 0
-        (theirs_in, ours_in), (ours_out, theirs_out), (ours_error, theirs_error) = os.pipe(), os.pipe(), os.pipe()
+        (theirs_in, ours_in), (ours_out, theirs_out), (ours_error, theirs_error) = _three_pipes()
         self.pipes = (theirs_in, theirs_out, theirs_error)
         """The ends of the pipes that become the worker's standard files."""
         self.stdin = os.fdopen(ours_in, "wb")
@@ -71,7 +77,7 @@ class ForkedProcess:
 
     def send_signal(self, number: int) -> None:
         """Send it a signal."""
-        self._server.send(_SIGNAL, self._number, number)
+        self._server.send(self._number, number)
 
     def kill_group(self) -> None:
         """End it at once, with all that it has started."""
@@ -81,6 +87,18 @@ class ForkedProcess:
         """Take note of how it ended."""
         self._code = code
         self._ended.set()
+
+
+def _three_pipes() -> list[tuple[int, int]]:
+    """Return the ends of three pipes; leave none open where not all can be."""
+    with ExitStack() as made:
+        pipes = []
+        for _ in range(_STANDARD_FILES):
+            pipes.append(os.pipe())
+            for end in pipes[-1]:
+                made.callback(os.close, end)
+        made.pop_all()
+    return pipes
 
 
 class Server(Protocol):
@@ -115,22 +133,27 @@ class ForkServer:
         return not self._workers
 
     def fork(self) -> ForkedProcess:
-        """Start a worker."""
+        """Start a worker; raise OSError where no more files may be opened, and then close it."""
         self._count += 1
         worker = self._workers[self._count] = ForkedProcess(self, self._count)
-        if self._process is None:
-            self._process = self.start(worker.pipes[-1])
-            self._listener = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
-            self._listener.start()
-            atexit.register(self.close)
-        folder = os.open(".", os.O_RDONLY)
-        try:
-            socket.send_fds(self._channel, [f"{_FORK} {self._count} 0".encode()], [*worker.pipes, folder])
-        except OSError:  # the server has just ended
-            self._workers.pop(self._count, None)
-            worker.ended(1)
-        for file in (*worker.pipes, folder):
-            os.close(file)
+        with ExitStack() as ours, ExitStack() as theirs:
+            for pipe in (worker.stdin, worker.stdout, worker.stderr):
+                ours.enter_context(pipe)
+            for file in worker.pipes:
+                theirs.callback(os.close, file)
+            if self._process is None:
+                self._process = self.start(worker.pipes[-1])
+                self._listener = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
+                self._listener.start()
+                atexit.register(self.close)
+            folder = os.open(".", os.O_RDONLY)
+            theirs.callback(os.close, folder)
+            try:
+                socket.send_fds(self._channel, [f"{self._count} {FORK}".encode()], [*worker.pipes, folder])
+            except OSError:  # the server has just ended
+                self._workers.pop(self._count, None)
+                worker.ended(1)
+            ours.pop_all()
         return worker
 
     def start(self, log: int) -> Server:
@@ -159,15 +182,15 @@ class ForkServer:
         while self._workers:
             self._workers.popitem()[1].ended(code)
 
-    def send(self, what: str, number: int, argument: int = 0) -> None:
-        """Tell the process to do something with a worker."""
+    def send(self, number: int, sent: int) -> None:
+        """Let the process send a signal to a worker."""
         with suppress(OSError):
-            self._channel.send(f"{what} {number} {argument}".encode())
+            self._channel.send(f"{number} {sent}".encode())
 
     def kill_group(self, number: int) -> None:
         """End a worker; while torch is loaded there is none yet, and nobody who listens."""
         if self._loaded or self._process is None:
-            self.send(_KILL_GROUP, number)
+            self.send(number, _END)
         else:
             self._process.kill()
 
@@ -217,35 +240,53 @@ def _serve(channel: socket.socket, reader: int, writer: int) -> None:
             message, files, _, _ = socket.recv_fds(channel, _MESSAGE_SIZE, _STANDARD_FILES + 1)
             if not message:
                 return
-            what, number, argument = message.decode().split()
-            if what == _FORK:
-                workers[int(number)] = _fork(files, [channel.fileno(), reader, writer])
-            elif process := workers.get(int(number)):
-                kill, sent = (os.killpg, signal.SIGKILL) if what == _KILL_GROUP else (os.kill, int(argument))
-                kill(process, sent)
+            number, sent = map(int, message.split())
+            if sent != FORK:
+                _signal(workers.get(number), sent)
+            elif process := _fork(files, [channel.fileno(), reader, writer]):
+                workers[number] = process
+            else:
+                channel.send(f"{number} 1".encode())
+
+
+def _signal(worker: int | None, number: int) -> None:
+    if worker is not None:  # it has not ended meanwhile
+        if number == _END:
+            _kill_group(worker)
+        os.kill(worker, number or signal.SIGKILL)  # a plugin may have moved it to another group
 
 
 def _reap(workers: dict[int, int], channel: socket.socket) -> None:
     """Take note of the workers that have ended; end what they have started."""
     numbers = {process: number for number, process in workers.items()}
     while numbers and (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(ended.si_pid, signal.SIGKILL)  # before it is reaped, so that the number is nobody else's
+        _kill_group(ended.si_pid)  # before it is reaped, so that the number is nobody else's
         code = os.waitstatus_to_exitcode(os.waitpid(ended.si_pid, 0)[1])
         number = numbers.pop(ended.si_pid)
         del workers[number]
         channel.send(f"{number} {code}".encode())
 
 
-def _fork(files: Sequence[int], ours: Sequence[int]) -> int:
-    """Start a worker with these standard files in this folder; return its process ID."""
-    process = os.fork()
+def _kill_group(process: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process, signal.SIGKILL)
+
+
+def _fork(files: Sequence[int], ours: Sequence[int]) -> int | None:
+    """Start a worker with these standard files in this folder; return its process ID, or None where none may start."""
+    process = None
+    with suppress(OSError):
+        try:
+            process = os.fork()
+        except OSError as error:
+            os.write(files[2], f"no process can be started ({error.strerror})\n".encode())
     if process == 0:
         _be_worker(files, ours)
     for file in files:
         os.close(file)
     with suppress(OSError):
-        os.setpgid(process, process)  # both do it, as either may be first
+        if process is not None:
+            os.setpgid(process, process)  # both do it, as either may be first
     return process
 
 

@@ -22,9 +22,9 @@ from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.codecs.as_is import passes_as_is
 from assetforge.codecs.decode import Decoded, decode
 from assetforge.codecs.encode import Maps, encode
-from assetforge.codecs.formats import DEPTHS, Depth, Format
+from assetforge.codecs.formats import DEPTHS, GPU, Depth, Format
 from assetforge.codecs.limits import cut_share
-from assetforge.codecs.pack import pack
+from assetforge.codecs.pack import held_by, pack
 from assetforge.codecs.regular import read_regular
 from assetforge.codecs.verify import verify
 from assetforge.errors import ChangedError, StepError
@@ -36,6 +36,7 @@ from assetforge.export.descriptors import describe
 from assetforge.flags import Flag
 from assetforge.material.camera import Camera
 from assetforge.material.color_space import ColorSpace
+from assetforge.material.map_spec import MapSpec
 from assetforge.material.texture import Texture, Wrap
 from assetforge.plan.jobs import DescribedOutput, MapOrigin, Output, SourceMap
 from assetforge.plan.keys import export_code_digest
@@ -112,7 +113,7 @@ def _encode(output: Output, scratch: Path, context: StageContext, *, replace: bo
         if output.described is not None:
             content = _described(output.described, maps)
         elif output.format is not None:
-            resolved = output.format.resolve(_deepest(output, scratch, store), next(iter(maps.values()))[1])
+            resolved = output.format.resolve(_deepest(output, scratch, store), _spec_of(output, maps, context))
             content = _encoded(output, maps, resolved, context)
             cut = {name: cut_share(texture, spec, resolved) for name, (texture, spec) in maps.items()}
             notes.keep_cut(store, output.key, cut, replace=replace)
@@ -121,13 +122,21 @@ def _encode(output: Output, scratch: Path, context: StageContext, *, replace: bo
     store.put(output.key, output.suffix, lambda path: _write(path, content), lambda _: None, replace=replace)
 
 
+def _spec_of(output: Output, maps: Maps, context: StageContext) -> MapSpec:
+    """Return what an output holds, which says how deep it is: its first map, or for GPUs all that is packed."""
+    if output.packing is None or output.format is None or output.format.container not in GPU:
+        return next(iter(maps.values()))[1]
+    return held_by(output.packing, context.specs, {name: texture for name, (texture, _) in maps.items()}, output.format)
+
+
 def _encoded(output: Output, maps: Maps, resolved: Format, context: StageContext) -> bytes:
     """Encode an output, and see that it can be read; raise StepError where the format cannot hold the maps."""
+    green = context.green
     try:
         if output.packing is not None:
             textures = {name: texture for name, (texture, _) in maps.items()}
-            maps = {output.path.name: pack(textures, context.specs, output.packing, resolved)}
-        content = encode(maps, resolved, context.green)
+            maps, green = {output.path.name: pack(textures, context.specs, output.packing, resolved)}, "up"
+        content = encode(maps, resolved, green)
         verify(content, resolved, maps)
     except ValueError as error:
         raise StepError(output.path.name, str(error)) from error
@@ -135,10 +144,13 @@ def _encoded(output: Output, maps: Maps, resolved: Format, context: StageContext
 
 
 def _described(output: DescribedOutput, maps: Maps) -> bytes:
-    """Return a text; raise ChangedError where it would not be the one that was planned."""
+    """Return a text; raise ChangedError where it would not be the one that was planned, StepError where none can be."""
     if export_code_digest() != output.code:
         raise ChangedError(output.file, "AssetForge was changed since this was planned", "run again")
-    return describe(output.about, _alpha_of(maps))[output.file].encode()
+    try:
+        return describe(output.about, _alpha_of(maps))[output.file].encode()
+    except ValueError as error:
+        raise StepError(output.file, str(error), retry=False) from error
 
 
 def _alpha_of(maps: Maps) -> Alpha:

@@ -130,6 +130,7 @@ class Scheduler:
         except Empty:
             for worker in self.pool.overdue():
                 self._stopped.add(worker)
+                worker.deadline = float("inf")  # one that hangs in the system ends when that lets it, and not sooner
                 worker.stop()
             return
         if isinstance(message, Wake):

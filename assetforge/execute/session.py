@@ -174,10 +174,10 @@ class Session:
             self._deps.emit(OutputRemoved(asset, str(path), why))
 
     def forget_others(self, jobs: Iterable[Job]) -> None:
-        """Forget what failed and what was printed of assets that are not among all jobs that there are."""
-        assets = {job.asset for job in jobs}
-        self._deps.state.journal.forget_others(assets)
-        self._log.logs.prune(assets)
+        """Forget what failed of assets that are up to date again or gone, of all jobs, and what the latter printed."""
+        states = {job.asset: job.state for job in jobs}
+        self._deps.state.journal.forget_others({name for name, state in states.items() if state != "up to date"})
+        self._log.logs.prune(states.keys())
 
     def _claimed_by_the_living(self) -> set[str]:
         state, folder = self._deps.state, self._deps.pipeline.state

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from assetforge.errors import PluginError
 from assetforge.events import Event
 from assetforge.execute.devices import CPU, resolve_device
 from assetforge.execute.memory import memory
@@ -68,8 +69,12 @@ class WorkerPool:
         return next((one for one in self.workers_in(pool) if one.ready and one not in self.busy), None)
 
     def spawn(self, pool: Pool) -> None:
-        """Start one more."""
-        worker = self.factory(pool, self.inbox)
+        """Start one more; raise PluginError where the system has no more room for it."""
+        try:
+            worker = self.factory(pool, self.inbox)
+        except OSError as error:
+            instead = "close other programs, or raise the limits of processes and open files (`ulimit`)"
+            raise PluginError("worker", f"cannot be started ({error.strerror})", instead) from error
         self.workers.append(worker)
         if not worker.ready:
             self.set_deadline(worker, START_LIMIT)
@@ -115,9 +120,9 @@ class WorkerPool:
         return min((worker.deadline for worker in self.workers), default=float("inf")) - time.monotonic()
 
     def shutdown(self) -> None:
-        """End all. Those that compute are ended at once; those that are publishing finish that first."""
+        """End all at once, but for those that are reading and writing: who is publishing finishes that first."""
         for worker in self.workers:
-            if worker.pool != "io" and worker in self.busy:
+            if worker.pool != "io" or worker not in self.busy:
                 worker.kill()
             worker.close()
         for worker in self.workers:

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Protocol
 
 import assetforge
+from assetforge.errors import OutputError
 from assetforge.execute import environment
 from assetforge.execute.fork_server import ForkedProcess, fork_worker, is_available
 from assetforge.execute.messages import STACK_SIGNAL, STAGE_END, Reply, Setup, Wake, WorkerExited, receive, send, unpack
+from assetforge.execute.publish import RefusedError, journal_in, recover
 from assetforge.execute.run_stage import guarded, run_stage
 from assetforge.execute.stages import Pool, Stage, StageContext
 
@@ -75,7 +77,7 @@ class ProcessWorker:
         stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
         if stdin is None or stdout is None or stderr is None:
             raise RuntimeError("pipes were asked for")
-        self._commands, self._replies, self._roots = stdin, stdout, setup.roots
+        self._commands, self._replies, self._setup = stdin, stdout, setup
         self._log = WorkerLog(os.dup(stderr.fileno()))
         stderr.close()
         with suppress(BrokenPipeError):
@@ -85,14 +87,14 @@ class ProcessWorker:
     def _listen(self, inbox: Inbox) -> None:
         with suppress(OSError):
             while (packed := receive(self._replies)) is not None:
-                inbox.put((self, unpack(packed, roots=self._roots)))
+                inbox.put((self, unpack(packed, roots=self._setup.roots)))
         self._replies.close()
         inbox.put((self, WorkerExited()))
 
     def submit(self, stage: Stage) -> None:
         """Let it run a stage; the reply comes through the inbox."""
         with suppress(BrokenPipeError):  # then `WorkerExited` is on its way
-            send(self._commands, stage, self._roots)
+            send(self._commands, stage, self._setup.roots)
 
     def log(self) -> str:
         """Return what was printed during the last stage."""
@@ -102,6 +104,7 @@ class ProcessWorker:
         """Tell how its process ended."""
         self._kill_group()
         code = self._process.wait()
+        self._finish_publication()
         if code >= 0:
             return f"its process ended with exit code {code}"
         name = signal.Signals(-code).name
@@ -142,6 +145,14 @@ class ProcessWorker:
         except subprocess.TimeoutExpired:
             self._kill_group()
             self._process.wait()
+        self._finish_publication()
+
+    def _finish_publication(self) -> None:
+        """Finish or undo what it was publishing when it was killed: the next attempt may never come."""
+        journal = journal_in(self._setup.run, self._setup.pipeline, self.name)
+        if journal.exists():
+            with suppress(OutputError, RefusedError):  # then the next run publishes it again
+                recover(journal, self._setup.outputs)
 
 
 def _start(env: Mapping[str, str]) -> subprocess.Popen[bytes] | ForkedProcess:

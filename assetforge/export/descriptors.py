@@ -24,7 +24,9 @@ class Descriptor:
     beside_material: str = ""
     """Likewise of the material's file."""
     containers: tuple[Container, ...] = ()
-    """The formats of textures that the program reads; any where it is empty."""
+    """The formats of textures that the program reads; any but those for GPUs where it is empty."""
+    complete: tuple[Container, ...] = ()
+    """Formats of textures that are not followed by a file that describes them: the program takes them as they are."""
 
     def filled(self, packing: Packing) -> list[str]:
         """Name the slots that a file of this packing fills."""
@@ -34,7 +36,9 @@ class Descriptor:
     def names(self, about: Description) -> list[str]:
         """Name the files that `write` gives, without writing them."""
         material = self.material.format(about.name)
-        textures = [f"{file.name}{self.beside_textures}" for file in about.files] if self.beside_textures else []
+        endings = tuple(f".{container}" for container in self.complete)
+        described = [file.name for file in about.files if self.beside_textures and not file.name.endswith(endings)]
+        textures = [f"{name}{self.beside_textures}" for name in described]
         return [material, *textures, *([f"{material}{self.beside_material}"] if self.beside_material else [])]
 
 
@@ -43,7 +47,9 @@ DESCRIPTORS: Mapping[str, Descriptor] = {
     "unreal": Descriptor(unreal.write, unreal.SLOTS, "import_{}.py"),
     "unity_hdrp": Descriptor(unity.write_hdrp, unity.SLOTS, "{}.mat", ".meta", ".meta"),
     "unity_urp": Descriptor(unity.write_urp, unity.SLOTS, "{}.mat", ".meta", ".meta"),
-    "godot": Descriptor(godot.write, godot.SLOTS, "{}.tres", ".import"),
+    "godot": Descriptor(
+        godot.write, godot.SLOTS, "{}.tres", ".import", containers=godot.CONTAINERS, complete=godot.COMPLETE
+    ),
     "materialx": Descriptor(materialx.write, materialx.SLOTS, "{}.mtlx"),
     "blender": Descriptor(blender.write, blender.SLOTS, "{}.py"),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
+from assetforge.codecs.formats import Container
 from assetforge.codecs.packing import Part
 from assetforge.export.description import Alpha, Description, Slot
 
@@ -18,6 +19,10 @@ SLOTS: Mapping[str, Slot] = {
     "emission": (("rgb", Part("emission")),),
     "heightmap": (("r", Part("height")),),
 }
+CONTAINERS: tuple[Container, ...] = ("png", "jpg", "webp", "tga", "exr", "hdr", "dds")
+"""What Godot reads; of DDS, also what is compressed for GPUs, with its levels."""
+COMPLETE: tuple[Container, ...] = ("dds",)
+"""What Godot loads without importing it."""
 _TRANSPARENCY: Mapping[Alpha, int] = {"opaque": 0, "mask": 2, "blend": 1}
 """BaseMaterial3D: TRANSPARENCY_DISABLED, TRANSPARENCY_ALPHA_SCISSOR, TRANSPARENCY_ALPHA."""
 _VRAM = 2
@@ -26,7 +31,8 @@ _VRAM = 2
 
 def write(about: Description, alpha: Alpha) -> dict[str, str]:
     """Return the `.tres` and the `.import` of each texture, by name."""
-    imports = {f"{file.name}.import": _import(is_normal=file.is_normal) for file in about.files}
+    imported = [file for file in about.files if not file.name.endswith(tuple(f".{one}" for one in COMPLETE))]
+    imports = {f"{file.name}.import": _import(is_normal=file.is_normal) for file in imported}
     return {f"{about.name}.tres": _material(about, alpha), **imports}
 
 

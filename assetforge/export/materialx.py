@@ -26,6 +26,7 @@ _ROUGHNESS = "0.5"
 """Where no map says it."""
 _DEPTH = "0.05"
 """Of displacement, by which heights are multiplied."""
+_NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MODES: Mapping[Alpha, str] = {"opaque": "0", "mask": "1", "blend": "2"}
 
 Element = ElementTree.Element
@@ -34,7 +35,10 @@ Outputs = Mapping[str, str]
 
 
 def write(about: Description, alpha: Alpha) -> dict[str, str]:
-    """Return the `.mtlx`, by its name."""
+    """Return the `.mtlx`, by its name; raise ValueError where XML cannot hold the names of its files."""
+    for file in about.files:
+        if found := _NO_XML.search(file.name):
+            raise ValueError(f"its name has the character {found[0]!a}, which XML does not hold; rename its sources")
     root = ElementTree.Element("materialx", version="1.39", colorspace="lin_rec709")
     name = valid_name(about.name)
     outputs = _graph(root, f"NG_{name}", about, alpha)

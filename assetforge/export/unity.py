@@ -32,6 +32,7 @@ _MOST = 16384
 _PLAIN = re.compile(r"(?!(?:true|false|null|yes|no|on|off|y|n)$)[A-Za-z_][A-Za-z0-9_]*|[0-9a-f]{32}|", re.IGNORECASE)
 """Text that YAML needs no quotes for; an identifier is text, even one of digits."""
 _CUTOFF = 0.5
+_LAST_OF_FOUR_DIGITS = 0xFFFF
 _QUEUES: Mapping[Alpha, int] = {"opaque": -1, "mask": 2450, "blend": 3000}
 """When a material is drawn; -1 is when its shader says."""
 _BLENDED = {"_SrcBlend": 5.0, "_DstBlend": 10.0, "_ZWrite": 0.0}
@@ -289,5 +290,14 @@ def _item(value: Any, indent: str) -> str:
 
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
-        return value if _PLAIN.fullmatch(value) else json.dumps(value)
+        return value if _PLAIN.fullmatch(value) else _quoted(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _quoted(text: str) -> str:
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(letter: str) -> str:
+    """Escape a letter as JSON does, but for those that JSON writes as two halves, which YAML does not know."""
+    return f"\\U{ord(letter):08X}" if ord(letter) > _LAST_OF_FOUR_DIGITS else json.dumps(letter)[1:-1]

@@ -10,7 +10,7 @@ from pprint import pformat
 from typing import Any
 
 from assetforge.codecs.packing import Part
-from assetforge.export.description import Alpha, Description, Slot, TextureFile, fill
+from assetforge.export.description import Alpha, Description, Slot, TextureFile, fill, identifier
 
 SLOTS: Mapping[str, Slot] = {
     "color": (("rgb", Part("base_color")),),
@@ -32,8 +32,10 @@ _ALPHA_PIN: Mapping[Alpha, tuple[tuple[str, str], ...]] = {
     "blend": (("A", "MP_OPACITY"),),
 }
 _BLEND: Mapping[Alpha, str] = {"opaque": "BLEND_OPAQUE", "mask": "BLEND_MASKED", "blend": "BLEND_TRANSLUCENT"}
-_COMPRESSION = {"NORMAL": "TC_NORMALMAP", "COLOR": "TC_DEFAULT", "MASKS": "TC_MASKS"}
+_COMPRESSION = {"NORMAL": "TC_NORMALMAP", "COLOR": "TC_DEFAULT", "MASKS": "TC_MASKS", "LINEAR_COLOR": "TC_HDR"}
+_LIGHT = ("color", "emission")
 _WIDTH = 100
+_DIGITS = 8
 
 _SCRIPT = '''\
 """Imports a material into Unreal Engine 5.
@@ -105,7 +107,7 @@ main(sys.argv[1] if len(sys.argv) > 1 else "/Game/" + NAME)
 
 def write(about: Description, alpha: Alpha) -> dict[str, str]:
     """Return the script, by its name."""
-    textures = [_texture(file, list(_pins(file, about, alpha)), about.file("height")) for file in about.files]
+    textures = [_texture(file, about, alpha) for file in about.files]
     told = {
         "name": ascii(asset_name(about.name)),
         "textures": pformat(textures, width=_WIDTH, sort_dicts=False),
@@ -115,20 +117,27 @@ def write(about: Description, alpha: Alpha) -> dict[str, str]:
 
 
 def asset_name(name: str) -> str:
-    """Return a name as Unreal allows them for assets: letters, digits, underscores and hyphens."""
-    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_-") else "_" for letter in name)
+    """Return a name as Unreal allows them for assets: letters of ASCII, digits, underscores and hyphens.
+
+    Names in other scripts would all be the same so, and replace each other: these end in digits of their own.
+    """
+    plain = "".join(one if one.isascii() and (one.isalnum() or one in "_-") else "_" for one in name)
+    lost = any(one.isalnum() and not one.isascii() for one in name)
+    return f"{plain}_{identifier(name)[:_DIGITS]}" if lost else plain
 
 
-def _texture(file: TextureFile, pins: list[tuple[str, str]], height: str) -> dict[str, Any]:
+def _texture(file: TextureFile, about: Description, alpha: Alpha) -> dict[str, Any]:
     kind = "NORMAL" if file.is_normal else "COLOR" if file.is_color else "MASKS"
-    compression = "TC_DISPLACEMENTMAP" if file.name == height else _COMPRESSION[kind]
+    if kind == "MASKS" and file.name in {about.file(slot) for slot in _LIGHT}:  # floats, which may be above 1
+        kind = "LINEAR_COLOR"
+    compression = "TC_DISPLACEMENTMAP" if file.name == about.file("height") else _COMPRESSION[kind]
     return {
         "file": file.name,
         "asset": asset_name(file.name.rpartition(".")[0]),
         "srgb": file.is_color,
         "compression": compression,
         "sampler": f"SAMPLERTYPE_{kind}",
-        "pins": pins,
+        "pins": list(_pins(file, about, alpha)),
     }
 
 

@@ -18,7 +18,7 @@ Wrap = Literal["repeat", "clamp", "unknown"]
 IMAGE_DIMENSIONS = 3
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Texture:
     """Pixels + color space + wrap. Nobody changes `data` or `alpha` in place.
 
@@ -46,6 +46,12 @@ class Texture:
                 raise ValueError(f"alpha has shape {tuple(self.alpha.shape)}; with this data it must be {expected}")
         if self.mips is not None and not self.mips.are_of(self):
             object.__setattr__(self, "mips", None)
+
+    def __repr__(self) -> str:
+        """Say what it is, without its pixels: a failing test shows it."""
+        alpha = ", alpha" if self.alpha is not None else ""
+        levels = f", {len(self.levels)} levels" if self.mips is not None else ""
+        return f"<Texture {tuple(self.data.shape)}, {self.color_space.name}, {self.wrap}{alpha}{levels}>"
 
     @property
     def channels(self) -> int:

@@ -102,7 +102,7 @@ def _reading(one: InputSection) -> Reading:
 def _map(findings: Findings, name: str) -> MapSpec | None:
     known = findings.registry.maps
     if name not in known:
-        findings.add(("inputs", name), "unknown map", did_you_mean(name, known, ALIASES), key=True)
+        findings.add(("inputs", name), "unknown map", did_you_mean(name, [*known, AUTO], ALIASES), key=True)
     return known.get(name)
 
 

@@ -124,7 +124,13 @@ def _text(file: Path) -> str:
         raise PipelineError(
             [Problem(str(file), "there is no such file", "`assetforge new pipeline` writes one")]
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise PipelineError(
+            [Problem(str(file), "is not UTF-8 text", "save it as UTF-8, or name a file of YAML")]
+        ) from error
+    except OSError as error:
+        if file.is_dir():
+            raise PipelineError([Problem(str(file), "is a folder", "name the pipeline file in it")]) from error
         raise PipelineError([Problem(str(file), f"cannot be read: {error}")]) from error
 
 

@@ -94,7 +94,8 @@ def parse(text: str, file: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
-        raise PipelineError([Problem(where, f"is not YAML: {error.problem}")]) from error
+        advice = "quote patterns and what begins with a sign, and indent with spaces"
+        raise PipelineError([Problem(where, f"is not YAML: {error.problem}", advice)]) from error
     except yaml.YAMLError as error:
         raise PipelineError([Problem(file, f"is not YAML: {error}")]) from error
     reader = _Reader(file)

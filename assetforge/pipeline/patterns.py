@@ -59,7 +59,7 @@ class Pattern:
 
     def differs_in_case(self, path: str) -> bool:
         """Tell whether a path that does not match would, if case did not count."""
-        return not self.ignore_case and self._but_for_case.fullmatch(path) is not None
+        return self.match(path) is None and self._but_for_case.fullmatch(path) is not None
 
     def spell(self, values: Mapping[str, str]) -> str:
         """Return the pattern with its placeholders filled in."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from assetforge.codecs.formats import FORMATS, GPU, Format
+from assetforge.codecs.formats import FORMATS, GPU, Format, unsuited
 from assetforge.codecs.formats import parse as parse_format
-from assetforge.codecs.packing import Packing, Part
+from assetforge.codecs.packing import Packing, Part, held
 from assetforge.codecs.reading import Channel
 from assetforge.errors import did_you_mean
 from assetforge.export.descriptors import DESCRIPTORS
@@ -248,6 +248,7 @@ def _own(findings: Findings, name: str, section: PresetSection, at: marked_yaml.
         longest,
         power_of_two,
     )
+    _check_formats(findings, preset, at)
     _check_descriptor(findings, preset, at)
     return preset
 
@@ -263,8 +264,6 @@ def _formats(
             findings.add(path, "is no file of the preset", did_you_mean(word, ["default", *words]), key=True)
         if name not in FORMATS:
             findings.add(path, f"unknown format {name!r}", did_you_mean(name, FORMATS))
-        elif parse_format(name).container in GPU:  # what is packed says no more whether it is color
-            findings.add(path, f"{name} holds one map, and no packed channels", "write png, tga, tiff or exr")
     chosen = {word: by_word.get(word, by_word.get("default", "png")) for word in words}
     return {word: parse_format(name if name in FORMATS else "png") for word, name in chosen.items()}
 
@@ -307,6 +306,17 @@ def _misfit(letter: Channel, part: Part, spec: MapSpec) -> tuple[str, str] | Non
     return None
 
 
+def _check_formats(findings: Findings, preset: Preset, at: marked_yaml.Path) -> None:
+    """Refuse formats for GPUs that hold no such channels."""
+    known = findings.registry.maps
+    for file in preset.files:
+        if file.format.container in GPU and known.keys() >= set(file.packing.maps):
+            whole = held(file.packing, known, file.format, clear=False)
+            what, _, instead = unsuited(whole, file.format).partition("; ")
+            if what:
+                findings.add((*at, "format"), f"{file.word}: {what}", instead)
+
+
 def _check_descriptor(findings: Findings, preset: Preset, at: marked_yaml.Path) -> None:
     """Refuse files that a descriptor would have to leave out though it has a place for their maps."""
     if not preset.descriptor:
@@ -315,8 +325,12 @@ def _check_descriptor(findings: Findings, preset: Preset, at: marked_yaml.Path) 
     own = "files" in findings.mapping("presets")[preset.name]
     for file in preset.files:
         path: marked_yaml.Path = (*at, "files", file.word) if own else at
-        if descriptor.containers and file.format.container not in descriptor.containers:
-            listed = " and ".join(descriptor.containers)
+        container, readable = file.format.container, descriptor.containers
+        if container in GPU and container not in readable:
+            what = f"is {file.format.name}, which {preset.descriptor} does not take as it is"
+            findings.add(path, what, "write `descriptor: none`, or png, of which it makes such files itself")
+        elif readable and container not in readable:
+            listed = f"{', '.join(readable[:-1])} and {readable[-1]}"
             findings.add(path, f"is {file.format.name}, which {preset.descriptor} does not read", f"it reads {listed}")
     filled = {slot for file in preset.files for slot in descriptor.filled(file.packing)}
     for slot, parts in descriptor.slots.items():

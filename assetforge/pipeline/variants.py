@@ -78,8 +78,8 @@ def _step(findings: Findings, index: int, name: str) -> StepUse | None:
         broken = findings.registry.broken  # one of which may offer it
         findings.broken_plugin = bool(broken)
         findings.extend(broken)
-        hint = did_you_mean(name, findings.registry.steps)
-        findings.add((*at, "use"), f"unknown step {name!r}", f"{hint}{' or repair the plugin' if broken else ''}")
+        repair = "repair the plugin that is broken, if the step is its own; " if broken else ""
+        findings.add((*at, "use"), f"unknown step {name!r}", repair + did_you_mean(name, findings.registry.steps))
         return None
     params = _params(findings, step.params, at)
     resources = _resources(findings, step.resources, at)

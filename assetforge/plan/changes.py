@@ -45,8 +45,8 @@ def plan_changes(
         return None
     planner = Planner(pipeline, history, PlanOptions())
     planned = {asset.name: planner.job(asset, pipeline.variants[0]) for asset in assets}
-    # A source may be what a step reads, too, and then all have changed.
-    if witness is not None and planned[witness].state != "up to date":
+    # A source may be what a step reads, too: then all have another signature, those that it leaves alone included.
+    if witness is not None and planned[witness].signature != jobs[witness].signature:
         return None
     return Plan(pipeline, tuple((jobs | planned).values()), is_whole=True, listed=listed)
 

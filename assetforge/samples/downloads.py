@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from assetforge.codecs.encode import encode
 from assetforge.codecs.formats import Format
-from assetforge.codecs.pack import PACKED, pack
-from assetforge.codecs.packing import Packing
+from assetforge.codecs.pack import pack
+from assetforge.codecs.packing import PACKED, Packing
 from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material
 from assetforge.ops.workflow import to_specular

@@ -78,7 +78,7 @@ class Journal:
             self._quarantine.pop(asset, None)
 
     def forget_others(self, assets: Collection[str]) -> None:
-        """Forget the failures of all other assets than these: they are gone."""
+        """Forget the failures of all other assets than these."""
         self.release([asset for asset in self._quarantine if asset not in assets])
 
     def quarantined(self, asset: str) -> Quarantine | None:

@@ -80,9 +80,12 @@ class Store:
     """A folder of results of one's own, and maybe one that is shared."""
 
     def __init__(self, own: Path, shared: Path | None = None, *, read_only: bool = False) -> None:
-        """Keep results in `shared` where it is given and not read-only, else in `own`; look for them in both."""
+        """Keep results in `shared` where it is given and not read-only, else in `own`; look for them in both.
+
+        There first where they are kept, so that what is made anew is found.
+        """
         self.folder = shared if shared and not read_only else own
-        self._folders = [own, shared] if shared else [own]
+        self._folders = [self.folder, *({own, shared or own} - {self.folder})]
 
     def find(self, key: str, suffix: str) -> Entry | None:
         """Return a result if it is there, with the size that it was put in with; its content is not read."""

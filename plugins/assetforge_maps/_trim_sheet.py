@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -70,7 +71,7 @@ def _fitted(
     if width % across:
         what = f"is to repeat {across} times across {width} pixels"
         raise af.StepError("across", what, "choose a number that divides the width of the sheet")
-    high, wide = max(texture.size for texture in material.values())
+    high, wide = max((texture.size for texture in material.values()), key=math.prod)
     size = max(1, round(high * width / across / wide)), width // across
     return {name: _repeated(_scaled(one, specs[name], size), across) for name, one in material.items()}
 

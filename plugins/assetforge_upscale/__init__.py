@@ -43,6 +43,11 @@ class Params(af.Params):
     """Weights that are averaged with those of the file `network`, of the same architecture."""
     mix_share: af.Fraction = 0.5
     """How much `mix` counts: 0 leaves it out, 1 is `mix` alone."""
+    correct: Literal["no", "color", "all"] = "no"
+    """What the result, reduced again, must have of the source: `color` brings back broad tones, which networks that
+    invent detail shift; `all` brings back whatever the source shows, and may ring at edges."""
+    alpha: Literal["soft", "cutout"] = "soft"
+    """`cutout` makes alpha 0 or 1 everywhere, for leaves and fences whose pixels are shown or not."""
     tileable: Literal["auto"] | bool = "auto"
     """Whether a texture continues at its opposite edge. `auto`: as the input says, else measured at its edges."""
 

@@ -20,6 +20,7 @@ from assetforge.ops.seams import continues
 from assetforge.ops.tile import Tiling, map_tiles
 from assetforge_upscale import Params, passes
 from assetforge_upscale._architectures import Network, load
+from assetforge_upscale._correct import corrected
 
 TILE = {"cpu": 512, "cuda": 1024}
 """Side of a tile in source pixels: the fastest on a CPU; large enough to keep a GPU busy."""
@@ -95,43 +96,64 @@ def upscale_material(material: af.Material, params: Params, context: af.Context)
         repeat = continues(texture, params.tileable)
         wrapped = replace(texture, wrap="repeat" if repeat else "clamp")
         factor = params.size / max(texture.size) if params.size else params.scale or networks.scale
-        maps[name] = upscale_texture(wrapped, context.specs[name], factor, networks, progress)
+        maps[name] = upscale_texture(wrapped, context.specs[name], factor, networks, params, progress)
     if inexact := networks.inexact:
         context.note("inexact", inexact)
     return af.Material(material.name, maps)
 
 
 def upscale_texture(
-    texture: af.Texture, spec: af.MapSpec, factor: float, networks: Networks, progress: Progress = lambda _: None
+    texture: af.Texture,
+    spec: af.MapSpec,
+    factor: float,
+    networks: Networks,
+    params: Params,
+    progress: Progress = lambda _: None,
 ) -> af.Texture:
     """Enlarge one texture, which must say how it wraps, by a factor. Alpha goes apart from color, ids are not mixed."""
     size = _scaled(texture.data, factor)
     if spec.kind == "id":
         return replace(texture, data=nearest(texture.data, size))
     repeat, alpha = texture.wrap == "repeat", texture.alpha
+    chain = networks.passes("color" if spec.is_color else "data", factor)
+    source = _source(texture, spec, chain)
     if spec.is_color:
-        data = _upscale_color(texture, size, networks.passes("color", factor), progress)
-    elif spec.kind == "vector":
-        # Stored as 0 to 1, which is what the network has seen; unit length is lost on the way and restored at the end.
-        stored = texture.data * 0.5 + 0.5
-        data = upscale_data(stored, size, networks.passes("data", factor), repeat=repeat, progress=progress)
-        data = data.mul_(2).sub_(1)
+        data = _upscale_color(source, size, chain, repeat=repeat, progress=progress)
     else:
-        data = upscale_data(texture.data, size, networks.passes("data", factor), repeat=repeat, progress=progress)
+        data = upscale_data(source, size, chain, repeat=repeat, progress=progress)
+    if chain and params.correct != "no":
+        encode, decode = (hdr_encode, hdr_decode) if spec.is_color else (_as_it_is, _as_it_is)  # as the network sees it
+        data = decode(corrected(encode(data), encode(source), params.correct, repeat=repeat))
+    if spec.kind == "vector":
+        data = data * 2 - 1
     if alpha is not None:
         alpha = upscale_data(alpha, size, networks.passes("data", factor), repeat=repeat).clamp_(0, 1)
+        alpha = alpha.round_() if params.alpha == "cutout" else alpha
     return replace(texture, data=restore(data, spec, texture.data), alpha=alpha)
 
 
-def _upscale_color(texture: af.Texture, size: tuple[int, int], chain: Sequence[Pass], progress: Progress) -> Tensor:
+def _as_it_is(pixels: Tensor) -> Tensor:
+    return pixels
+
+
+def _source(texture: af.Texture, spec: af.MapSpec, chain: Sequence[Pass]) -> Tensor:
+    """Return what is enlarged: colors go on where nothing is seen of them, and vectors are 0 to 1, as they are stored.
+
+    Networks have seen them so; unit length is lost on the way and restored at the end.
+    """
+    if spec.is_color and texture.alpha is not None:
+        around = chain[0].network.overlap if chain else int(LANCZOS[1])
+        return bleed(texture.data, texture.alpha, around, repeat=texture.wrap == "repeat")
+    return texture.data * 0.5 + 0.5 if spec.kind == "vector" else texture.data
+
+
+def _upscale_color(
+    color: Tensor, size: tuple[int, int], chain: Sequence[Pass], *, repeat: bool, progress: Progress
+) -> Tensor:
     """Bring linear color (3, H, W) to a size; what networks make larger than that is reduced in linear light.
 
     The networks see it as sRGB; what that has beyond 0 to 1, in slices.
     """
-    repeat, color = texture.wrap == "repeat", texture.data
-    if texture.alpha is not None:
-        around = chain[0].network.overlap if chain else int(LANCZOS[1])
-        color = bleed(color, texture.alpha, around, repeat=repeat)
     for number, one in enumerate(chain):
         color = _map(color, _on_color(one), one, repeat=repeat, progress=_part(progress, number, len(chain)))
     return resample(color, size, repeat=repeat)

@@ -42,6 +42,7 @@ def test_five_mistakes_leave_with_two(project: Path, forge: Forge) -> None:
         (["rnu"], 2, "there is no command 'rnu'; did you mean 'run'?"),
         (["run"], 2, "Missing argument"),
         (["run", "none.yaml"], 2, "none.yaml: there is no such file"),
+        (["why", "pipeline.yaml", "granite"], 2, "no asset matches granite; the first ones are: brick"),
         (["run", "pipeline.yaml", "-D", "scale"], 2, "has no '='; write -D scale=4"),
         (["run", "pipeline.yaml", "--only", "granite*"], 2, "no asset matches granite*; the first ones are: brick"),
         (["run", "pipeline.yaml", "--device", "gpu"], 2, "'gpu' is no device; write auto, cpu, cuda or cuda:N"),
@@ -131,7 +132,7 @@ def test_a_broken_plugin_is_warned_of_and_exits_with_three_where_it_matters(proj
     done = forge("run", "pipeline.yaml")
     assert done.returncode == 3
     assert "plugin 'broken' (plugins/broken.py) line 1: cannot be loaded" in done.stderr
-    assert "or repair the plugin" in done.stderr
+    assert "unknown step 'broken_step'; repair the plugin that is broken, if the step is its own; " in done.stderr
 
 
 def test_a_new_plugin_and_a_new_pipeline_work(project: Path, forge: Forge) -> None:

@@ -31,6 +31,7 @@ from execute.conftest import (
 )
 
 from assetforge.codecs.atomic import temporary_path
+from assetforge.errors import INTERRUPTED
 from assetforge.execute.publish import journal_in
 
 KILLS = int(os.environ.get("ASSETFORGE_KILLS", "6"))
@@ -246,3 +247,40 @@ def test_what_another_pipeline_had_begun_is_left_to_it(tmp_path: Path, run: Run)
     (project / "pipeline.yaml").rename(project / "other.yaml")
     assert shared().run(project, "run", "other.yaml").code == 0
     assert not dead.exists()
+
+
+WHOLE = ["a00_base_color.png", "a00_normal.png"]
+HALFWAY = """
+import assetforge.execute.publish as publishing
+whole = publishing._rename
+
+def half(pairs):
+    if (HERE / "once").exists():
+        return whole(pairs)
+    whole(pairs[:1])
+    (HERE / "once").touch()
+    END
+
+publishing._rename = half
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [("os.kill(os.getpid(), signal.SIGKILL)", 1), ("time.sleep(600)", INTERRUPTED)]
+)
+def test_what_a_killed_worker_was_publishing_is_finished_by_its_host(end: str, code: int, tmp_path: Path) -> None:
+    project = write_project(tmp_path, assets=1)
+    write_normal(project / "textures" / "a00_n.png", (16, 16))
+    text = (project / "pipeline.yaml").read_text().replace("inputs: {", 'inputs: {normal: "{name}_n.png", ')
+    (project / "pipeline.yaml").write_text(f"attempts: 1\n{text}")
+    plugin = project / "plugins" / "work.py"
+    plugin.write_text(plugin.read_text() + HALFWAY.replace("END", end))
+    run = start(project)
+    while not (project / "once").exists():
+        assert run.poll() is None
+        time.sleep(0.01)
+    if code == INTERRUPTED:
+        run.send_signal(signal.SIGTERM)
+    run.communicate()
+    assert run.wait() == code
+    assert sorted(file.name for file in (project / "build" / "a00").iterdir()) == WHOLE

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import pickle
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from conftest import ROOT
@@ -93,6 +98,101 @@ def test_why_it_cannot_start_is_in_the_log_of_its_first_worker(tmp_path: Path, f
         worker = fork(server)
         assert worker.wait(60) == 1
         assert "ImportError: torn" in log_of(worker)
+
+
+class Leaving:
+    """A message that lets a worker leave its group, and tell so, and wait."""
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return exec, ("import os, time; os.setpgid(0, os.getppid()); os.write(2, b'left'); time.sleep(60)",)
+
+
+def test_a_worker_that_has_left_its_group_is_killed_alone(server: ForkServer, fork: Fork) -> None:
+    leaver, other = fork(server), fork(server)
+    packed = pickle.dumps(Leaving())
+    leaver.stdin.write(len(packed).to_bytes(8, "little") + packed)
+    leaver.stdin.flush()
+    assert leaver.stderr.read(len("left")) == b"left"
+    leaver.kill_group()
+    assert leaver.wait(60) == -signal.SIGKILL
+    other.stdin.close()
+    assert other.wait(60) == 0
+
+
+def test_where_no_process_can_be_started_those_that_run_go_on() -> None:
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    server = os.fork()
+    if server == 0:
+        near.close()
+        serve_without_processes(far)
+    far.close()
+    with near:
+        near.settimeout(60)
+        assert near.recv(64) == b"loaded"
+        for number in (1, 2):  # it is there still
+            log, theirs = os.pipe()
+            socket.send_fds(near, [f"{number} {fork_server.FORK}".encode()], [theirs] * 4)
+            os.close(theirs)
+            assert near.recv(64) == f"{number} 1".encode()
+            with os.fdopen(log) as text:
+                assert text.read() == "no process can be started (Resource temporarily unavailable)\n"
+    assert os.waitpid(server, 0)[1] == 0
+
+
+def serve_without_processes(channel: socket.socket) -> NoReturn:
+    """Be a fork server whose user may have no more processes."""
+    try:
+        import resource
+
+        from assetforge.execute import compute, map_io, worker_main  # noqa: F401
+
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+        if os.getuid() == 0:  # who may have as many as there can be
+            os.setuid(65534)
+        fork_server.serve(channel)
+    finally:
+        os._exit(1)
+
+
+def test_where_no_more_files_can_be_opened_none_stays_open_and_the_next_worker_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fork_server, "_running", {})
+    env, before = {**environment.needed(), **settings(1)}, open_files()
+    worker, refused = None, 0
+    for room in range(min(before), max(before) + 20):
+        try:
+            with at_most(room):
+                worker = fork_server.fork_worker(env)
+            break
+        except OSError as error:
+            refused += 1
+            assert error.errno == errno.EMFILE
+            assert open_files() == before
+    assert refused > 8  # at each of the files that it takes
+    assert worker is not None
+    with worker.stdin, worker.stdout, worker.stderr:
+        worker.stdin.close()
+        assert worker.wait(60) == 0
+    for server in fork_server._running.values():
+        server.close()
+
+
+def open_files() -> set[int]:
+    return {int(file.name) for file in Path("/proc/self/fd").iterdir()}
+
+
+@contextmanager
+def at_most(files: int) -> Iterator[None]:
+    """Let this process have no file open from a number on."""
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_workers_share_a_server_only_where_their_environment_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,6 +158,19 @@ def test_logs_are_those_of_the_last_build_and_go_with_their_assets(tmp_path: Pat
         assert status(build)["quarantined"] == []
 
 
+def test_a_mistake_that_is_undone_is_forgotten(tmp_path: Path, run: Run) -> None:
+    project = write_project(tmp_path, assets=2)
+    assert run(project).code == 0
+    plugin = project / "plugins" / "work.py"
+    right = plugin.read_text()
+    plugin.write_text(right.replace("def work(", "def work(*_, **__): raise RuntimeError('no luck')\ndef unused("))
+    assert run(project, "-D", "attempts=1").states == {"failed": 2}
+    plugin.write_text(right)
+    assert run(project).states == {"up to date": 2}
+    with Build(project / "pipeline.yaml") as build:
+        assert status(build)["quarantined"] == []
+
+
 @pytest.mark.parametrize(
     ("always", "expected"),
     [

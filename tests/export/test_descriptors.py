@@ -23,6 +23,7 @@ from export.conftest import NAME, SIDE, read
 
 from assetforge.export.description import ALPHAS, Description, TextureFile
 from assetforge.export.descriptors import DESCRIPTORS, describe
+from assetforge.export.unreal import asset_name
 
 VALIDATE = """
 const validator = require("gltf-validator"), fs = require("fs"), path = require("path");
@@ -339,17 +340,16 @@ def test_unreals_script_imports_what_is_there_as_it_must_be(everything: Path, mo
     monkeypatch.setattr(sys, "argv", [str(file), "/Game/Walls"])
     for _ in range(2):  # the second time, all is there already
         exec(compile(file.read_text(), str(file), "exec"), {"__file__": str(file), "__name__": "__main__"})
-    plain = "rust____dust___"
     textures = {name: one.properties for name, one in assets.items() if one.kind == "Texture2D"}
     assert {name: (one["srgb"], one["compression_settings"]) for name, one in textures.items()} == {
-        f"/Game/Walls/T_{plain}_BC": (True, "TC_DEFAULT"),
-        f"/Game/Walls/T_{plain}_ORM": (False, "TC_MASKS"),
-        f"/Game/Walls/T_{plain}_N": (False, "TC_NORMALMAP"),
-        f"/Game/Walls/T_{plain}_E": (True, "TC_DEFAULT"),
-        f"/Game/Walls/T_{plain}_H": (False, "TC_DISPLACEMENTMAP"),
+        f"/Game/Walls/{asset_name(f'T_{NAME}_BC')}": (True, "TC_DEFAULT"),
+        f"/Game/Walls/{asset_name(f'T_{NAME}_ORM')}": (False, "TC_MASKS"),
+        f"/Game/Walls/{asset_name(f'T_{NAME}_N')}": (False, "TC_NORMALMAP"),
+        f"/Game/Walls/{asset_name(f'T_{NAME}_E')}": (True, "TC_DEFAULT"),
+        f"/Game/Walls/{asset_name(f'T_{NAME}_H')}": (False, "TC_DISPLACEMENTMAP"),
     }
-    assert assets[f"/Game/Walls/M_{plain}"].properties == {"blend_mode": "BLEND_MASKED"}
-    assert sorted((path.rpartition("_")[2], output, target) for path, output, target in links) == [
+    assert assets[f"/Game/Walls/M_{asset_name(NAME)}"].properties == {"blend_mode": "BLEND_MASKED"}
+    assert sorted((path.rsplit("_", 2)[1], output, target) for path, output, target in links) == [
         ("BC", "A", "MP_OPACITY_MASK"),
         ("BC", "RGB", "MP_BASE_COLOR"),
         ("E", "RGB", "MP_EMISSIVE_COLOR"),
@@ -358,6 +358,21 @@ def test_unreals_script_imports_what_is_there_as_it_must_be(everything: Path, mo
         ("ORM", "G", "MP_ROUGHNESS"),
         ("ORM", "R", "MP_AMBIENT_OCCLUSION"),
     ]
+
+
+def test_names_in_unreal_are_of_ascii_and_no_two_scripts_share_one() -> None:
+    assert asset_name("rust & dust-1_BC") == "rust___dust-1_BC"
+    names = [asset_name(name) for name in ("T_石_BC", "T_木_BC", "T_é_BC", "T___BC")]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch("[A-Za-z0-9_-]+", name) for name in names)
+
+
+def test_unreal_keeps_light_of_floats() -> None:
+    light = (TextureFile("T_E.exr", is_color=False, is_normal=False),)
+    (text,) = describe(Description("unreal", "x", "", light, (("emission", "T_E.exr"),)), "opaque").values()
+    assert "'srgb': False" in text
+    assert "TC_HDR" in text
+    assert "SAMPLERTYPE_LINEAR_COLOR" in text
 
 
 # Blender
@@ -403,7 +418,7 @@ def texts_in(value: object) -> list[str]:
 
 @pytest.mark.parametrize("word", DESCRIPTORS)
 def test_no_name_breaks_out_of_a_descriptor(word: str) -> None:
-    name = "x\"\"\"'''\\\n&lt;{textures}#: import os"
+    name = "x\"\"\"'''\\\n&lt;{textures}#: import os 石😀"
     slots = tuple((slot, f"{name}_{index}.png") for index, slot in enumerate(DESCRIPTORS[word].slots))
     files = tuple(TextureFile(file, is_color=True, is_normal=False) for _, file in slots)
     for alpha in ALPHAS:
@@ -426,7 +441,13 @@ def test_no_name_breaks_out_of_a_descriptor(word: str) -> None:
             elif file.endswith(".gltf"):
                 assert json.loads(text)["materials"][0]["name"] == name
             elif file.endswith(".tres"):
-                assert f"resource_name = {json.dumps(name)}\n" in text
+                assert f"resource_name = {json.dumps(name, ensure_ascii=False)}\n" in text
+
+
+def test_names_that_xml_does_not_hold_are_refused() -> None:
+    file = TextureFile("bell\a_base_color.png", is_color=True, is_normal=False)
+    with pytest.raises(ValueError, match=r"the character '.x07', which XML does not hold"):
+        describe(Description("materialx", "bell\a", "", (file,), (("color", file.name),)), "opaque")
 
 
 def test_pictures_of_all_presets_have_the_size_of_the_maps(everything: Path) -> None:

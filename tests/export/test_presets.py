@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from pathlib import Path
 
 import cv2
@@ -10,15 +11,16 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from export.conftest import NAME, PIPELINE, pictures, read, run, write
+from export.conftest import NAME, PIPELINE, SIDE, pictures, read, run, write
 from naming import shared_set, write_set
+from PIL import Image
 
 from assetforge.build import Build
 from assetforge.codecs.decode import decode
 from assetforge.codecs.encode import encode
 from assetforge.codecs.formats import parse
-from assetforge.codecs.pack import PACKED, pack
-from assetforge.codecs.packing import Packing, Part
+from assetforge.codecs.pack import pack
+from assetforge.codecs.packing import PACKED, Packing, Part
 from assetforge.errors import PipelineError
 from assetforge.execute.options import RunOptions
 from assetforge.export.descriptors import DESCRIPTORS
@@ -73,6 +75,27 @@ def test_alpha_that_would_be_1_everywhere_is_left_out_and_that_of_the_color_kept
     opacity = texture("opacity")
     made = packed({"base_color": clear, "opacity": opacity}, rgb="base_color", a="opacity")
     assert torch.equal(made.data[3:], opacity.data)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_colors_that_alpha_hides_are_not_mixed_into_what_is_seen(own: bool) -> None:
+    cover = (torch.arange(48).expand(1, 48, 48) % 16 < 8).float()
+    red, green = torch.tensor([0.5, 0.0, 0.0]).reshape(3, 1, 1), torch.tensor([0.0, 0.5, 0.0]).reshape(3, 1, 1)
+    color = Texture(torch.where(cover > 0, red, green), ColorSpace.LIN_REC709, alpha=cover if own else None)
+    maps = {"base_color": color, **({} if own else {"opacity": Texture(cover, ColorSpace.NONE)})}
+    made = packed(maps, power=True, longest=32, rgb="base_color", a="opacity").data
+    assert made.shape == (4, 32, 32)
+    assert made[1][made[3] > 0].max() < 1e-3
+
+
+def test_alpha_may_stand_before_the_color() -> None:
+    maps = {"base_color": texture("base_color"), "opacity": texture("opacity")}
+    assert torch.equal(packed(maps, a="opacity", rgb="base_color").data[3:], maps["opacity"].data)
+
+
+def test_the_largest_map_is_the_one_of_most_pixels() -> None:
+    maps = {"roughness": texture("roughness", 8, 128), "metalness": texture("metalness", 16, 16)}
+    assert packed(maps, r="roughness", g="metalness").size == (8, 128)
 
 
 def test_maps_of_several_sizes_become_as_large_as_the_largest_may_be() -> None:
@@ -224,8 +247,25 @@ def test_a_preset_of_ones_own(project: Path) -> None:
 def test_an_asset_without_any_map_of_a_preset_fails_by_name(project: Path) -> None:
     report = run(project, "{preset: mine}", "presets: {mine: {files: {H: {r: height}}}}\n")
     assert [job.error for job in report.jobs] == [
-        "brick: has no map that the preset mine writes; it has: base_color, normal, roughness"
+        "has no map that the preset mine writes; it has: base_color, normal, roughness"
     ]
+
+
+def test_no_material_of_the_specular_workflow_loses_its_color(project: Path) -> None:
+    (project / "src" / "brick_base_color.png").rename(project / "src" / "brick_diffuse.png")
+    (project / "src" / "brick_normal.png").rename(project / "src" / "brick_specular.png")
+    inputs = "{diffuse_albedo: '{name}_diffuse.png', specular_albedo: '{name}_specular.png'}"
+    text = f"version: 1\nsources: src\ninputs: {inputs}\n"
+    (project / "pipeline.yaml").write_text(text + "outputs: {preset: unreal}\n")
+    with Build(project / "pipeline.yaml") as build:
+        [job] = build.plan().jobs
+    assert "the preset unreal writes; let the step `convert` with `{to: metalness}` make it" in str(job.problem)
+    (project / "pipeline.yaml").write_text(
+        text + "steps: [{use: convert, with: {to: metalness}}]\noutputs: {preset: unreal}\n"
+    )
+    with Build(project / "pipeline.yaml") as build:
+        [job] = build.plan().jobs
+    assert any(name.endswith("T_brick_BC.png") for name in job.files)
 
 
 # Mistakes
@@ -258,7 +298,9 @@ def test_an_asset_without_any_map_of_a_preset_fails_by_name(project: Path) -> No
         ("{}", "{m: {files: {C: {q: roughness}}}}", "files.C.q"),
         ("{}", "{m: {files: {C: {r: roughness}}, format: bmp}}", "presets.m.format: unknown format 'bmp'"),
         ("{}", "{m: {files: {C: {r: roughness}}, format: {D: png}}}", "format.D: is no file of the preset"),
-        ("{}", "{m: {files: {C: {r: roughness}}, format: dds-bc7}}", "format: dds-bc7 holds one map, and no packed"),
+        ("{}", "{m: {files: {C: {r: roughness}}, format: dds-bc7}}", "C: dds-bc7 holds colors, and roughness has 1"),
+        ("{}", "{m: {like: unity_urp, format: dds}}", "is dds, which unity_urp does not take as it is; write"),
+        ("{}", "{m: {like: godot, format: tiff}}", "is tiff, which godot does not read; it reads png, jpg, webp, tga"),
         ("{}", "{m: {like: gltf, format: tga}}", "presets.m: is tga, which gltf does not read; it reads png and jpg"),
         (
             "{}",
@@ -275,6 +317,59 @@ def test_mistakes_are_told_at_their_place(
         load(tmp_path / "pipeline.yaml", registry)
     assert expected in str(caught.value)
     assert re.search(r"pipeline\.yaml:1[3-5]:\d+", str(caught.value))
+
+
+# For GPUs
+
+
+def dxgi(path: Path) -> tuple[int, int]:
+    """Return DXGI_FORMAT and the count of levels, as the headers of a DDS file have them."""
+    content = path.read_bytes()
+    return struct.unpack_from("<I", content, 128)[0], struct.unpack_from("<I", content, 28)[0]
+
+
+BC5, BC7, BC7_SRGB, R16 = 83, 98, 99, 56
+
+
+def test_packed_files_for_gpus_say_what_is_color_and_have_levels(tmp_path: Path) -> None:
+    maps = {word: cv2.GaussianBlur(picture, (0, 0), 6) for word, picture in pictures().items()}
+    maps |= {"height": np.full((SIDE, SIDE), 30000, np.uint16)}
+    write(tmp_path, maps)
+    more = "presets: {own: {like: unreal, descriptor: none, format: dds}}\nsteps: [{use: mips}]\n"
+    report = run(tmp_path, "{preset: [own, unreal], dir: 'build/{preset}'}", more)
+    assert report.exit_code == 0, report.text()
+    made = {path.stem.rpartition("_")[2]: path for path in (tmp_path / "build" / "own").iterdir()}
+    levels = 7  # 64 pixels, down to 1
+    assert {word: dxgi(path) for word, path in made.items()} == {
+        "BC": (BC7_SRGB, levels), "ORM": (BC7, levels), "N": (BC5, levels), "E": (BC7_SRGB, levels), "H": (R16, levels)
+    }  # fmt: skip
+    for word, mode in (("BC", "RGBA"), ("ORM", "RGB"), ("N", "RG")):
+        read_back = np.asarray(Image.open(made[word]).convert("RGBA"), float)[..., : len(mode)]
+        (png,) = (tmp_path / "build" / "unreal").glob(f"*_{word}.png")
+        wanted = np.asarray(Image.open(png).convert("RGBA"), float)[..., : len(mode)]
+        assert np.abs(read_back - wanted).mean() < 1, word
+
+
+def test_levels_of_packed_files_are_those_of_their_maps() -> None:
+    rough = texture("roughness", 8, 8)
+    rough = rough.with_mips([rough.with_data(torch.full((1, 8 >> n, 8 >> n), n / 4)) for n in range(1, 4)])
+    maps = {"roughness": rough, "metalness": texture("metalness", 4, 4)}
+    packing = Packing((("g", Part("roughness")), ("b", Part("metalness"))))
+    made, spec = pack(maps, MAPS, packing, parse("dds"))
+    assert spec.kind == "data"
+    assert [level.size for level in made.levels] == [(8, 8), (4, 4), (2, 2), (1, 1)]
+    assert [level.data[1].unique().tolist() for level in made.levels[1:]] == [[0.25], [0.5], [0.75]]
+    torch.testing.assert_close(made.levels[1].data[2:], maps["metalness"].data)
+    assert len(pack(maps, MAPS, packing, parse("png8"))[0].levels) == 1
+
+
+def test_godot_takes_dds_as_it_is(tmp_path: Path) -> None:
+    write(tmp_path, {word: picture for word, picture in pictures().items() if word in ("base_color", "normal")})
+    more = "presets: {own: {like: godot, format: dds}}\n"
+    assert run(tmp_path, "{preset: own}", more).exit_code == 0
+    made = {path.name.removeprefix(NAME): path for path in (tmp_path / "build").iterdir()}
+    assert made.keys() == {"_albedo.dds", "_normal_gl.dds", ".tres"}
+    assert f'path="{NAME}_albedo.dds"' in made[".tres"].read_text()
 
 
 # The tables

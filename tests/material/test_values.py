@@ -66,6 +66,12 @@ def test_replacing_makes_a_new_material() -> None:
         after.maps["base_color"] = color()  # type: ignore[index]
 
 
+def test_a_texture_is_shown_without_its_pixels() -> None:
+    texture = Texture(torch.zeros(1, 4, 6), NONE, "repeat", alpha=torch.ones(1, 4, 6))
+    mipped = texture.with_mips([Texture(torch.zeros(1, 2, 3), NONE, alpha=torch.ones(1, 2, 3))])
+    assert repr(mipped) == "<Texture (1, 4, 6), NONE, repeat, alpha, 2 levels>"
+
+
 def test_an_absent_map_is_asked_back_by_name() -> None:
     with pytest.raises(KeyError, match="did you mean 'base_color'"):
         Material("m", {"base_color": color()})["base_colour"]

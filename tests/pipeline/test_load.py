@@ -117,6 +117,23 @@ def test_aliases_that_unfold_without_end_are_refused(tmp_path: Path, registry: R
 
 def test_text_that_is_not_yaml_is_placed(tmp_path: Path, registry: Registry) -> None:
     assert problems("a: [1\nb: 2\n", tmp_path, registry)[0].startswith("bad.yaml:2:2: is not YAML")
+    unquoted = problems("inputs: {base_color: {name}_d.png}\n", tmp_path, registry)[0]
+    assert "; quote patterns" in unquoted
+
+
+def test_what_is_no_text_is_not_taken_for_a_pipeline(tmp_path: Path, registry: Registry) -> None:
+    with pytest.raises(PipelineError, match="is a folder; name the pipeline file in it"):
+        load(tmp_path, registry)
+    (tmp_path / "brick_d.png").write_bytes(b"\x89PNG")
+    with pytest.raises(PipelineError, match="is not UTF-8 text; "):
+        load(tmp_path / "brick_d.png", registry)
+
+
+def test_a_misspelled_auto_is_no_map(tmp_path: Path, registry: Registry) -> None:
+    assert (
+        "inputs.auot: unknown map; did you mean 'auto'?"
+        in problems("version: 1\ninputs: {auot: '**'}\n", tmp_path, registry)[0]
+    )
 
 
 def test_a_missing_file_is_named(tmp_path: Path, registry: Registry) -> None:

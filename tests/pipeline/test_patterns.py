@@ -29,6 +29,11 @@ def test_a_pattern_matches_whole_paths(pattern: str, path: str, expected: dict[s
     assert compile_pattern(pattern).match(path) == expected
 
 
+@pytest.mark.parametrize(("path", "expected"), [("T/a_D.png", True), ("t/a_d.png", False), ("u/a_d.png", False)])
+def test_only_what_does_not_match_differs_in_case(path: str, expected: bool) -> None:
+    assert compile_pattern("t/{name}_d.png").differs_in_case(path) == expected
+
+
 @given(st.text(st.characters(exclude_characters="/\n\r", exclude_categories=["Cs", "Cc"]), min_size=1))
 def test_a_spelt_pattern_matches_itself(name: str) -> None:
     pattern = compile_pattern("textures/{name}_d.png?")

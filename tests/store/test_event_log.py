@@ -114,6 +114,17 @@ def test_rows_that_nobody_of_us_writes_are_left_out(row: tuple[object, ...], pat
     assert [one.event for one in events_after(path, PIPELINE, 0)] == [Trouble("before"), Trouble("after")]
 
 
+@pytest.mark.parametrize("statement", ["update events set n = {}", "update sqlite_sequence set seq = {}"])
+def test_numbers_that_leave_no_room_for_more_are_not_ours(statement: str, path: Path) -> None:
+    write(path, Trouble("before"))
+    database = sqlite3.connect(path)
+    database.execute(statement.format(2**63 - 1))
+    database.commit()
+    database.close()
+    write(path, Trouble("after"))
+    assert [one.event for one in events_after(path, PIPELINE, 0)] == [Trouble("after")]
+
+
 def test_where_there_is_no_state_nothing_is_made(path: Path) -> None:
     with pytest.raises(StoreError, match="the state cannot be used"):
         events_after(path, PIPELINE, 0)
@@ -148,7 +159,8 @@ def lines_until(process: subprocess.Popen[str], beginning: str) -> list[str]:
 def test_another_process_follows_a_run_as_it_goes_and_a_run_of_nothing_writes_nothing(
     tmp_path: Path, forge: Forge
 ) -> None:
-    project = write_project(tmp_path, assets=2, pause="while not (HERE / 'go').exists(): time.sleep(0.01)")
+    pause = "context.progress(torch.tensor(0.5))\n    while not (HERE / 'go').exists(): time.sleep(0.01)"
+    project = write_project(tmp_path, assets=2, pause=pause)
     with following(project) as follower:
         lines_until(follower, "there was no run yet")
         run = start(project)
@@ -169,5 +181,6 @@ def test_another_process_follows_a_run_as_it_goes_and_a_run_of_nothing_writes_no
     assert events[0].data | {"run": "", "time": 0} == {
         "number": 1, "run": "", "time": 0, "event": "RunStarted", "jobs": 2, "current": 0,
     }  # fmt: skip
+    assert StepProgress("a00", "work", 0.5) in [one.event for one in events]  # whatever number a step gives
     assert forge("run", "pipeline.yaml").returncode == 0
     assert last_number(path) == len(events)

@@ -122,16 +122,19 @@ def test_a_store_whose_drive_is_not_mounted_is_told_of_and_not_written(project: 
     assert "never_there is not there" in reading.stderr
 
 
-def test_a_damaged_result_of_a_read_only_store_is_made_again_beside_it(project: Path, forge: Forge) -> None:
-    text = (project / "pipeline.yaml").read_text()
-    (project / "pipeline.yaml").write_text(text + "store: shared_store\n")
+@pytest.mark.parametrize(("folder", "mode"), [("shared_store", "read-only"), (".assetforge/results", "read-write")])
+def test_a_damaged_result_is_made_again_beside_it(folder: str, mode: str, project: Path, forge: Forge) -> None:
+    """It lies in a store that is only read, or was made while the shared store was away."""
+    own = folder != "shared_store"
+    text = (project / "pipeline.yaml").read_text() + ("" if own else "store: shared_store\n")
+    (project / "pipeline.yaml").write_text(text)
     assert forge("run", "pipeline.yaml").returncode == 0
     right = {path.name: path.read_bytes() for path in (project / "build").iterdir()}
-    for path in (project / "shared_store").rglob("*.png"):
+    for path in (project / folder).rglob("*.png"):
         path.write_bytes(path.read_bytes()[:-1] + b"!")
-    damaged = {path: path.read_bytes() for path in (project / "shared_store").rglob("*.png")}
+    damaged = {path: path.read_bytes() for path in (project / folder).rglob("*.png")}
     (project / "build").rename(project / "away")
-    done = forge("run", "pipeline.yaml", "-D", "store_mode=read-only")
+    done = forge("run", "pipeline.yaml", "-D", f"store_mode={mode}", "-D", "store=shared_store")
     assert done.returncode == 0, done.stderr
     assert {path.name: path.read_bytes() for path in (project / "build").iterdir()} == right
     assert {path: path.read_bytes() for path in damaged} == damaged

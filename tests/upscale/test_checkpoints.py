@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from assetforge_upscale import Params, passes
+from assetforge_upscale import Params, _upscale, passes
 from assetforge_upscale import _architectures as architectures
 from assetforge_upscale import upscale as upscale_step
 from assetforge_upscale._architectures import FARTHEST, Network, load
@@ -20,6 +21,9 @@ from upscale.test_upscale import upscale
 
 import assetforge as af
 from assetforge import testing
+from assetforge.material.material import Material
+from assetforge.ops.color import srgb_encode
+from assetforge.ops.resample import resample
 from assetforge.samples import make_sample
 
 Tensors = dict[str, Tensor]
@@ -175,8 +179,6 @@ def test_tiles_of_a_network_of_others_do_not_show(name: str, tmp_path: Path, mon
     material = make_sample("brick", 64)
     params = {"data_network" if name == "compact" else "network": file}
     whole = upscale(material, **params)
-    from assetforge_upscale import _upscale
-
     monkeypatch.setitem(_upscale.TILE, "cpu", 32)
     pieces = upscale(material, **params)
     for key in material:
@@ -223,12 +225,52 @@ def test_two_networks_are_mixed_by_their_weights(tmp_path: Path) -> None:
         torch.testing.assert_close(value, tensors[name] * 1.5)
 
 
+class _Shifted(nn.Module):
+    """A network that doubles sizes, darkens, and invents a checker."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        large = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False) * 0.9
+        large[..., ::2, ::2] += 0.02
+        return large
+
+
+@pytest.mark.parametrize(
+    ("correct", "most_tone", "most_all"), [("no", 0.2, 0.2), ("color", 1e-3, 0.03), ("all", 2e-3, 6e-3)]
+)
+def test_what_a_network_changes_of_the_source_is_brought_back(
+    correct: str, most_tone: float, most_all: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_upscale, "load", lambda *_: Network(_Shifted(), 3, 2, 2))
+    source = make_sample("stone", 64).only("base_color")
+    result = upscale(source, network=Path("any.pth"), correct=correct)["base_color"].data
+    apart = resample(srgb_encode(result), (64, 64), repeat=True) - srgb_encode(source["base_color"].data)
+    assert apart.mean((1, 2)).abs().max() <= most_tone
+    assert apart.square().mean().sqrt() <= most_all
+    assert (correct == "no") == (apart.mean().abs() > 5e-3)
+
+
+def test_alpha_of_a_cutout_is_all_or_nothing() -> None:
+    sample = make_sample("stone", 32)["base_color"]
+    leaf = ((torch.arange(32)[:, None] - 15.5) ** 2 + (torch.arange(32) - 15.5) ** 2 < 100).float()[None]
+    material = Material("leaf", {"base_color": replace(sample, alpha=leaf)})
+    soft, cut = (upscale(material, alpha=alpha)["base_color"].alpha for alpha in ("soft", "cutout"))
+    assert soft is not None
+    assert cut is not None
+    assert set(cut.unique().tolist()) == {0.0, 1.0}
+    assert ((soft > 0) & (soft < 1)).any()
+    assert cut.mean() == pytest.approx(float(leaf.mean()), abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
         ({"a.weight": torch.zeros(3)}, "holds no network"),
         ({"body.0.weight": torch.zeros(8, 3, 3, 3), "body.0.bias": torch.zeros(8)}, "looks like compact, but is not"),
         ({"conv_first.weight": torch.zeros(8, 3, 3, 3), "body.0.rdb1.conv1.weight": torch.zeros(4, 8, 3, 3)},
+         "looks like esrgan, but is not"),
+        ({"conv_first.weight": torch.zeros(8, 1, 3, 3), "body.0.rdb1.conv1.weight": torch.zeros(4, 8, 3, 3),
+          "conv_last.weight": torch.zeros(3, 8, 3, 3)}, "looks like esrgan, but is not"),
+        ({"model.0.weight": torch.zeros(8, 3, 3, 3), "model.1.sub.0.RDB1.conv1.0.weight": torch.zeros(4, 8, 3, 3)},
          "looks like esrgan, but is not"),
         ([1, 2], "does not hold tensors by name"),
     ],
