@@ -48,10 +48,15 @@ def files_for_gpus() -> dict[str, Texture]:
     return made
 
 
+@lru_cache
+def in_place() -> Material:
+    return multiply(material("stone", 64), candidates=1, variation=0.2, save_map=True)
+
+
 STEPS = {
     "patches": lambda: multiply(material("stone", 64), candidates=1, turn="mirror", edges=1),
     "lattice": lambda: multiply(material("brick", 96), candidates=1, repair_normals=True, flatten=0.3),
-    "in place": lambda: in_place(),
+    "in place": in_place,
     "blend": lambda: multiply(material("brick", 96), method="blend"),
     "mips": levels,
     "files for GPUs": files_for_gpus,
@@ -63,11 +68,6 @@ STEPS = {
 }
 EXEMPLARS: dict[str, dict[str, tuple[Any, ...]]] = {}
 """The same in all processes: the first makes them."""
-
-
-@lru_cache
-def in_place() -> Material:
-    return multiply(material("stone", 64), candidates=1, variation=0.2, save_map=True)
 
 
 def applied(given: Material) -> Material:

@@ -289,7 +289,7 @@ def look_at_maps(path: Path, _: random.Random) -> None:
 
 
 def look_at_weights(path: Path, _: random.Random) -> None:
-    for ask in (weight_files.shapes, weight_files.load, weight_files.licence):
+    for ask in (weight_files.shapes, weight_files.load, weight_files.license_of):
         with suppress(AssetForgeError):
             ask(path)
 

@@ -64,7 +64,7 @@ def _weights(owner: str, folder: Path) -> list[str]:
         path = folder / f"{name}{weights.SUFFIX}"
         say(f"weights: {owner}/{name}, sha256 {weights.sha256(path)[:16]}…")
         if not weights.card(path).is_file():
-            missing.append(f"the card of {owner}/{name}; without it nobody knows its licence")
+            missing.append(f"the card of {owner}/{name}; without it nobody knows its license")
         try:
             weights.load(path)
         except PluginError as error:

@@ -33,7 +33,7 @@ def command(context: click.Context) -> int | None:
 
 @command.command("list")
 def list_weights() -> int:
-    """List the weights: whose, where, of how many layers, and under which licence."""
+    """List the weights: whose, where, of how many layers, and under which license."""
     return _list()
 
 
@@ -43,8 +43,10 @@ def list_weights() -> int:
 @click.option(
     "--input", "told", type=click.Choice(INPUTS), help="What the first layer takes, where it is guessed wrong."
 )
-@click.option("--licence", default="", metavar="TEXT", help="The licence that you have confirmed; it goes to the card.")
-def add(name: str, file: Path, told: Input | None, licence: str) -> None:
+@click.option(
+    "--license", "terms", default="", metavar="TEXT", help="The license that you have confirmed; it goes to the card."
+)
+def add(name: str, file: Path, told: Input | None, terms: str) -> None:
     """Add weights that are not shipped, such as vgg19: all of its layers, or the first ones.
 
     FILE is an .npz, .pth or .safetensors file with torchvision's names or those of the paper.
@@ -52,10 +54,10 @@ def add(name: str, file: Path, told: Input | None, licence: str) -> None:
     from assetforge.weights.adding import add as add_weights
 
     existed = (weights.user_folder() / f"{name}{weights.SUFFIX}").is_file()
-    path = add_weights(name, file, told, licence)
+    path = add_weights(name, file, told, terms)
     say(f"{'replaced' if existed else 'added'} {_describe(name, 'user', path)}")
-    if not licence:
-        say(f"its licence is for you to confirm: {weights.card(path)}")
+    if not terms:
+        say(f"its license is for you to confirm: {weights.card(path)}")
 
 
 def _list() -> int:
@@ -87,7 +89,7 @@ def _all() -> Iterator[tuple[str, str, Path]]:
 def _describe(name: str, owner: str, path: Path) -> str:
     layers = weights.layers(path)
     extent = f" ({layers[0]} to {layers[-1]})" if layers else ""
-    card = weights.licence(path) or "no card, so nobody knows its licence"
+    card = weights.license_of(path) or "no card, so nobody knows its license"
     return (
-        f"{name} ({owner}): {path}\n  sha256 {weights.sha256(path)}\n  {len(layers)} layers{extent}\n  licence: {card}"
+        f"{name} ({owner}): {path}\n  sha256 {weights.sha256(path)}\n  {len(layers)} layers{extent}\n  license: {card}"
     )

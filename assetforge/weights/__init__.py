@@ -7,7 +7,7 @@ from assetforge.weights.files import card as card
 from assetforge.weights.files import find as find
 from assetforge.weights.files import layers as layers
 from assetforge.weights.files import layers_of as layers_of
-from assetforge.weights.files import licence as licence
+from assetforge.weights.files import license_of as license_of
 from assetforge.weights.files import load as load
 from assetforge.weights.files import names as names
 from assetforge.weights.files import names_in as names_in

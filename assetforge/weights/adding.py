@@ -17,7 +17,7 @@ from assetforge.weights import foreign, vgg19
 UNCONFIRMED = "To be confirmed by the user."
 
 
-def add(name: str, file: Path, told: vgg19.Input | None = None, licence: str = "") -> Path:
+def add(name: str, file: Path, told: vgg19.Input | None = None, terms: str = "") -> Path:
     """Write a file of weights to the user's folder under a name, with its card; return where it went.
 
     `vgg19` is brought to its canonical form; other weights must be a safetensors file, and keep their tensors.
@@ -33,12 +33,12 @@ def add(name: str, file: Path, told: vgg19.Input | None = None, licence: str = "
         raise UsageError(str(file), f"{name!r} is no network that can be converted", "name vgg19, or give .safetensors")
     content = save({key: tensors[key].contiguous() for key in sorted(tensors)})
     path = weights.user_folder() / f"{name}{weights.SUFFIX}"
-    write_atomically(weights.card(path), _card(name, file.name, original, tensors, licence).encode())
+    write_atomically(weights.card(path), _card(name, file.name, original, tensors, terms).encode())
     write_atomically(path, content)
     return path
 
 
-def _card(name: str, file: str, original: str, tensors: Mapping[str, Tensor], licence: str) -> str:
+def _card(name: str, file: str, original: str, tensors: Mapping[str, Tensor], terms: str) -> str:
     layers = weights.layers_of(tensors)
     kept = "In the canonical form of AssetForge." if name == "vgg19" else "Kept as they were."
     return f"""\
@@ -49,7 +49,7 @@ def _card(name: str, file: str, original: str, tensors: Mapping[str, Tensor], li
 `{file}`, sha256 {original}.
 {kept} {len(layers)} layers{f", {layers[0]} to {layers[-1]}" if layers else ""}.
 
-## Licence
+## License
 
-{licence or UNCONFIRMED}
+{terms or UNCONFIRMED}
 """

@@ -58,17 +58,17 @@ def find(name: str, plugin_folder: Path) -> Path:
 
 
 def card(path: Path) -> Path:
-    """Return the place of the card (data, licence, recipe, figures) of a weights file."""
+    """Return the place of the card (data, license, recipe, figures) of a weights file."""
     return path.with_suffix(".md")
 
 
-def licence(path: Path) -> str:
-    """Return the first sentence that a weights file's card says of its licence; nothing where it says none."""
+def license_of(path: Path) -> str:
+    """Return the first sentence that a weights file's card says of its license; nothing where it says none."""
     try:
         text = card(path).read_text(encoding="utf-8")
     except OSError:
         return ""
-    found = re.search(r"^## Licence\s*\n+(.+?)(?:(?<=\.)\s|$)", text, re.MULTILINE)
+    found = re.search(r"^## Licen[cs]e\s*\n+(.+?)(?:(?<=\.)\s|$)", text, re.MULTILINE)
     return found.group(1).strip() if found else ""
 
 

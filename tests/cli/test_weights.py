@@ -58,12 +58,12 @@ def test_they_are_added_and_listed(tmp_path: Path, forge: Forge, mine: dict[str,
     done = forge("weights", environment=mine)
     assert done.returncode == 0, done.stderr
     assert "color_x4 (upscale): " in done.stdout
-    assert "licence: Apache-2.0, as the project." in done.stdout
+    assert "license: Apache-2.0, as the project." in done.stdout
     assert f"none of your own in {tmp_path / 'mine'}; add some: assetforge weights add vgg19 FILE" in done.stdout
     file = vgg(tmp_path / "tv.pth")
     done = forge("weights", "add", "vgg19", str(file), environment=mine)
     assert done.returncode == 0, done.stderr
-    assert "its licence is for you to confirm" in done.stdout
+    assert "its license is for you to confirm" in done.stdout
     kept = tmp_path / "mine" / "vgg19.safetensors"
     assert sorted(path.name for path in kept.parent.iterdir()) == ["vgg19.md", "vgg19.safetensors"]
     done = forge("weights", "list", environment=mine)

@@ -207,7 +207,7 @@ def test_cuda_and_cpu_differ_by_rounding_only(scale: int) -> None:
 @pytest.mark.parametrize("name", ["color_x2", "color_x4", "data_x2", "data_x4"])
 def test_shipped_weights_carry_their_card(name: str) -> None:
     card = (FOLDER / f"{name}.md").read_text()
-    for word in ("## Data", "## Licence", "## Recipe", "## Figures", f"train upscale -p network={name} "):
+    for word in ("## Data", "## License", "## Recipe", "## Figures", f"train upscale -p network={name} "):
         assert word in card
     assert (FOLDER / f"{name}.safetensors").stat().st_size < 1_000_000
 

@@ -169,8 +169,11 @@ def test_the_card_tells_where_it_comes_from(tmp_path: Path) -> None:
     text = weights.card(path).read_text()
     assert f"`tv.pth`, sha256 {weights.sha256(file)}" in text
     assert "3 layers, conv1_1 to conv2_1" in text
-    assert weights.licence(path) == "To be confirmed by the user."
-    assert weights.licence(add("vgg19", file, licence="CC-BY 4.0")) == "CC-BY 4.0"
+    assert weights.license_of(path) == "To be confirmed by the user."
+    assert weights.license_of(add("vgg19", file, terms="CC-BY 4.0")) == "CC-BY 4.0"
+    card = weights.card(path)
+    card.write_text(card.read_text().replace("## License", "## Licence"))
+    assert weights.license_of(path) == "CC-BY 4.0"  # cards of users may spell it so
 
 
 def test_a_plugins_own_come_before_the_users(tmp_path: Path, folder: Path) -> None:
