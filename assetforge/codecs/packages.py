@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
+
+from assetforge.codecs.formats import Format, unsuited
+from assetforge.material.map_spec import MapSpec
 
 _PACKAGES = {
     "pillow_heif": ("pillow-heif", "photos"),
@@ -25,9 +27,10 @@ def library(module: str) -> Any:
         raise ImportError(_needed(module)) from error
 
 
-def missing(modules: Iterable[str]) -> str:
-    """Say what to install for modules of these; "" where they are there."""
-    return next((_needed(module) for module in modules if find_spec(module) is None), "")
+def not_written(spec: MapSpec, output_format: Format) -> str:
+    """Say why a map is not written in a format here, and what to do; "" where it is. See `unsuited`."""
+    missing = [_needed(module) for module in output_format.modules if find_spec(module) is None]
+    return unsuited(spec, output_format) or next((f"{output_format.name} {needed}" for needed in missing), "")
 
 
 def _needed(module: str) -> str:
