@@ -479,11 +479,12 @@ def test_without_the_packages_for_phones_an_error_says_what_to_install(
         return
     with pytest.raises(ValueError, match=install):
         written(word, "base_color", texture("base_color"))
-    (tmp_path / "pipeline.yaml").write_text(
-        f'version: 1\nsources: .\ninputs: {{base_color: "{{name}}.png"}}\nsteps: []\noutputs: {{format: {word}}}\n'
-    )
-    with pytest.raises(PipelineError, match=rf"{word} needs the package {package}"):
-        Build(tmp_path / "pipeline.yaml")
+    start = 'version: 1\nsources: .\ninputs: {base_color: "{name}.png"}\n'
+    own = f"presets: {{own: {{like: unreal, descriptor: none, format: {word}}}}}\noutputs: {{preset: own}}\n"
+    for outputs in (f"outputs: {{format: {word}}}\n", own):
+        (tmp_path / "pipeline.yaml").write_text(start + outputs)
+        with pytest.raises(PipelineError, match=rf"{word} needs the package {package}"):
+            Build(tmp_path / "pipeline.yaml")
 
 
 def _changed(word: str, at: int, value: int, size: int = 4, name: str = "base_color") -> bytes:
