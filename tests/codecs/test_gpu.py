@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import shutil
 import struct
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -37,6 +41,7 @@ from assetforge.samples import make_sample, write_sample
 
 GPU = [word for word in FORMATS if word.startswith(("dds", "ktx2")) and parse(word).compression not in MOBILE]
 PHONES = [word for word in FORMATS if parse(word).compression in MOBILE]
+ROOT = Path(__file__).parents[2]
 BRICK = make_sample("brick", 32)
 PAIR = MapSpec("pair", 2, "data", (0.0, 1.0), (0.0,) * 2, "Two numbers.")
 PACK = MapSpec("pack", 4, "data", (0.0, 1.0), (0.0,) * 4, "Four numbers.")
@@ -378,6 +383,35 @@ def test_ktx2_says_how_phones_see_it(
         assert file.words.get(b"KTXswizzle") == seen
         across, down = (-(-side // block) for side, block in zip((30, 27), file.block, strict=True))
         assert [len(one.data) for one in file.levels] == [across * down * plane]
+
+
+PARSE = """
+const fs = require("fs"), {read} = require("ktx-parse");
+const file = read(new Uint8Array(fs.readFileSync(process.argv[1]))), [said] = file.dataFormatDescriptor;
+console.log(JSON.stringify([file.vkFormat, said.colorModel, said.transferFunction, file.pixelWidth, file.pixelHeight,
+  file.levels.map(level => level.uncompressedByteLength), said.samples.map(one => one.channelType),
+  file.keyValue.KTXswizzle ?? ""]));
+"""
+
+
+@pytest.mark.parametrize("word", PHONES)
+def test_another_parser_of_ktx2_reads_the_same(word: str, tmp_path: Path) -> None:
+    needs_mobile()
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not there")
+    places = {**os.environ, "NODE_PATH": os.pathsep.join([str(ROOT / "node_modules"), os.environ.get("NODE_PATH", "")])}
+    if subprocess.run([node, "-e", 'require("ktx-parse")'], env=places, capture_output=True, check=False).returncode:
+        pytest.skip("ktx-parse is not there: `npm install ktx-parse` in the project's folder")
+    content = written(word, "normal", run("mips", BRICK.only("normal"))["normal"])
+    (tmp_path / "x.ktx2").write_bytes(content)
+    command = [node, "-e", PARSE, str(tmp_path / "x.ktx2")]
+    done = subprocess.run(command, env=places, capture_output=True, text=True, check=True)
+    ours = parsed(content)
+    channels = [sample[2] for sample in ours.samples]
+    sizes = [len(level.data) for level in ours.levels]
+    seen = ours.words.get(b"KTXswizzle", b"").rstrip(b"\0").decode()
+    assert json.loads(done.stdout) == [ours.vk, ours.model, ours.transfer, 32, 32, sizes, channels, seen]
 
 
 def test_another_decoder_sees_each_level_of_astc() -> None:
