@@ -213,6 +213,8 @@ def _esrgan(tensors: Tensors) -> Network | None:
     growth = named["body.0.rdb1.conv1.weight"].shape[0]
     depth, doublings = len(_numbers(named, r"body\.(\d+)\.")), len(_numbers(named, r"conv_up\.(\d+)\."))
     unshuffled = math.isqrt(seen // channels)
+    if not unshuffled or seen != channels * unshuffled**2:
+        raise ValueError(f"{seen} channels go in, and {channels} come out")
     module = _Esrgan(channels, width, growth, depth, doublings, unshuffled)
     # Two convolutions beside those of the blocks at the input's resolution, and less than three pixels of it beyond.
     radius = (15 * depth + 2 + 3) * unshuffled
