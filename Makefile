@@ -34,7 +34,7 @@ docs: $(DOCUMENTED)  ## generate the references in docs from the code, and build
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,mobile]'
 	touch $@
 
 $(DOCUMENTED): $(INSTALLED)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from assetforge.codecs import dds, exr, hdr, ktx2, pillow_files, tiff
-from assetforge.codecs.formats import GPU, Format, unsuited
+from assetforge.codecs.formats import GPU, MOBILE, Format, unsuited
 from assetforge.codecs.gpu_formats import Numbers, written
 from assetforge.codecs.raster import Pixels
 from assetforge.material.map_spec import MapSpec
@@ -54,7 +54,7 @@ def to_pixels(texture: Texture, spec: MapSpec, output_format: Format, green: Lit
     if output_format.depth is None:
         raise ValueError("the format has no depth yet; resolve it first")
     _check_held(texture, spec, output_format)
-    alpha = _kept_alpha(texture, output_format)
+    alpha = _kept_alpha(texture, spec, output_format)
     height, width = texture.size
     channels = texture.channels + (alpha is not None)
     kind = _TYPES[output_format.depth]
@@ -69,8 +69,9 @@ def to_pixels(texture: Texture, spec: MapSpec, output_format: Format, green: Lit
     return out
 
 
-def _kept_alpha(texture: Texture, output_format: Format) -> Tensor | None:
-    if texture.alpha is None or output_format.holds_alpha:
+def _kept_alpha(texture: Texture, spec: MapSpec, output_format: Format) -> Tensor | None:
+    beside = output_format.compression not in MOBILE or (texture.channels == 3 and spec.kind != "vector")
+    if texture.alpha is None or (output_format.holds_alpha and beside):
         return texture.alpha
     if bool((texture.alpha < 1).any()):
         raise ValueError(f"{output_format.name} holds no alpha; write png, tga, webp, tiff, exr or dds-bc7")
@@ -114,6 +115,8 @@ def _check_held(texture: Texture, spec: MapSpec, output_format: Format) -> None:
 def _write_levels(levels: list[Pixels], output_format: Format, spec: MapSpec, *, opaque: bool) -> bytes:
     """Write the levels of a texture for GPUs, the largest first."""
     compression, numbers = output_format.compression or "uncompressed", _NUMBERS[levels[0].dtype.name]
+    if compression in MOBILE and spec.kind == "vector":
+        levels = [level[:, :, :2] for level in levels]
     channels = levels[0].shape[2]
     srgb = spec.is_color and not output_format.is_linear
     opaque = opaque and channels < 4

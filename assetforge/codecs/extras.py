@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import io
-from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
 
-from assetforge.codecs import exif
+from assetforge.codecs import exif, packages
 from assetforge.codecs.raster import FormatError, Raster, check_size
 
-_PACKAGES = {"HEIF": ("pillow_heif", "pillow-heif"), "DNG": ("rawpy", "rawpy")}
-"""The module that reads each format, and the package that has it."""
+_MODULES = {"HEIF": "pillow_heif", "DNG": "rawpy"}
+"""The module that reads each format."""
 
 
 def read(content: bytes, kind: Literal["HEIF", "DNG"]) -> Raster:
     """Read a file of one of these kinds; raise FormatError where the package that can is not installed."""
-    module, package = _PACKAGES[kind]
     try:
-        library = import_module(module)
+        library = packages.library(_MODULES[kind])
     except ImportError as error:
-        what = f"is {kind}, which needs the package {package}"
-        raise FormatError(f"{what}; run `pip install 'assetforge[photos]'`") from error
+        raise FormatError(f"is {kind}, which {error}") from error
     return _read_heif(content, library) if kind == "HEIF" else _read_dng(content, library)
 
 

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 Depth = Literal["8", "16", "half", "float"]
 DEPTHS: tuple[Depth, ...] = ("8", "16", "half", "float")
 Container = Literal["png", "jpg", "webp", "tga", "tiff", "hdr", "exr", "dds", "ktx2", "plugin"]
-Compression = Literal["uncompressed", "bc1", "bc2", "bc3", "bc4", "bc5", "bc6h", "bc7"]
-"""How a GPU's texture is compressed. BC2 is read and not written: BC3 is better in every way."""
+Compression = Literal[
+    "uncompressed", "bc1", "bc2", "bc3", "bc4", "bc5", "bc6h", "bc7", "astc", "astc6x6", "astc8x8", "etc2"
+]
+"""How a GPU's texture is compressed. BC2 is read and not written: BC3 is better in every way.
+
+`astc` is of blocks of 4 × 4 pixels."""
 Readable = Literal["PNG", "JPEG", "WebP", "TGA", "BMP", "TIFF", "PSD", "HDR", "OpenEXR", "DDS", "KTX2", "HEIF", "DNG"]
 
 READABLE: tuple[Readable, ...] = ("PNG", "JPEG", "WebP", "TGA", "BMP", "TIFF", "PSD", "HDR", "OpenEXR", "DDS", "KTX2")
@@ -37,8 +41,17 @@ GPU: tuple[Container, ...] = ("dds", "ktx2")
 """The containers of what a GPU takes as it is; they hold smaller levels, too."""
 COMPRESSED: dict[Compression, tuple[Depth, ...]] = {
     "bc1": ("8",), "bc3": ("8",), "bc7": ("8",), "bc4": ("16",), "bc5": ("16",), "bc6h": ("half",),
+    "astc": ("8",), "astc6x6": ("8",), "astc8x8": ("8",), "etc2": ("8",),
 }  # fmt: skip
 """The depth that each compression takes numbers in; what is between two ends of BC4 and BC5 is finer than 8 bits."""
+MOBILE: tuple[Compression, ...] = ("astc", "astc6x6", "astc8x8", "etc2")
+"""What the GPUs of phones take: any map, one, two, three or four channels. KTX2 alone has it."""
+WITHOUT_Z: tuple[Compression, ...] = ("bc5", *MOBILE)
+"""Those that hold x and y of normals."""
+_MODULES: dict[Compression, tuple[str, ...]] = {
+    **dict.fromkeys(MOBILE, ("astc_encoder",)), "etc2": ("etcpak", "texture2ddecoder"),
+}  # fmt: skip
+"""The modules that a compression is written by, and read again."""
 
 MOST_QUALITY, MOST_EFFORT = 100, 9
 WITH_QUALITY: tuple[Container, ...] = ("jpg", "webp")
@@ -107,6 +120,11 @@ class Format:
     def is_linear(self) -> bool:
         """Whether color is stored as linear light: float files do, integer files are sRGB-encoded."""
         return self.container in ("hdr", "exr") or self.depth in ("half", "float")
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules of optional packages that writing needs."""
+        return _MODULES.get(self.compression or "uncompressed", ())
 
     def resolve(self, source: Depth | None, spec: MapSpec) -> Format:
         """Return the format with a depth: its own, else the least that holds all of the source's depth.
@@ -206,6 +224,7 @@ WORDS: dict[str, Format] = {
         f"{container}-{compression}": Format(container, compression=compression)
         for container in GPU
         for compression in (*COMPRESSED, "uncompressed")
+        if container == "ktx2" or compression not in MOBILE
     },
 }
 FORMATS: tuple[str, ...] = tuple(WORDS)

@@ -9,7 +9,8 @@ from assetforge.codecs.formats import Compression
 
 Numbers = Literal["u8", "u16", "f16", "f32", "block"]
 BLOCK = 4
-"""Pixels along the side of a compressed block."""
+"""Pixels along the side of a compressed block, but for some of ASTC."""
+_SIDES: dict[Compression, int] = {"astc6x6": 6, "astc8x8": 8}
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Layout:
     @property
     def side(self) -> int:
         """Pixels along the side of what `size` is the size of."""
-        return BLOCK if self.numbers == "block" else 1
+        return _SIDES.get(self.compression, BLOCK) if self.numbers == "block" else 1
 
     def level_bytes(self, width: int, height: int) -> int:
         """Return the bytes of a picture of this size."""
@@ -58,6 +59,20 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout("bc6h", 3, "block", 16, 96, 144, signed=True),
     Layout("bc7", 4, "block", 16, 98, 145),
     Layout("bc7", 4, "block", 16, 99, 146, srgb=True),
+    Layout("astc", 4, "block", 16, 0, 157),
+    Layout("astc", 4, "block", 16, 0, 158, srgb=True),
+    Layout("astc6x6", 4, "block", 16, 0, 165),
+    Layout("astc6x6", 4, "block", 16, 0, 166, srgb=True),
+    Layout("astc8x8", 4, "block", 16, 0, 171),
+    Layout("astc8x8", 4, "block", 16, 0, 172, srgb=True),
+    Layout("etc2", 1, "block", 8, 0, 153),
+    Layout("etc2", 2, "block", 16, 0, 155),
+    Layout("etc2", 3, "block", 8, 0, 147),
+    Layout("etc2", 3, "block", 8, 0, 148, srgb=True),
+    Layout("etc2", 4, "block", 16, 0, 151),
+    Layout("etc2", 4, "block", 16, 0, 152, srgb=True),
+    Layout("etc2", 4, "block", 8, 0, 149),  # alpha of one bit: read and not written
+    Layout("etc2", 4, "block", 8, 0, 150, srgb=True),
     Layout("uncompressed", 1, "u8", 1, 61, 9),
     Layout("uncompressed", 1, "u8", 1, 0, 15, srgb=True),
     Layout("uncompressed", 2, "u8", 2, 49, 16),
@@ -87,11 +102,19 @@ def written(
     compression: Compression, numbers: Numbers, channels: int, *, srgb: bool, known_as: Literal["dxgi", "vk"]
 ) -> Layout:
     """Return the layout that is written for pixels; three channels become four, which all hardware has."""
-    wanted = 4 if channels == 3 else channels
     for layout in LAYOUTS:
         if layout.compression != compression or layout.srgb != srgb or layout.bgr or layout.signed:
             continue
-        held = compression != "uncompressed" or (layout.numbers, layout.channels) == (numbers, wanted)
-        if held and getattr(layout, known_as):
+        if _holds(layout, numbers, channels) and getattr(layout, known_as):
             return layout
     raise ValueError(f"{known_as} has no {compression} of {channels} channels of {numbers}{' in sRGB' * srgb}")
+
+
+def _holds(layout: Layout, numbers: Numbers, channels: int) -> bool:
+    match layout.compression:
+        case "uncompressed":
+            return (layout.numbers, layout.channels) == (numbers, 4 if channels == 3 else channels)
+        case "etc2":
+            return layout.channels == channels
+        case _:
+            return True

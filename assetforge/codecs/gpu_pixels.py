@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from assetforge.codecs import mobile
+from assetforge.codecs.formats import MOBILE
 from assetforge.codecs.gpu_formats import BLOCK, Layout
 from assetforge.codecs.raster import CutOffError, FormatError, Pixels
 
@@ -23,6 +25,8 @@ def written(pixels: Pixels, layout: Layout) -> bytes:
     """Return the bytes of (H, W, C) in a layout. Rows are taken some at a time, so that little is in memory at once."""
     if layout.numbers != "block":
         return _plain(pixels, layout.channels).tobytes()
+    if layout.compression in MOBILE:
+        return mobile.compressed(pixels, layout)
     from assetforge.codecs.gpu_blocks import compressed  # which imports torch
 
     height = pixels.shape[0]
@@ -40,7 +44,7 @@ def _plain(pixels: Pixels, channels: int) -> Pixels:
 
 
 def read(content: bytes | memoryview, layout: Layout, width: int, height: int) -> Pixels:
-    """Return the pixels (H, W, C) of a layout: RGB or RGBA, or one channel.
+    """Return the pixels (H, W, C) of a layout: RGB or RGBA, or one channel; of ASTC always RGBA.
 
     Two channels get a third, blue: what a vector of length 1 has, whose x and y they are. Signed numbers become those
     that stand for the same in files without a sign. Raises CutOffError where bytes are missing.
@@ -65,6 +69,8 @@ def _read_plain(content: bytes | memoryview, layout: Layout, width: int, height:
 
 
 def _read_blocks(content: bytes, layout: Layout, width: int, height: int) -> Pixels:
+    if layout.compression in MOBILE:
+        return mobile.read(content, layout, width, height)
     if layout.compression in ("bc4", "bc5"):
         words = np.frombuffer(content, "<u8").reshape(-1, layout.channels)
         planes = [_bc4(words[:, channel], width, height, signed=layout.signed) for channel in range(layout.channels)]

@@ -26,10 +26,17 @@ EFFORT = 9
 """Zstandard's level where none is asked for."""
 _MOST_VALUES = 2**16
 """Bytes of what a file says in words that are looked at."""
-_MODELS = {"uncompressed": 1, "bc1": 128, "bc2": 129, "bc3": 130, "bc4": 131, "bc5": 132, "bc6h": 133, "bc7": 134}
+_MODELS = {
+    "uncompressed": 1, "bc1": 128, "bc2": 129, "bc3": 130, "bc4": 131, "bc5": 132, "bc6h": 133, "bc7": 134,
+    "etc2": 161, "astc": 162, "astc6x6": 162, "astc8x8": 162,
+}  # fmt: skip
 """Color models of the data format."""
 _LINEAR, _SRGB, _BT709 = 1, 2, 1
 _ALPHA = 15
+_COLOR = 2
+"""The channel of ETC2 that is red, green and blue."""
+_KEPT = {b"rrr1": [0], b"ra01": [0, 3], b"rgb1": [0, 1, 2]}
+"""Which of four channels a file is about, by how it says that they are seen."""
 _SIGNED, _FLOAT, _STAYS_LINEAR = 0x40, 0x80, 0x10
 _ONE = 0x3F800000
 """1.0 in single precision."""
@@ -78,7 +85,7 @@ def _header(content: bytes) -> _Header:
         raise FormatError(f"is compressed by scheme {scheme}, which is not read; write none or Zstandard")
     layout = next((one for one in LAYOUTS if one.vk == vk), None)
     if layout is None:
-        raise FormatError(f"has pixels of VkFormat {vk}, which is not read; write BC1 to BC7, or RGBA")
+        raise FormatError(f"has pixels of VkFormat {vk}, which is not read; write BC1 to BC7, ASTC, ETC2 or RGBA")
     offset, length, plain = struct.unpack_from("<3Q", content, _HEADER_SIZE)
     return _Header(layout, width, height, scheme, offset, length, plain, (words_at, words_size))
 
@@ -98,8 +105,9 @@ def read(content: bytes) -> Raster:
     values = dict(_values(content, *header.words))
     if values.get(b"KTXorientation", b"rd")[1:2] != b"d":
         pixels = pixels[::-1]
-    if values.get(b"KTXswizzle", b"rgba").rstrip(b"\0") == b"rgb1" and pixels.shape[2] == 4:
-        pixels = pixels[:, :, :3]
+    kept = _KEPT.get(values.get(b"KTXswizzle", b"").rstrip(b"\0"))
+    if kept is not None and pixels.shape[2] == 4:
+        pixels = pixels[:, :, kept] if len(kept) != 2 else gpu_pixels.with_blue(pixels[:, :, kept])
     is_linear = not layout.srgb and pixels.dtype.kind != "f"
     return Raster(pixels, widened=layout.compression == "bc4", is_linear=is_linear)
 
@@ -138,7 +146,8 @@ def write(levels: Sequence[Pixels], layout: Layout, *, opaque: bool, effort: int
     packed = [bytes(imagecodecs.zstd_encode(one, level=level)) for one in plain] if level else plain
     descriptor = _descriptor(layout)
     said = {b"KTXorientation": b"rd", b"KTXwriter": b"AssetForge"}
-    words = _words(said | {b"KTXswizzle": b"rgb1"} if opaque and layout.channels == 4 else said)
+    seen = _seen(layout, levels[0].shape[2], opaque=opaque)
+    words = _words(said | {b"KTXswizzle": seen} if seen else said)
     descriptor_at = _HEADER_SIZE + _LEVEL_SIZE * len(levels)
     words_at = descriptor_at + len(descriptor)
     alignment = 1 if level else math.lcm(layout.size, 4)
@@ -157,6 +166,14 @@ def write(levels: Sequence[Pixels], layout: Layout, *, opaque: bool, effort: int
         _ZSTANDARD if level else _PLAIN, descriptor_at, len(descriptor), words_at, len(words), 0, 0,
     )  # fmt: skip
     return header + index + descriptor + words + body
+
+
+def _seen(layout: Layout, channels: int, *, opaque: bool) -> bytes:
+    """Return how the four channels of a layout are to be seen where they are not as they lie; see `mobile` for ASTC."""
+    if layout.channels < 4:
+        return b""
+    of_astc = {1: b"rrr1", 2: b"ra01"} if layout.compression.startswith("astc") else {}
+    return of_astc.get(channels, b"rgb1" if opaque else b"")
 
 
 def _type_size(layout: Layout) -> int:
@@ -212,8 +229,16 @@ def _block_samples(layout: Layout) -> Iterator[tuple[int, ...]]:
         case "bc5":
             yield 0, 63, 0, 0, 0, 0, 0, 0, most
             yield 64, 63, 1, 0, 0, 0, 0, 0, most
+        case "etc2":
+            yield from _etc2_samples(layout)
         case "bc6h":
             yield 0, whole, _FLOAT, 0, 0, 0, 0, 0, _ONE
         case _:
             # BC1 with alpha of one bit is channel 1; here it is written without.
             yield 0, whole, 0, 0, 0, 0, 0, 0, most
+
+
+def _etc2_samples(layout: Layout) -> Iterator[tuple[int, ...]]:
+    alpha = _ALPHA | (_STAYS_LINEAR if layout.srgb else 0)
+    for half, channel in enumerate({1: [0], 2: [0, 1], 3: [_COLOR], 4: [alpha, _COLOR]}[layout.channels]):
+        yield 64 * half, 63, channel, 0, 0, 0, 0, 0, 0xFFFFFFFF

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from assetforge.codecs import hdr
-from assetforge.codecs.formats import Format
+from assetforge.codecs.formats import WITHOUT_Z, Format
 from assetforge.material.map_spec import MapSpec
 from assetforge.material.texture import Texture
 from assetforge.ops.color import srgb_decode
@@ -25,10 +25,11 @@ def cut_share(texture: Texture, spec: MapSpec, output_format: Format) -> float:
     """Return the share of a texture's numbers that `encode` would clamp, 0 to 1; alpha counts where it is written.
 
     The format's depth is resolved already. Integers hold 0 to 1, vectors −1 to 1, ids their codes, each give or take
-    half a code; half precision holds ±65504, Radiance and BC6H no negative light, BC5 no normals that point down.
+    half a code; half precision holds ±65504, Radiance and BC6H no negative light; BC5, ASTC
+    and ETC2 no normals that point down.
     """
     cut, count = _outside(texture.data, _bounds(spec, output_format)), texture.data.numel()
-    if output_format.compression == "bc5" and spec.kind == "vector":  # z is found anew, and never points down
+    if output_format.compression in WITHOUT_Z and spec.kind == "vector":  # z is found anew, and never points down
         cut += int((texture.data[2:] < -_HALF_CODE).sum())
     if texture.alpha is not None and output_format.holds_alpha:
         cut += _outside(texture.alpha, _plain_bounds(output_format))

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from assetforge.codecs.formats import FORMATS, WITH_EFFORT, WITH_QUALITY, Format, unsuited
+from assetforge.codecs.formats import FORMATS, WITH_EFFORT, WITH_QUALITY, Format
 from assetforge.codecs.formats import parse as parse_format
+from assetforge.codecs.packages import not_written
 from assetforge.errors import did_you_mean
 from assetforge.material.map_spec import ALIASES
 from assetforge.pipeline import marked_yaml
@@ -56,7 +57,7 @@ def resolve_outputs(findings: Findings, inputs: Mapping[str, Input], variants: S
 
 def _check_suited(findings: Findings, name: str, output_format: Format) -> None:
     """Refuse a format that cannot hold a map, whatever its pixels."""
-    what, _, instead = unsuited(findings.registry.maps[name], output_format).partition("; ")
+    what, _, instead = not_written(findings.registry.maps[name], output_format).partition("; ")
     if what:
         written = findings.mapping("outputs").get("format")
         path: marked_yaml.Path = ("outputs", "format")

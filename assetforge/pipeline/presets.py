@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from assetforge.codecs.formats import FORMATS, GPU, Format, unsuited
+from assetforge.codecs.formats import FORMATS, GPU, Format
 from assetforge.codecs.formats import parse as parse_format
+from assetforge.codecs.packages import not_written
 from assetforge.codecs.packing import Packing, Part, held
 from assetforge.codecs.reading import Channel
 from assetforge.errors import did_you_mean
@@ -312,7 +313,7 @@ def _check_formats(findings: Findings, preset: Preset, at: marked_yaml.Path) -> 
     for file in preset.files:
         if file.format.container in GPU and known.keys() >= set(file.packing.maps):
             whole = held(file.packing, known, file.format, clear=False)
-            what, _, instead = unsuited(whole, file.format).partition("; ")
+            what, _, instead = not_written(whole, file.format).partition("; ")
             if what:
                 findings.add((*at, "format"), f"{file.word}: {what}", instead)
 

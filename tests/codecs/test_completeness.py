@@ -12,7 +12,7 @@ from odd_files import Bmp, Psd, bmp_rows, layer_count
 
 from assetforge.codecs.completeness import end_of
 from assetforge.codecs.encode import encode
-from assetforge.codecs.formats import FORMATS, parse, unsuited
+from assetforge.codecs.formats import FORMATS, MOBILE, parse, unsuited
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.map_spec import MAPS
 from assetforge.material.texture import Texture
@@ -21,7 +21,9 @@ TOLD = [
     word
     for word in FORMATS
     if parse(word).container not in ("tga", "hdr") and not unsuited(MAPS["base_color"], parse(word))
+    if parse(word).compression not in MOBILE
 ]
+"""But for those that optional packages write: KTX2 ends in the same way."""
 
 
 def content(word: str) -> bytes:

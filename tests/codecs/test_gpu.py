@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import shutil
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +24,14 @@ from PIL import Image
 from assetforge.build import Build
 from assetforge.codecs.decode import decode
 from assetforge.codecs.encode import encode
-from assetforge.codecs.formats import FORMATS, parse, unsuited
+from assetforge.codecs.formats import FORMATS, MOBILE, parse, unsuited
 from assetforge.codecs.gpu_formats import LAYOUTS
 from assetforge.codecs.limits import cut_share
 from assetforge.codecs.read import read
 from assetforge.codecs.reading import Reading
 from assetforge.codecs.transparency import has_transparency
 from assetforge.codecs.verify import verify
-from assetforge.errors import SourceError
+from assetforge.errors import PipelineError, SourceError
 from assetforge.execute.options import RunOptions
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.map_spec import MAPS, MapSpec
@@ -34,7 +39,9 @@ from assetforge.material.texture import Texture
 from assetforge.ops.color import srgb_encode
 from assetforge.samples import make_sample, write_sample
 
-GPU = [word for word in FORMATS if word.startswith(("dds", "ktx2"))]
+GPU = [word for word in FORMATS if word.startswith(("dds", "ktx2")) and parse(word).compression not in MOBILE]
+PHONES = [word for word in FORMATS if parse(word).compression in MOBILE]
+ROOT = Path(__file__).parents[2]
 BRICK = make_sample("brick", 32)
 PAIR = MapSpec("pair", 2, "data", (0.0, 1.0), (0.0,) * 2, "Two numbers.")
 PACK = MapSpec("pack", 4, "data", (0.0, 1.0), (0.0,) * 4, "Four numbers.")
@@ -299,6 +306,219 @@ def test_linear_color_of_ktx2_stays_linear(tmp_path: Path) -> None:
     assert (half, one) == pytest.approx((128 / 255, 1))
     srgb = decode(tmp_path / "x.ktx2", MAPS["base_color"], Reading(profile="srgb")).texture.data[0, 0, 0].item()
     assert srgb == pytest.approx(0.2158, abs=1e-3)
+
+
+def needs_mobile() -> None:
+    for module in ("astc_encoder", "etcpak", "texture2ddecoder"):
+        pytest.importorskip(module, reason=f"the extra `mobile` is not installed: no {module}")
+
+
+SMOOTH = torch.nn.functional.interpolate(BRICK["base_color"].data[None, :, :16, :16], (41, 43), mode="bicubic")[0]
+"""A picture that no block divides, with no noise between one pixel and the next."""
+LEAST = {"ktx2-astc": (43, 45), "ktx2-astc6x6": (38, 36), "ktx2-astc8x8": (34, 33), "ktx2-etc2": (33, 38)}
+"""PSNR of color and of one or two channels, in dB; a channel exchanged for another gives less than 20."""
+
+
+def psnr(first: torch.Tensor, second: torch.Tensor) -> float:
+    return float(-10 * (first - second).square().mean().log10())
+
+
+@pytest.mark.parametrize("word", PHONES)
+def test_phones_get_color_normals_and_numbers(word: str, tmp_path: Path) -> None:
+    needs_mobile()
+    path, smooth = tmp_path / "x.ktx2", SMOOTH.clamp(0, 1)
+    color, numbers = LEAST[word]
+    cases = {"base_color": (smooth, color), "roughness": (smooth[1:2], numbers), "normal": (BRICK["normal"].data, 32)}
+    for name, (data, least) in cases.items():
+        spec = MAPS[name]
+        path.write_bytes(written(word, name, Texture(data.contiguous(), spec.color_space)))
+        back = decode(path, spec).texture
+        assert (back.alpha, back.data.shape) == (None, data.shape)
+        first, second = (srgb_encode(one) if spec.is_color else one for one in (data, back.data))
+        assert psnr(first, second) > least, name
+
+
+@pytest.mark.parametrize("word", PHONES)
+def test_channels_that_go_their_own_ways_are_kept_apart(word: str) -> None:
+    """Of a map of four numbers, all; of two, the first two of what is read, whose third is for normals."""
+    needs_mobile()
+    ways = torch.stack([SMOOTH[0], 1 - SMOOTH[1], SMOOTH[2].flip(0), SMOOTH[1].flip(1)]).clamp(0, 1)
+    for spec in (PAIR, PACK):
+        data = ways[: spec.channels]
+        content = encode({"x": (Texture(data, ColorSpace.NONE), spec)}, parse(word).resolve("8", spec))
+        back = torch.from_numpy(read(content, ".ktx2").pixels[:, :, : spec.channels] / np.float32(255)).permute(2, 0, 1)
+        assert psnr(back, data) > 30
+        assert min(psnr(one, other) for one, other in zip(back, data, strict=True)) > 26
+
+
+HALVES = [(0, 64, 0, 0, ALL), (64, 64, 1, 0, ALL)]
+
+
+@pytest.mark.parametrize(("word", "name", "vk", "model", "plane", "samples", "seen"), [
+    ("ktx2-astc", "base_color", 158, 162, 16, [(0, 128, 0, 0, ALL)], b"rgb1\0"),
+    ("ktx2-astc", "normal", 157, 162, 16, [(0, 128, 0, 0, ALL)], b"ra01\0"),
+    ("ktx2-astc6x6", "base_color", 166, 162, 16, [(0, 128, 0, 0, ALL)], b"rgb1\0"),
+    ("ktx2-astc6x6", "roughness", 165, 162, 16, [(0, 128, 0, 0, ALL)], b"rrr1\0"),
+    ("ktx2-astc8x8", "base_color", 172, 162, 16, [(0, 128, 0, 0, ALL)], b"rgb1\0"),
+    ("ktx2-astc8x8", "normal", 171, 162, 16, [(0, 128, 0, 0, ALL)], b"ra01\0"),
+    ("ktx2-etc2", "base_color", 148, 161, 8, [(0, 64, 2, 0, ALL)], None),
+    ("ktx2-etc2", "clear", 152, 161, 16, [(0, 64, 31, 0, ALL), (64, 64, 2, 0, ALL)], None),
+    ("ktx2-etc2", "roughness", 153, 161, 8, [(0, 64, 0, 0, ALL)], None),
+    ("ktx2-etc2", "normal", 155, 161, 16, HALVES, None),
+])  # fmt: skip
+def test_ktx2_says_how_phones_see_it(
+    word: str, name: str, vk: int, model: int, plane: int, samples: list[tuple[int, ...]], seen: bytes | None
+) -> None:
+    """By the tables of Vulkan's formats and of the data format's models; 2 is the color of ETC2, 31 linear alpha."""
+    needs_mobile()
+    start = texture("base_color" if name == "clear" else name)
+    if name == "clear":
+        name, start = "base_color", replace(start, alpha=start.data[:1])
+    for level in (0, 9):
+        output_format = replace(parse(word), effort=level).resolve("8", MAPS[name])
+        file = parsed(encode({name: (start, MAPS[name])}, output_format))
+        assert (file.vk, file.model, file.plane, file.samples) == (vk, model, plane, samples)
+        assert file.transfer == (2 if name == "base_color" else 1)
+        assert file.block == {"ktx2-astc6x6": (6, 6), "ktx2-astc8x8": (8, 8)}.get(word, (4, 4))
+        assert file.words.get(b"KTXswizzle") == seen
+        across, down = (-(-side // block) for side, block in zip((30, 27), file.block, strict=True))
+        assert [len(one.data) for one in file.levels] == [across * down * plane]
+
+
+PARSE = """
+const fs = require("fs"), {read} = require("ktx-parse");
+const file = read(new Uint8Array(fs.readFileSync(process.argv[1]))), [said] = file.dataFormatDescriptor;
+console.log(JSON.stringify([file.vkFormat, said.colorModel, said.transferFunction, file.pixelWidth, file.pixelHeight,
+  file.levels.map(level => level.uncompressedByteLength), said.samples.map(one => one.channelType),
+  file.keyValue.KTXswizzle ?? ""]));
+"""
+
+
+@pytest.mark.parametrize("word", PHONES)
+def test_another_parser_of_ktx2_reads_the_same(word: str, tmp_path: Path) -> None:
+    needs_mobile()
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not there")
+    places = {**os.environ, "NODE_PATH": os.pathsep.join([str(ROOT / "node_modules"), os.environ.get("NODE_PATH", "")])}
+    if subprocess.run([node, "-e", 'require("ktx-parse")'], env=places, capture_output=True, check=False).returncode:
+        pytest.skip("ktx-parse is not there: `npm install ktx-parse` in the project's folder")
+    content = written(word, "normal", run("mips", BRICK.only("normal"))["normal"])
+    (tmp_path / "x.ktx2").write_bytes(content)
+    command = [node, "-e", PARSE, str(tmp_path / "x.ktx2")]
+    done = subprocess.run(command, env=places, capture_output=True, text=True, check=True)
+    ours = parsed(content)
+    channels = [sample[2] for sample in ours.samples]
+    sizes = [len(level.data) for level in ours.levels]
+    seen = ours.words.get(b"KTXswizzle", b"").rstrip(b"\0").decode()
+    assert json.loads(done.stdout) == [ours.vk, ours.model, ours.transfer, 32, 32, sizes, channels, seen]
+
+
+def test_another_decoder_sees_each_level_of_astc() -> None:
+    needs_mobile()
+    import texture2ddecoder
+
+    start = run("mips", BRICK.only("base_color"))["base_color"]
+    file = parsed(written("ktx2-astc6x6", "base_color", start))
+    for level, own in zip(file.levels, start.levels, strict=True):
+        side = own.size[0]
+        assert len(level.data) == 16 * (-(-side // 6)) ** 2
+        codes = np.frombuffer(texture2ddecoder.decode_astc(level.data, side, side, 6, 6), np.uint8)
+        wanted = (srgb_encode(own.data) * 255).permute(1, 2, 0).numpy()
+        assert np.abs(codes.reshape(side, side, 4)[:, :, 2::-1] - wanted).mean() < 7
+
+
+BLOCKS = {
+    "ktx2-astc": (bytes.fromhex("FCFD FFFF FFFF FFFF") + struct.pack("<4H", 0xFFFF, 0x8080, 0, 0xFFFF), (255, 128, 0)),
+    "ktx2-etc2": (bytes.fromhex("F8F8 0002 0000 0000"), (255, 255, 2)),
+}
+"""Blocks of one color, as the specification has them: ASTC's void extent, and ETC's two equal halves."""
+
+
+@pytest.mark.parametrize("word", BLOCKS)
+def test_blocks_that_others_wrote_are_read(word: str) -> None:
+    needs_mobile()
+    block, color = BLOCKS[word]
+    four = Texture(torch.zeros(3, 4, 4), ColorSpace.LIN_REC709)
+    plain = encode(
+        {"base_color": (four, MAPS["base_color"])}, replace(parse(word), effort=0).resolve("8", MAPS["base_color"])
+    )
+    content = plain[: -len(block)] + block
+    assert np.array_equal(read(content, ".ktx2").pixels, np.full((4, 4, 3), color))
+    with pytest.raises(Exception, match="is cut off"):
+        read(content[:-1], ".ktx2")
+
+
+def test_alpha_of_phones_is_beside_color_alone(tmp_path: Path) -> None:
+    needs_mobile()
+    alpha = torch.linspace(0, 1, 32).expand(1, 32, 32).contiguous()
+    path = tmp_path / "x.ktx2"
+    for word in PHONES:
+        path.write_bytes(written(word, "base_color", replace(BRICK["base_color"], alpha=alpha)))
+        back = decode(path, MAPS["base_color"]).texture.alpha
+        assert back is not None and psnr(back, alpha) > 30
+        assert has_transparency(path)
+        path.write_bytes(written(word, "base_color", BRICK["base_color"]))
+        assert not has_transparency(path)
+        for name in ("normal", "roughness"):
+            with pytest.raises(ValueError, match=f"{word} holds no alpha"):
+                written(word, name, replace(BRICK[name], alpha=alpha))
+
+
+def test_astc_has_the_same_bytes_without_special_instructions() -> None:
+    """The package has an encoder for each set of instructions, and takes the one that the processor has."""
+    needs_mobile()
+    import astc_encoder
+    from astc_encoder import _encoder_none as plain
+
+    codes = (BRICK["base_color"].data.permute(1, 2, 0) * 255).to(torch.uint8).numpy()
+    data = np.dstack([codes, codes[:, :, :1]]).tobytes()
+    made = set()
+    for arm in (astc_encoder, plain):
+        image = arm.ASTCImage(astc_encoder.ASTCType.U8, 32, 32, 1, data)
+        context = arm.ASTCContext(arm.ASTCConfig(astc_encoder.ASTCProfile.LDR_SRGB, 6, 6, 1, 60, 0))
+        made.add(context.compress(image, arm.ASTCSwizzle.from_str("rgba")))
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("word", PHONES)
+def test_any_blocks_are_read(word: str) -> None:
+    needs_mobile()
+    rng = np.random.default_rng(0)
+    for name in ("base_color", "normal", "roughness"):
+        plain = replace(parse(word), effort=0).resolve("8", MAPS[name])
+        content = encode({name: (texture(name), MAPS[name])}, plain)
+        blocks = parsed(content).levels[0]
+        noise = rng.integers(0, 256, len(blocks.data), np.uint8).tobytes()
+        pixels = read(content[: blocks.offset] + noise, ".ktx2").pixels
+        assert pixels.shape == (27, 30, MAPS[name].channels)
+
+
+@pytest.mark.parametrize(("module", "word"), [
+    ("astc_encoder", "ktx2-astc8x8"), ("etcpak", "ktx2-etc2"), ("texture2ddecoder", "ktx2-etc2"),
+])  # fmt: skip
+def test_without_the_packages_for_phones_an_error_says_what_to_install(
+    module: str, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = {"astc_encoder": "astc-encoder-py"}.get(module, module)
+    install = rf"needs the package {package}; run `pip install 'assetforge\[mobile\]'`"
+    monkeypatch.setitem(sys.modules, module, None)
+    content = bytearray(written("ktx2-bc7", "base_color", texture("base_color"), "8"))
+    struct.pack_into("<I", content, 12, 158 if "astc" in word else 152)
+    (tmp_path / "x.ktx2").write_bytes(content)
+    if module != "etcpak":
+        with pytest.raises(SourceError, match=rf"x\.ktx2: is .*, which {install}"):
+            decode(tmp_path / "x.ktx2", MAPS["base_color"])
+    if module == "texture2ddecoder":
+        return
+    with pytest.raises(ValueError, match=install):
+        written(word, "base_color", texture("base_color"))
+    start = 'version: 1\nsources: .\ninputs: {base_color: "{name}.png"}\n'
+    own = f"presets: {{own: {{like: unreal, descriptor: none, format: {word}}}}}\noutputs: {{preset: own}}\n"
+    for outputs in (f"outputs: {{format: {word}}}\n", own):
+        (tmp_path / "pipeline.yaml").write_text(start + outputs)
+        with pytest.raises(PipelineError, match=rf"{word} needs the package {package}"):
+            Build(tmp_path / "pipeline.yaml")
 
 
 def _changed(word: str, at: int, value: int, size: int = 4, name: str = "base_color") -> bytes:
