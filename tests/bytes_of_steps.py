@@ -9,14 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from maps.conftest import run
 from multiply.conftest import apply, exemplar, multiply
 from stylize.test_stylize import stylized
 from upscale.test_upscale import upscale
 
+from assetforge.codecs.encode import encode
+from assetforge.codecs.formats import parse
+from assetforge.material.color_space import ColorSpace
+from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
 
@@ -27,11 +33,33 @@ def material(name: str, side: int) -> Material:
     return Material(name, {key: Texture(data, *rest) for key, (data, *rest) in EXEMPLARS[f"{name} {side}"].items()})
 
 
+def levels(side: int = 64) -> dict[str, Texture]:
+    made = run("mips", material("stone", side))
+    return {f"{name} {n}": level for name, one in made.items() for n, level in enumerate(one.levels)}
+
+
+def files_for_gpus() -> dict[str, Texture]:
+    """The bytes of files, as numbers: each compression that is written, of a map that it is for."""
+    given, made = material("stone", 64), {}
+    for word, name in (("bc1", "base_color"), ("bc6h", "base_color"), ("bc7", "base_color"), ("bc5", "normal")):
+        chosen = parse(f"dds-{word}").resolve(None, MAPS[name])
+        content = encode({name: (given[name], MAPS[name])}, chosen)
+        made[word] = Texture(torch.tensor(list(content), dtype=torch.float32).reshape(1, 1, -1), ColorSpace.NONE)
+    return made
+
+
+@lru_cache
+def in_place() -> Material:
+    return multiply(material("stone", 64), candidates=1, variation=0.2, save_map=True)
+
+
 STEPS = {
     "patches": lambda: multiply(material("stone", 64), candidates=1, turn="mirror", edges=1),
     "lattice": lambda: multiply(material("brick", 96), candidates=1, repair_normals=True, flatten=0.3),
-    "in place": lambda: multiply(material("stone", 64), candidates=1, variation=0.2),
+    "in place": in_place,
     "blend": lambda: multiply(material("brick", 96), method="blend"),
+    "mips": levels,
+    "files for GPUs": files_for_gpus,
     "apply_map": lambda: applied(material("stone", 64)),
     "neural": lambda: multiply(material("stone", 64), method="neural", effort=0.05),
     "upscale": lambda: upscale(material("stone", 64)),
@@ -43,8 +71,7 @@ EXEMPLARS: dict[str, dict[str, tuple[Any, ...]]] = {}
 
 
 def applied(given: Material) -> Material:
-    made = multiply(given, candidates=1, save_map=True)
-    return apply(given.replace(coordinates=made["coordinates"]), scale=2)
+    return apply(given.replace(coordinates=in_place()["coordinates"]), scale=2)
 
 
 def main(kept: Path) -> None:

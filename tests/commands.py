@@ -97,24 +97,29 @@ class Commands:
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
         )
 
-    def start(self, folder: Path, *arguments: str, out: Path | None = None) -> Started:
-        """Start a command in a group of its own; it prints to files, or adds all that it says to one."""
+    def start(
+        self, folder: Path, *arguments: str, out: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> Started:
+        """Start a command in a group of its own; it prints to files, or adds all that it says to one.
+
+        environment: variables that it gets beside those of the tests; none that Python reads as it starts.
+        """
         self._count += 1
         files = [self._scratch / f"{self._count}.{name}" for name in ("out", "err")] if out is None else [out, out]
         request = {
             "folder": os.fsdecode(folder),
             "arguments": arguments,
             "files": [str(file) for file in files],
-            "environment": {**os.environ, "OMP_NUM_THREADS": "1"},
+            "environment": {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
             "memory": self._memory,
         }
         pid = self.ask(request)
         assert pid is not None
         return Started(self, pid, *files)
 
-    def run(self, folder: Path, *arguments: str) -> Done:
+    def run(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Done:
         """Run a command to its end."""
-        started = self.start(folder, *arguments)
+        started = self.start(folder, *arguments, environment=environment)
         out, err = started.communicate()
         return Done(arguments, started.wait(), out, err)
 

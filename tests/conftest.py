@@ -37,6 +37,12 @@ outputs:
 """
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run one test more at a time than there are cores: those that start daemons and runs wait for them."""
+    return len(os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1)) + 1
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a test with the mark `limited` in a process of its own, where the system can limit that."""
@@ -98,11 +104,7 @@ def forge(tmp_path: Path) -> Forge:
     """Run `assetforge` as a process in the test's folder."""
 
     def run(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        if environment is None:
-            done = shared().run(tmp_path, *arguments)
-            return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
-        command = [sys.executable, "-m", "assetforge", *arguments]
-        env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=env, check=False)
+        done = shared().run(tmp_path, *arguments, environment=environment)
+        return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
 
     return run

@@ -465,6 +465,7 @@ BAD_STEPS = {
     "nan": ("return material.replace(base_color=b.with_data(b.data * float('nan')))", "that are not finite"),
     "wrong": ("return material.replace(base_color=b.with_data(b.data[:1]))", "has 1 channels; it must have 3"),
     "mutates": ("b.data.mul_(0.5); return material", "changed its input in place; compute into new tensors"),
+    "blames_all": ("raise af.StepError(material.name, 'is too small')", "step 'bad': is too small"),
     "peeks": ("material['normal']; return material", "has no map 'normal'"),
 }
 

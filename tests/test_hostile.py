@@ -218,6 +218,13 @@ WITH_WORKERS = (
 )  # fmt: skip
 """Projects whose runs start processes that compute, and that `make test` walks too; the others only `make test-all`."""
 
+WITH_A_GOOD_PLUGIN = {
+    name
+    for name, hostile in PROJECTS.items()
+    if hostile.plugin is str and name not in ("a name has two lines", "the state is a file")
+}
+"""Projects but for two in which commands that read plugins and no pipeline find nothing wrong."""
+
 
 def _walked() -> Iterator[Any]:
     for name, hostile in PROJECTS.items():
@@ -296,10 +303,11 @@ def test_whatever_is_wrong_every_command_says_so_and_none_lies(name: str, tmp_pa
     if (status := walk("status", "pipeline.yaml", "--json")).code == 0:
         json.loads(status.out)
     assert walk("why", "pipeline.yaml", "*").code in (0, 1, 2, 3, 4)
-    plugins = walk("plugins")
-    assert plugins.code == (3 if "broken: " in plugins.err else 0)
-    for command in ("steps", "schema", "weights"):
-        assert walk(command).code == 0
+    if name not in WITH_A_GOOD_PLUGIN:
+        plugins = walk("plugins")
+        assert plugins.code == (3 if "broken: " in plugins.err else 0)
+        for command in ("steps", "schema", "weights"):
+            assert walk(command).code == 0
     for command in ("info", "verify", "prune"):
         walk("store", command, "pipeline.yaml")
 

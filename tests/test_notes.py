@@ -145,7 +145,7 @@ def test_lost_notes_are_no_notes(noting: Path, forge: Forge) -> None:
 )
 def test_what_json_cannot_hold_is_refused(body: str, expected: str, noting: Path, forge: Forge) -> None:
     write_plugin(noting, body)
-    done = forge("run", "pipeline.yaml", "--workers", "0", "-D", "attempts=1")
+    done = forge("run", "pipeline.yaml", "-D", "attempts=1")
     assert done.returncode == 1
     assert expected in done.stderr
     assert not (noting / "build").exists()

@@ -19,7 +19,7 @@ NARROW = {
     "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
     "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX",
 }
-EXACT = ("patches", "lattice", "in place", "blend", "apply_map")
+EXACT = ("patches", "lattice", "in place", "blend", "apply_map", "mips", "files for GPUs")
 """Steps that are the same to the bit on every processor; the others are so with any number of cores."""
 OF_SAMPLES = [file for file in PIPELINES if "sources: ../samples" in file.read_text(encoding="utf-8")]
 TOLERANCE = {"upscale": 1e-5}

@@ -69,7 +69,7 @@ def _read_blocks(content: bytes, layout: Layout, width: int, height: int) -> Pix
         words = np.frombuffer(content, "<u8").reshape(-1, layout.channels)
         planes = [_bc4(words[:, channel], width, height, signed=layout.signed) for channel in range(layout.channels)]
         return np.stack(planes, 2)
-    import imagecodecs
+    import imagecodecs  # here: what asks whether a file has its end needs no pixels
 
     wide, high = -(-width // BLOCK) * BLOCK, -(-height // BLOCK) * BLOCK
     number = _BCN[layout.compression]

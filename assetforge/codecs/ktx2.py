@@ -106,7 +106,7 @@ def read(content: bytes) -> Raster:
 
 def _unpacked(data: bytes, size: int) -> bytes:
     """Undo Zstandard; room is made for `size` bytes, whatever the file says."""
-    import imagecodecs
+    import imagecodecs  # here: what asks whether a file has its end needs no pixels
 
     try:
         out = bytearray(size)

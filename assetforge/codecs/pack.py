@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -65,6 +66,17 @@ def _level(texture: Texture, size: tuple[int, int]) -> Texture:
     return enough[-1] if enough else texture
 
 
+def _veiled(maps: Mapping[str, Texture], specs: Mapping[str, MapSpec], packing: Packing) -> Mapping[str, Texture]:
+    """Give a color the alpha that it gets, so that no color that this hides is mixed in when it is resampled."""
+    parts = dict(packing.parts)
+    color, part = parts.get("rgb", Part()).map, parts.get("a", Part())
+    if color not in maps or part.map not in maps or part.invert or part.channel is not None:
+        return maps
+    texture = maps[color]
+    alpha = resample_map(maps[part.map], specs[part.map], texture.size).data
+    return {**maps, color: replace(texture, alpha=alpha)}
+
+
 def _laid(
     maps: Mapping[str, Texture],
     specs: Mapping[str, MapSpec],
@@ -73,7 +85,8 @@ def _laid(
     size: tuple[int, int],
 ) -> Texture:
     spec = held_by(packing, specs, maps, output_format)
-    maps = {name: resample_map(_level(texture, size), specs[name], size) for name, texture in maps.items()}
+    chosen = _veiled({name: _level(texture, size) for name, texture in maps.items()}, specs, packing)
+    maps = {name: resample_map(texture, specs[name], size) for name, texture in chosen.items()}
     alpha_part, alpha = _alpha_part(packing, specs, maps), _own_alpha(packing, maps)
     if alpha_part is not None:
         alpha = _numbers(alpha_part, maps, specs, output_format).expand(1, *size)

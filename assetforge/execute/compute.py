@@ -120,7 +120,7 @@ def _run(
         with torch.no_grad():
             result = _with_smaller_tiles(task, material, step_context, context.hooks, recorder)
     except StepError as error:
-        _name_file(error, task)
+        _name_place(error, task, material)
         error.problem = replace(error.problem, flags=tuple(replace(f, by=task.name) for f in recorder.notes.flags))
         raise
     except AssetForgeError:
@@ -137,11 +137,14 @@ def _run(
     return _checked(result, task)
 
 
-def _name_file(error: StepError, task: Task) -> None:
-    """Let an error that blames a map name the file that it came from, of which a step knows nothing."""
-    origin = task.reads.get(error.problem.where)
+def _name_place(error: StepError, task: Task, material: Material) -> None:
+    """Let an error that blames a map name its file, of which a step knows nothing, and one of the material the step."""
+    where = error.problem.where
+    origin = task.reads.get(where)
     if isinstance(origin, SourceMap):
         error.problem = replace(error.problem, where=str(origin.path))
+    elif where == material.name:
+        error.problem = replace(error.problem, where=f"step {task.use.step.name!r}")
 
 
 def _with_smaller_tiles(

@@ -13,6 +13,7 @@ from torch import Tensor
 from assetforge.material.map_spec import MAPS, MapSpec
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
+from assetforge.ops.alpha import bleed
 from assetforge.ops.normals import in_plane, normalize
 
 Kernel = tuple[Callable[[Tensor], Tensor], float]
@@ -61,17 +62,23 @@ def nearest(pixels: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def resample_map(texture: Texture, spec: MapSpec, size: tuple[int, int]) -> Texture:
-    """Resample a texture as its map allows: ids by the nearest, vectors renormalized, the rest kept in range."""
+    """Resample a texture as its map allows: ids by the nearest, vectors renormalized, the rest kept in range.
+
+    Colors that alpha hides are not mixed into those that it shows.
+    """
     if texture.size == size:
         return texture
     repeat = texture.wrap == "repeat"
-    alpha = texture.alpha
+    source, alpha = texture.data, texture.alpha
     if alpha is not None:
+        if spec.is_color:
+            stretch = max(1.0, *(own / wanted for own, wanted in zip(texture.size, size, strict=True)))
+            source = bleed(source, alpha, math.ceil(LANCZOS[1] * stretch), repeat=repeat)
         alpha = resample(alpha, size, repeat=repeat).clamp(0, 1)
     if spec.kind == "id":
         data = nearest(texture.data, size)
     else:
-        data = restore(resample(texture.data, size, repeat=repeat), spec, texture.data)
+        data = restore(resample(source, size, repeat=repeat), spec, source)
     return replace(texture, data=data, alpha=alpha)
 
 

@@ -43,6 +43,12 @@ def exported(preset: Preset, material: Material, outputs: Outputs, folder: Path)
         yield from _descriptors(preset, material, made, _label(preset, material, outputs), folder)
 
 
+def loses_color(preset: Preset, material: Material) -> bool:
+    """Tell whether a material of the specular workflow would be written without its color."""
+    maps = {name for file in preset.files for name in file.packing.maps}
+    return "diffuse_albedo" in material.maps.keys() - maps and "base_color" in maps - material.maps.keys()
+
+
 def _name(preset: Preset, material: Material, outputs: Outputs, word: str) -> str:
     """Return the place of a file without its ending, relative to the pipeline's folder."""
     shown = {**material.fields, "map": word, "preset": preset.name}

@@ -19,7 +19,7 @@ from assetforge.pipeline.presets import RAW, Preset
 from assetforge.plan import keys
 from assetforge.plan.assets import Asset, find_assets
 from assetforge.plan.collisions import find_collisions, summary
-from assetforge.plan.exports import Material, exported
+from assetforge.plan.exports import Material, exported, loses_color
 from assetforge.plan.history import BuildHistory, OutputState, Record
 from assetforge.plan.jobs import Facts, Gone, Job, MapOrigin, Output, Plan, SourceMap, State, Task, WrittenMap, tasks_of
 from assetforge.plan.reasons import Kind, Reason, differences
@@ -291,16 +291,19 @@ class Planner:
     ) -> Iterator[Output]:
         outputs = self.pipeline.outputs
         fields = {**asset.fields, **variant.values}
-        written = {name: maps[name] for name in self._written(maps, asset)}
+        written = {name: maps[name] for name in self._written(maps)}
         material = Material(written, sources, self.pipeline.specs, fields, checks)
         for preset in outputs.presets or (Preset(RAW),):
             if not preset.files:
                 yield from self._plain(preset, material)
+            elif loses_color(preset, material):
+                what = f"has a diffuse color, and no base color, which the preset {preset.name} writes"
+                raise SourceError("", what, "let the step `convert` with `{to: metalness}` make it")
             elif made := list(exported(preset, material, outputs, self.pipeline.folder)):
                 yield from made
             else:
                 what = f"has no map that the preset {preset.name} writes"
-                raise SourceError(asset.name, what, f"it has: {', '.join(written)}")
+                raise SourceError("", what, f"it has: {', '.join(written)}")
 
     def _plain(self, preset: Preset, material: Material) -> Iterator[Output]:
         """Yield each map as a file of its own, or as a layer of one for all."""
@@ -312,13 +315,13 @@ class Planner:
             files.setdefault(stem.as_posix() + outputs.format_of(name).suffix, []).append(name)
         yield from (self._output(file, names, material) for file, names in files.items())
 
-    def _written(self, maps: Mapping[str, MapOrigin], asset: Asset) -> list[str]:
+    def _written(self, maps: Mapping[str, MapOrigin]) -> list[str]:
         """Choose the maps that are written; an asset that has none of them is a mistake and not silence."""
         written = [name for name in maps if self.pipeline.outputs.writes(name)]
         if not written:
             listed = ", ".join(sorted(self.pipeline.outputs.maps or ()))
             what = f"has none of the maps that outputs.maps lists ({listed})"
-            raise SourceError(asset.name, what, f"it has: {', '.join(maps)}")
+            raise SourceError("", what, f"it has: {', '.join(maps)}")
         return written
 
     def _output(self, file: str, names: list[str], material: Material) -> Output:

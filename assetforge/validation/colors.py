@@ -12,7 +12,6 @@ from assetforge.validation.subject import (
     CODES,
     COLORS,
     Flags,
-    Subject,
     Subjects,
     codes,
     flag,
@@ -37,14 +36,14 @@ def check_colors(subjects: Subjects, thresholds: Thresholds) -> Flags:
     """Yield what is doubtful about the base color."""
     for name in filter(subjects.__contains__, COLORS):
         subject = subjects[name]
-        seen = visible(subject.texture)
+        seen = visible(subjects, subject)
         if not seen.any():
             continue
         shown = codes(luminance(subject.data))
         metals = metal(subjects, subject.size)
         yield from _check_ranges(name, shown[seen], metals[seen], thresholds)
-        yield from _check_place(name, subject, shown)
-        yield from _check_light(name, shown, thresholds)
+        yield from _check_place(name, subject.data[:, seen], shown[seen])
+        yield from _check_light(name, torch.where(seen, shown, shown[seen].mean()), thresholds)
 
 
 def _check_ranges(name: str, shown: Tensor, metals: Tensor, thresholds: Thresholds) -> Flags:
@@ -64,9 +63,9 @@ def _check_ranges(name: str, shown: Tensor, metals: Tensor, thresholds: Threshol
         yield flag("metal_range", name, text, dark, thresholds.share)
 
 
-def _check_place(name: str, subject: Subject, shown: Tensor) -> Flags:
-    """Look for other maps in the place of the color."""
-    encoded = srgb_encode(subject.data)
+def _check_place(name: str, colors: Tensor, shown: Tensor) -> Flags:
+    """Look for other maps in the place of colors (3, N)."""
+    encoded = srgb_encode(colors)
     gray = ((encoded.amax(0) - encoded.amin(0)).mean() * CODES).item()
     bright = shown.mean().item()
     if gray < _GRAY and bright > _BRIGHT:
@@ -74,7 +73,7 @@ def _check_place(name: str, subject: Subject, shown: Tensor) -> Flags:
         yield flag("color_gray", name, text, bright, _BRIGHT)
     vectors = encoded * 2 - 1
     unit = share((torch.linalg.vector_norm(vectors, dim=0) - 1).abs() < _UNIT)
-    x, y, z = vectors.mean((1, 2)).tolist()
+    x, y, z = vectors.mean(1).tolist()
     if unit > 0.8 and max(abs(x), abs(y)) < _LEANING and z > _UP:
         text = f"has the colors of a normal map ({unit:.0%} of them are unit vectors)"
         yield flag("color_is_normal", name, text, unit, 0.8)
@@ -84,7 +83,7 @@ def _check_light(name: str, shown: Tensor, thresholds: Thresholds) -> Flags:
     height, width = (min(_SMALL, side) for side in shown.shape)
     small = functional.adaptive_avg_pool2d(shown[None], (height, width))
     wide = blurred_widely(small, _WIDE * max(height, width), repeat=False)
-    uneven = (wide.double().std() / wide.double().mean().clamp_min(1)).item()
+    uneven = (wide.double().std(correction=0) / wide.double().mean().clamp_min(1)).item()
     if uneven > thresholds.light:
         text = f"its brightness changes by {uneven:.0%} at large scale (at most {thresholds.light:.0%}); see `delight`"
         yield flag("light", name, text, uneven, thresholds.light)

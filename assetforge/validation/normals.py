@@ -88,7 +88,7 @@ def _check_relief(subjects: Subjects, thresholds: Thresholds) -> Flags:
     """Compare with the height map, where there is one with a relief and of this size."""
     vectors = normalize(middle(subjects["normal"].data))
     height = middle(subjects["height"].data) if "height" in subjects else None
-    if height is not None and (height.shape[1:] != vectors.shape[1:] or height.double().std() < _FLAT):
+    if height is not None and (height.shape[1:] != vectors.shape[1:] or height.double().std(correction=0) < _FLAT):
         height = None
     pixels = None if height is None else height[0].numpy()
     measured = measure_green(vectors.permute(1, 2, 0).numpy(), pixels)

@@ -69,11 +69,12 @@ def metal(subjects: Subjects, size: tuple[int, int]) -> Tensor:
     return nearest(subjects["metalness"].data, size)[0] > 0.5
 
 
-def visible(texture: Texture) -> Tensor:
-    """Return what alpha does not hide, (H, W)."""
-    if texture.alpha is None:
-        return torch.ones(texture.size, dtype=torch.bool)
-    return texture.alpha[0] >= CLEAR
+def visible(subjects: Subjects, subject: Subject) -> Tensor:
+    """Return what alpha, or else the opacity of the material, does not hide, (H, W)."""
+    alpha = subject.texture.alpha
+    if alpha is None and "opacity" in subjects:
+        alpha = nearest(subjects["opacity"].data, subject.size)
+    return torch.ones(subject.size, dtype=torch.bool) if alpha is None else alpha[0] >= CLEAR
 
 
 def middle(pixels: Tensor) -> Tensor:

@@ -32,20 +32,32 @@ def add_mips(material: af.Material, params: MipsParams, context: af.Context) -> 
         if name in ("roughness", "glossiness") and "normal" in material and params.roughness != "mean":
             levels = _rougher(texture, material["normal"], count, params, inverted=name == "glossiness")
         else:
-            levels = _levels(name, texture, count, params, context.specs[name])
+            spec = context.specs[name]
+            levels = _levels(name, texture, _cover(texture, material, spec), count, params, spec)
         maps[name] = texture.with_mips(levels)
         context.progress((index + 1) / len(material))
     return af.Material(material.name, maps)
 
 
-def _levels(name: str, texture: af.Texture, count: int, params: MipsParams, spec: af.MapSpec) -> list[af.Texture]:
+def _cover(texture: af.Texture, material: af.Material, spec: af.MapSpec) -> Tensor | None:
+    """Return what says how far each pixel of a map is seen: its own alpha, or of a color the opacity."""
+    opacity = material.get("opacity")
+    if texture.alpha is not None or opacity is None or not spec.is_color or opacity.size != texture.size:
+        return texture.alpha
+    return opacity.data
+
+
+def _levels(
+    name: str, texture: af.Texture, cover: Tensor | None, count: int, params: MipsParams, spec: af.MapSpec
+) -> list[af.Texture]:
     """Return the levels of a map but its largest."""
     if spec.kind == "id":
         return _nearest_levels(texture, count)
     repeat = params.filter == "lanczos" and continues(texture, params.tileable)
-    data, alpha, levels = texture.data, texture.alpha, []
+    data, levels = texture.data, []
     for _ in range(count):
-        data, alpha = _next(data, alpha, spec, sharp=params.filter == "lanczos", repeat=repeat)
+        data, cover = _next(data, cover, spec, sharp=params.filter == "lanczos", repeat=repeat)
+        alpha = None if texture.alpha is None else cover
         levels.append(replace(texture, data=restore(data, spec, texture.data), alpha=alpha, mips=None))
     return _covered(name, texture, levels, params)
 

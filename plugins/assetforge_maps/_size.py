@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import assetforge as af
-from assetforge.ops.alpha import bleed
-from assetforge.ops.resample import LANCZOS, nearest, power_of_two, resample_map
+from assetforge.ops.resample import nearest, power_of_two, resample_map
 from assetforge.ops.seams import continues
 from assetforge_maps import CropParams, ResizeParams
 
@@ -37,13 +35,8 @@ def _resized(name: str, texture: af.Texture, params: ResizeParams, spec: af.MapS
 
 
 def resampled(texture: af.Texture, spec: af.MapSpec, size: tuple[int, int], *, repeat: bool) -> af.Texture:
-    """Resample a map by its kind; colors that alpha hides are not mixed in."""
-    data = texture.data
-    if texture.alpha is not None and spec.is_color:
-        stretch = max(1.0, *(own / wanted for own, wanted in zip(texture.size, size, strict=True)))
-        data = bleed(data, texture.alpha, math.ceil(LANCZOS[1] * stretch), repeat=repeat)
-    wrap: af.Wrap = "repeat" if repeat else "clamp"
-    return resample_map(replace(texture, data=data, wrap=wrap), spec, size)
+    """Resample a map by its kind, as one that repeats or does not."""
+    return resample_map(replace(texture, wrap="repeat" if repeat else "clamp"), spec, size)
 
 
 def _wanted(own: tuple[int, int], params: ResizeParams) -> tuple[int, int]:

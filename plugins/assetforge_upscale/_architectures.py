@@ -69,15 +69,20 @@ def load(path: Path, mix: Path | None = None, share: float = 0.5) -> Network:
     for recognize in (_compact, _esrgan, _span, _srresnet, _msrresnet):
         try:
             network = recognize(tensors)
-        except (RuntimeError, KeyError, ValueError) as error:
-            name = recognize.__name__.strip("_")
-            raise af.StepError(str(path), f"looks like {name}, but is not: {_first_line(error)}", _SAVE) from error
+        except _MALFORMED as error:
+            raise _lookalike(path, recognize.__name__.strip("_"), error) from error
         if network is not None:
             return network
     return _by_spandrel(path, tensors)
 
 
 _SAVE = "save the state_dict() of the whole network"
+_MALFORMED = (RuntimeError, LookupError, ValueError, ArithmeticError)
+"""What tensors raise whose names or shapes are not those of the network that they look like."""
+
+
+def _lookalike(path: Path, name: str, error: Exception) -> af.StepError:
+    return af.StepError(str(path), f"looks like {name}, but is not: {_first_line(error)}", _SAVE)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -90,7 +95,10 @@ def _read(path: Path) -> dict[str, Tensor]:
     tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     if "model.0.weight" in tensors and "model.1.sub.0.RDB1.conv1.0.weight" in tensors:
-        return _renamed(tensors)
+        try:
+            return _renamed(tensors)
+        except _MALFORMED as error:
+            raise _lookalike(path, "esrgan", error) from error
     if "RRDB_trunk.0.RDB1.conv1.weight" in tensors:
         for pattern, name in _OLD_NAMES:
             tensors = {re.sub(pattern, name, old): tensor for old, tensor in tensors.items()}

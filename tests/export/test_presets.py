@@ -77,6 +77,17 @@ def test_alpha_that_would_be_1_everywhere_is_left_out_and_that_of_the_color_kept
     assert torch.equal(made.data[3:], opacity.data)
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_colors_that_alpha_hides_are_not_mixed_into_what_is_seen(own: bool) -> None:
+    cover = (torch.arange(48).expand(1, 48, 48) % 16 < 8).float()
+    red, green = torch.tensor([0.5, 0.0, 0.0]).reshape(3, 1, 1), torch.tensor([0.0, 0.5, 0.0]).reshape(3, 1, 1)
+    color = Texture(torch.where(cover > 0, red, green), ColorSpace.LIN_REC709, alpha=cover if own else None)
+    maps = {"base_color": color, **({} if own else {"opacity": Texture(cover, ColorSpace.NONE)})}
+    made = packed(maps, power=True, longest=32, rgb="base_color", a="opacity").data
+    assert made.shape == (4, 32, 32)
+    assert made[1][made[3] > 0].max() < 1e-3
+
+
 def test_alpha_may_stand_before_the_color() -> None:
     maps = {"base_color": texture("base_color"), "opacity": texture("opacity")}
     assert torch.equal(packed(maps, a="opacity", rgb="base_color").data[3:], maps["opacity"].data)
@@ -236,8 +247,25 @@ def test_a_preset_of_ones_own(project: Path) -> None:
 def test_an_asset_without_any_map_of_a_preset_fails_by_name(project: Path) -> None:
     report = run(project, "{preset: mine}", "presets: {mine: {files: {H: {r: height}}}}\n")
     assert [job.error for job in report.jobs] == [
-        "brick: has no map that the preset mine writes; it has: base_color, normal, roughness"
+        "has no map that the preset mine writes; it has: base_color, normal, roughness"
     ]
+
+
+def test_no_material_of_the_specular_workflow_loses_its_color(project: Path) -> None:
+    (project / "src" / "brick_base_color.png").rename(project / "src" / "brick_diffuse.png")
+    (project / "src" / "brick_normal.png").rename(project / "src" / "brick_specular.png")
+    inputs = "{diffuse_albedo: '{name}_diffuse.png', specular_albedo: '{name}_specular.png'}"
+    text = f"version: 1\nsources: src\ninputs: {inputs}\n"
+    (project / "pipeline.yaml").write_text(text + "outputs: {preset: unreal}\n")
+    with Build(project / "pipeline.yaml") as build:
+        [job] = build.plan().jobs
+    assert "the preset unreal writes; let the step `convert` with `{to: metalness}` make it" in str(job.problem)
+    (project / "pipeline.yaml").write_text(
+        text + "steps: [{use: convert, with: {to: metalness}}]\noutputs: {preset: unreal}\n"
+    )
+    with Build(project / "pipeline.yaml") as build:
+        [job] = build.plan().jobs
+    assert any(name.endswith("T_brick_BC.png") for name in job.files)
 
 
 # Mistakes

@@ -117,6 +117,21 @@ def test_color_is_averaged_as_light() -> None:
     assert levels[1].data.flatten().tolist() == [0.5] * 3  # of linear light; 188 of 255 in sRGB
 
 
+def test_a_map_of_opacity_keeps_hidden_colors_out_as_alpha_does() -> None:
+    """Leaves on black, as libraries sell them: far away they would get dark."""
+    opacity = leaves(64, 64)
+    green = torch.tensor([0.1, 0.6, 0.2]).reshape(3, 1, 1)
+    material = Material("m", {
+        "base_color": numbers(torch.where(opacity > 0, green, 0.0), "base_color"),
+        "opacity": numbers(opacity, "opacity"),
+    })  # fmt: skip
+    made = run("mips", material)
+    for level, cover in zip(made["base_color"].levels, made["opacity"].levels, strict=True):
+        assert level.alpha is None
+        seen = level.data[:, cover.data[0] > 0]
+        torch.testing.assert_close(seen, green[:, :, 0].expand_as(seen))
+
+
 def leaves(height: int = 150, width: int = 100) -> torch.Tensor:
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     shape = torch.sin(x * 0.9) * torch.sin(y * 0.7 + x * 0.2)

@@ -51,7 +51,7 @@ def exemplar(name: str, side: int = 144) -> Material:
 
 @lru_cache
 def multiplied(name: str, seed: int = 0) -> Material:
-    return multiply(exemplar(name), seed)
+    return multiply(exemplar(name), seed, candidates=1)
 
 
 @lru_cache

@@ -60,7 +60,7 @@ def test_coordinates_of_turned_pieces_are_refused_by_one_who_was_not_told() -> N
 
 
 def test_coordinates_go_through_files_and_not_through_coarse_ones(tmp_path: Path, forge: Forge) -> None:
-    assert forge("samples", str(tmp_path / "samples"), "--size", "64").returncode == 0
+    assert forge("samples", str(tmp_path / "samples"), "--size", "32").returncode == 0
     inputs = "base_color: 'stone/{name}_base_color.png', height: 'stone/{name}_height.png'"
     for depth in ("png16", "png8"):
         (tmp_path / f"{depth}.yaml").write_text(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import Forge
-from multiply.conftest import exemplar, luminance, multiplied, multiply, multiply_and_tell
+from multiply.conftest import SMALL, exemplar, luminance, multiplied, multiply, multiply_and_tell
 
 import assetforge as af
 from assetforge.material.color_space import ColorSpace
@@ -61,14 +61,14 @@ def test_maps_belong_together(name: str) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_another_texture() -> None:
-    first, again, other = (multiply(exemplar("stone", 96), seed) for seed in (0, 0, 1))
+    first, again, other = (multiply(exemplar("stone", SMALL), seed, candidates=2) for seed in (0, 0, 1))
     assert all(torch.equal(again[key].data, texture.data) for key, texture in first.items())
     assert diversity(first["height"].data, other["height"].data) > 0.6
 
 
 @pytest.mark.parametrize("method", ["patches", "blend"])
 def test_size_and_edges_are_as_asked_for(method: str) -> None:
-    result = multiply(exemplar("brick"), method=method, size=(96, 160), tileable="x", candidates=1)
+    result = multiply(exemplar("brick", SMALL), method=method, size=(96, 160), tileable="x", candidates=1)
     texture = result["height"]
     assert texture.size == (160, 96)
     assert texture.wrap == "clamp"
@@ -78,13 +78,13 @@ def test_size_and_edges_are_as_asked_for(method: str) -> None:
 
 
 def test_odd_sizes_tile_too() -> None:
-    result = multiply(exemplar("stone"), size=(97, 101), candidates=1)["height"]
+    result = multiply(exemplar("stone", 96), size=(97, 101), candidates=1)["height"]
     assert result.size == (101, 97)
     assert seam_score(result.data) <= 1.2
 
 
 def test_a_pipeline_makes_one_material_for_each_seed(tmp_path: Path, forge: Forge) -> None:
-    assert forge("samples", str(tmp_path / "samples"), "--size", "64").returncode == 0
+    assert forge("samples", str(tmp_path / "samples"), "--size", "32").returncode == 0
     (tmp_path / "pipeline.yaml").write_text(
         "version: 1\nsources: samples\n"
         'inputs: {base_color: "**/{name}_base_color.png", normal: "**/{name}_normal.png"}\n'

@@ -24,7 +24,7 @@ def drawn(path: Path, seed: int, side: int = 128) -> Path:
     return path
 
 
-def learned(training: af.Training, steps: int = 6) -> tuple[float, float]:
+def learned(training: af.Training, steps: int = 4) -> tuple[float, float]:
     """Return the loss of a batch before and after some steps."""
     batch = training.batch(0)
     optimizer = torch.optim.Adam(training.network.parameters(), lr=2e-3)

@@ -141,9 +141,10 @@ def test_a_photograph_without_any_detail_stays_where_it_is() -> None:
     assert found.residual > MOST_RESIDUAL  # nothing tells that they belong together
 
 
-def test_a_real_pair_of_a_fine_weave_comes_together(data: Path) -> None:
+@pytest.mark.parametrize("size", [(300, 400), pytest.param((600, 800), marks=pytest.mark.slow)], ids=str)
+def test_a_real_pair_of_a_fine_weave_comes_together(size: tuple[int, int], data: Path) -> None:
     folder = data / "capture" / "green_towel"
-    flash, guide = (photo_of(folder / name) for name in ("point.jpg", "ambient.jpg"))
+    flash, guide = (photo_of(folder / name)[:, -size[0] :, -size[1] :] for name in ("point.jpg", "ambient.jpg"))
     found = align(flash, guide)
     refuse(found, guide)
     assert torch.linalg.vector_norm(found.shifts, dim=0).median() < 0.7

@@ -268,6 +268,10 @@ def test_alpha_of_a_cutout_is_all_or_nothing() -> None:
         ({"body.0.weight": torch.zeros(8, 3, 3, 3), "body.0.bias": torch.zeros(8)}, "looks like compact, but is not"),
         ({"conv_first.weight": torch.zeros(8, 3, 3, 3), "body.0.rdb1.conv1.weight": torch.zeros(4, 8, 3, 3)},
          "looks like esrgan, but is not"),
+        ({"conv_first.weight": torch.zeros(8, 1, 3, 3), "body.0.rdb1.conv1.weight": torch.zeros(4, 8, 3, 3),
+          "conv_last.weight": torch.zeros(3, 8, 3, 3)}, "looks like esrgan, but is not"),
+        ({"model.0.weight": torch.zeros(8, 3, 3, 3), "model.1.sub.0.RDB1.conv1.0.weight": torch.zeros(4, 8, 3, 3)},
+         "looks like esrgan, but is not"),
         ([1, 2], "does not hold tensors by name"),
     ],
 )  # fmt: skip
