@@ -294,6 +294,16 @@ def test_what_is_not_ours_is_not_read(damage: str, built: Project) -> None:
     assert built.run()
 
 
+def test_a_confined_run_believes_no_snapshot(built: Project) -> None:
+    arguments = ["run", "p.yaml", "--workers", "0", "--confine", "."]
+    asked = occasion(arguments)
+    forged = snapshot.read(snapshot.paths(".assetforge")[0])
+    assert forged is not None
+    forged.identity = asked.identity
+    (built.folder / ".assetforge" / snapshot.FOLDER / snapshot.name_of(asked.identity)).write_bytes(forged.data())
+    assert not nothing_to_do(asked, arguments)
+
+
 def test_a_link_in_the_place_of_the_folder_leads_to_no_harm(built: Project) -> None:
     precious = built.folder / "precious"
     (built.folder / ".assetforge" / snapshot.FOLDER).rename(precious)

@@ -101,8 +101,11 @@ def _pipeline(arguments: Sequence[str]) -> str | None:
 
 
 def _identity(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield all by which two runs differ, apart from files; nothing for what neither runs nor plans."""
-    if arguments[:1] not in (["run"], ["plan"]):
+    """Yield all by which two runs differ, apart from files; nothing for what neither runs nor plans.
+
+    Nor for a confined run: none keeps a snapshot, so that one would be forged, and tell where to look.
+    """
+    if arguments[:1] not in (["run"], ["plan"]) or any(one.startswith("--confine") for one in arguments):
         return
     yield from (sys.version, sys.executable, os.getcwd(), str(os.getuid() if hasattr(os, "getuid") else ""))  # noqa: PTH109
     yield from (str(len(sys.path)), *sys.path, *arguments[1:])
