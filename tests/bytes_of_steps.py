@@ -74,7 +74,8 @@ def applied(given: Material) -> Material:
     return apply(given.replace(coordinates=in_place()["coordinates"]), scale=2)
 
 
-def main(kept: Path) -> None:
+def main(kept: Path, names: list[str]) -> None:
+    """Run the steps of these names; keep the results of the first run, and tell how those of the others compare."""
     if kept.exists():
         before, exemplars = torch.load(kept, weights_only=False)
     else:
@@ -83,7 +84,7 @@ def main(kept: Path) -> None:
         before = None
         exemplars = {key: {name: (t.data, t.color_space) for name, t in one.items()} for key, one in made.items()}
     EXEMPLARS.update(exemplars)
-    results = {name: {key: texture.data for key, texture in make().items()} for name, make in STEPS.items()}
+    results = {name: {key: texture.data for key, texture in STEPS[name]().items()} for name in names}
     if before is None:
         torch.save((results, exemplars), kept)
     told = {}
@@ -97,4 +98,4 @@ def main(kept: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:] or list(STEPS))

@@ -22,6 +22,7 @@ from assetforge.material.camera import Camera
 from assetforge.material.material import Material, check_map
 from assetforge.material.texture import Texture
 from assetforge.ops.seams import seam_score
+from assetforge.samples import make_sample
 
 SIZE = (128, 192)
 
@@ -147,7 +148,7 @@ def bad_pairs() -> dict[str, Material]:
         "swapped": _pair(guide, flash),
         "black": _pair(torch.zeros_like(flash), guide),
         "overexposed": _pair(burnt, guide),
-        "neither": Material("odd", {"normal": made()[0]["normal"]}),
+        "neither": Material("odd", {"normal": make_sample("brick", 16)["normal"]}),
     }
 
 
