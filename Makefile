@@ -11,13 +11,13 @@ demo: $(INSTALLED)  ## make samples, upscale them, make a material of two photog
 	$(BIN)/assetforge run pipelines/photo_to_material.yaml --only brick -D svbrdf.effort=0.15
 
 test: check  ## everything that CI runs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope
 
 coverage: $(INSTALLED)  ## the same tests, and which lines they reach; that takes longer
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope --cov --cov-report=term
 
 test-all: check  ## the tests that take long, too
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m 'slow or not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope -m 'slow or not slow'
 
 check: $(INSTALLED)  ## lint, types and the import contract
 	$(BIN)/ruff format --check .
