@@ -175,6 +175,19 @@ def test_a_scan_finds_what_no_event_told_of(tracking: Tracking) -> None:
     assert tracking.removed == ["gone"]
 
 
+def test_files_that_one_scan_finds_settle_together(tracking: Tracking) -> None:
+    tracker, files = tracking.tracker, tracking.folder.files
+    files |= {f"new{index}": SAME for index in range(8)}
+    read = iter(range(100))
+    tracker._clock = lambda: next(read) / 100  # every reading is later than the one before
+    tracker.take_scan(dict(files), (), lambda *_: False)
+    tracker._clock = tracking.clock
+    for at in (0.01, 1.99, *(2 + index / 200 for index in range(20))):
+        tracking.poll(at)
+        assert len(tracking.settled) in (0, 8)
+    assert len(tracking.settled) == 8
+
+
 def test_a_file_whose_disk_is_away_is_told_from_one_that_was_removed(tracking: Tracking) -> None:
     tracker = tracking.tracker
     tracker.files |= {"disk/a": SAME, "b": SAME}
