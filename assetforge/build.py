@@ -96,9 +96,9 @@ class Build:
         is_alone = Path(earlier.path).exists() and not runs_at_work(str(self.pipeline.state))
         return plan if is_alone and plan and len(plan.jobs) == earlier.snapshot.ending.jobs else None
 
-    def plan_assets(self, assets: Iterable[Asset], *, all_of_them: bool) -> Plan:
+    def plan_assets(self, assets: Iterable[Asset], options: PlanOptions | None = None, *, all_of_them: bool) -> Plan:
         """Plan assets as they come and go; what is wrong with one stops no other."""
-        plan = plan_assets(self.pipeline, self.state, self._special, assets, all_of_them=all_of_them)
+        plan = plan_assets(self.pipeline, self.state, self._special, assets, options, all_of_them=all_of_them)
         self.state.save()
         return plan
 
@@ -110,6 +110,10 @@ class Build:
             mark(self.pipeline.store)
             self.state.saw_store(self.pipeline.store)
         return Session(SessionDeps(self.pipeline, self.registry, self.state, self.store, emit), reports, options)
+
+    def check_overrides(self, files: Sequence[Path]) -> None:
+        """Raise PipelineError where files that are to set values of an asset do not fit the pipeline."""
+        special_variants(self.pipeline, self.registry, files)
 
     def _special(self, files: Sequence[Path]) -> tuple[Variant, ...]:
         self._inventory.will_read(files)

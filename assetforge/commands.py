@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, str] = {
     "plan": "Show what a run would do, and why.",
     "why": "Explain one asset: what it is made of, what is up to date, and why not.",
     "status": "Show what is being built, what is quarantined and why, and how the last run ended.",
+    "retry": "Try again what has failed and is left alone since.",
     "store": "Look after the results that are kept: how many, which to drop, whether all are whole.",
     "check": "Check a pipeline file and list every mistake in it.",
     "inspect": "Tell what materials a folder holds, by the names of its files, and what is ambiguous.",

@@ -15,26 +15,26 @@ PACKAGES = ("assetforge/execute", "assetforge/watch", "plugins/assetforge_multip
 
 STANDARD = {
     "small words": """
-        after alike as at begun below built by choose cut first how in is kept need no of once only other out
+        after alike anew as at begun below built by choose cut first in is kept need no of once only other out
         rest same since to too under up way whole without works
     """,
     "Python and its libraries": """
-        add apply auto batch begin bytes caller check clear close context count cpu deps dict do done empty end
-        entry error expect factory failure find force generator hook init inline io keep kind load loop main
+        add apply auto batch begin bytes caller check clear close context count cpu deps do done empty end
+        entry error expect factory failure find force generator handle hook init inline io keep kind load loop main
         match max min missing mode move name next notify number option outcome pack params path pending plugin
         process progress random read ready receive record recover reference register release remove repair
-        replace reply resolve restore result retry save seed send set setting setup start stat status stop
-        submit take target template time unpack variable wait write x y
+        replace replaced reply request resolve restore result retry save seed send set setting setup start stat stop
+        submit take target template time unpack variable wait x y
     """,
     "operating system": """
         available cancel capacity core daemon damage dead deadline device discard dispatch environment fill flight
-        folder grace group idle inbox journal kill likely limit listen lock memory message needed network observe pid
-        pointer poll queue recorder scan scratch second serve shutdown signal spawn stack system wake warm
+        folder grace group idle inbox journal kill likely limit listen memory message needed network observe
+        pause pointer poll queue recorder scan scratch second serve shutdown signal spawn stack system wake warm
     """,
     "build systems": """
-        active arrive broken busy catalog change complete current due elsewhere emit everything excess fail
+        active broken busy catalog change complete current due elsewhere emit everything excess fail
         forget full ignore incomplete interval large last leave left lfs lose lost make new newest overdue
-        pipeline planned problem project quiet reclaim refuse replan schedule split track trouble unsettled
+        pipeline planned problem project quiet rebuild reclaim refuse replan schedule split track trouble unsettled
         upgrade urgent want
     """,
     "image processing": """

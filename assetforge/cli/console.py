@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from assetforge.cli.reporter import Show, show_line
 from assetforge.errors import printable_name
 from assetforge.events import Event, JobFinished, JobStarted, StepProgress, StepStarted, StillWorking
-from assetforge.watch.status import DaemonStatus, StatusListener
+from assetforge.store.daemon_status import DaemonStatus, StatusListener
 
 if TYPE_CHECKING:
     from rich.live import Live

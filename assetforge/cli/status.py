@@ -19,9 +19,9 @@ from assetforge.cli.reporter import show_line
 from assetforge.errors import OK, printable_name
 from assetforge.events import Event, JobStarted, RunStarted
 from assetforge.store import runs
+from assetforge.store.daemon_status import read_status
 from assetforge.store.event_log import PERIOD, LoggedEvent, events_after, last_number
 from assetforge.store.journal import LastRun
-from assetforge.watch.status import read_status
 
 _SHOWN = 10
 """Names of jobs that wait."""
@@ -76,7 +76,7 @@ def status(build: Build) -> dict[str, Any]:
         "running": [{"asset": asset, "run": run} for asset, run in journal.claims() if run in living],
         "quarantined": [vars(one) for one in journal.all_quarantined()],
         "last_run": vars(last) if last else None,
-        "daemon": read_status(build.pipeline),
+        "daemon": read_status(build.pipeline.state, build.pipeline.id),
     }
 
 
@@ -99,6 +99,8 @@ def _print_daemon(queue: dict[str, Any]) -> None:
     counts = ("done_count", "waiting_count", "arriving_count")
     done, waiting, arriving = (queue[name] for name in counts)
     say(f"            {done} done, {len(queue['building'])} building, {waiting} waiting, {arriving} files arriving")
+    if queue["paused"]:
+        say("paused      nothing new is begun", color="yellow")
     for asset in queue["waiting"][:_SHOWN]:
         say(f"next        {asset}")
     for asset, missing in queue["incomplete"].items():
@@ -114,11 +116,12 @@ def _print(data: dict[str, Any]) -> None:
         say(f"building    {job['asset']} (run {job['run']})")
     for one in data["quarantined"]:
         times = "once" if one["attempts"] == 1 else f"{one['attempts']} times"
-        say(f"quarantined {one['asset']}: {one['error']} (failed {times})", color="yellow")
+        failed = f" (failed {times})" if one["attempts"] else ""
+        say(f"quarantined {one['asset']}: {one['error']}{failed}", color="yellow")
         if one["log"]:
             say(f"            its log: {one['log']}")
     if data["quarantined"]:
-        say("they are tried again when what they depend on changes, or with `assetforge run --retry`")
+        say("they are tried again when what they depend on changes, or with `assetforge retry`")
     else:
         say("nothing is quarantined")
     last = data["last_run"]

@@ -21,8 +21,8 @@ from assetforge.cli.output import reserved_stdout
 from assetforge.cli.reporter import Show
 from assetforge.errors import INTERRUPTED, OK, UsageError
 from assetforge.events import Event
+from assetforge.store.daemon_status import StatusListener
 from assetforge.watch.daemon import Daemon, WatchOptions, stopped_by_signals
-from assetforge.watch.status import StatusListener
 
 
 @click.command("watch")

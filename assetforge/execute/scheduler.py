@@ -58,6 +58,8 @@ class Attempt:
     """How many tasks of the present stage have begun."""
     scratch_bytes: int = 0
     published: tuple[Published, ...] = ()
+    canceled: Problem | None = None
+    """Why it is being ended before its time, if it is."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,10 @@ class Scheduler:
     limits: InFlightLimits
     device: str
     force: bool = False
+    anew: set[str] = field(default_factory=set)
+    """Assets that are to be made anew though the store may have them."""
+    paused: bool = False
+    """Whether no job is begun; those under way go on."""
     urgent: deque[Job] = field(default_factory=deque)
     """Jobs that somebody is waiting for; they come before all others."""
     waiting: deque[Job] = field(default_factory=deque)
@@ -118,7 +124,7 @@ class Scheduler:
 
     def dispatch(self) -> Iterator[JobResult]:
         """Begin as many jobs as may be under way at once, and give all idle workers something to do."""
-        while (queue := self.urgent or self.waiting) and len(self.active) < self.limits.jobs:
+        while not self.paused and (queue := self.urgent or self.waiting) and len(self.active) < self.limits.jobs:
             self._begin(queue.popleft())
         self._tell_of_slow(time.monotonic())
         yield from self._dispatch()
@@ -154,8 +160,25 @@ class Scheduler:
             self.active[job.asset] = attempt
             self._split(attempt)
 
+    def cancel(self, asset: str, why: Problem) -> Iterator[JobResult]:
+        """End the attempt at an asset's job, as a failure for this reason that counts as no failed attempt.
+
+        What is being published is finished; nothing is done where no attempt is under way.
+        """
+        attempt = self.active.get(asset)
+        if attempt is None or isinstance(attempt.stages[0], Publish):
+            return
+        worker = next((one for one, stage in self.pool.busy.items() if stage.asset == asset), None)
+        if worker is None:
+            self._ready[attempt.stages[0].pool].remove(attempt)
+            yield self._end(attempt, Failed(why, quarantine=True))
+        else:
+            attempt.canceled = why
+            worker.kill()  # it ends the attempt when its end is heard of
+
     def _split(self, attempt: Attempt) -> None:
-        stages = split_job(attempt.job, attempt.scratch, self._find(attempt), self.device, replace=self.force)
+        anew = self.force or attempt.job.asset in self.anew
+        stages = split_job(attempt.job, attempt.scratch, self._find(attempt), self.device, replace=anew)
         attempt.stages = deque(stages)
         self._queue(attempt)
 
@@ -163,7 +186,8 @@ class Scheduler:
         """Return how an attempt looks for results: not at all where all is to be made anew, and not for bad ones."""
 
         def find(key: str, suffix: str) -> Entry | None:
-            entry = None if self.force and not attempt.failures else self.store.find(key, suffix)
+            anew = self.force or attempt.job.asset in self.anew
+            entry = None if anew and not attempt.failures else self.store.find(key, suffix)
             return None if entry is None or entry in attempt.damaged else entry
 
         return find
@@ -262,6 +286,9 @@ class Scheduler:
                 raise _startup_error(reply)
             return
         attempt = self._after_stage(stage, worker)
+        if attempt.canceled:  # its worker was faster than the signal that ends it
+            yield self._end(attempt, Failed(attempt.canceled, quarantine=True))
+            return
         match reply:
             case Done(scratch_bytes, published):
                 attempt.scratch_bytes, attempt.published = scratch_bytes, published
@@ -318,6 +345,9 @@ class Scheduler:
                     raise PluginError("worker", f"cannot start: {what}", worker.log().strip()[-2000:])
             return
         attempt = self._after_stage(stage, worker)
+        if attempt.canceled:
+            yield self._end(attempt, Failed(attempt.canceled, quarantine=True))
+            return
         instead = ""
         if worker in self._stopped:
             self._stopped.remove(worker)
@@ -329,6 +359,7 @@ class Scheduler:
 
     def _end(self, attempt: Attempt, failed: Failed | None = None) -> JobResult:
         del self.active[attempt.job.asset]
+        self.anew.discard(attempt.job.asset)
         shutil.rmtree(attempt.scratch, ignore_errors=True)
         if failed is None:
             return JobResult(attempt)

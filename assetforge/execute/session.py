@@ -21,7 +21,7 @@ from assetforge.execute.devices import likely_device
 from assetforge.execute.messages import Roots, Setup, Wake
 from assetforge.execute.options import RunOptions
 from assetforge.execute.recovery import recover_dead, remove_gone, remove_stale
-from assetforge.execute.scheduler import AttemptLog, JobResult, Scheduler
+from assetforge.execute.scheduler import Attempt, AttemptLog, JobResult, Scheduler
 from assetforge.execute.worker_pool import InlineWorkerFactory, ProcessWorkerFactory, WorkerPool
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan import keys
@@ -59,6 +59,8 @@ class Session:
 
     def __init__(self, deps: SessionDeps, reports: ReportBuilder, options: RunOptions) -> None:
         self._deps, self._reports, self._options = deps, reports, options
+        self._canceled: list[JobResult] = []
+        """How jobs ended that were canceled since the last poll."""
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -92,8 +94,13 @@ class Session:
     ) -> None:
         self._stack.close()
 
-    def submit(self, jobs: Sequence[Job], *, urgent: bool = False, first: bool = False) -> None:
-        """Do jobs: all that are urgent come before all others; `first` puts them before their like, not after."""
+    def submit(self, jobs: Sequence[Job], *, urgent: bool = False, first: bool = False, anew: bool = False) -> None:
+        """Do jobs: all that are urgent come before all others; `first` puts them before their like, not after.
+
+        With `anew`, nothing is taken from the store.
+        """
+        if anew:
+            self._scheduler.anew.update(job.asset for job in jobs)
         queue = self._scheduler.urgent if urgent else self._scheduler.waiting
         if first:
             queue.extendleft(reversed(jobs))
@@ -106,7 +113,7 @@ class Session:
         Where nothing is under way, it waits only if it is told to be `idle`.
         """
         patience = min(patience, self._deps.state.events.write_due())
-        results = list(self._scheduler.dispatch())
+        results, self._canceled = [*self._canceled, *self._scheduler.dispatch()], []
         if not results and (idle or self._scheduler.active):
             results = list(self._scheduler.listen(patience))
         for result in results:
@@ -124,6 +131,27 @@ class Session:
         self._scheduler.urgent.clear()
         self._scheduler.waiting.clear()
         return jobs
+
+    def cancel(self, job: Job, why: Problem) -> None:
+        """Take a job back that has not begun, or end it; it is left alone then until something changes.
+
+        What is being published is finished.
+        """
+        for queue in (self._scheduler.urgent, self._scheduler.waiting):
+            if job in queue:
+                queue.remove(job)
+                self._canceled.append(JobResult(Attempt(job, Path()), why, quarantine=True))
+                return
+        self._canceled += self._scheduler.cancel(job.asset, why)
+
+    @property
+    def paused(self) -> bool:
+        """Whether no job is begun; those under way go on."""
+        return self._scheduler.paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        self._scheduler.paused = paused
 
     def wake(self) -> None:
         """Let `poll` return at once. Any thread may call this."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,6 +65,34 @@ class Pattern:
     def spell(self, values: Mapping[str, str]) -> str:
         """Return the pattern with its placeholders filled in."""
         return re.sub(r"\{(\w+)\}", lambda found: values.get(found.group(1), found.group()), self.text)
+
+
+_FIELD = re.compile(r"\w[\w .-]{0,79}")
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for devices, whatever follows the first dot."""
+
+
+def is_file_word(value: str) -> bool:
+    """Tell whether a text from anywhere may be a part of a file's name on every system."""
+    return (
+        _FIELD.fullmatch(value) is not None
+        and value[-1] not in " ."
+        and unicodedata.is_normalized("NFC", value)
+        and _DEVICES.fullmatch(value) is None
+        and not is_passed_over(value)
+    )
+
+
+def asset_of(fields: Mapping[str, str]) -> str:
+    """Name the asset that placeholders tell: all of them in one, {name} at the end."""
+    return "/".join([*[value for field, value in sorted(fields.items()) if field != NAME], fields[NAME]])
+
+
+def spell_file(pattern: Pattern, fields: Mapping[str, str], suffix: str) -> str:
+    """Return the shortest path that a pattern matches with these values; `suffix` where the pattern leaves it open."""
+    text = pattern.spell(fields).replace("**/", "")
+    stem = text.removesuffix(".*").replace("*", "")
+    return stem if "." in stem.rpartition("/")[2] and not text.endswith(".*") else f"{stem}{suffix}"
 
 
 def compile_auto(text: str, *, ignore_case: bool = False) -> Pattern:

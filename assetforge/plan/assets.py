@@ -11,7 +11,7 @@ from typing import NamedTuple
 from assetforge.codecs.reading import Reading
 from assetforge.errors import PipelineError, Problem
 from assetforge.pipeline.conventions import NORMAL
-from assetforge.pipeline.patterns import FOLDER, NAME, Tree
+from assetforge.pipeline.patterns import FOLDER, NAME, Tree, asset_of
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.pipeline.recognize import Conventions, Recognized
 
@@ -83,6 +83,10 @@ class Catalog:
         """Return the names of the assets that a file is or would be a part of, or sets something for."""
         return self._governed(path) if path.endswith(FOLDER_OVERRIDE) else [asset for _, asset, _ in self._match(path)]
 
+    def maps_of(self, path: str) -> set[tuple[str, str]]:
+        """Return what a file is or would be: a map of an asset each, as (map, asset)."""
+        return {(name, asset) for name, asset, _ in self._match(path)}
+
     def __len__(self) -> int:
         return len(self._members)
 
@@ -103,8 +107,7 @@ class Catalog:
             values = one.pattern.match(path)
             if values is not None:
                 fields = self._fields_of(values)
-                asset = "/".join([*[value for field, value in fields.items() if field != NAME], fields[NAME]])
-                yield name, asset, fields
+                yield name, asset_of(fields), fields
 
     def _match_by_name(self, path: str, conventions: Conventions) -> Iterator[tuple[str, str, dict[str, str]]]:
         pattern = next(iter(self._pipeline.inputs.values())).pattern

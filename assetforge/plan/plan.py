@@ -63,13 +63,19 @@ def make_plan(
 
 
 def plan_assets(
-    pipeline: Pipeline, history: BuildHistory, special: SpecialVariants, assets: Iterable[Asset], *, all_of_them: bool
+    pipeline: Pipeline,
+    history: BuildHistory,
+    special: SpecialVariants,
+    assets: Iterable[Asset],
+    options: PlanOptions | None = None,
+    *,
+    all_of_them: bool,
 ) -> Plan:
     """Plan assets as they come and go: what is wrong with one stops no other, and there may be none at all.
 
     Only a plan of all of them tells what is gone.
     """
-    planner = Planner(pipeline, history, PlanOptions())
+    planner = Planner(pipeline, history, options or PlanOptions())
     cached = lru_cache(maxsize=None)(special)
     jobs: list[Job] = []
     for asset in assets:
@@ -233,7 +239,8 @@ class Planner:
         held = None if self.options.retry or not reasons else self.history.quarantined(name)
         if held is not None and held.signature == signature:
             times = "once" if held.attempts == 1 else f"{held.attempts} times"
-            problem = Problem("", f"{held.error} (quarantined, as it failed {times})")
+            why = f"quarantined, as it failed {times}" if held.attempts else "quarantined until it is retried"
+            problem = Problem("", f"{held.error} ({why})")
             return Job(name, "quarantined", reasons, signature, sources, files, problem=problem, base=asset.name)
         state: State = "out of date" if reasons else "up to date"
         made = [origin for output in outputs for origin in output.maps.values()]

@@ -55,6 +55,11 @@ MIGRATIONS = (
     """
     create table events (n integer primary key autoincrement, pipeline text, run text, time real, kind text, event text)
     """,
+    # 7: what other processes ask the daemon to do
+    """
+    create table requests (n integer primary key autoincrement, pipeline text, verb text, what text, who text,
+        key text unique, asked real, done real, answer text)
+    """,
 )
 """Statements that lead from each version to the next. Never change one that was released; add another."""
 
@@ -62,12 +67,13 @@ _TEXTS = {
     "files": "path sha256", "jobs": "pipeline asset signature sources facts",
     "outputs": "pipeline asset path key sha256", "quarantine": "pipeline asset signature error log",
     "claims": "pipeline asset run", "runs": "pipeline counts", "flags": "pipeline asset flags", "stale": "path sha256",
+    "requests": "pipeline verb what who",
 }  # fmt: skip
 _NUMBERS = {
     "files": "size mtime_ns inode", "outputs": "size mtime_ns inode", "stale": "size mtime_ns inode",
     "quarantine": "attempts", "runs": "exit_code",
 }  # fmt: skip
-_JSON = {"runs": "counts", "flags": "flags"}
+_JSON = {"runs": "counts", "flags": "flags", "requests": "what"}
 PATIENCE = 60.0
 """Seconds to wait for another process that is writing."""
 _PAUSE = 0.02

@@ -20,6 +20,7 @@ from assetforge.snapshot import RUNS as RUNS
 from assetforge.store.event_log import EventLog
 from assetforge.store.journal import Journal, Quarantine
 from assetforge.store.json_text import parse
+from assetforge.store.requests import RequestLog
 from assetforge.store.schema import open_database, transaction, writing
 
 RACY_NS = GRAIN
@@ -69,6 +70,7 @@ class State:
         self._database = open_database(self.path)
         self.journal = Journal(self._database, self.path, pipeline)
         self.events = EventLog(self._database, self.path, pipeline)
+        self.requests = RequestLog(self._database, self.path, pipeline)
         self._unsaved: dict[str, _FileRow] = {}
         self.consulted: set[str] = set()
         """The files whose digests were asked for."""

@@ -6,7 +6,7 @@ The queue starts nothing and waits for nothing: the event loop says when to plan
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from assetforge.build import Build
@@ -16,7 +16,7 @@ from assetforge.execute.scheduler import JobResult
 from assetforge.execute.session import Session
 from assetforge.plan.assets import Asset, Catalog
 from assetforge.plan.jobs import Gone, Job, Plan
-from assetforge.plan.plan import source_prefix
+from assetforge.plan.plan import PlanOptions, source_prefix
 from assetforge.report import ReportBuilder
 from assetforge.watch.file_tracker import Clock, FileTracker
 
@@ -199,6 +199,41 @@ class BuildQueue:
             self.session.remove_gone(gone)
             self.outcomes.forget(gone.asset)
 
+    # What somebody asks for
+
+    def retry(self, names: Collection[str]) -> list[str]:
+        """Try again what has failed; all of it where no names are given. Return what that was."""
+        journal = self.build.state.journal
+        self.build.state.reload()  # others may have quarantined something, too
+        failed = sorted({*(one.asset for one in journal.all_quarantined()), *self.outcomes.failed})
+        chosen = [asset for asset in failed if not names or _is_named(asset, names)]
+        journal.release(chosen)
+        for asset in chosen:
+            self.outcomes.forget(asset)
+        self._mark(filter(None, map(self._base, chosen)), live=True)
+        return chosen
+
+    def rebuild(self, names: Collection[str]) -> list[str]:
+        """Build assets anew, whatever the store has of them; return those that are not under way already."""
+        bases = {base for name in names if (base := self._base(name))}
+        assets = self.catalog.assets(bases - self._busy())
+        plan = self.build.plan_assets(assets, PlanOptions(force=True, retry=True), all_of_them=False)
+        jobs = [job for job in plan.in_state("out of date") if _is_named(job.asset, names)]
+        self.build.state.journal.release(job.asset for job in jobs)
+        self.session.submit(jobs, urgent=True, anew=True)
+        return [job.asset for job in jobs]
+
+    def cancel(self, names: Collection[str], why: str) -> list[str]:
+        """Take back or end jobs; they are left alone until something changes or they are retried."""
+        chosen = [job for job in self._unfinished() if _is_named(job.asset, names)]
+        for job in chosen:
+            self.session.cancel(job, Problem("", why))
+        return [job.asset for job in chosen]
+
+    def _base(self, name: str) -> str:
+        """Return the asset of a job by its name, with or without a variant; nothing where there is none."""
+        return next((base for base in (name, name.rpartition("[")[0]) if base in self.catalog), "")
+
     # The session
 
     def take_result(self, ending: JobResult) -> None:
@@ -229,3 +264,8 @@ class BuildQueue:
     def _busy(self) -> set[str]:
         """Return the assets whose files are arriving, and those that are being built."""
         return self.tracker.unsettled_assets | {job.base for job in self._unfinished()}
+
+
+def _is_named(asset: str, names: Collection[str]) -> bool:
+    """Tell whether a job is named, by its own name or without the variant."""
+    return asset in names or asset.rpartition("[")[0] in names

@@ -17,8 +17,9 @@ from assetforge.events import Event, PipelineChanged, Trouble
 from assetforge.execute.devices import check_device
 from assetforge.execute.options import RunOptions
 from assetforge.report import Report, ReportBuilder
+from assetforge.store.daemon_status import StatusListener, daemon_lock
+from assetforge.store.description import write_description
 from assetforge.watch.event_loop import EventLoop
-from assetforge.watch.status import StatusListener, daemon_lock
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 """Seconds to wait after trouble; every time it comes again, twice as long."""
@@ -113,6 +114,7 @@ class Daemon:
         self._emit_of_build = emit = build.emitter(self._listener)
         for refused in build.recover():
             emit(Trouble(refused))
+        write_description(build.pipeline)
         with build, build.session(self._reports, emit, self._run_options) as session:
             self._wake = session.wake
             session.warm_up()

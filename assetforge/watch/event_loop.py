@@ -22,6 +22,7 @@ from assetforge.execute.session import Session
 from assetforge.plan.assets import Catalog, nothing_matches
 from assetforge.plan.plan import source_prefix
 from assetforge.report import ReportBuilder
+from assetforge.store.daemon_status import DaemonStatus, StatusListener, write_status
 from assetforge.store.state import Stat
 from assetforge.watch.build_queue import BuildQueue, Outcomes
 from assetforge.watch.event_buffer import EventBuffer
@@ -30,7 +31,7 @@ from assetforge.watch.folder_scanner import FolderScanner
 from assetforge.watch.folder_watcher import FolderWatcher
 from assetforge.watch.notify import Notifier
 from assetforge.watch.references import References
-from assetforge.watch.status import DaemonStatus, StatusListener, write_status
+from assetforge.watch.requests import RequestHandler
 
 
 class Throttle:
@@ -81,6 +82,8 @@ class EventLoop:
         self._queue = BuildQueue(
             build, session, self._tracker, catalog, Outcomes(reports, emit), newest_first=watch.order == "newest"
         )
+        self._requests = RequestHandler(build, session, self._queue)
+        self._may_pause = True
         self._references = References(build)
         self._changing: Path | None = None
         self._changed: Path | None = None
@@ -89,6 +92,7 @@ class EventLoop:
         self._since = time.time()
         self._status: DaemonStatus | None = None
         self._chores, self._version_check, self._show = Throttle(1.0, 0.1), Throttle(5.0, 0.05), Throttle(0.5, 0.1)
+        self._ask = Throttle(0.5, 0.1)
         self._full_scan = Throttle(60.0, 0.05)  # some events get lost
         self._poll_scan = Throttle(1.0, 0.2)
         self._settle = Throttle(0.0, 0.3)
@@ -114,6 +118,7 @@ class EventLoop:
 
         Return early where a file that the pipeline is made of was changed, and which; then it may be run on.
         """
+        self._may_pause = not once
         while not is_stopped():
             self._step()
             if self._changed:
@@ -134,6 +139,8 @@ class EventLoop:
             self._settle.run(lambda: self._take_files(self._tracker.poll()))
         if self._watcher.mode != "away":
             self._submit_jobs()
+            if not self._queue.needs_full_plan:  # before that, nobody knows what there is
+                self._ask.run(lambda: self._requests.handle(may_pause=self._may_pause))
         self._show.run(self._show_status)
         timeout = max(0.0, min(self._next_due()) - time.monotonic())
         for ending in self._session.poll(timeout, idle=True):
@@ -209,6 +216,7 @@ class EventLoop:
             yield max(poll, self._settle.due)
         if self._watcher.mode == "away":
             return
+        yield self._ask.due
         if self._session.claimed_elsewhere:
             yield self._reclaim.due
         if self._queue.needs_full_plan:
@@ -263,6 +271,7 @@ class EventLoop:
             incomplete={asset: one.missing for asset, one in outcomes.incomplete.items()},
             failed=dict(outcomes.failed),
             done_count=outcomes.done_count,
+            paused=self._session.paused,
         )
         if status != self._status:
             self._status = status

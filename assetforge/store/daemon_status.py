@@ -46,6 +46,8 @@ class DaemonStatus:
     """Assets that cannot be built, each with the reason."""
     done_count: int
     """Jobs done since it began."""
+    paused: bool = False
+    """Whether nothing new is begun until somebody asks to go on."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it, with long lists cut off."""
@@ -65,11 +67,11 @@ StatusListener = Callable[[DaemonStatus], None]
 def daemon_lock(pipeline: Pipeline) -> Iterator[None]:
     """Be the only daemon of a pipeline inside the block. Raise UsageError where there is another one."""
     pipeline.state.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(_file(pipeline, "lock"))
+    lock = FileLock(_file(pipeline.state, pipeline.id, "lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        other = read_status(pipeline) or {}
+        other = read_status(pipeline.state, pipeline.id) or {}
         pid = f" (process {other['pid']})" if other else ""
         raise UsageError(
             str(pipeline.file), f"is being watched already{pid}", "stop that one, or leave it to its work"
@@ -78,24 +80,32 @@ def daemon_lock(pipeline: Pipeline) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            _file(pipeline, "json").unlink()
+            _file(pipeline.state, pipeline.id, "json").unlink()
         lock.release()
 
 
 def write_status(pipeline: Pipeline, status: DaemonStatus) -> None:
     """Write down what the daemon is doing. That is a service, and no reason to stop if it fails."""
     with suppress(OutputError):
-        write_atomically(_file(pipeline, "json"), json.dumps(status.as_dict()).encode())
+        write_atomically(_file(pipeline.state, pipeline.id, "json"), json.dumps(status.as_dict()).encode())
 
 
-def read_status(pipeline: Pipeline) -> dict[str, Any] | None:
-    """Return what the daemon of a pipeline is doing, or None where none runs."""
+def read_status(state: Path, pipeline: str) -> dict[str, Any] | None:
+    """Return what the daemon of a pipeline is doing, or None where none runs.
+
+    state: the folder of its state; pipeline: its id.
+    """
     try:
-        status = parse(DaemonStatus, read_regular(_file(pipeline, "json"), _MAX_BYTES))
+        status = parse(DaemonStatus, read_regular(_file(state, pipeline, "json"), _MAX_BYTES))
     except (OSError, ValueError):
         return None
-    return asdict(status) if is_held(_file(pipeline, "lock")) else None
+    return asdict(status) if is_held(_file(state, pipeline, "lock")) else None
 
 
-def _file(pipeline: Pipeline, ending: str) -> Path:
-    return pipeline.state / f"daemon-{file_name(pipeline.id)}.{ending}"
+def daemon_runs(state: Path, pipeline: str) -> bool:
+    """Tell whether there is a daemon of a pipeline, though it may not have said yet what it does."""
+    return state.is_dir() and is_held(_file(state, pipeline, "lock"))
+
+
+def _file(state: Path, pipeline: str, ending: str) -> Path:
+    return state / f"daemon-{file_name(pipeline)}.{ending}"
