@@ -34,7 +34,7 @@ docs: $(DOCUMENTED)  ## generate the references in docs from the code, and build
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,mobile]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,mobile,serve]'
 	touch $@
 
 $(DOCUMENTED): $(INSTALLED)

@@ -33,6 +33,7 @@ class Command:
 COMMANDS: Mapping[str, str] = {
     "run": "Build what is out of date, and nothing else.",
     "watch": "Build what arrives, as it arrives.",
+    "serve": "Show a pipeline in the browser, and take uploads.",
     "plan": "Show what a run would do, and why.",
     "why": "Explain one asset: what it is made of, what is up to date, and why not.",
     "status": "Show what is being built, what is quarantined and why, and how the last run ended.",

@@ -20,6 +20,7 @@ from assetforge.plan import keys
 from assetforge.plan.assets import Asset, find_assets
 from assetforge.plan.collisions import find_collisions, summary
 from assetforge.plan.exports import Material, exported, loses_color
+from assetforge.plan.held import output_facts, source_facts
 from assetforge.plan.history import BuildHistory, OutputState, Record
 from assetforge.plan.jobs import Facts, Gone, Job, MapOrigin, Output, Plan, SourceMap, State, Task, WrittenMap, tasks_of
 from assetforge.plan.reasons import Kind, Reason, differences
@@ -352,7 +353,7 @@ class Planner:
             if confinement is not None and not confinement.holds(output.path.parent):
                 raise OutputError(str(output.path), confinement.refusal, "remove the link")
 
-    def _job_facts(self, sources: Mapping[str, SourceMap], prepared: _Prepared, outputs: Iterable[Output]) -> Facts:
+    def _job_facts(self, sources: Mapping[str, SourceMap], prepared: _Prepared, outputs: Sequence[Output]) -> Facts:
         plain = [(output.format, output.maps) for output in outputs if output.format and not output.packing]
         formats = {name: output_format.name for output_format, maps in plain for name in maps}
         return {
@@ -365,6 +366,10 @@ class Planner:
             "presets": {preset.name: keys.preset_digest(preset) for preset in self.pipeline.outputs.presets},
             "wrappers": dict(self.pipeline.wrappers),
             "host": keys.host_code_digest(),
+            "holds": {
+                "sources": [source_facts(source) for source in sources.values()],
+                "outputs": {output.name: output_facts(self.pipeline, output) for output in outputs},
+            },
         }
 
     def _reasons(self, name: str, outputs: Sequence[Output], facts: Facts, record: Record | None) -> tuple[Reason, ...]:

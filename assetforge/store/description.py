@@ -41,6 +41,8 @@ class Description:
     ignore_case: bool
     inputs: tuple[dict[str, Any], ...]
     """Each with `map`, `meaning`, `kind`, `pattern`, and whether it is `optional`."""
+    specs: dict[str, dict[str, Any]]
+    """The vocabulary of maps."""
     steps: tuple[dict[str, Any], ...]
     """Each with `use`, `summary`, the `schema` of its parameters and their `values`."""
 
@@ -66,6 +68,7 @@ def describe(pipeline: Pipeline) -> Description:
             }
             for name, one in pipeline.inputs.items()
         ),
+        specs={name: asdict(spec) for name, spec in pipeline.specs.items()},
         steps=tuple(_step(use) for use in pipeline.variants[0].steps),
     )
 

@@ -105,7 +105,7 @@ def _without_old_progress(pending: Sequence[tuple[float, Event]]) -> list[tuple[
 
 def last_number(path: Path) -> int:
     """Return the number of the last event in a state's database, 0 where there is none yet."""
-    with writing(path), closing(_open_to_read(path)) as database:
+    with writing(path), closing(open_to_read(path)) as database:
         return int(database.execute("select coalesce(max(n), 0) from events").fetchone()[0])
 
 
@@ -121,7 +121,7 @@ def events_after(path: Path, pipeline: str, number: int, most: int = 500) -> lis
         and typeof(event) = 'text' and length(event) <= ? order by n
     """
     found: list[LoggedEvent] = []
-    with writing(path), closing(_open_to_read(path)) as database:
+    with writing(path), closing(open_to_read(path)) as database:
         for row in database.execute(rows, (number, pipeline, _LONGEST)):
             found += _logged(*row)
             if len(found) == most:
@@ -129,8 +129,10 @@ def events_after(path: Path, pipeline: str, number: int, most: int = 500) -> lis
     return found
 
 
-def _open_to_read(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
+def open_to_read(path: Path, *, shared: bool = False) -> sqlite3.Connection:
+    """Open a state's database for reading alone; `shared` by threads that see to it that one reads at a time."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(uri, uri=True, timeout=PATIENCE, check_same_thread=not shared)
 
 
 def _logged(number: int, run: str, when: float, kind: str, text: str) -> Iterator[LoggedEvent]:

@@ -72,6 +72,11 @@ class RequestLog:
         """Return what is not answered yet, in the order in which it was asked."""
         return list(self._rows("done is null"))
 
+    def latest(self, verb: Verb, most: int = 200, since: float = 0.0) -> list[Request]:
+        """Return the last requests of a kind that were asked since a time, the latest first."""
+        order = " order by n desc limit ?"
+        return list(self._rows("verb = ? and asked >= ?", verb, since, most, order=order))
+
     def finish(self, number: int, answer: Data) -> None:
         """Answer a request."""
         with writing(self._path), transaction(self._database):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from assetforge.codecs.reading import PLAIN, Reading
 from assetforge.errors import AssetForgeError
 from assetforge.material.map_spec import MapSpec
 from assetforge.pipeline.pipeline import Pipeline
+from assetforge.plan.held import held_maps
 from assetforge.plan.jobs import Job, Output, sources_of
 
 Digest = Callable[[str], str]
@@ -56,22 +57,8 @@ def _written(pipeline: Pipeline, output: Output, digest: Digest) -> Iterator[Pic
         sha256 = digest(output.name)
     except AssetForgeError:
         return
-    for spec, reading in _held(pipeline, output):
+    for spec, reading in held_maps(pipeline, output):
         yield Picture(output.name, output.path, sha256, spec, reading)
-
-
-def _held(pipeline: Pipeline, output: Output) -> Iterable[tuple[MapSpec, Reading]]:
-    """Yield what a file holds, and how each is read from it."""
-    if output.packing is None:
-        for name in output.maps:
-            spec = pipeline.specs[name]
-            green = pipeline.outputs.green if spec.kind == "vector" else "up"
-            yield spec, Reading(green, layer=name if len(output.maps) > 1 else None)
-        return
-    for letter, part in output.packing.parts:
-        packed = pipeline.specs.get(part.map) if part.map in output.maps and part.channel is None else None
-        if packed is not None and packed.channels == (3 if letter == "rgb" else 1):
-            yield packed, Reading(part.green, letter, invert=part.invert)
 
 
 def _name(path: Path, folder: Path) -> str:

@@ -1,0 +1,476 @@
+"""The API, as a table: the routes are made of it, and so is the document that describes them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+
+import assetforge
+from assetforge.serve.access import Right, User
+from assetforge.serve.feed import MOST_STREAMS
+from assetforge.serve.problems import ServeError
+from assetforge.serve.project import Project
+from assetforge.serve.service import Service
+from assetforge.serve.uploads import json_of
+from assetforge.store.description import KEY
+from assetforge.store.reader import ENDED, MOST, STATES, Row
+from assetforge.store.requests import opened_requests
+from assetforge.viewer.data import picture_data
+from assetforge.viewer.pictures import Picture
+from assetforge.viewer.previews import Preview
+
+BASE = "/api/v1"
+_LONGEST_WAIT = 60.0
+_ANSWER = 3.0
+"""Seconds that an upload waits for the daemon to take it."""
+_PAUSE = 0.05
+_SIDES = (256, 2048)
+"""Pixels of previews: for lists, and for maps."""
+Schema = Mapping[str, Any]
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "integer"}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to an endpoint."""
+
+    service: Service
+    request: Request
+
+    @property
+    def project(self) -> Project:
+        """The pipeline that is meant."""
+        return self.service.project(self.request.path_params["pipeline"])
+
+    @property
+    def asset(self) -> str:
+        """The asset that is meant."""
+        return str(self.request.path_params["asset"])
+
+    @property
+    def user(self) -> User:
+        """Who asks."""
+        found = self.request.state.user
+        return found if found is not None else User("", ())
+
+    def text(self, name: str) -> str:
+        """Return a value of the query."""
+        return self.request.query_params.get(name, "")
+
+    def number(self, name: str, default: int) -> int:
+        """Return a number of the query; raise ServeError where it is none."""
+        value = self.text(name)
+        if not value:
+            return default
+        if not (value.isascii() and value.isdigit() and len(value) < 17):
+            raise ServeError(400, name, "is no whole number", "see /docs")
+        return int(value)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One thing that can be asked for."""
+
+    method: str
+    path: str
+    """Below the base, as Starlette spells it."""
+    call: Callable[[Call], Awaitable[Response]]
+    summary: str
+    right: Right | None = "view"
+    """What it takes to ask for it; None where nothing is."""
+    query: Mapping[str, Schema] = field(default_factory=dict)
+    body: Schema | str | None = None
+    """A JSON schema, or a media type."""
+    status: int = 200
+    media: str = "application/json"
+
+
+async def _home(call: Call) -> Response:
+    limits = call.service.limits
+    return JSONResponse(
+        {
+            "version": assetforge.__version__,
+            "pipelines": [one.place.about() for one in call.service.projects.values()],
+            "you": {"name": call.user.name, "may": call.user.may},
+            "limits": {"file": limits.file, "pixels": limits.pixels},
+        }
+    )
+
+
+async def _session(call: Call) -> Response:
+    data = await json_of(call.request, call.service.limits)
+    secret = call.service.access.enter(str(data.get("code", "")))
+    if secret is None:
+        raise ServeError(403, "code", "is used up, too old or wrong", "start `assetforge serve` again")
+    answer = JSONResponse({"entered": True}, 201)
+    secure = call.service.secure
+    answer.set_cookie(
+        call.service.cookie, secret, max_age=30 * 24 * 3600, httponly=True, samesite="strict", secure=secure
+    )
+    return answer
+
+
+async def _leave(call: Call) -> Response:
+    call.service.access.leave(call.request.cookies.get(call.service.cookie, ""))
+    answer = Response(status_code=204)
+    answer.delete_cookie(call.service.cookie)
+    return answer
+
+
+async def _pipeline(call: Call) -> Response:
+    return JSONResponse(await asyncio.to_thread(_pipeline_data, call.project))
+
+
+def _pipeline_data(project: Project) -> dict[str, Any]:
+    last, status, said = project.feed.last, project.status(), project.said()
+    about = project.description
+    with opened_requests(project.reader.path, project.id) as log:
+        paused = log.is_paused
+    return {
+        "name": project.slug,
+        "title": about.name,
+        "event": last,
+        "fields": about.fields,
+        "inputs": about.inputs,
+        "steps": about.steps,
+        "counts": project.reader.counts(said),
+        "paused": paused,
+        "problem": project.supervisor.problem,
+        "daemon": status
+        and {
+            "how": status["how"],
+            "since": status["since"],
+            "building": [_progress(asset, project) for asset in status["building"]],
+            "waiting": status["waiting"],
+            "waiting_count": status["waiting_count"],
+            "arriving_count": status["arriving_count"],
+        },
+    }
+
+
+def _progress(asset: str, project: Project) -> dict[str, Any]:
+    step, fraction = project.reader.progress().get(asset, ("", 0.0))
+    return {"asset": asset, "step": step, "fraction": fraction}
+
+
+async def _assets(call: Call) -> Response:
+    state, limit = call.text("state"), call.number("limit", 100)
+    if state and state not in STATES:
+        raise ServeError(400, "state", "is none", f"one of {', '.join(STATES)}")
+    project = call.project
+
+    def found() -> dict[str, Any]:
+        page = project.reader.assets(
+            project.said(),
+            state=state,
+            text=call.text("q"),
+            after=call.text("after"),
+            offset=call.number("offset", 0),
+            limit=limit,
+        )
+        progress = project.reader.progress() if any(row.state == "building" for row in page.rows) else {}
+        items = [_row(row, project, progress) for row in page.rows]
+        return {"items": items, "next": page.next, "total": page.total}
+
+    return JSONResponse(await asyncio.to_thread(found))
+
+
+def _row(row: Row, project: Project, progress: Mapping[str, tuple[str, float]]) -> dict[str, Any]:
+    data: dict[str, Any] = {"name": row.asset, "state": row.state}
+    if row.error:
+        data["error"] = row.error
+    if row.state == "building" and row.asset in progress:
+        data["step"], data["fraction"] = progress[row.asset]
+    if row.state in ENDED:
+        data["thumb"] = f"{_url(project, 'thumbs', row.asset)}"
+    return data
+
+
+async def _asset(call: Call) -> Response:
+    """Answer at once, or when the asset has ended."""
+    project, until = call.project, time.monotonic() + min(call.number("wait", 0), _LONGEST_WAIT)
+    wanted = call.text("until") or "done"
+    if wanted != "done" and wanted not in STATES:
+        raise ServeError(400, "until", "is none", f"done, or one of {', '.join(STATES)}")
+    states = ENDED if wanted == "done" else (wanted,)
+    while True:
+        row = await asyncio.to_thread(project.row, call.asset)
+        left = until - time.monotonic()
+        if row.state in states or left <= 0:
+            return JSONResponse(await asyncio.to_thread(_asset_data, project, row))
+        await project.feed.wait(min(left, 1.0))
+
+
+def _asset_data(project: Project, row: Row) -> dict[str, Any]:
+    record, last = project.record(row.asset), project.reader.last_finish(row.asset)
+    data: dict[str, Any] = _row(row, project, project.reader.progress()) | {"sources": [], "outputs": [], "flags": []}
+    if last is not None:
+        data["finished"], data["seconds"] = last[0], last[1].get("seconds", 0.0)
+    data["log"] = _url(project, "logs", row.asset)
+    if record is not None:
+        data["flags"] = record.flags
+        for kind, files in (("sources", record.sources), ("outputs", record.outputs)):
+            data[kind] = [
+                {
+                    "file": one.name,
+                    "sha256": one.sha256,
+                    "maps": [held["map"] for held in one.holds if "map" in held],
+                    "href": f"{_url(project, 'files', row.asset)}?name={quote(one.name)}",
+                }
+                for one in files
+            ]
+    return data
+
+
+async def _view(call: Call) -> Response:
+    return JSONResponse(await asyncio.to_thread(_view_data, call.project, call.asset))
+
+
+def _view_data(project: Project, asset: str) -> dict[str, Any]:
+    """Return an asset as the elements of the viewer take it, with previews of all maps."""
+    row, last = project.row(asset), project.reader.last_finish(asset)
+    record = project.record(asset)
+    sources, outputs = project.pictures(asset)
+    seconds = float(last[1].get("seconds", 0.0)) if last else 0.0
+    return {
+        "name": asset,
+        "base": asset,
+        "state": row.state,
+        "error": row.error,
+        "seconds": round(seconds, 2),
+        "reasons": [],
+        "flags": record.flags if record else [],
+        "notes": {},
+        "files": [one.name for one in record.outputs] if record else [],
+        "log": "",
+        "log_text": project.log(asset),
+        "drawn": "",
+        "sources": _shown(project, asset, sources),
+        "outputs": _shown(project, asset, outputs),
+    }
+
+
+def _shown(project: Project, asset: str, pictures: list[Picture]) -> list[dict[str, Any]]:
+    made = project.previews.make([(one, _SIDES[1]) for one in pictures])
+    return [_picture(project, asset, preview) for preview in made]
+
+
+def _picture(project: Project, asset: str, preview: Preview) -> dict[str, Any]:
+    one = preview.picture
+    href = f"{_url(project, 'files', asset)}?name={quote(one.file)}"
+    query = f"file={quote(one.file)}&map={one.spec.name}&side={_SIDES[1]}&v={one.sha256}"
+    return picture_data(preview, href, {"url": f"{_url(project, 'pictures', asset)}?{query}"})
+
+
+async def _log(call: Call) -> Response:
+    await asyncio.to_thread(call.project.row, call.asset)
+    return PlainTextResponse(await asyncio.to_thread(call.project.log, call.asset))
+
+
+async def _file(call: Call) -> Response:
+    found, path = await asyncio.to_thread(call.project.file, call.asset, call.text("name"))
+    name = found.name.rpartition("/")[2]
+    return FileResponse(path, media_type="application/octet-stream", filename=name)
+
+
+async def _pictures(call: Call) -> Response:
+    project, side = call.project, call.number("side", _SIDES[0])
+    if side not in _SIDES:
+        raise ServeError(400, "side", "is none", f"one of {_SIDES}")
+    sources, outputs = await asyncio.to_thread(project.pictures, call.asset)
+    wanted, name = call.text("file"), call.text("map")
+    found = [one for one in (*outputs, *sources) if one.file == wanted and name in ("", one.spec.name)]
+    if not found:
+        raise ServeError(404, wanted[:200], "is no picture of this asset", "see the asset for its files")
+    return await _preview(project, found[0], side, call)
+
+
+async def _thumb(call: Call) -> Response:
+    sources, outputs = await asyncio.to_thread(call.project.pictures, call.asset)
+    if not (found := call.service.face(outputs) or call.service.face(sources)):
+        raise ServeError(404, call.asset[:200], "has no picture", "build it")
+    return await _preview(call.project, found, _SIDES[0], call)
+
+
+async def _preview(project: Project, picture: Picture, side: int, call: Call) -> Response:
+    await asyncio.to_thread(project.file, call.asset, picture.file)
+    made = (await asyncio.to_thread(lambda: list(project.previews.make([(picture, side)]))))[0]
+    if made.problem:
+        raise ServeError(415, picture.file, made.problem, "download the file")
+    same = call.text("v") == picture.sha256
+    headers = {"cache-control": "private, max-age=31536000, immutable" if same else "private, no-cache"}
+    return FileResponse(made.path, media_type="image/webp", headers=headers)
+
+
+async def _put(call: Call) -> Response:
+    project, key, name = call.project, _key(call), str(call.request.path_params["map"])
+    known = [one["map"] for one in (await asyncio.to_thread(lambda: project.description)).inputs]
+    if name not in known:
+        raise ServeError(404, name[:200], "is no input of this pipeline", f"one of {', '.join(known)}")
+    if await asyncio.to_thread(_find, project, key):
+        raise ServeError(409, key, "was sent already", "make a new key for a new upload")
+    return JSONResponse(await project.incoming.take(call.request, call.user.name, key, name), 201)
+
+
+async def _post(call: Call) -> Response:
+    project, key = call.project, _key(call)
+    data = await json_of(call.request, call.service.limits)
+    found = await asyncio.to_thread(_find, project, key) or await asyncio.to_thread(_ask, project, key, data, call.user)
+    until = time.monotonic() + _ANSWER
+    while found.done is None and time.monotonic() < until:
+        await asyncio.sleep(_PAUSE)
+        found = await asyncio.to_thread(_find, project, key) or found
+    asset = str(found.what.get("asset", ""))
+    if (others := found.answer.get("exists")) or (error := found.answer.get("error")):
+        await asyncio.to_thread(_withdraw, project, found.number)
+        if others:
+            raise ServeError(409, asset, f"{', '.join(others)} is there already", "send `replace: true`", exists=others)
+        raise ServeError(422, error["where"], error["what"], error["instead"])
+    where = _url(project, "assets", asset)
+    state = "received" if found.done is None else (await asyncio.to_thread(project.row, asset)).state
+    return JSONResponse({"asset": asset, "state": state, "href": where}, 202, {"location": where})
+
+
+def _key(call: Call) -> str:
+    key = str(call.request.path_params["key"])
+    if not KEY.fullmatch(key):
+        raise ServeError(400, "key", "is no UUID", "make one: uuid.uuid4(), crypto.randomUUID()")
+    return key
+
+
+def _find(project: Project, key: str) -> Any:
+    with opened_requests(project.reader.path, project.id) as log:
+        return log.find_key(f"{project.id}/{key}")
+
+
+def _withdraw(project: Project, number: int) -> None:
+    with opened_requests(project.reader.path, project.id) as log:
+        log.withdraw(number)
+
+
+def _ask(project: Project, key: str, data: Mapping[str, Any], user: User) -> Any:
+    fields, params = data.get("fields", {}), data.get("params", {})
+    if not isinstance(fields, dict) or not isinstance(params, dict):
+        raise ServeError(422, "body", "`fields` and `params` must be objects", "see /docs")
+    asset, files = project.asset_of(fields), project.incoming.files(key)
+    missing = [one["map"] for one in project.description.inputs if not one["optional"] and one["map"] not in files]
+    if missing and not project.record(asset):
+        raise ServeError(422, asset, f"{', '.join(missing)} is missing", "send it first, by PUT")
+    what = {
+        "key": key,
+        "asset": asset,
+        "files": files,
+        "fields": {name: fields[name] for name in project.description.fields},
+        "params": params,
+        "replace": data.get("replace") is True,
+    }
+    with opened_requests(project.reader.path, project.id) as log:
+        return log.find(log.ask("receive", what, user.name, f"{project.id}/{key}"))
+
+
+async def _request(call: Call) -> Response:
+    data = await json_of(call.request, call.service.limits)
+    verb, names = data.get("verb"), data.get("assets", [])
+    if verb not in ("retry", "rebuild", "cancel", "pause", "resume"):
+        raise ServeError(422, "verb", "is none", "retry, rebuild, cancel, pause or resume")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ServeError(422, "assets", "is no list of names", "see /docs")
+    if verb in ("rebuild", "cancel") and not names:
+        raise ServeError(422, "assets", "is empty", "name some")
+    project = call.project
+
+    def ask() -> int:
+        with opened_requests(project.reader.path, project.id) as log:
+            return log.ask(verb, {"assets": names}, call.user.name)
+
+    number = await asyncio.to_thread(ask)
+    where = f"{BASE}/pipelines/{project.slug}/requests/{number}"
+    return JSONResponse({"id": number, "href": where}, 202, {"location": where})
+
+
+async def _answer(call: Call) -> Response:
+    project, number = call.project, int(call.request.path_params["number"])
+    with opened_requests(project.reader.path, project.id) as log:
+        found = log.find(number)
+    if found is None:
+        raise ServeError(404, str(number), "is no request", "ask again")
+    return JSONResponse({"id": number, "verb": found.verb, "done": found.done is not None, "answer": found.answer})
+
+
+async def _runs(call: Call) -> Response:
+    limit = call.number("limit", 50)
+    return JSONResponse({"items": await asyncio.to_thread(call.project.reader.runs, limit)})
+
+
+async def _events(call: Call) -> Response:
+    project, last = call.project, call.request.headers.get("last-event-id", "")
+    feed = project.feed
+    after = int(last) if last.isascii() and last.isdigit() else call.number("after", feed.last)
+    if after and after + 1 < await asyncio.to_thread(project.reader.first_event):
+        raise ServeError(410, "events", "are not kept any more from there on", "ask for the assets, then follow anew")
+    if sum(one.feed.streams for one in call.service.projects.values()) >= MOST_STREAMS:
+        raise ServeError(503, "events", "are followed by too many", "close a page")
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(feed.stream(after, call.text("asset")), 200, headers, "text/event-stream")
+
+
+def _url(project: Project, kind: str, asset: str) -> str:
+    return f"{BASE}/pipelines/{project.slug}/{kind}/{quote(asset)}"
+
+
+_PAGE: dict[str, Schema] = {
+    "state": {"enum": list(STATES)}, "q": TEXT, "after": TEXT, "offset": NUMBER,
+    "limit": {"type": "integer", "minimum": 1, "maximum": MOST},
+}  # fmt: skip
+_UPLOAD: Schema = {
+    "type": "object",
+    "properties": {
+        "fields": {"type": "object", "additionalProperties": TEXT, "description": "A value of each placeholder."},
+        "params": {"type": "object", "description": "Values of steps, such as upscale.scale."},
+        "replace": {"type": "boolean", "description": "Replace sources that are there; they are kept for 30 days."},
+    },
+    "required": ["fields"],
+}
+_ASKED: Schema = {
+    "type": "object",
+    "properties": {
+        "verb": {"enum": ["retry", "rebuild", "cancel", "pause", "resume"]},
+        "assets": {"type": "array", "items": TEXT},
+    },
+    "required": ["verb"],
+}
+_OF = "/pipelines/{pipeline}"
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint("GET", "", _home, "The pipelines, and what you may do."),
+    Endpoint("POST", "/session", _session, "Log a browser in by a code.", None, status=201,
+             body={"type": "object", "properties": {"code": TEXT}, "required": ["code"]}),
+    Endpoint("DELETE", "/session", _leave, "Log a browser out.", status=204),
+    Endpoint("GET", _OF, _pipeline, "A pipeline: inputs, steps, counts, and what its daemon does."),
+    Endpoint("GET", f"{_OF}/assets", _assets, "Assets by name, page by page.", query=_PAGE),
+    Endpoint("GET", f"{_OF}/assets/{{asset:path}}", _asset, "One asset; with `wait`, when it has ended.",
+             query={"wait": NUMBER, "until": {"enum": ["done", *STATES]}}),
+    Endpoint("GET", f"{_OF}/views/{{asset:path}}", _view, "One asset with previews of all of its maps."),
+    Endpoint("GET", f"{_OF}/logs/{{asset:path}}", _log, "What its job printed.", media="text/plain"),
+    Endpoint("GET", f"{_OF}/files/{{asset:path}}", _file, "One of its files.", query={"name": TEXT},
+             media="application/octet-stream"),
+    Endpoint("GET", f"{_OF}/pictures/{{asset:path}}", _pictures, "A preview of a map in one of its files.",
+             query={"file": TEXT, "map": TEXT, "side": {"enum": list(_SIDES)}, "v": TEXT}, media="image/webp"),
+    Endpoint("GET", f"{_OF}/thumbs/{{asset:path}}", _thumb, "The picture that stands for it.", media="image/webp"),
+    Endpoint("PUT", f"{_OF}/incoming/{{key}}/{{map}}", _put, "Send one file of an upload; KEY is a new UUID.", "upload",
+             body="application/octet-stream", status=201),
+    Endpoint("POST", f"{_OF}/incoming/{{key}}", _post, "Make an asset of what was sent; again is the same.", "upload",
+             body=_UPLOAD, status=202),
+    Endpoint("POST", f"{_OF}/requests", _request, "Ask the daemon for something.", "retry", body=_ASKED, status=202),
+    Endpoint("GET", f"{_OF}/requests/{{number:int}}", _answer, "What became of that."),
+    Endpoint("GET", f"{_OF}/runs", _runs, "The latest runs.", query={"limit": NUMBER}),
+    Endpoint("GET", f"{_OF}/events", _events, "What happens, as server-sent events with numbers.",
+             query={"after": NUMBER, "asset": TEXT}, media="text/event-stream"),
+)  # fmt: skip

@@ -1,0 +1,27 @@
+"""What uploads may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ServeLimits:
+    """Bytes, pixels and numbers of what clients may send at most."""
+
+    file: int = 64 * 2**20
+    """Bytes of one file."""
+    pixels: int = 2**26
+    """Width times height: 8192²."""
+    body: int = 2**18
+    """Bytes of JSON."""
+    uploads: int = 4
+    """Files that one user sends at a time."""
+    incoming: int = 20 * 2**30
+    """Bytes that wait to become assets."""
+    free: int = 2 * 2**30
+    """Bytes of the disk that stay free."""
+    patience: float = 30.0
+    """Seconds that a client may be silent while it sends."""
+    kept: float = 3600.0
+    """Seconds after which an upload that nobody finished is removed."""

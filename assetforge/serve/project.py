@@ -1,0 +1,235 @@
+"""One pipeline as the service sees it: its state, what its daemon says, its events, its uploads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assetforge.codecs.atomic import file_name
+from assetforge.codecs.reading import Reading
+from assetforge.errors import StoreError, UsageError
+from assetforge.material.map_spec import MapSpec
+from assetforge.pipeline import marked_yaml
+from assetforge.pipeline.patterns import asset_of, is_file_word
+from assetforge.serve.feed import Feed
+from assetforge.serve.limits import ServeLimits
+from assetforge.serve.problems import ServeError
+from assetforge.serve.supervisor import Supervisor
+from assetforge.serve.uploads import Incoming
+from assetforge.store.daemon_status import read_status
+from assetforge.store.description import INCOMING, Description, read_description
+from assetforge.store.logs import FOLDER as LOGS
+from assetforge.store.reader import AssetRecord, FileRecord, Reader, Row, Said
+from assetforge.store.requests import Request, opened_requests
+from assetforge.store.schema import open_database
+from assetforge.viewer.pictures import Picture
+from assetforge.viewer.previews import FOLDER as PREVIEWS
+from assetforge.viewer.previews import Previews
+
+LONGEST_LOG = 2**18
+_RECENT = 600.0
+"""Seconds for which an upload may be unknown to all tables."""
+_GRACE = 10.0
+"""Seconds after which an upload that changes nothing is taken to be done."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a pipeline and its state are."""
+
+    slug: str
+    """Its name in addresses."""
+    file: Path
+    profile: str = ""
+
+    @property
+    def id(self) -> str:
+        """What the state knows it by."""
+        return f"{self.file.name}@{self.profile}" if self.profile else self.file.name
+
+    @property
+    def state(self) -> Path:
+        """The folder of its state, which the pipeline may name. Raise UsageError where the file cannot be read."""
+        named = self._data()[0].get("state")
+        return self.file.absolute().parent / (named if isinstance(named, str) else ".assetforge")
+
+    def about(self) -> dict[str, str]:
+        """Return its name in addresses, its own name, and the comment that its file begins with."""
+        data, text = self._data()
+        title, first = data.get("name"), text.partition("\n")[0]
+        about = first.removeprefix("# ") if first.startswith("# ") else ""
+        return {"name": self.slug, "title": title if isinstance(title, str) else self.slug, "about": about}
+
+    def _data(self) -> tuple[Mapping[str, Any], str]:
+        try:
+            text = self.file.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            raise UsageError(str(self.file), "cannot be read", "name a pipeline file") from None
+        data = marked_yaml.parse(text, str(self.file)).data
+        return (data if isinstance(data, dict) else {}), text
+
+
+class Project:
+    """One pipeline. Its methods may be called from any thread, but for those of its feed."""
+
+    def __init__(self, place: Place, limits: ServeLimits, arguments: tuple[str, ...] = ()) -> None:
+        self.slug, self.place, self._limits = place.slug, place, limits
+        self.state, self.id = place.state, place.id
+        self.reader = Reader(self.state, self.id)
+        open_database(self.reader.path).close()  # so that there is one to read
+        profile = ("--profile", place.profile) if place.profile else ()
+        self.supervisor = Supervisor(place.file, self.state, self.id, (*arguments, *profile))
+        self.feed = Feed(self.reader)
+        self.previews = Previews(self.state / PREVIEWS)
+        self.wanted = True
+        """Whether its daemon is to run."""
+        self._incoming: Incoming | None = None
+
+    # What it is
+
+    @property
+    def description(self) -> Description:
+        """What the pipeline is; raise ServeError where its daemon has not said so yet."""
+        found = read_description(self.state, self.id)
+        if found is None:
+            what = self.supervisor.problem or "is being opened"
+            raise ServeError(503, self.slug, what, "try again in a moment")
+        return found
+
+    @property
+    def incoming(self) -> Incoming:
+        """The uploads."""
+        if self._incoming is None:
+            self._incoming = Incoming(Path(self.description.sources) / INCOMING, self._limits)
+        return self._incoming
+
+    def status(self) -> dict[str, Any] | None:
+        """Return what the daemon does, None where none runs."""
+        return read_status(self.state, self.id)
+
+    # Assets
+
+    def said(self) -> list[Said]:
+        """Return what is known of assets beside the tables: by the daemon, and of uploads that it has not seen yet."""
+        status = self.status() or {}
+        said = {asset: Said(asset, "failed", error) for asset, error in status.get("failed", {}).items()}
+        said |= {
+            asset: Said(asset, "waiting", f"waits for {Path(missing).name}")
+            for asset, missing in status.get("incomplete", {}).items()
+        }
+        for asset in self._quarantined(said):
+            del said[asset]
+        said |= {asset: Said(asset, "queued") for asset in status.get("waiting", ())}
+        said |= {asset: Said(asset, "building") for asset in status.get("building", ())}
+        for asset in self._received():
+            said.setdefault(asset, Said(asset, "received"))
+        return list(said.values())
+
+    def _quarantined(self, said: Mapping[str, Said]) -> list[str]:
+        """Return those of the failed that are quarantined, which says more."""
+        return [name for name, one in said.items() if one.state == "failed" and self.reader.quarantined_since(name)]
+
+    def _received(self) -> Iterator[str]:
+        with opened_requests(self.reader.path, self.id) as log:
+            recent = log.latest("receive", since=time.time() - _RECENT)
+        for request in recent:
+            asset = str(request.what.get("asset", ""))
+            if asset and not _refusal(request) and not self._has_ended(request, asset):
+                yield asset
+
+    def _has_ended(self, request: Request, asset: str) -> bool:
+        """Tell whether what was uploaded has been built, or has failed."""
+        if request.done is None:
+            return False
+        if self.reader.quarantined_since(asset) > request.done:
+            return True
+        if (last := self.reader.last_finish(asset)) and last[0] > request.done:
+            return True
+        record = self.reader.record(asset)
+        if record is None:
+            return False
+        digests = dict(record.facts.get("sources", {}))
+        same = all(digests.get(name) == file["sha256"] for name, file in request.what.get("files", {}).items())
+        return same and (not request.what.get("params") or time.time() > request.done + _GRACE)
+
+    def row(self, asset: str) -> Row:
+        """Return how it stands with an asset; raise ServeError where there is none."""
+        if (found := self.reader.row(asset, self.said())) is not None:
+            return found
+        with opened_requests(self.reader.path, self.id) as log:
+            for request in log.latest("receive"):
+                if request.what.get("asset") == asset and (refused := _refusal(request)):
+                    return Row(asset, "failed", refused)
+        raise ServeError(404, asset[:200], "is no asset here", "see the list of assets")
+
+    def record(self, asset: str) -> AssetRecord | None:
+        """Return what is known of an asset that was built."""
+        return self.reader.record(asset)
+
+    def file(self, asset: str, name: str) -> tuple[FileRecord, Path]:
+        """Return a file of an asset's record; raise ServeError where it is none, or not where it belongs."""
+        record = self.reader.record(asset)
+        files = {one.name: one for one in (*record.sources, *record.outputs)} if record else {}
+        if name not in files:
+            raise ServeError(404, name[:200], f"is no file of {asset[:200]}", "see the asset for its files")
+        about = self.description
+        path = (Path(about.folder) / name).resolve()
+        allowed = [Path(folder).resolve() for folder in (about.folder, about.sources, about.outputs)]
+        if not path.is_file() or not any(path.is_relative_to(folder) for folder in allowed):
+            raise ServeError(404, name[:200], "is not there any more", "build the asset again")
+        return files[name], path
+
+    def pictures(self, asset: str) -> tuple[list[Picture], list[Picture]]:
+        """Return the maps in an asset's sources, and in its outputs."""
+        record = self.reader.record(asset)
+        if record is None:
+            return [], []
+        specs = self.description.specs
+        return self._pictures(record.sources, specs), self._pictures(record.outputs, specs)
+
+    def _pictures(self, files: Sequence[FileRecord], specs: Mapping[str, Any]) -> list[Picture]:
+        found = []
+        order = list(specs)
+        for file in files:
+            for one in file.holds:
+                with suppress(TypeError, KeyError):
+                    spec = specs[one["map"]]
+                    tuples = {name: tuple(spec[name]) for name in ("valid", "neutral")}
+                    path, reading = Path(self.description.folder) / file.name, Reading(**one["reading"])
+                    found.append(Picture(file.name, path, file.sha256, MapSpec(**spec | tuples), reading))
+        return sorted(found, key=lambda one: order.index(one.spec.name))
+
+    def log(self, asset: str) -> str:
+        """Return the end of what an asset's job printed when it was last built; nothing where it printed nothing."""
+        path = self.state / LOGS / file_name(self.id) / f"{file_name(asset)}.log"
+        try:
+            return path.read_bytes()[-LONGEST_LOG:].decode(errors="replace")
+        except OSError:
+            return ""
+
+    # Uploads
+
+    def asset_of(self, fields: Mapping[str, Any]) -> str:
+        """Return the name of the asset that an upload will be; raise ServeError where it can have none."""
+        about = self.description
+        for field in about.fields:
+            if not isinstance(fields.get(field), str) or not is_file_word(fields[field]):
+                instead = "use letters, digits, spaces, dots, - and _, up to 80 of them"
+                raise ServeError(422, field, "is no name for a file", instead)
+        values = {field: str(fields[field]) for field in about.fields}
+        return asset_of({field: value.lower() if about.ignore_case else value for field, value in values.items()})
+
+    def prune(self) -> None:
+        """Remove what nobody has finished."""
+        with suppress(ServeError, StoreError), opened_requests(self.reader.path, self.id) as log:
+            self.incoming.prune({str(one.what.get("key")) for one in log.pending()})
+
+
+def _refusal(request: Request) -> str:
+    """Return why the daemon has refused an upload, if it has."""
+    error = request.answer.get("error")
+    return f"{error['where']}: {error['what']}" if isinstance(error, dict) else ""

@@ -1,0 +1,100 @@
+"""Runs the service: binds an address, and answers until it is stopped."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from assetforge.errors import UsageError
+from assetforge.serve.app import make_app
+from assetforge.serve.service import Service
+
+_HEAD = 16384
+"""Bytes of a request's head."""
+_MOST_CONNECTIONS = 500
+_GRACE = 2
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the service listens, and by which names it may be called."""
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    """0 is any that is free."""
+    names: tuple[str, ...] = ()
+    """Other values that the header Host may have."""
+    certificate: Path | None = None
+    key: Path | None = None
+    behind_proxy: bool = False
+    """Whether a proxy does TLS."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach it by TLS."""
+        return self.certificate is not None or self.behind_proxy
+
+    def check(self) -> None:
+        """Raise UsageError where strangers could listen in."""
+        if not self.secure and not is_loopback(self.host):
+            instead = "add --tls-cert and --tls-key, or --behind-proxy where a proxy does TLS"
+            raise UsageError("--host", f"{self.host} is no address of this machine alone, and there is no TLS", instead)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address can be reached from this machine alone."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def bind(address: Address) -> socket.socket:
+    """Return a socket that listens; raise UsageError where the port is taken."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((address.host, address.port))
+    except OSError as error:
+        listening.close()
+        what = f"{address.host}:{address.port} cannot be listened on ({error.strerror})"
+        raise UsageError("--port", what, "choose another one, or 0 for any") from error
+    return listening
+
+
+def own_hosts(address: Address, port: int) -> Collection[str]:
+    """Return the values of the header Host by which the service may be called."""
+    names = {address.host, *address.names} | (
+        {"localhost", "127.0.0.1", "[::1]"} if is_loopback(address.host) else set()
+    )
+    usual = 443 if address.secure else 80
+    named = {f"{name}:{port}" for name in names}
+    return {name.lower() for name in (*named, *address.names, *(names if port == usual else ()))}
+
+
+def serve(service: Service, address: Address, listening: socket.socket) -> None:
+    """Answer until SIGINT or SIGTERM."""
+    import uvicorn
+
+    app = make_app(service, own_hosts(address, listening.getsockname()[1]))
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=_HEAD,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_GRACE,
+        ssl_certfile=address.certificate,
+        ssl_keyfile=address.key,
+    )
+    uvicorn.Server(config).run([listening])

@@ -1,0 +1,73 @@
+"""All that the service has: its pipelines, who may use them, and what runs beside the requests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+
+from assetforge.errors import StoreError
+from assetforge.serve.access import Access
+from assetforge.serve.guard import COOKIE
+from assetforge.serve.limits import ServeLimits
+from assetforge.serve.problems import ServeError
+from assetforge.serve.project import Project
+from assetforge.viewer.data import face
+
+_CHECK = 0.5
+_PRUNE = 600.0
+
+
+class Service:
+    """The pipelines that are served."""
+
+    face = staticmethod(face)
+
+    def __init__(
+        self, projects: Iterable[Project], access: Access, limits: ServeLimits, *, secure: bool = False
+    ) -> None:
+        self.projects = {one.slug: one for one in projects}
+        self.access, self.limits, self.secure = access, limits, secure
+        self.cookie = f"__Host-{COOKIE}" if secure else COOKIE
+
+    def project(self, slug: str) -> Project:
+        """Return a pipeline, and see to it that its daemon runs; raise ServeError where there is none of this name."""
+        if slug not in self.projects:
+            raise ServeError(404, slug[:200], "is no pipeline here", f"one of {', '.join(self.projects)}")
+        found = self.projects[slug]
+        found.wanted = True
+        return found
+
+    async def run(self) -> None:
+        """Keep daemons running and follow events, until canceled."""
+        for project in self.projects.values():
+            project.feed.start()
+        tasks = [asyncio.create_task(one.feed.run()) for one in self.projects.values()]
+        tasks += [asyncio.create_task(self._supervise()), asyncio.create_task(self._prune())]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            for project in self.projects.values():
+                project.feed.close()
+
+    async def _supervise(self) -> None:
+        while True:
+            for project in self.projects.values():
+                if project.wanted:
+                    await asyncio.to_thread(project.supervisor.check)
+            await asyncio.sleep(_CHECK)
+
+    async def _prune(self) -> None:
+        while True:
+            for project in self.projects.values():
+                with suppress(StoreError, OSError):
+                    await asyncio.to_thread(project.prune)
+            await asyncio.sleep(_PRUNE)
+
+    def close(self) -> None:
+        """End the daemons that were started here, and the processes that make previews."""
+        for project in self.projects.values():
+            project.supervisor.stop()
+            project.previews.__exit__(None, None, None)

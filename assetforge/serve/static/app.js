@@ -1,0 +1,342 @@
+// The page of the service: what is being built, what has failed, all assets, and the way in for new ones.
+
+import { fill, h, label } from "/static/h.js";
+import { chip, detail } from "/static/detail.js";
+import "/static/grid.js";
+import { ask, follow, of } from "./api.js";
+import { uploadForm } from "./upload.js";
+
+const PAGE = 100; // assets that are asked for at a time
+const SOON = 300; // milliseconds in which changes are gathered
+const STATES = ["building", "queued", "received", "waiting", "failed", "quarantined", "done"];
+const ENDED = ["done", "failed", "quarantined"];
+const main = document.querySelector("main");
+const home = await ask("");
+let open = null; // the pipeline that is shown
+
+/** One pipeline on the page. */
+class Board {
+  constructor(data) {
+    Object.assign(this, { data, name: data.name, state: "", text: "", pages: new Map(), total: 0, steps: new Map() });
+    this.grid = h("af-grid", { label: "Assets", open: (event) => this.show(this.at(event.detail)) });
+    this.totals = h("div", { class: "af-totals", role: "group", "aria-label": "States" });
+    this.count = h("p", { class: "af-count", role: "status" });
+    this.now = h("section", { class: "now", "aria-label": "Under way" });
+    this.trouble = h("p", { class: "af-error", role: "alert", hidden: true });
+    this.buttons = h("div", { class: "buttons" });
+    const find = h("input", {
+      type: "search", placeholder: "Find assets", "aria-label": "Find assets by name", id: "find",
+      input: () => { this.text = find.value; this.search(); },
+    });
+    this.list = h("div", { class: "af-list" },
+      h("header", { class: "af-head" }, h("h1", {}, back(), data.title), this.totals, this.buttons),
+      this.trouble, this.now, h("div", { class: "af-filters", role: "search" }, find), this.count, this.grid);
+    this.panel = h("div", { class: "af-panel", hidden: true });
+    fill(main, this.list, this.panel);
+    this.stop = follow(this.name, data.event, (event) => this.happened(event), () => this.restart());
+    this.refresh();
+  }
+
+  may(right) { return home.you.may.includes(right); }
+
+  // What happens
+
+  happened(event) {
+    if (event.event === "StepStarted" || event.event === "StepProgress") {
+      this.steps.set(event.asset, { step: event.step, fraction: event.fraction ?? 0 });
+      this.tellNow();
+      return;
+    }
+    if (event.event === "JobFinished") this.steps.delete(event.asset);
+    this.refreshSoon();
+  }
+
+  refreshSoon() {
+    this.soon ??= setTimeout(() => { this.soon = null; this.refresh(); }, SOON);
+  }
+
+  async restart() {
+    this.stop();
+    await new Promise((resolve) => { setTimeout(resolve, 1000); });
+    if (open !== this) return;
+    try {
+      this.data = await ask(`/pipelines/${this.name}`);
+      this.stop = follow(this.name, this.data.event, (event) => this.happened(event), () => this.restart());
+      this.refresh();
+    } catch {
+      this.restart();
+    }
+  }
+
+  async refresh() {
+    try {
+      this.data = await ask(`/pipelines/${this.name}`);
+      for (const one of this.data.daemon?.building ?? []) this.steps.set(one.asset, one);
+      this.tell();
+      await this.load([...this.wanted()], true);
+      if (this.shown) await this.showAgain();
+      this.tellTrouble(this.data.problem);
+    } catch (error) {
+      this.tellTrouble(error.message);
+    }
+    if (open === this && (this.isBusy || !this.data.daemon)) {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.refreshSoon(), 2000); // what waits and arrives makes no events
+    }
+  }
+
+  get isBusy() {
+    const { counts, daemon } = this.data;
+    return counts.queued + counts.building + counts.received + counts.waiting > 0 || daemon?.arriving_count > 0;
+  }
+
+  tellTrouble(text) {
+    this.trouble.hidden = !text;
+    this.trouble.textContent = text;
+  }
+
+  tell() {
+    const { counts, daemon, paused } = this.data;
+    fill(this.totals, STATES.filter((name) => counts[name]).map((name) =>
+      h("button", {
+        type: "button", class: "af-total", "aria-pressed": String(this.state === name),
+        click: () => { this.state = this.state === name ? "" : name; this.search(); this.tell(); },
+      }, chip(name), h("b", {}, String(counts[name])))));
+    const verb = paused ? "resume" : "pause";
+    const failed = counts.failed + counts.quarantined;
+    fill(this.buttons,
+      this.may("retry") && failed > 0 && this.button("Retry all", "retry", []),
+      this.may("retry") && this.button(label(verb), verb, []),
+      this.may("upload") && h("button", { type: "button", class: "main", click: () => go(this.name, "upload") }, "New asset"));
+    this.how = paused ? "Paused: nothing new is begun." : daemon ? "" : "The daemon is starting.";
+    this.tellNow();
+  }
+
+  tellNow() {
+    const building = (this.data.daemon?.building ?? []).map((one) => ({ ...one, ...this.steps.get(one.asset) }));
+    const waiting = this.data.daemon?.waiting ?? [];
+    const more = (this.data.daemon?.waiting_count ?? 0) - Math.min(waiting.length, 5);
+    const rows = building.map((one) => h("li", {},
+      h("a", { href: link(this.name, one.asset) }, one.asset), h("span", {}, one.step || "reading"),
+      h("progress", { max: 1, value: one.fraction, "aria-label": `${one.asset}: ${one.step || "reading"}` })));
+    const next = waiting.slice(0, 5).map((asset) => h("a", { href: link(this.name, asset) }, asset));
+    fill(this.now, this.how && h("p", { class: "af-message" }, this.how), rows.length && h("ul", {}, rows),
+      next.length && h("p", { class: "next" }, "Next: ", next.flatMap((one, index) => (index ? [", ", one] : [one])), more > 0 ? ` and ${more} more` : ""));
+    this.now.hidden = !this.now.firstChild;
+  }
+
+  button(text, verb, assets) {
+    return h("button", { type: "button", click: async (event) => {
+      event.target.disabled = true;
+      try {
+        await ask(`/pipelines/${this.name}/requests`, { method: "POST", json: { verb, assets } });
+        setTimeout(() => this.refreshSoon(), 1000);
+      } catch (error) {
+        this.tellTrouble(error.message);
+      }
+    } }, text);
+  }
+
+  // The list
+
+  search() {
+    this.pages.clear();
+    this.grid.scrollTop = 0;
+    this.load([0], true);
+  }
+
+  at(index) {
+    const page = this.pages.get(Math.floor(index / PAGE));
+    if (!page) this.load([Math.floor(index / PAGE)]);
+    return page?.[index % PAGE];
+  }
+
+  *wanted() {
+    yield* this.pages.size ? this.pages.keys() : [0];
+  }
+
+  /** Ask for pages that are not there, or with `anew` for those that are, too. */
+  async load(numbers, anew = false) {
+    this.asked ??= new Set();
+    const missing = numbers.filter((number) => !this.asked.has(number) && (anew || !this.pages.has(number)));
+    if (!missing.length) return;
+    const { text, state } = this;
+    missing.forEach((number) => this.asked.add(number));
+    try {
+      for (const number of missing.slice(-3)) {
+        const query = new URLSearchParams({ q: text, state, offset: number * PAGE, limit: PAGE });
+        const found = await ask(`/pipelines/${this.name}/assets?${query}`);
+        if (text !== this.text || state !== this.state) return;
+        this.pages.set(number, found.items);
+        this.total = found.total;
+      }
+    } finally {
+      missing.forEach((number) => this.asked.delete(number));
+      if (text !== this.text || state !== this.state) this.load([0], true);
+    }
+    for (const number of this.pages.keys()) if (this.pages.size > 6 && !missing.includes(number)) this.pages.delete(number);
+    this.draw();
+  }
+
+  draw() {
+    const what = this.total === 1 ? "1 asset" : `${this.total} assets`;
+    this.count.textContent = this.total || this.text || this.state ? what : "No asset yet. Drop pictures by “New asset”, or put files into the folder of sources.";
+    this.grid.rows = { count: this.total, at: (index) => this.at(index), card: (row) => card(row) };
+  }
+
+  // One asset
+
+  show(row) {
+    if (row) go(this.name, "asset", row.name);
+  }
+
+  async showAsset(name) {
+    this.shown = name;
+    this.seen = "";
+    this.list.hidden = true;
+    this.panel.hidden = false;
+    document.title = `${name} – ${this.data.title}`;
+    fill(this.panel, this.navigation(), h("p", { class: "af-message", role: "status" }, "Loading…"));
+    await this.showAgain();
+    this.panel.querySelector("h2")?.focus();
+  }
+
+  async showAgain() {
+    const name = this.shown;
+    try {
+      const short = await ask(of(this.name, "assets", name));
+      const mark = `${short.state} ${short.finished ?? ""} ${short.error ?? ""}`;
+      if (this.shown !== name || (mark === this.seen && short.state !== "building")) return;
+      const isNew = mark !== this.seen;
+      this.seen = mark;
+      if (!ENDED.includes(short.state)) {
+        fill(this.panel, this.navigation(), this.pending(short));
+        return;
+      }
+      if (!isNew) return;
+      const asset = await ask(of(this.name, "views", name));
+      if (this.shown === name) fill(this.panel, this.navigation(), detail(asset, this.head(short)));
+    } catch (error) {
+      fill(this.panel, this.navigation(), h("p", { class: "af-error", role: "alert" }, error.message));
+    }
+  }
+
+  head(asset) {
+    const all = this.may("retry") && h("div", { class: "buttons" },
+      asset.state === "done" ? this.button("Build anew", "rebuild", [asset.name]) : this.button("Retry", "retry", [asset.name]));
+    return h("div", {}, h("h2", { tabindex: -1 }, asset.name), all);
+  }
+
+  pending(asset) {
+    const step = this.steps.get(asset.name) ?? asset;
+    return h("div", { class: "pending", role: "status" }, h("h2", { tabindex: -1 }, asset.name), h("p", {}, chip(asset.state)),
+      asset.error && h("p", {}, asset.error),
+      asset.state === "building" && h("p", {}, step.step || "reading", " ", h("progress", { max: 1, value: step.fraction ?? 0, "aria-label": "Progress" })),
+      this.may("retry") && ["building", "queued"].includes(asset.state) && this.button("Cancel", "cancel", [asset.name]));
+  }
+
+  navigation() {
+    return h("nav", { class: "af-nav", "aria-label": "Assets" },
+      h("button", { type: "button", click: () => go(this.name) }, "← All assets"), h("span", { class: "af-where" }), themeButton());
+  }
+
+  // Others
+
+  showList() {
+    this.shown = null;
+    this.panel.hidden = true;
+    this.list.hidden = false;
+    document.title = this.data.title;
+    fill(this.panel);
+    this.grid.later();
+  }
+
+  showUpload() {
+    this.shown = null;
+    this.list.hidden = true;
+    this.panel.hidden = false;
+    fill(this.panel, this.navigation(), uploadForm(this.data, (asset) => go(this.name, "asset", asset)));
+    this.panel.querySelector("h2").focus();
+  }
+}
+
+function card(row) {
+  if (!row) return [h("div", { class: "af-empty" }, "…")];
+  return [
+    row.thumb ? h("img", { src: row.thumb, alt: "", decoding: "async", draggable: "false", error: (event) => event.target.replaceWith(h("div", { class: "af-empty" }, "No picture")) })
+      : h("div", { class: "af-empty" }, label(row.state)),
+    h("div", { class: "af-card-text" }, h("span", { class: "af-name", title: row.name }, row.name),
+      h("span", { class: "af-marks" }, chip(row.state), row.step && h("span", {}, `${row.step} ${Math.round(100 * row.fraction)} %`))),
+  ];
+}
+
+function back() {
+  return home.pipelines.length > 1 ? h("a", { href: "#", class: "back", "aria-label": "All pipelines" }, "←") : null;
+}
+
+function themeButton() {
+  const root = document.documentElement;
+  const isDark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  return h("button", { type: "button", class: "af-theme", "aria-label": "Dark or light", click: () => { root.dataset.theme = isDark() ? "light" : "dark"; } }, "◐");
+}
+
+// Addresses: #pipeline, #pipeline/upload, #pipeline/asset/NAME
+
+function link(...parts) {
+  const [pipeline, asset] = parts;
+  return `#${pipeline}/asset/${encodeURIComponent(asset)}`;
+}
+
+function go(pipeline, what = "", name = "") {
+  location.hash = what === "asset" ? link(pipeline, name) : [pipeline, what].filter(Boolean).join("/");
+}
+
+function chooser() {
+  open?.stop();
+  open = null;
+  document.title = "AssetForge";
+  fill(main, h("div", { class: "chooser" }, h("h1", { tabindex: -1 }, "What do you want to make?"),
+    h("ul", {}, home.pipelines.map((one) => h("li", {}, h("a", { href: `#${one.name}/upload` }, h("b", {}, one.title || one.name), h("span", {}, one.about)))))));
+  main.querySelector("h1").focus();
+}
+
+async function board(pipeline) {
+  if (open?.name === pipeline) return open;
+  open?.stop();
+  for (let tries = 0; ; tries += 1) {
+    try {
+      open = new Board(await ask(`/pipelines/${pipeline}`));
+      return open;
+    } catch (error) {
+      if (error.status !== 503 || tries > 120) throw error;
+      fill(main, h("p", { class: "af-message", role: "status" }, tries < 4 ? "Opening the pipeline…" : `Opening the pipeline… ${error.problem.detail}`));
+      await new Promise((resolve) => { setTimeout(resolve, 500); });
+    }
+  }
+}
+
+async function route() {
+  const [pipeline, what, name] = location.hash.slice(1).split("/");
+  if (!pipeline && home.pipelines.length > 1) return chooser();
+  try {
+    const shown = await board(pipeline || home.pipelines[0].name);
+    if (what === "asset") shown.showAsset(decodeURIComponent(name));
+    else if (what === "upload") shown.showUpload();
+    else shown.showList();
+  } catch (error) {
+    fill(main, h("p", { class: "af-error", role: "alert" }, error.message));
+  }
+}
+
+addEventListener("hashchange", () => route());
+addEventListener("keydown", (event) => {
+  const typing = event.target.matches?.("input, select, textarea");
+  if (event.ctrlKey || event.metaKey || event.altKey || !open) return;
+  if (event.key === "Escape" && !open.panel.hidden && !document.querySelector("dialog[open]")) go(open.name);
+  else if (!typing && event.key === "/" && open.panel.hidden) document.querySelector("#find").focus();
+  else if (!typing && "lct".includes(event.key) && open.shown) {
+    open.panel.querySelector(".af-detail")?.showTab?.({ l: "lit", c: "compare", t: "tile" }[event.key]);
+  } else return;
+  event.preventDefault();
+});
+route();

@@ -1,0 +1,111 @@
+// The form by which pictures are sent: a slot for each input of the pipeline, a name, and parameters.
+
+import { fill, h, label } from "/static/h.js";
+import { ask } from "./api.js";
+import { hasCamera, photograph } from "./camera.js";
+import { paramsForm } from "./params.js";
+
+/** Return the form; `sent(asset)` is called when the pictures are on their way to become an asset. */
+export function uploadForm(pipeline, sent) {
+  const slots = pipeline.inputs.map((input) => new Slot(input));
+  for (const slot of slots) slot.others = slots.filter((one) => one !== slot);
+  const params = paramsForm(pipeline.steps);
+  const fields = pipeline.fields.map((name) => h("input", {
+    name, id: `field-${name}`, required: true, maxlength: 80, autocomplete: "off", spellcheck: "false",
+  }));
+  const replace = h("input", { type: "checkbox", id: "replace" });
+  const status = h("p", { role: "status", class: "af-message" });
+  const button = h("button", { class: "main" }, "Make the maps");
+  const form = h("form", { class: "upload", submit: (event) => { event.preventDefault(); send(); } },
+    h("h2", { tabindex: -1 }, "New asset"),
+    h("div", { class: "slots" }, slots.map((slot) => slot.node)),
+    fields.map((input) => h("div", { class: "field" }, h("label", { for: input.id }, label(input.name)), input)),
+    params.node,
+    h("div", { class: "check" }, replace, h("label", { for: "replace" }, "Replace what is there of this name; it is kept for 30 days")),
+    h("div", { class: "buttons" }, button), status);
+  const name = fields.find((input) => input.name === "name");
+  for (const slot of slots) slot.chosen = (file) => { if (!name.value && file.name) name.value = stem(file.name, slot.input.map); };
+  let key = crypto.randomUUID(); // the same when the same is sent again
+
+  async function send() {
+    const missing = slots.filter((slot) => !slot.file && !slot.input.optional);
+    if (missing.length) {
+      tell(`${missing.map((slot) => label(slot.input.map)).join(", ")}: choose a picture`, true);
+      return;
+    }
+    button.disabled = true;
+    try {
+      for (const slot of slots.filter((one) => one.file)) {
+        tell(`Sending ${label(slot.input.map)}…`);
+        await ask(`/pipelines/${pipeline.name}/incoming/${key}/${slot.input.map}`, { method: "PUT", body: slot.file });
+      }
+      const json = {
+        fields: Object.fromEntries(fields.map((input) => [input.name, input.value])),
+        params: params.values(), replace: replace.checked,
+      };
+      const answer = await ask(`/pipelines/${pipeline.name}/incoming/${key}`, { method: "POST", json });
+      key = crypto.randomUUID();
+      sent(answer.asset);
+    } catch (error) {
+      tell(error.message, true);
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  function tell(text, isBad = false) {
+    status.className = isBad ? "af-error" : "af-message";
+    status.textContent = text;
+  }
+
+  return form;
+}
+
+/** Guess the asset's name from that of a file: `moss_flash.jpg` is moss. */
+function stem(file, map) {
+  const text = file.replace(/\.[^.]*$/, "").replace(new RegExp(`[ _-]*${map}$`, "i"), "");
+  return text.normalize("NFC").replace(/[^\p{L}\p{N} ._-]/gu, "_").slice(0, 80);
+}
+
+class Slot {
+  constructor(input) {
+    Object.assign(this, { input, file: null, url: "", others: [], chosen: () => {} });
+    const id = `slot-${input.map}`;
+    const isPhoto = input.kind === "photo";
+    this.picker = h("input", {
+      type: "file", id, accept: "image/*,.exr,.psd", capture: isPhoto ? "environment" : null,
+      "aria-describedby": `${id}-hint`, change: () => this.take(this.picker.files[0]),
+    });
+    this.shown = h("div", { class: "shown" }, h("span", {}, "Drop a picture here"));
+    this.node = h("div", {
+      class: "slot", dragover: (event) => { event.preventDefault(); this.node.classList.add("over"); },
+      dragleave: () => this.node.classList.remove("over"), drop: (event) => this.drop(event),
+    },
+    h("label", { for: id }, label(input.map), input.optional ? h("small", {}, " optional") : null),
+    this.shown, h("small", { id: `${id}-hint` }, input.meaning), this.picker,
+    hasCamera && (isPhoto || input.kind === "color") && h("button", { type: "button", click: () => this.shoot() }, `Camera: ${label(input.map)}`));
+  }
+
+  drop(event) {
+    event.preventDefault();
+    this.node.classList.remove("over");
+    this.take(event.dataTransfer.files[0]);
+  }
+
+  async shoot() {
+    const other = this.others.find((one) => one.url && one.input.kind === "photo");
+    const photo = await photograph(label(this.input.map), other?.url ?? "");
+    if (photo) this.take(photo);
+  }
+
+  take(file) {
+    if (!file) return;
+    if (this.url) URL.revokeObjectURL(this.url);
+    this.file = file;
+    this.url = URL.createObjectURL(file);
+    const picture = h("img", { alt: `Chosen: ${file.name ?? "photograph"}`, src: this.url });
+    picture.addEventListener("error", () => fill(this.shown, h("span", {}, file.name ?? "")));
+    fill(this.shown, picture);
+    this.chosen(file);
+  }
+}

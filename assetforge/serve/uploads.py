@@ -1,0 +1,137 @@
+"""Takes in uploaded pictures: raw bytes of one file each, into a hidden folder of the sources."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+from assetforge.codecs.atomic import write_atomically
+from assetforge.serve.heads import SUFFIXES, Head, read_head
+from assetforge.serve.limits import ServeLimits
+from assetforge.serve.problems import ServeError
+
+_PART = ".part"
+_ABOUT = ".json"
+
+
+async def body_of(request: Request, most: int, patience: float) -> AsyncIterator[bytes]:
+    """Yield the body of a request; raise ServeError where it is too long, or does not come."""
+    said = request.headers.get("content-length", "")
+    if said.isdigit() and int(said) > most:
+        raise ServeError(413, "body", f"has {said} bytes", f"send at most {most}")
+    stream, count = request.stream(), 0
+    while True:
+        try:
+            piece = await asyncio.wait_for(anext(stream), patience)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise ServeError(408, "body", "has not come", "send it again") from None
+        except ClientDisconnect:
+            raise ServeError(400, "body", "was cut off", "send it again") from None
+        count += len(piece)
+        if count > most:
+            raise ServeError(413, "body", f"has more than {most} bytes", "send less")
+        yield piece
+
+
+async def json_of(request: Request, limits: ServeLimits) -> dict[str, Any]:
+    """Return the JSON object that a request sends."""
+    text = b"".join([piece async for piece in body_of(request, limits.body, limits.patience)])
+    try:
+        data = json.loads(text or b"{}")
+    except (ValueError, RecursionError):
+        raise ServeError(400, "body", "is no JSON", "see /docs") from None
+    if not isinstance(data, dict):
+        raise ServeError(400, "body", "is no JSON object", "see /docs")
+    return data
+
+
+class Incoming:
+    """The uploads to one pipeline that have not become assets yet."""
+
+    def __init__(self, folder: Path, limits: ServeLimits) -> None:
+        self.folder, self._limits = folder, limits
+        self._sending: Counter[str] = Counter()
+
+    async def take(self, request: Request, user: str, key: str, name: str) -> dict[str, Any]:
+        """Take in one file for a map of an upload; return what it is. What was sent for it before is forgotten."""
+        with self._one_of_few(user):
+            folder = self.folder / key
+            await asyncio.to_thread(self._make, folder)
+            part = folder / f"{name}{_PART}"
+            try:
+                sha256 = await self._write(request, part)
+                head = await asyncio.to_thread(self._check, part, name)
+                about = {"sha256": sha256, "suffix": SUFFIXES[head.kind]}
+                write_atomically(folder / f"{name}{_ABOUT}", json.dumps(about).encode())
+                part.replace(folder / name)
+            finally:
+                with suppress(OSError):
+                    part.unlink()
+        return {"sha256": sha256, "kind": head.kind, "size": list(head.size)}
+
+    @contextmanager
+    def _one_of_few(self, user: str) -> Iterator[None]:
+        if self._sending[user] >= self._limits.uploads:
+            raise ServeError(429, "uploads", f"{self._limits.uploads} are under way", "wait for one of them to end")
+        self._sending[user] += 1
+        try:
+            yield
+        finally:
+            self._sending[user] -= 1
+
+    def _make(self, folder: Path) -> None:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            free = shutil.disk_usage(folder).free
+            waiting = sum(file.stat().st_size for file in self.folder.glob("*/*"))
+        except OSError as error:
+            raise ServeError(
+                507, "disk", f"cannot be written ({error.strerror})", "tell who runs the server"
+            ) from error
+        if free < self._limits.free + self._limits.file or waiting > self._limits.incoming:
+            raise ServeError(507, "disk", "is almost full", "tell who runs the server")
+
+    async def _write(self, request: Request, part: Path) -> str:
+        digest = hashlib.sha256()
+        with part.open("wb") as file:
+            async for piece in body_of(request, self._limits.file, self._limits.patience):
+                digest.update(piece)
+                await asyncio.to_thread(file.write, piece)
+        return digest.hexdigest()
+
+    def _check(self, part: Path, name: str) -> Head:
+        head = read_head(part)
+        width, height = head.size
+        if width * height > self._limits.pixels:
+            what = f"has {width} × {height} pixels"
+            raise ServeError(413, name, what, f"send at most {self._limits.pixels} in all")
+        return head
+
+    def files(self, key: str) -> dict[str, Any]:
+        """Return what was sent for an upload: the sha256 and the ending of each map's file."""
+        found = {}
+        for about in (self.folder / key).glob(f"*{_ABOUT}"):
+            with suppress(OSError, ValueError):
+                if about.with_suffix("").is_file():
+                    found[about.stem] = json.loads(about.read_text())
+        return found
+
+    def prune(self, busy: set[str]) -> None:
+        """Remove uploads that nobody has finished in a long time; `busy`: keys of those that are being made assets."""
+        oldest = time.time() - self._limits.kept
+        for folder in self.folder.iterdir() if self.folder.is_dir() else ():
+            with suppress(OSError):
+                if folder.name not in busy and folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder)

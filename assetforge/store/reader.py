@@ -1,0 +1,240 @@
+"""Reads the state of a pipeline while others write it: what became of each asset, page by page.
+
+It opens the database for reading alone, and loads nothing that is not asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from assetforge.snapshot import DATABASE, RUNS
+from assetforge.store.event_log import open_to_read
+from assetforge.store.json_text import parse
+from assetforge.store.runs import Run
+from assetforge.store.schema import writing
+
+AssetState = Literal["received", "waiting", "queued", "building", "done", "failed", "quarantined"]
+STATES: tuple[AssetState, ...] = get_args(AssetState)
+ENDED: tuple[AssetState, ...] = ("done", "failed", "quarantined")
+MOST = 500
+"""Assets on a page."""
+_LONGEST_ERROR = 2000
+
+_KNOWN = """
+    with said(asset, state, error) as (
+        select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+        from json_each(:said)
+    ), building(asset) as (
+        select asset from claims where pipeline = :p and run in (select value from json_each(:runs))
+    ), tried(asset, error) as (
+        select asset, error from attempts where pipeline = :p and error is not null group by asset having max(rowid)
+    ), names(asset) as (
+        select asset from jobs where pipeline = :p union select asset from quarantine where pipeline = :p
+        union select asset from building union select asset from tried union select asset from said
+    ), known(asset, state, error) as (
+        select names.asset,
+            case when building.asset is not null then 'building' when said.asset is not null then said.state
+                when held.asset is not null then 'quarantined' when tried.asset is not null then 'failed'
+                else 'done' end,
+            coalesce(said.error, held.error, tried.error, '')
+        from names left join building on building.asset = names.asset left join said on said.asset = names.asset
+        left join quarantine as held on held.pipeline = :p and held.asset = names.asset
+        left join tried on tried.asset = names.asset
+    )
+"""
+_WHERE = "where (:state = '' or state = :state) and instr(lower(asset), lower(:text)) > 0"
+_COUNT = f"{_KNOWN} select count(*) from known {_WHERE}"  # noqa: S608  our own text
+_SHOWN = f"{_KNOWN} select asset, state, error from known"  # noqa: S608
+_PAGE = f"{_SHOWN} {_WHERE} and asset > :after order by asset limit :limit offset :offset"
+_COUNTS = f"{_KNOWN} select state, count(*) from known group by state"  # noqa: S608
+_ROW = f"{_SHOWN} where asset = :asset"
+
+
+class Said(NamedTuple):
+    """What is known of an asset from elsewhere than the tables, such as from the daemon's status."""
+
+    asset: str
+    state: AssetState
+    error: str = ""
+
+
+class Row(NamedTuple):
+    """An asset in a list."""
+
+    asset: str
+    state: AssetState
+    error: str
+
+
+@dataclass(frozen=True)
+class AssetPage:
+    """Some of the assets that were asked for, and how many there are in all."""
+
+    rows: tuple[Row, ...]
+    total: int
+    next: str
+    """What to ask for `after` to get the next ones; empty where there are no more."""
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A source or an output of a built asset, and the maps in it."""
+
+    name: str
+    """Relative to the pipeline's folder, with `/`."""
+    sha256: str
+    holds: tuple[Mapping[str, Any], ...]
+    """Each with `map`, and the `reading` that takes it from the file."""
+
+
+@dataclass(frozen=True)
+class AssetRecord:
+    """All that the state knows of one asset."""
+
+    sources: tuple[FileRecord, ...]
+    outputs: tuple[FileRecord, ...]
+    facts: Mapping[str, Any]
+    flags: tuple[Mapping[str, Any], ...]
+
+
+class Reader:
+    """Reads what became of one pipeline. Each call opens the database anew: any thread may call."""
+
+    def __init__(self, state: Path, pipeline: str) -> None:
+        self.state, self.pipeline = state, pipeline
+        self.path = state / DATABASE
+
+    def assets(
+        self,
+        said: Sequence[Said] = (),
+        *,
+        state: str = "",
+        text: str = "",
+        after: str = "",
+        offset: int = 0,
+        limit: int = 100,
+    ) -> AssetPage:
+        """Return a page of assets by name: in one state, with a text in their names, after a name."""
+        with self._opened(said) as (database, values):
+            values |= {"state": state, "text": text, "after": after, "offset": offset}
+            values["limit"] = min(max(limit, 1), MOST) + 1
+            total = int(database.execute(_COUNT, values).fetchone()[0])
+            found = database.execute(_PAGE, values).fetchall()
+        rows = [Row(asset, known, str(error)[:_LONGEST_ERROR]) for asset, known, error in found]
+        more, rows = len(rows) == values["limit"], rows[: values["limit"] - 1]
+        return AssetPage(tuple(rows), total, rows[-1].asset if more else "")
+
+    def counts(self, said: Sequence[Said] = ()) -> dict[str, int]:
+        """Count the assets in each state."""
+        with self._opened(said) as (database, values):
+            counted = dict(database.execute(_COUNTS, values))
+        return {state: counted.get(state, 0) for state in STATES}
+
+    def row(self, asset: str, said: Sequence[Said] = ()) -> Row | None:
+        """Return one asset as lists have it."""
+        with self._opened(said) as (database, values):
+            found = database.execute(_ROW, values | {"asset": asset}).fetchone()
+        return None if found is None else Row(found[0], found[1], str(found[2]))
+
+    def record(self, asset: str) -> AssetRecord | None:
+        """Return all that is known of an asset that was built, or None of one that never was."""
+        mine = self.pipeline, asset
+        with self._opened() as (database, _):
+            job = database.execute("select sources, facts from jobs where pipeline = ? and asset = ?", mine).fetchone()
+            rows = "select path, sha256 from outputs where pipeline = ? and asset = ? order by path"
+            outputs = database.execute(rows, mine).fetchall()
+            flags = database.execute("select flags from flags where pipeline = ? and asset = ?", mine).fetchone()
+        if job is None:
+            return None
+        facts = _mapping(job[1])
+        holds = facts.get("holds", {})
+        digests = facts.get("sources", {}).values()
+        held = holds.get("sources", []) or [{}] * len(digests)
+        sources: dict[str, FileRecord] = {}
+        for name, sha256, one in zip(job[0].split("\0"), digests, held, strict=False):
+            before = sources[name].holds if name in sources else ()
+            sources[name] = FileRecord(name, sha256, (*before, one))
+        return AssetRecord(
+            tuple(sources.values()),
+            tuple(FileRecord(path, sha256, tuple(holds.get("outputs", {}).get(path, ()))) for path, sha256 in outputs),
+            facts,
+            tuple(_list(flags[0])) if flags else (),
+        )
+
+    def last_finish(self, asset: str) -> tuple[float, Mapping[str, Any]] | None:
+        """Return when a job of an asset last ended, and its event."""
+        query = """
+            select time, event from events where pipeline = ? and kind = 'JobFinished'
+            and json_extract(event, '$.asset') = ? order by n desc limit 1
+        """
+        with self._opened() as (database, _):
+            found = database.execute(query, (self.pipeline, asset)).fetchone()
+        return None if found is None else (float(found[0]), _mapping(found[1]))
+
+    def progress(self) -> dict[str, tuple[str, float]]:
+        """Return the step that each job is in that is under way, and the part of it that is done, 0 to 1."""
+        query = """
+            select json_extract(event, '$.asset'), json_extract(event, '$.step'), json_extract(event, '$.fraction')
+            from (select * from events order by n desc limit 2000) where pipeline = ?
+            and kind in ('StepStarted', 'StepProgress') order by n
+        """
+        with self._opened() as (database, _):
+            rows = database.execute(query, (self.pipeline,)).fetchall()
+        return {asset: (str(step), float(fraction or 0)) for asset, step, fraction in rows}
+
+    def quarantined_since(self, asset: str) -> float:
+        """Return since when an asset is quarantined, 0 where it is not."""
+        query = "select since from quarantine where pipeline = ? and asset = ?"
+        with self._opened() as (database, _):
+            found = database.execute(query, (self.pipeline, asset)).fetchone()
+        return float(found[0]) if found else 0.0
+
+    def runs(self, limit: int = 50) -> list[dict[str, Any]]:
+        """Return the runs whose events are still there, the latest first."""
+        query = """
+            select run, min(time), max(time), sum(kind = 'JobFinished' and json_extract(event, '$.state') = 'done'),
+            sum(kind = 'JobFinished' and json_extract(event, '$.state') = 'failed'), min(n), max(n)
+            from events where pipeline = ? group by run order by max(n) desc limit ?
+        """
+        with self._opened() as (database, values):
+            rows = database.execute(query, (self.pipeline, min(limit, MOST))).fetchall()
+        living = json.loads(values["runs"])
+        names = ("run", "began", "last", "done", "failed", "first_event", "last_event")
+        return [dict(zip(names, row, strict=True)) | {"lives": row[0] in living} for row in rows]
+
+    def first_event(self) -> int:
+        """Return the number of the first event that is still there, 0 where there is none."""
+        with self._opened() as (database, _):
+            return int(database.execute("select coalesce(min(n), 0) from events").fetchone()[0])
+
+    @contextmanager
+    def _opened(self, said: Sequence[Said] = ()) -> Iterator[tuple[sqlite3.Connection, dict[str, Any]]]:
+        """Give the database, and the values that the queries of assets need."""
+        with writing(self.path), closing(open_to_read(self.path)) as database:
+            runs = [row[0] for row in database.execute("select distinct run from claims")]
+            living = [run for run in runs if isinstance(run, str) and self._lives(run)]
+            yield database, {"p": self.pipeline, "said": json.dumps(said), "runs": json.dumps(living)}
+
+    def _lives(self, run: str) -> bool:
+        folder = self.state / RUNS / run
+        return folder.parent == self.state / RUNS and folder.is_dir() and Run(folder).lives()
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    try:
+        return parse(dict[str, Any], text)
+    except ValueError:  # nobody of us wrote it
+        return {}
+
+
+def _list(text: str) -> list[dict[str, Any]]:
+    try:
+        return parse(list[dict[str, Any]], text)
+    except ValueError:
+        return []
