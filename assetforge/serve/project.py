@@ -57,6 +57,12 @@ class Place:
         named = self._data()[0].get("state")
         return self.file.absolute().parent / (named if isinstance(named, str) else ".assetforge")
 
+    @property
+    def sources(self) -> Path:
+        """The folder of its sources."""
+        named = self._data()[0].get("sources")
+        return self.file.absolute().parent / (named if isinstance(named, str) else ".")
+
     def about(self) -> dict[str, str]:
         """Return its name in addresses, its own name, and the comment that its file begins with."""
         data, text = self._data()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -97,4 +98,6 @@ def serve(service: Service, address: Address, listening: socket.socket) -> None:
         ssl_certfile=address.certificate,
         ssl_keyfile=address.key,
     )
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends in good order, and then raises what came once more
+        signal.signal(number, lambda *_: None)
     uvicorn.Server(config).run([listening])

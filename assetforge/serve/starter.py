@@ -18,5 +18,7 @@ def starter_places(folder: Path) -> list[Place]:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
             create_atomically(file, shipped.read_bytes())
-        places.append(Place(shipped.stem, file))
+        place = Place(shipped.stem, file)
+        place.sources.mkdir(exist_ok=True)  # to be watched from the beginning
+        places.append(place)
     return places

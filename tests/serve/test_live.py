@@ -1,0 +1,281 @@
+"""A server over real HTTP: events that no restart loses or doubles, uploads while daemons die, and what it costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from commands import shared
+from execute.conftest import executions, write_project
+from serve.conftest import PATIENCE, Server, wait_for
+from serve.test_uploads import decoded, encoded
+from watch.conftest import picture
+
+from assetforge.serve.endpoints import BASE
+from assetforge.store.event_log import events_after
+from assetforge.store.requests import opened_requests
+
+P = f"{BASE}/pipelines/pipeline"
+STATE = Path(".assetforge") / "state.sqlite"
+
+
+@contextmanager
+def following(client: httpx.Client, after: int) -> Iterator[list[dict[str, Any]]]:
+    """Follow events by a stream in a thread; gives the list that grows."""
+    told: list[dict[str, Any]] = []
+    ended = threading.Event()
+
+    def follow() -> None:
+        with (
+            suppress(httpx.HTTPError),
+            client.stream("GET", f"{P}/events", headers={"last-event-id": str(after)}) as answer,
+        ):
+            number = 0
+            for line in answer.iter_lines():
+                if ended.is_set():
+                    return
+                if line.startswith("id: "):
+                    number = int(line[4:])
+                elif line.startswith("data: "):
+                    told.append({**json.loads(line[6:]), "id": number})
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    yield told
+    ended.set()
+
+
+def daemon_pid(folder: Path) -> int:
+    """Return the process ID of the daemon, 0 where none has said what it does."""
+    for file in (folder / ".assetforge").glob("daemon-*.json"):
+        with suppress(OSError, ValueError):
+            return int(json.loads(file.read_bytes())["pid"])
+    return 0
+
+
+def kill_daemon(folder: Path) -> None:
+    """End the daemon at once, and wait for another one."""
+    pid = wait_for(lambda: daemon_pid(folder))
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: daemon_pid(folder) not in (0, pid))
+
+
+def ready(client: httpx.Client) -> dict[str, Any]:
+    """Wait until the pipeline is open; return what it is."""
+
+    def asked() -> dict[str, Any] | None:
+        answer = client.get(P)
+        return answer.json() if answer.status_code == 200 and answer.json()["daemon"] else None
+
+    found: dict[str, Any] = wait_for(asked)
+    return found
+
+
+def upload(client: httpx.Client, name: str, content: bytes) -> dict[str, Any]:
+    """Do as a script does whose connection may fail: send again with the same key until it is answered."""
+    key, until = str(uuid.uuid4()), time.monotonic() + PATIENCE
+    while True:
+        try:
+            client.put(f"{P}/incoming/{key}/base_color", content=content)
+            answer = client.post(f"{P}/incoming/{key}", json={"fields": {"name": name}})
+        except httpx.TransportError:
+            answer = None
+        if answer is not None and answer.status_code == 202:
+            found: dict[str, Any] = answer.json()
+            return found
+        assert time.monotonic() < until, answer and answer.text
+
+
+def result(client: httpx.Client, name: str) -> np.ndarray:
+    """Wait until an asset is done; return its pixels."""
+    until = time.monotonic() + 300
+    while (asset := client.get(f"{P}/assets/{name}", params={"wait": 20}).json())["state"] != "done":
+        assert asset["state"] not in ("failed", "quarantined"), asset
+        assert time.monotonic() < until, asset
+    content = client.get(asset["outputs"][0]["href"]).content
+    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+
+
+def check_uploads(folder: Path, client: httpx.Client, uploads: int, clients: int, kills: int) -> None:
+    """Let clients upload at once while the daemon is killed; every upload is answered, right, and built once."""
+    pictures = {f"asset{index:03}": picture(100 + index) for index in range(uploads)}
+    with ThreadPoolExecutor(clients) as pool:
+        answers = [pool.submit(upload, client, name, content) for name, content in pictures.items()]
+        for part in range(kills):
+            wait_for(lambda part=part: sum(one.done() for one in answers) >= uploads * (part + 1) // (kills + 2))
+            kill_daemon(folder)
+        assert [one.result()["asset"] for one in answers] == list(pictures)
+    for name, content in pictures.items():
+        source = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        assert abs(encoded(decoded(source) * 0.5) - result(client, name)).max() <= 1
+    listed = client.get(f"{P}/assets", params={"limit": 500}).json()
+    assert [one["name"] for one in listed["items"]] == list(pictures)
+    assert sorted(path.name for path in (folder / "textures").glob("*.png")) == [f"{name}_d.png" for name in pictures]
+    assert not list((folder / "textures" / ".incoming").iterdir())
+    with opened_requests(folder / STATE, "pipeline.yaml") as log:
+        assert log.pending() == []
+        assert len(log.latest("receive", most=1000)) == uploads
+    assert executions(folder) <= uploads + kills * 8  # what was under way when a daemon died is done again
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server over a project without sources."""
+    server = Server(write_project(tmp_path_factory.mktemp("live") / "project", assets=0), "pipeline.yaml")
+    yield server
+    server.stop()
+
+
+def test_uploads_by_several_clients_survive_a_daemon_that_is_killed(live: Server) -> None:
+    with live.client() as client:
+        ready(client)
+        check_uploads(live.folder, client, uploads=8, clients=4, kills=1)
+
+
+def test_events_arrive_within_a_second_and_a_restart_loses_and_doubles_none(live: Server) -> None:
+    with live.client() as client:
+        after = ready(client)["event"]
+        with following(client, after) as first:
+            upload(client, "live1", picture(1))
+            wait_for(lambda: any(one["event"] == "JobFinished" for one in first))
+            seen = time.time()
+        finished = next(one for one in first if one["event"] == "JobFinished")
+        assert seen - finished["time"] < 2.0  # one second, and what the test itself takes
+        kill_daemon(live.folder)
+        with following(client, first[-1]["id"]) as second:
+            upload(client, "live2", picture(2))
+            wait_for(lambda: any(one["event"] == "JobFinished" and one["asset"] == "live2" for one in second))
+    told = [one["id"] for one in (*first, *second)]
+    written = [one.number for one in events_after(live.folder / STATE, "pipeline.yaml", after)]
+    assert told == written[: len(told)]
+    assert all("log" not in one for one in (*first, *second))
+
+
+def test_events_that_are_not_kept_any_more_are_gone(live: Server) -> None:
+    import sqlite3
+
+    with live.client() as client:
+        ready(client)
+        upload(client, "old1", picture(3))
+        result(client, "old1")
+        last = events_after(live.folder / STATE, "pipeline.yaml", 0)[-1].number
+        database = sqlite3.connect(live.folder / STATE, timeout=30)
+        database.execute("delete from events where n < ?", (last,))
+        database.commit()
+        database.close()
+        assert client.get(f"{P}/events", params={"after": 1}).status_code == 410
+
+
+HOSTILE = (
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nHost: HOST\r\n\r\n",
+    b"PUT /api/v1/pipelines/pipeline/incoming/x/y HTTP/1.1\r\nHost: HOST\r\nContent-Length: -5\r\n\r\n",
+    b"POST /api/v1/session HTTP/1.1\r\nHost: HOST\r\nContent-Length: 10\r\nContent-Length: 20\r\n\r\n0123456789",
+    b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: HOST\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: HOST\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
+    b"GET http://evil.example/ HTTP/1.1\r\nHost: HOST\r\n\r\n",
+    b"GET /static/../../cli/serve.py HTTP/1.1\r\nHost: HOST\r\n\r\n",
+    b"GET /static/%2e%2e%2f%2e%2e%2fcli/serve.py HTTP/1.1\r\nHost: HOST\r\n\r\n",
+    b"CONNECT evil.example:443 HTTP/1.1\r\nHost: HOST\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"\0" * 4096 + b"\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("request_bytes", HOSTILE, ids=range(len(HOSTILE)))
+def test_broken_http_is_refused_and_the_server_lives(request_bytes: bytes, live: Server) -> None:
+    address = live.base.removeprefix("http://")
+    host, _, port = address.partition(":")
+    with socket.create_connection((host, int(port)), 10) as connection:
+        with suppress(OSError):
+            connection.sendall(request_bytes.replace(b"HOST", address.encode()))
+            connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        with suppress(OSError):
+            while piece := connection.recv(65536):
+                answer += piece
+    assert not answer or int(answer.split()[1]) >= 400
+    assert httpx.get(f"{live.base}/healthz").text == "ok\n"
+
+
+def test_an_upload_that_is_cut_off_leaves_no_file(live: Server) -> None:
+    address, key = live.base.removeprefix("http://"), str(uuid.uuid4())
+    host, _, port = address.partition(":")
+    with socket.create_connection((host, int(port)), 10) as connection:
+        head = f"PUT {P}/incoming/{key}/base_color HTTP/1.1\r\nHost: {address}\r\nContent-Length: 9999\r\n"
+        connection.sendall(f"{head}Authorization: Bearer {live.token()}\r\n\r\n".encode() + picture(1)[:100])
+        folder = live.folder / "textures" / ".incoming" / key
+        wait_for(lambda: list(folder.glob("*.part")))
+    wait_for(lambda: not list(folder.iterdir()))
+
+
+def test_the_server_is_light_and_never_loads_torch(live: Server) -> None:
+    maps = Path(f"/proc/{live.process.pid}/maps").read_text()
+    assert "libtorch" not in maps
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{live.process.pid}/status").read_text().splitlines())
+    assert int(status["VmRSS"].split()[0]) < 110 * 1024
+
+
+@pytest.mark.slow
+def test_a_server_that_is_stopped_ends_its_daemon_and_the_next_one_answers_as_before(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project", assets=1)
+    first = Server(folder, "pipeline.yaml")
+    try:
+        with first.client() as client:
+            ready(client)
+            wait_for(lambda: client.get(f"{P}/assets/a00?wait=10").json().get("state") == "done")
+            before = client.get(f"{P}/assets/a00").json()
+    finally:
+        assert first.stop() == 0
+    assert not daemon_pid(folder)
+    second = Server(folder, "pipeline.yaml")
+    try:
+        with second.client() as client:
+            assert client.get(f"{P}/assets/a00").json() == before
+    finally:
+        second.stop()
+
+
+def test_a_daemon_that_runs_already_is_used_and_left_running(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project", assets=1)
+    daemon = shared().start(folder, "watch", "pipeline.yaml", out=folder / "daemon.txt")
+    try:
+        pid = wait_for(lambda: daemon_pid(folder))
+        server = Server(folder, "pipeline.yaml")
+        try:
+            with server.client() as client:
+                ready(client)
+        finally:
+            server.stop()
+        assert daemon_pid(folder) == pid
+        assert daemon.poll() is None
+    finally:
+        daemon.kill_group()
+        daemon.wait(30)
+
+
+@pytest.mark.slow
+def test_a_hundred_uploads_by_ten_clients_survive_three_kills(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project", assets=0)
+    server = Server(folder, "pipeline.yaml")
+    try:
+        with server.client() as client:
+            ready(client)
+            check_uploads(folder, client, uploads=100, clients=10, kills=3)
+    finally:
+        server.stop()
