@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,9 +57,17 @@ def picture_data(preview: Preview, href: str, shown: Mapping[str, str]) -> dict[
 
 
 def asset_data(
-    asset: ShownAsset, sources: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]], log: str, drawn: str
+    asset: ShownAsset,
+    sources: Sequence[Mapping[str, Any]],
+    outputs: Sequence[Mapping[str, Any]],
+    href: Callable[[str], str],
+    drawn: str,
 ) -> dict[str, Any]:
-    """Return all of an asset; `log` and `drawn` lead to files, or are empty."""
+    """Return all of an asset.
+
+    sources, outputs: by `picture_data`. href: gives what leads to a file of the project. drawn: leads to the picture of
+    its failure, or is empty.
+    """
     job = asset.job
     return {
         "name": job.asset,
@@ -70,8 +78,7 @@ def asset_data(
         "reasons": list(job.reasons),
         "flags": [flag.data() for flag in _worst_first(job.flags)],
         "notes": dict(job.notes),
-        "files": list(job.outputs),
-        "log": log,
+        "files": [{"file": name, "href": href(name)} for name in job.outputs],
         "log_text": asset.log,
         "drawn": drawn,
         "sources": list(sources),

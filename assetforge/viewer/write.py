@@ -136,7 +136,7 @@ class _Writer:
 
     def __init__(self, folder: Path, home: Path, side: int) -> None:
         self.folder, self.side = folder, side
-        self._up = quote(os.path.relpath(home, folder).replace(os.sep, "/"))
+        self._up = os.path.relpath(home, folder)
         self._kept: set[Path] = set()
 
     def put(self, part: str, prefix: str, suffix: str, content: bytes) -> str:
@@ -169,7 +169,7 @@ class _Writer:
         log = self._beside("logs", ".txt", asset.log.encode(errors="backslashreplace"))
         drawn = self._beside("logs", ".png", asset.drawn)
         sources, outputs = ([self._picture(one) for one in some] for some in (made.sources, made.outputs))
-        data = asset_data(asset, sources, outputs, log, drawn)
+        data = asset_data(asset, sources, outputs, self._href, drawn)
         chunk = hashlib.blake2b(_json(data), digest_size=10).hexdigest()
         self.put_named(f"data/{chunk}.js", _call("asset", chunk, data))
         return row_data(asset, thumbs, chunk), (asset.job, thumbs, log)
@@ -184,7 +184,11 @@ class _Writer:
     def _picture(self, preview: Preview) -> dict[str, Any]:
         content = _content(preview)
         shown = {"base64": base64.b64encode(content).decode()} if content else {}
-        return picture_data(preview, f"{self._up}/{quote(preview.picture.file)}", shown)
+        return picture_data(preview, self._href(preview.picture.file), shown)
+
+    def _href(self, file: str) -> str:
+        """Return what leads from the report to a file of the project."""
+        return quote(os.path.normpath(f"{self._up}/{file}").replace(os.sep, "/"), errors="surrogateescape")
 
     def prune(self) -> None:
         """Remove the files of an earlier report that this one has not."""

@@ -151,10 +151,9 @@ function notesOf(notes) {
 }
 
 function filesOf(asset) {
-  const linked = new Map([...asset.sources, ...asset.outputs].map((one) => [one.file, one.href]));
-  const rows = (title, files) => files.length && h("div", {}, h("h4", {}, title), h("ul", {}, files.map((file) =>
-    h("li", {}, linked.get(file) ? h("a", { href: linked.get(file) }, file) : file))));
-  const sources = [...new Set(asset.sources.map((one) => one.file))];
-  const found = [rows("Results", asset.files), rows("Sources", sources)].filter(Boolean);
+  const rows = (title, files) => files.length > 0 && h("div", {}, h("h4", {}, title), h("ul", {}, files.map((one) =>
+    h("li", {}, h("a", { href: one.href }, one.file)))));
+  const sources = new Map(asset.sources.map((one) => [one.file, one]));
+  const found = [rows("Results", asset.files), rows("Sources", [...sources.values()])].filter(Boolean);
   return found.length ? found : null;
 }

@@ -4,15 +4,21 @@ import { h, fill, label, loadScript, viewerBase } from "./h.js";
 import { bitmapOf, heightsOf, pixelsOf } from "./pictures.js";
 
 const SHAPES = ["sphere", "plane", "cube", "cloth"];
-const SEGMENTS = 256;
+const SEGMENTS = { fine: 256, coarse: 48 }; // coarse where the processor draws
 const COLORS = new Set(["base_color", "diffuse_albedo", "emission", "specular_color", "specular_albedo"]);
 const DATA = ["normal", "roughness", "metalness", "ambient_occlusion", "opacity", "glossiness", "anisotropy"];
 const LAMP = 3;
 const FILL = 0.35; // of light from everywhere, where there is no environment
 const TURN = Math.PI / 180;
 
-/** Tell whether the processor draws, for which preparing the environment takes many seconds. */
+let slow;
+
+/** Tell whether the processor draws: then there are fewer triangles and samples, and no environment until it is asked for. */
 function isSlow() {
+  return (slow ??= asksProcessor());
+}
+
+function asksProcessor() {
   const context = new OffscreenCanvas(1, 1).getContext("webgl2");
   const info = context?.getExtension("WEBGL_debug_renderer_info");
   const name = info ? context.getParameter(info.UNMASKED_RENDERER_WEBGL) : "";
@@ -55,7 +61,7 @@ async function anisotropyTexture(three, strength, direction) {
 
 function repeated(three, texture, smaller = true) {
   texture.wrapS = texture.wrapT = three.RepeatWrapping;
-  texture.anisotropy = 8;
+  texture.anisotropy = isSlow() ? 1 : 8;
   texture.magFilter = three.LinearFilter;
   texture.minFilter = smaller ? three.LinearMipmapLinearFilter : three.LinearFilter;
   texture.generateMipmaps = smaller;
@@ -63,8 +69,8 @@ function repeated(three, texture, smaller = true) {
   return texture;
 }
 
-function clothOf(three) {
-  const geometry = new three.PlaneGeometry(2.2, 2.2, SEGMENTS, SEGMENTS);
+function clothOf(three, count) {
+  const geometry = new three.PlaneGeometry(2.2, 2.2, count, count);
   const at = geometry.attributes.position;
   for (let index = 0; index < at.count; index++) {
     const [x, y] = [at.getX(index), at.getY(index)];
@@ -76,13 +82,13 @@ function clothOf(three) {
 }
 
 const GEOMETRY = {
-  sphere: (three) => new three.SphereGeometry(1, 2 * SEGMENTS, SEGMENTS),
-  plane: (three) => new three.PlaneGeometry(2, 2, SEGMENTS, SEGMENTS),
-  cube: (three) => new three.BoxGeometry(1.4, 1.4, 1.4, SEGMENTS / 2, SEGMENTS / 2, SEGMENTS / 2),
+  sphere: (three, count) => new three.SphereGeometry(1, 2 * count, count),
+  plane: (three, count) => new three.PlaneGeometry(2, 2, count, count),
+  cube: (three, count) => new three.BoxGeometry(1.4, 1.4, 1.4, count / 2, count / 2, count / 2),
   cloth: clothOf,
 };
 const REPEATS = { sphere: [2, 1], plane: [1, 1], cube: [1, 1], cloth: [1, 1] }; // of texture, at one repetition
-const CAMERA = { sphere: [0, 0, 3.4], plane: [0, 0, 3], cube: [1.9, 1.5, 2.6], cloth: [0.5, -0.6, 3.1] };
+const CAMERA = { sphere: [0, 0, 3.4], plane: [0, 0, 3], cube: [1.9, 1.5, 2.6], cloth: [0.5, -0.6, 3.5] };
 
 class Material extends HTMLElement {
   connectedCallback() {
@@ -167,7 +173,7 @@ class Material extends HTMLElement {
 
   build() {
     const three = this.three;
-    this.renderer = new three.WebGLRenderer({ canvas: this.canvas, antialias: true, alpha: true, preserveDrawingBuffer: true });
+    this.renderer = new three.WebGLRenderer({ canvas: this.canvas, antialias: !isSlow(), alpha: true, preserveDrawingBuffer: true });
     this.renderer.toneMapping = three.NeutralToneMapping;
     this.scene = new three.Scene();
     this.camera = new three.PerspectiveCamera(40, 1, 0.05, 50);
@@ -236,7 +242,7 @@ class Material extends HTMLElement {
     if (this.shape !== state.shape) {
       this.shape = state.shape;
       this.mesh.geometry.dispose();
-      this.mesh.geometry = GEOMETRY[state.shape](three);
+      this.mesh.geometry = GEOMETRY[state.shape](three, isSlow() ? SEGMENTS.coarse : SEGMENTS.fine);
       this.camera.position.set(...CAMERA[state.shape]);
       this.orbit.target.set(0, 0, 0);
       this.orbit.update();
@@ -320,6 +326,8 @@ class Material extends HTMLElement {
 
   /** Draw at once. */
   render() {
+    cancelAnimationFrame(this.pending);
+    this.pending = null;
     this.renderer?.render(this.scene, this.camera);
   }
 }

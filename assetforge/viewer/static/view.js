@@ -128,6 +128,8 @@ export class View {
 
   /** Draw at once. */
   render() {
+    cancelAnimationFrame(this.pending);
+    this.pending = null;
     if (!this.width) return;
     const { context } = this;
     context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
