@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 import assetforge as af
 
@@ -24,6 +25,10 @@ Factor = Annotated[
 """How many times wider and higher."""
 
 
+NetworkName = Literal["fast"] | af.File
+"""A network that is shipped, or one of a file."""
+
+
 class Params(af.Params):
     """What `upscale` can be told."""
 
@@ -34,10 +39,10 @@ class Params(af.Params):
     """Longest side of the result in pixels, instead of `scale`: of every map."""
     method: Literal["network", "lanczos"] = "network"
     """`network` restores detail that was lost; `lanczos` only interpolates, in linear light."""
-    network: Literal["fast"] | af.File = "fast"
+    network: NetworkName = "fast"
     """For color: `fast` is shipped; or a file of weights, .pth or .safetensors, of ESRGAN, Compact, SPAN or SRResNet,
     and with `assetforge[spandrel]` of many more."""
-    data_network: Literal["fast"] | af.File = "fast"
+    data_network: NetworkName = "fast"
     """The same for data maps, normals and alpha, each of whose channels goes through it by itself."""
     mix: af.File | None = None
     """Weights that are averaged with those of the file `network`, of the same architecture."""
@@ -97,6 +102,59 @@ def train_upscale(params: Training, data: Path, seed: int) -> af.Training:
     from assetforge_upscale.training.recipe import training
 
     return training(params.network, data, seed)
+
+
+def _listed(networks: object) -> object:
+    return networks.split(",") if isinstance(networks, str) else networks
+
+
+NetworkNames = Annotated[tuple[NetworkName, ...], Field(min_length=1), BeforeValidator(_listed)]
+"""Several of them; on the command line, with commas between."""
+
+
+class Comparison(af.Params):
+    """What the evaluation `upscale` can be told."""
+
+    scale: Annotated[int, Field(ge=2, le=8)] = 4
+    """How many times smaller pictures are made, and then larger again."""
+    reduce: Literal["bicubic", "box"] = "bicubic"
+    """How they are made smaller: `bicubic` as papers do it, or `box`, the mean of what a pixel covers, as mip maps."""
+    network: NetworkNames = ("fast",)
+    """For color: networks that are compared, as the step takes them."""
+    data_network: NetworkNames = ("fast",)
+    """The same for data maps and normals."""
+    correct: Literal["no", "color", "all"] = "no"
+    """As the step takes it."""
+    tileable: Literal["auto"] | bool = "auto"
+    """As the step takes it."""
+    shrink: Annotated[int, Field(ge=1, le=8)] = 1
+    """Pictures are made so many times smaller before anything else, which takes out the noise of JPEG files."""
+
+
+FIGURES = (
+    af.Figure("PSNR", "Peak signal-to-noise ratio in dB: of the luma of colors, of all channels of other maps."),
+    af.Figure("SSIM", "Structural similarity (Wang et al. 2004) of the same, 1 at most.", 4),
+    af.Figure("HFEN", "High-frequency error norm (Ravishankar and Bresler 2011): fine detail that is missing.", 3),
+    af.Figure("GMSD", "Gradient magnitude similarity deviation (Xue et al. 2014), 0 at least.", 4),
+    af.Figure("fine", "Energy in dB at frequencies that the source lacks: below 0 is too soft, above is too much.", 1),
+    af.Figure("consistency", "PSNR in dB of the result, made smaller again, against the source.", 1),
+    af.Figure("angle", "Mean angle in degrees between normals.", 3),
+    af.Figure("ratio", "The angle of normals, or the root mean squared error, over that of bicubic.", 3, "geometric"),
+)
+
+
+@af.evaluation("upscale", Comparison, FIGURES)
+def evaluate_upscale(material: af.Material, params: Comparison, context: af.Context) -> Iterator[af.Score]:
+    """Makes pictures smaller, and measures how near networks and bicubic come to them again."""
+    from assetforge_upscale._evaluate import scores
+
+    return scores(material, params, context)
+
+
+@af.hookimpl
+def register_evaluations(register: af.RegisterEvaluation) -> None:
+    """Offer the evaluation."""
+    register(evaluate_upscale)
 
 
 @af.hookimpl
