@@ -69,7 +69,5 @@ def given_params(model: type[P], given: Iterable[str]) -> P:
         raise UsageError("-p", f"{where}{first['msg'].lower()}, not {first['input']!r}") from error
     for place, path in file_places(params).items():
         if not path.is_file():
-            raise UsageError(
-                "-p", f"{place[0]}: there is no file {path}", "write its path from the current folder"
-            )
+            raise UsageError("-p", f"{place[0]}: there is no file {path}", "write its path from the current folder")
     return params

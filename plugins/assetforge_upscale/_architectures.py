@@ -2,7 +2,8 @@
 
 ESRGAN (Wang et al. 2018; in its old and its new names), Compact (SRVGGNetCompact of Real-ESRGAN, Wang et al. 2021),
 SPAN (Wan et al. 2023), RLFN (Kong et al. 2022), EFDN (Wang 2022), and SRResNet, the generator of SRGAN (Ledig et al.
-2017), with and without batch normalization. All other architectures are those of the package spandrel, where that is installed.
+2017), with and without batch normalization. All other architectures are those of the package spandrel, where that is
+installed.
 """
 
 from __future__ import annotations
@@ -463,10 +464,6 @@ class _DeepSpatialAttention(_SpatialAttention):
         return result
 
 
-SMALLEST_SEEN = 15
-"""Side in pixels of the smallest picture of which `_SpatialAttention` can make a smaller copy."""
-
-
 class _RlfnBlock(nn.Module):
     def __init__(self, width: int, middle: int, inner: int) -> None:
         super().__init__()
@@ -486,7 +483,7 @@ class _RlfnBlock(nn.Module):
 class _Rlfn(nn.Module):
     """Its pictures are 0 to 255."""
 
-    def __init__(self, channels: int, width: int, middle: int, inner: int, depth: int, scale: int) -> None:  # noqa: PLR0913
+    def __init__(self, channels: int, width: int, middle: int, inner: int, depth: int, scale: int) -> None:
         super().__init__()
         self.depth = depth
         self.fea_conv = nn.Conv2d(channels, width, 3, padding=1)

@@ -246,7 +246,19 @@ def _run(network: Network, batch: Tensor) -> Tensor:
 def _map(pixels: Tensor, on_tile: Callable[[Tensor], Tensor], one: Pass, *, repeat: bool, progress: Progress) -> Tensor:
     network = one.network
     out = torch.empty(pixels.shape[0], *_scaled(pixels, network.scale))
-    return map_tiles(pixels, on_tile, Tiling(one.tile, network.overlap, network.scale, repeat), out, progress)
+    overlap = 0 if _is_whole(pixels, one, repeat=repeat) else network.overlap
+    return map_tiles(pixels, on_tile, Tiling(one.tile, overlap, network.scale, repeat), out, progress)
+
+
+def _is_whole(pixels: Tensor, one: Pass, *, repeat: bool) -> bool:
+    """Tell whether a network that is not exact is given the whole picture as it is: as it was trained and published.
+
+    Pixels around it that only continue the edges would cost RLFN and EFDN 0.17 dB on Set5. Pictures that are smaller
+    than any tile get them all the same, as some networks need more than so few.
+    """
+    height, width = pixels.shape[1:]
+    fits = min(height, width) >= SMALLEST_TILE and max(height, width) <= one.tile
+    return fits and not repeat and not one.network.is_exact
 
 
 def _scaled(pixels: Tensor, factor: float) -> tuple[int, int]:
