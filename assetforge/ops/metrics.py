@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -39,12 +40,12 @@ def ssim(result: Tensor, truth: Tensor) -> float:
     Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004: a Gaussian window of
     11 × 11 pixels with a deviation of 1.5, K1 = 0.01, K2 = 0.03.
     """
-    one, other = result.double()[:, None], truth.double()[:, None]
-    taps = torch.exp(-(torch.arange(-5.0, 6.0, dtype=torch.float64, device=one.device) ** 2) / (2 * 1.5**2))
-    taps = taps / taps.sum()
+    one, other = result.double(), truth.double()
+    gaussian = torch.exp(-(torch.arange(-5.0, 6.0, dtype=torch.float64) ** 2) / (2 * 1.5**2))
+    taps = (gaussian / gaussian.sum()).tolist()
 
     def mean(pixels: Tensor) -> Tensor:
-        return F.conv2d(F.conv2d(pixels, taps.view(1, 1, 11, 1)), taps.view(1, 1, 1, 11))
+        return _filtered(_filtered(pixels, taps, 1), taps, 2)
 
     c1, c2 = 0.01**2, 0.03**2
     mean_one, mean_other = mean(one), mean(other)
@@ -52,6 +53,15 @@ def ssim(result: Tensor, truth: Tensor) -> float:
     variances = mean(one.square()) - mean_one.square() + mean(other.square()) - mean_other.square()
     luminance = (2 * mean_one * mean_other + c1) / (mean_one.square() + mean_other.square() + c1)
     return (luminance * (2 * covariance + c2) / (variances + c2)).mean().item()
+
+
+def _filtered(pixels: Tensor, taps: Sequence[float], axis: int) -> Tensor:
+    """Filter (C, H, W) along one axis, where the taps lie inside; for float64, that is faster than a convolution."""
+    length = pixels.shape[axis] - len(taps) + 1
+    result = torch.zeros_like(pixels.narrow(axis, 0, length))
+    for place, tap in enumerate(taps):
+        result.add_(pixels.narrow(axis, place, length), alpha=tap)
+    return result
 
 
 def gmsd(result: Tensor, truth: Tensor) -> float:
@@ -80,18 +90,27 @@ def hfen(result: Tensor, truth: Tensor) -> float:
     difference through a Laplacian of Gaussian of 15 × 15 pixels with a deviation of 1.5, over that of the truth. Where
     the truth has less detail than noise of one code value in 8 bits, the difference is over that of such noise.
     """
-    kernel = _laplacian_of_gaussian().to(result.device)
-    wrong, right = (F.conv2d(pixels.double()[:, None], kernel) for pixels in (result - truth, truth))
-    least = _CODE * math.sqrt(kernel.square().sum().item())
-    return rmse(wrong, torch.zeros_like(wrong)) / max(rmse(right, torch.zeros_like(right)), least)
+    bent, gaussian, mean = _laplacian_of_gaussian()
+    flat = [1.0] * len(gaussian)
+
+    def detail(pixels: Tensor) -> Tensor:
+        parts = ((bent, gaussian, 1), (gaussian, bent, 1), (flat, flat, -mean))
+        wide = pixels.double()
+        return torch.stack([_filtered(_filtered(wide, down, 1), across, 2) * by for down, across, by in parts]).sum(0)
+
+    impulse = torch.zeros(1, 29, 29, dtype=torch.float64)
+    impulse[0, 14, 14] = 1
+    least = _CODE * math.sqrt(detail(impulse).square().sum().item())
+    wrong, right = (detail(pixels).square().mean().sqrt().item() for pixels in (result.double() - truth, truth))
+    return wrong / max(right, least)
 
 
-def _laplacian_of_gaussian(deviation: float = 1.5) -> Tensor:
-    """Return the kernel (1, 1, 15, 15), which sums to 0."""
+def _laplacian_of_gaussian(deviation: float = 1.5) -> tuple[list[float], list[float], float]:
+    """Return the bent and the Gaussian factor of the kernel's two products, and its mean, which it does without."""
     line = torch.arange(-7.0, 8.0, dtype=torch.float64)
-    square = line[:, None] ** 2 + line**2
-    kernel = (square - 2 * deviation**2) / deviation**4 * torch.exp(-square / (2 * deviation**2))
-    return (kernel - kernel.mean())[None, None]
+    gaussian = torch.exp(-line.square() / (2 * deviation**2))
+    bent = (line.square() - deviation**2) / deviation**4 * gaussian
+    return bent.tolist(), gaussian.tolist(), 2 * (bent.mean() * gaussian.mean()).item()
 
 
 def fine_energy_gain(result: Tensor, truth: Tensor, scale: float) -> float:
