@@ -15,18 +15,17 @@ from assetforge.cli.options import check_writable, only_option, warn, warn_of_pl
 from assetforge.cli.output import say
 from assetforge.cli.parameters import given_params, parameter_rows
 from assetforge.cli.scores import Measured, Summary, aligned, spelled, summaries, tables
-from assetforge.codecs.atomic import write_atomically
 from assetforge.errors import FAILED, OK, SourceError, UsageError, blamed_on, did_you_mean, printable_name
 from assetforge.evaluations import Evaluation, Score
 from assetforge.execute.devices import check_device, resolve_device
 from assetforge.params import Params
-from assetforge.plan.candidates import Candidate, of_pictures
 from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
 from assetforge.steps import Context
 
 if TYPE_CHECKING:
     from assetforge.material.material import Material
+    from assetforge.plan.candidates import Candidate
 
 
 @click.command("eval")
@@ -67,6 +66,8 @@ def command(
     measured = [one for candidate in candidates for one in _shown(run.measured(candidate), evaluation, each=each)]
     found = summaries(measured, evaluation.figures)
     if json_file is not None:
+        from assetforge.codecs.atomic import write_atomically
+
         text = json.dumps(_data(run, found, measured), indent=2, ensure_ascii=False)
         write_atomically(json_file, f"{text}\n".encode(errors="backslashreplace"))
     warn(run.left_out)
@@ -90,6 +91,8 @@ def _list(registry: Registry) -> None:
 
 def _candidates(folder: Path | None, only: tuple[str, ...]) -> list[Candidate]:
     """Return what is to be measured; raise UsageError where that is nothing."""
+    from assetforge.plan.candidates import of_pictures
+
     if folder is None:
         raise UsageError("eval", "needs a folder of pictures", "write assetforge eval NAME FOLDER")
     if not folder.is_dir():

@@ -32,7 +32,7 @@ DATA_MAPS = ("normal", "roughness", "height", "ambient_occlusion")
 
 
 @dataclass(frozen=True)
-class TestSet:
+class PictureSet:
     """Which maps of which materials of a folder are measured."""
 
     folder: str
@@ -41,14 +41,14 @@ class TestSet:
     shrink: int = 1
 
 
-def sets(data: Path) -> Mapping[str, TestSet]:
+def sets(data: Path) -> Mapping[str, PictureSet]:
     """Return all that is measured, by name."""
     return {
-        "set5": TestSet("sr/set5"),
-        "set14": TestSet("sr/set14"),
-        "albedo": TestSet("materials", shrink=2),
-        "game": TestSet("train", only=game_textures(data)),
-        "data": TestSet("materials", DATA_MAPS, dataset.held_out(data / "materials"), shrink=2),
+        "set5": PictureSet("sr/set5"),
+        "set14": PictureSet("sr/set14"),
+        "albedo": PictureSet("materials", shrink=2),
+        "game": PictureSet("train", only=game_textures(data)),
+        "data": PictureSet("materials", DATA_MAPS, dataset.held_out(data / "materials"), shrink=2),
     }
 
 
@@ -60,7 +60,7 @@ def game_textures(data: Path) -> frozenset[str]:
     )
 
 
-def measured(data: Path, chosen: TestSet, scale: int, networks: Mapping[str, list[str]]) -> Iterator[Measured]:
+def measured(data: Path, chosen: PictureSet, scale: int, networks: Mapping[str, list[str]]) -> Iterator[Measured]:
     """Measure one set."""
     for material in materials(data / chosen.folder, chosen.only, chosen.maps):
         for score in scores(material, scale=scale, shrink=chosen.shrink, **networks):
