@@ -93,7 +93,17 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "of_corners",
         "sample",
     ),
-    "assetforge.ops.metrics": ("psnr",),
+    "assetforge.ops.metrics": (
+        "SMALLEST_SIDE",
+        "angular_error",
+        "consistency",
+        "fine_energy_gain",
+        "gmsd",
+        "hfen",
+        "psnr",
+        "rmse",
+        "ssim",
+    ),
     "assetforge.ops.mips": (
         "coverage",
         "half",
@@ -146,6 +156,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "render",
     ),
     "assetforge.ops.resample": (
+        "BICUBIC",
         "BOX",
         "LANCZOS",
         "matched",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 import assetforge as af
 
-SHIPPED_SCALES = (2, 4)
-"""Of the networks that are shipped."""
+SHIPPED: Mapping[str, Mapping[str, tuple[int, ...]]] = {"color": {"fast": (2, 4)}, "data": {"fast": (2, 4)}}
+"""The networks that are shipped: for which kind of map, by which name, of which scales."""
 LARGEST_SCALE = 16
 LARGEST_SIDE = 32768
 
@@ -24,6 +26,10 @@ Factor = Annotated[
 """How many times wider and higher."""
 
 
+NetworkName = Literal["fast"] | af.File
+"""A network that is shipped, or one of a file."""
+
+
 class Params(af.Params):
     """What `upscale` can be told."""
 
@@ -34,10 +40,10 @@ class Params(af.Params):
     """Longest side of the result in pixels, instead of `scale`: of every map."""
     method: Literal["network", "lanczos"] = "network"
     """`network` restores detail that was lost; `lanczos` only interpolates, in linear light."""
-    network: Literal["fast"] | af.File = "fast"
-    """For color: `fast` is shipped; or a file of weights, .pth or .safetensors, of ESRGAN, Compact, SPAN or SRResNet,
-    and with `assetforge[spandrel]` of many more."""
-    data_network: Literal["fast"] | af.File = "fast"
+    network: NetworkName = "fast"
+    """For color: `fast` is shipped; or a file of weights, .pth or .safetensors, of ESRGAN, Compact, SPAN, RLFN, EFDN or
+    SRResNet, and with `assetforge[spandrel]` of many more."""
+    data_network: NetworkName = "fast"
     """The same for data maps, normals and alpha, each of whose channels goes through it by itself."""
     mix: af.File | None = None
     """Weights that are averaged with those of the file `network`, of the same architecture."""
@@ -51,29 +57,49 @@ class Params(af.Params):
     tileable: Literal["auto"] | bool = "auto"
     """Whether a texture continues at its opposite edge. `auto`: as the input says, else measured at its edges."""
 
+    @property
+    def networks(self) -> dict[str, str | Path]:
+        """The network for each kind of map."""
+        return {"color": self.network, "data": self.data_network}
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.scale is not None and self.size is not None:
             raise ValueError("`scale` and `size` both say how large the result is; leave one out")
-        if self.mix is not None and self.network == "fast":
+        if self.mix is not None and isinstance(self.network, str):
             raise ValueError("`mix` needs a file of weights as `network`")
         return self
 
 
-def passes(factor: float) -> tuple[int, ...]:
-    """Return the scales of shipped networks that together enlarge by a factor or more: as few as there can be."""
-    doublings = max(0, math.ceil(math.log2(factor) - 1e-9))
-    return (4,) * (doublings // 2) + (2,) * (doublings % 2)
+def passes(factor: float, scales: Iterable[int]) -> tuple[int, ...]:
+    """Return the scales of passes that together enlarge by a factor or more: few passes, and little more than that.
+
+    The largest comes first, so that it has the smallest picture to work on.
+    """
+    for count in itertools.count():
+        chains = itertools.combinations_with_replacement(sorted(scales, reverse=True), count)
+        if enough := [chain for chain in chains if math.prod(chain) >= factor - 1e-9]:
+            return min(enough, key=math.prod)
+    raise AssertionError  # the loop has no end
+
+
+def name_of(network: str, kind: str, scale: int) -> str:
+    """Name the file of a shipped network."""
+    return f"{network}_{kind}_x{scale}"
 
 
 def weights_for(params: Params) -> tuple[str, ...]:
     """Name the networks that these parameters may need."""
     if params.method == "lanczos":
         return ()
-    told = params.size is None and (params.scale is not None or params.network == params.data_network == "fast")
-    scales = sorted(set(passes(params.scale or 2))) if told else SHIPPED_SCALES
-    kinds = [("color", params.network), ("data", params.data_network)]
-    return tuple(f"{kind}_x{scale}" for scale in scales for kind, network in kinds if network == "fast")
+    chosen = {kind: network for kind, network in params.networks.items() if isinstance(network, str)}
+    told = params.size is None and (params.scale is not None or len(chosen) == len(SHIPPED))
+    names = []
+    for kind, network in chosen.items():
+        scales = SHIPPED[kind][network]
+        needed = sorted(set(passes(params.scale or 2, scales))) if told else scales
+        names += [name_of(network, kind, scale) for scale in needed]
+    return tuple(names)
 
 
 @af.step("upscale", Params, reads="every map", writes="every map", weights=weights_for)
@@ -87,7 +113,7 @@ def upscale(material: af.Material, params: Params, context: af.Context) -> af.Ma
 class Training(af.Params):
     """What the recipe `upscale` can be told."""
 
-    network: Literal["color_x4", "color_x2", "data_x4", "data_x2"] = "color_x4"
+    network: Literal["fast_color_x4", "fast_color_x2", "fast_data_x4", "fast_data_x2"] = "fast_color_x4"
     """Which of the shipped networks; all but the first start from another one of them."""
 
 
@@ -97,6 +123,59 @@ def train_upscale(params: Training, data: Path, seed: int) -> af.Training:
     from assetforge_upscale.training.recipe import training
 
     return training(params.network, data, seed)
+
+
+def _listed(networks: object) -> object:
+    return networks.split(",") if isinstance(networks, str) else networks
+
+
+NetworkNames = Annotated[tuple[NetworkName, ...], Field(min_length=1), BeforeValidator(_listed)]
+"""Several of them; on the command line, with commas between."""
+
+
+class Comparison(af.Params):
+    """What the evaluation `upscale` can be told."""
+
+    scale: Annotated[int, Field(ge=2, le=8)] = 4
+    """How many times smaller pictures are made, and then larger again."""
+    reduce: Literal["bicubic", "box"] = "bicubic"
+    """How they are made smaller: `bicubic` as papers do it, or `box`, the mean of what a pixel covers, as mip maps."""
+    network: NetworkNames = ("fast",)
+    """For color: networks that are compared, as the step takes them."""
+    data_network: NetworkNames = ("fast",)
+    """The same for data maps and normals."""
+    correct: Literal["no", "color", "all"] = "no"
+    """As the step takes it."""
+    tileable: Literal["auto"] | bool = "auto"
+    """As the step takes it."""
+    shrink: Annotated[int, Field(ge=1, le=8)] = 1
+    """Pictures are made so many times smaller before anything else, which takes out the noise of JPEG files."""
+
+
+FIGURES = (
+    af.Figure("PSNR", "Peak signal-to-noise ratio in dB: of the luma of colors, of all channels of other maps."),
+    af.Figure("SSIM", "Structural similarity (Wang et al. 2004) of the same, 1 at most.", 4),
+    af.Figure("HFEN", "High-frequency error norm (Ravishankar and Bresler 2011): fine detail that is missing.", 3),
+    af.Figure("GMSD", "Gradient magnitude similarity deviation (Xue et al. 2014), 0 at least.", 4),
+    af.Figure("fine", "Energy in dB at frequencies that the source lacks: below 0 is too soft, above is too much.", 1),
+    af.Figure("consistency", "PSNR in dB of the result, made smaller again, against the source.", 1),
+    af.Figure("angle", "Mean angle in degrees between normals.", 3),
+    af.Figure("ratio", "The angle of normals, or the root mean squared error, over that of bicubic.", 3, "geometric"),
+)
+
+
+@af.evaluation("upscale", Comparison, FIGURES)
+def evaluate_upscale(material: af.Material, params: Comparison, context: af.Context) -> Iterator[af.Score]:
+    """Makes pictures smaller, and measures how near networks and bicubic come to them again."""
+    from assetforge_upscale._evaluate import scores
+
+    return scores(material, params, context)
+
+
+@af.hookimpl
+def register_evaluations(register: af.RegisterEvaluation) -> None:
+    """Offer the evaluation."""
+    register(evaluate_upscale)
 
 
 @af.hookimpl
