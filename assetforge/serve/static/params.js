@@ -53,7 +53,8 @@ function control(schema, before, optional) {
   }
   const isText = schema.type === "string";
   const input = h("input", { type: "text", value: before === null ? "" : isText ? before : JSON.stringify(before) });
-  return { input, value: () => (input.value === "" ? null : isText ? input.value : parsed(input.value)) };
+  const empty = before === "" ? "" : null; // which of the two an empty field means
+  return { input, value: () => (input.value === "" ? empty : isText ? input.value : parsed(input.value)) };
 }
 
 function parsed(text) {
