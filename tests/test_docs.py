@@ -288,7 +288,7 @@ def test_the_layers_are_those_of_the_import_contract() -> None:
 def test_the_journeys_pass_files_that_are_there() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     journeys = re.findall(r"<!-- journey: (\w+) -->\n(.*?)\n#", page, re.DOTALL)
-    assert [name for name, _ in journeys] == ["run", "watch", "multiply"]
+    assert [name for name, _ in journeys] == ["run", "watch", "upload", "multiply"]
     for name, text in journeys:
         folder = ROOT / ("plugins/assetforge_multiply" if name == "multiply" else "assetforge")
         for file in re.findall(r"`([\w/]+\.py)`", text):

@@ -96,6 +96,8 @@ MAY_IMPORT: dict[tuple[str, ...], set[str]] = {
     ("--help",): {"click"},
     ("run", "--help"): MODELS | YAML,
     ("watch", "--help"): MODELS | YAML | LOCKS | {"numpy", "watchdog"},
+    ("retry", "--help"): MODELS | YAML | LOCKS,
+    ("serve", "--help"): {"click"},
     ("steps",): MODELS,
     ("schema",): MODELS | YAML,
     ("plugins",): MODELS,

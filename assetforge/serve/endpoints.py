@@ -189,7 +189,7 @@ def _row(row: Row, project: Project, progress: Mapping[str, tuple[str, float]]) 
         data["error"] = row.error
     if row.state == "building" and row.asset in progress:
         data["step"], data["fraction"] = progress[row.asset]
-    if row.state in ENDED:
+    if row.state == "done":
         data["thumb"] = f"{_url(project, 'thumbs', row.asset)}"
     return data
 
@@ -330,7 +330,7 @@ async def _post(call: Call) -> Response:
         found = await asyncio.to_thread(_find, project, key) or found
     asset = str(found.what.get("asset", ""))
     if (others := found.answer.get("exists")) or (error := found.answer.get("error")):
-        await asyncio.to_thread(_withdraw, project, found.number)
+        await asyncio.to_thread(_forget, project, found.number)
         if others:
             raise ServeError(409, asset, f"{', '.join(others)} is there already", "send `replace: true`", exists=others)
         raise ServeError(422, error["where"], error["what"], error["instead"])
@@ -351,9 +351,9 @@ def _find(project: Project, key: str) -> Any:
         return log.find_key(f"{project.id}/{key}")
 
 
-def _withdraw(project: Project, number: int) -> None:
+def _forget(project: Project, number: int) -> None:
     with opened_requests(project.reader.path, project.id) as log:
-        log.withdraw(number)
+        log.forget(number)
 
 
 def _ask(project: Project, key: str, data: Mapping[str, Any], user: User) -> Any:

@@ -83,7 +83,7 @@ class RequestLog:
             values = time.time(), json.dumps(answer), number
             self._database.execute("update requests set done = ?, answer = ? where n = ?", values)
 
-    def withdraw(self, number: int) -> None:
+    def forget(self, number: int) -> None:
         """Forget a request, so that its key may be used again."""
         with writing(self._path), transaction(self._database):
             self._database.execute("delete from requests where n = ?", (number,))

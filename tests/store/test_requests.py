@@ -47,7 +47,7 @@ def test_what_is_asked_again_with_its_key_is_asked_once(log: RequestLog) -> None
     found = log.find_key("k")
     assert found is not None
     assert found.what == {"fields": {"name": "a"}}
-    log.withdraw(first)
+    log.forget(first)
     assert log.find_key("k") is None
     assert log.ask("receive", {}, key="k") > first
 
