@@ -152,11 +152,13 @@ def test_roughness_widens_the_highlight(browser: Any, report: Path) -> None:
     assert width("chalk", 0.8) >= 3 * width("mirror", 0.008) > 0
 
 
+@pytest.mark.slow
 def test_a_map_is_shown_alone_as_it_is(browser: Any, report: Path) -> None:
     drawn = lit(browser, report, "chalk", {"show": "roughness"})
     assert abs(drawn[drawn.shape[0] // 2, drawn.shape[1] // 2] - 230).max() <= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["sphere", "plane", "cube", "cloth"])
 def test_each_shape_is_drawn(browser: Any, report: Path, shape: str) -> None:
     drawn = lit(browser, report, "height", {"shape": shape, "above": 30, "displacement": 0.1, "repeat": 2})
@@ -164,6 +166,7 @@ def test_each_shape_is_drawn(browser: Any, report: Path, shape: str) -> None:
     assert drawn[:4].max() == 0
 
 
+@pytest.mark.slow
 def test_arrow_keys_turn_the_lamp(browser: Any, report: Path) -> None:
     from selenium.webdriver.common.keys import Keys
 
@@ -221,6 +224,7 @@ def test_the_border_moves_by_keys(browser: Any, report: Path) -> None:
     assert drawn[len(drawn) // 2, int(drawn.shape[1] * 0.42), 1] > 180  # the result is everywhere
 
 
+@pytest.mark.slow
 def test_the_difference_is_enlarged(browser: Any, report: Path) -> None:
     open_asset(browser, report, "pair", "compare")
     browser.execute_script("document.querySelector('af-compare').choose('difference')")
@@ -273,6 +277,7 @@ def test_keys_lead_through_the_report(browser: Any, report: Path) -> None:
     assert errors(browser) == []
 
 
+@pytest.mark.slow
 def test_the_report_of_1000_assets_opens_without_strain(browser: Any, tmp_path: Path) -> None:
     shown = picture(tmp_path, "shown", "base_color", flat(90, 120, 60))
     assets = many(1000, shown)
@@ -343,6 +348,7 @@ def test_all_works_under_a_strict_policy(browser: Any, served: Callable[[str], s
     assert errors(browser) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_accessibility_checker_finds_nothing_serious(browser: Any, report: Path, scheme: str) -> None:
     if not AXE.is_file():
@@ -374,6 +380,7 @@ def check(browser: Any) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_nothing_is_wider_than_a_phone(browser: Any, report: Path, width: int) -> None:
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": True}
