@@ -115,7 +115,16 @@ def pixels(browser: Any, tab: str) -> np.ndarray[Any, Any]:
 
 def lit(browser: Any, report: Path, name: str, settings: Mapping[str, Any]) -> np.ndarray[Any, Any]:
     open_asset(browser, report, name, "lit")
-    still = {"shape": "plane", "environment": 0, "displacement": 0, "around": 0, "repeat": 1, "show": "", **settings}
+    still = {
+        "shape": "plane",
+        "environment": 0,
+        "displacement": 0,
+        "around": 0,
+        "repeat": 1,
+        "show": "",
+        "lamp": 1,
+        **settings,
+    }
     browser.execute_async_script(READY, still)
     return pixels(browser, "lit")
 
@@ -335,7 +344,7 @@ def test_without_scripts_there_are_a_table_and_pictures(browser: Any, served: Ca
     shown = "return [...document.images].filter((image) => image.complete && image.naturalWidth > 0).length"
     wait_for(browser, shown)
     assert len(browser.find_elements("css selector", "tbody tr")) == 8
-    assert browser.find_element("css selector", "h1").value_of_css_property("font-weight") == "700"
+    assert browser.find_element("css selector", ".af-plain").value_of_css_property("max-width") == "1200px"  # styled
     assert not browser.find_elements("css selector", ".af-card")
     browser.get_log("browser")  # that scripts were refused
 
