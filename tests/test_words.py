@@ -51,7 +51,7 @@ STANDARD = {
 
 NOT_IN_NAMES = """
     books clearing crew desk disband door eyes guidance healed hire hiring house keep_up ledger literally
-    manner mend mended notebook office presence renewed shelf undisturbed wish wishes forget workplace woken
+    manner mend mended notebook office presence renewed shelf undisturbed wish wishes withdraw workplace woken
 """
 """Words that nobody could decode: what they stood for has the field's word now."""
 

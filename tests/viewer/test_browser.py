@@ -42,9 +42,16 @@ return drawn.toDataURL().split(",")[1];
 """
 
 
+READY = """
+const [settings, done] = arguments;
+const view = document.querySelector("af-material");
+view.ready.then(() => { view.configure(settings); done(); });
+"""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    started = start_browser(900, 640)
+    started = start_browser(800, 560)
     yield started
     started.quit()
 
@@ -84,13 +91,15 @@ def wait_for(browser: Any, script: str) -> Any:
 
 
 def open_asset(browser: Any, report: Path, name: str, tab: str) -> None:
-    browser.get("about:blank")
-    browser.get(f"{report.as_uri()}/index.html?light=lamp#{name}")
+    """Show an asset; the page is loaded anew only if it is another one, as that takes long where no card draws."""
+    if not browser.current_url.startswith(report.as_uri()):
+        browser.get(f"{report.as_uri()}/index.html?light=lamp")
+        wait_for(browser, "return document.querySelector('af-grid') !== null")
+    browser.execute_script("location.hash = arguments[0]", name)
     wait_for(browser, "return document.querySelector('.af-detail h2')?.textContent === " + repr(name))
     browser.execute_script("document.querySelector(`[data-tab=${arguments[0]}]`).click()", tab)
     if tab == "lit":
-        wait_for(browser, "return document.querySelector('af-material').mesh?.geometry.type.length > 0")
-        wait_for(browser, "return document.querySelector('af-material .af-message').textContent === ''")
+        browser.execute_async_script(READY, {})
     else:
         element = f"document.querySelector('af-{tab}')"
         wait_for(browser, f"return ({element}.bitmap ?? {element}.bitmaps?.after) && {element}.view.width > 0")
@@ -106,8 +115,17 @@ def pixels(browser: Any, tab: str) -> np.ndarray[Any, Any]:
 
 def lit(browser: Any, report: Path, name: str, settings: Mapping[str, Any]) -> np.ndarray[Any, Any]:
     open_asset(browser, report, name, "lit")
-    still = {"shape": "plane", "environment": 0, "displacement": 0, "around": 0, **settings}
-    browser.execute_script("document.querySelector('af-material').configure(arguments[0])", still)
+    still = {
+        "shape": "plane",
+        "environment": 0,
+        "displacement": 0,
+        "around": 0,
+        "repeat": 1,
+        "show": "",
+        "lamp": 1,
+        **settings,
+    }
+    browser.execute_async_script(READY, still)
     return pixels(browser, "lit")
 
 
@@ -134,19 +152,22 @@ def test_light_from_above_brightens_the_upper_slope(browser: Any, report: Path, 
 
 
 def test_roughness_widens_the_highlight(browser: Any, report: Path) -> None:
-    def width(name: str) -> int:
-        column = middle(lit(browser, report, name, {"above": 20}))
-        inside = column[column > 0]
-        return int((inside > (inside.max() + inside.min()) / 2).sum())
+    def width(name: str, lamp: float) -> int:
+        """Return in how many rows there is half of the most light; the lamp is so weak that none is white."""
+        light = (middle(lit(browser, report, name, {"above": 20, "lamp": lamp})) / 255) ** 2.2
+        assert 0.05 < light.max() < 0.9
+        return int((light > light.max() / 2).sum())
 
-    assert width("chalk") >= 3 * width("mirror") > 0
+    assert width("chalk", 0.8) >= 3 * width("mirror", 0.008) > 0
 
 
+@pytest.mark.slow
 def test_a_map_is_shown_alone_as_it_is(browser: Any, report: Path) -> None:
     drawn = lit(browser, report, "chalk", {"show": "roughness"})
     assert abs(drawn[drawn.shape[0] // 2, drawn.shape[1] // 2] - 230).max() <= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["sphere", "plane", "cube", "cloth"])
 def test_each_shape_is_drawn(browser: Any, report: Path, shape: str) -> None:
     drawn = lit(browser, report, "height", {"shape": shape, "above": 30, "displacement": 0.1, "repeat": 2})
@@ -154,6 +175,7 @@ def test_each_shape_is_drawn(browser: Any, report: Path, shape: str) -> None:
     assert drawn[:4].max() == 0
 
 
+@pytest.mark.slow
 def test_arrow_keys_turn_the_lamp(browser: Any, report: Path) -> None:
     from selenium.webdriver.common.keys import Keys
 
@@ -211,6 +233,7 @@ def test_the_border_moves_by_keys(browser: Any, report: Path) -> None:
     assert drawn[len(drawn) // 2, int(drawn.shape[1] * 0.42), 1] > 180  # the result is everywhere
 
 
+@pytest.mark.slow
 def test_the_difference_is_enlarged(browser: Any, report: Path) -> None:
     open_asset(browser, report, "pair", "compare")
     browser.execute_script("document.querySelector('af-compare').choose('difference')")
@@ -263,6 +286,7 @@ def test_keys_lead_through_the_report(browser: Any, report: Path) -> None:
     assert errors(browser) == []
 
 
+@pytest.mark.slow
 def test_the_report_of_1000_assets_opens_without_strain(browser: Any, tmp_path: Path) -> None:
     shown = picture(tmp_path, "shown", "base_color", flat(90, 120, 60))
     assets = many(1000, shown)
@@ -320,7 +344,7 @@ def test_without_scripts_there_are_a_table_and_pictures(browser: Any, served: Ca
     shown = "return [...document.images].filter((image) => image.complete && image.naturalWidth > 0).length"
     wait_for(browser, shown)
     assert len(browser.find_elements("css selector", "tbody tr")) == 8
-    assert browser.find_element("css selector", "h1").value_of_css_property("font-weight") == "700"
+    assert browser.find_element("css selector", ".af-plain").value_of_css_property("max-width") == "1200px"  # styled
     assert not browser.find_elements("css selector", ".af-card")
     browser.get_log("browser")  # that scripts were refused
 
@@ -333,6 +357,7 @@ def test_all_works_under_a_strict_policy(browser: Any, served: Callable[[str], s
     assert errors(browser) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_accessibility_checker_finds_nothing_serious(browser: Any, report: Path, scheme: str) -> None:
     if not AXE.is_file():
@@ -364,6 +389,7 @@ def check(browser: Any) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_nothing_is_wider_than_a_phone(browser: Any, report: Path, width: int) -> None:
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": True}

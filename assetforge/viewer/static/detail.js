@@ -9,7 +9,7 @@ import "./material.js";
 const TABS = [["lit", "Lit"], ["compare", "Compare"], ["tile", "Tile"]];
 const LIT = new Set(["base_color", "normal", "roughness", "metalness", "height", "diffuse_albedo", "emission", "specular_color"]);
 const THUMB = 48;
-const kept = { tab: "lit", material: {} }; // what a person chose stays so from asset to asset
+const kept = { tab: "lit", lit: null }; // what a person chose stays so from asset to asset, and so does the renderer
 
 /** Return the state of an asset as a colored word. */
 export function chip(state) {
@@ -75,12 +75,10 @@ export function detail(asset, head = null) {
 
   function viewOf(tab) {
     if (tab !== "lit") return h(`af-${tab}`);
-    const view = h("af-material", { light: new URLSearchParams(location.search).get("light") });
-    view.configure(kept.material);
-    view.maps = materialOf(asset);
-    view.addEventListener("input", () => { kept.material = { ...view.state, show: "" }; });
-    view.addEventListener("click", () => { kept.material = { ...view.state, show: "" }; });
-    return view;
+    kept.lit ??= h("af-material", { light: new URLSearchParams(location.search).get("light") });
+    kept.lit.configure({ show: "" });
+    kept.lit.maps = materialOf(asset);
+    return kept.lit;
   }
 
   const shown = groups.length > 0;

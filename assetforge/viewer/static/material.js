@@ -106,7 +106,8 @@ class Material extends HTMLElement {
     this.ready = this.start();
   }
 
-  disconnectedCallback() {
+  /** Let go of the graphics card. Whoever takes the element out of the page for good calls this: it may come back. */
+  dispose() {
     this.observer?.disconnect();
     this.renderer?.dispose();
     this.renderer?.forceContextLoss(); // browsers allow only some contexts at once
@@ -181,7 +182,12 @@ class Material extends HTMLElement {
     this.sky = new three.AmbientLight(0xffffff, FILL);
     this.scene.add(this.lamp, this.sky);
     this.lit = new three.MeshPhysicalMaterial({ side: three.DoubleSide });
-    this.flat = new three.MeshBasicMaterial({ side: three.DoubleSide, toneMapped: false });
+    const alone = { side: three.DoubleSide, toneMapped: false };
+    this.flat = { color: new three.MeshBasicMaterial(alone), data: new three.MeshBasicMaterial(alone) };
+    this.flat.data.onBeforeCompile = (shader) => { // numbers are no light: they are shown as the file has them
+      shader.fragmentShader = shader.fragmentShader.replace("#include <colorspace_fragment>", "");
+    };
+    this.flat.data.customProgramCacheKey = () => "data";
     this.mesh = new three.Mesh(new three.PlaneGeometry(), this.lit);
     this.scene.add(this.mesh);
     this.orbit = new three.OrbitControls(this.camera, this.canvas);
@@ -238,7 +244,7 @@ class Material extends HTMLElement {
 
   update() {
     if (!this.renderer) return;
-    const { three, state, lit, flat } = this;
+    const { three, state, lit } = this;
     if (this.shape !== state.shape) {
       this.shape = state.shape;
       this.mesh.geometry.dispose();
@@ -250,6 +256,7 @@ class Material extends HTMLElement {
     const [across, down] = REPEATS[state.shape];
     for (const texture of Object.values(this.textures ?? {})) texture?.repeat.set(across * state.repeat, down * state.repeat);
     const alone = state.show && this.textures?.[state.show];
+    const flat = alone?.colorSpace === three.SRGBColorSpace ? this.flat.color : this.flat.data;
     const moved = this.textures?.height_values ? state.displacement / Math.sqrt(state.repeat) : 0;
     lit.displacementScale = moved;
     lit.displacementBias = -moved / 2;

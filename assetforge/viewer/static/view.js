@@ -12,6 +12,7 @@ export class View {
   constructor(canvas, draw) {
     Object.assign(this, { canvas, draw, aspect: 1, area: [0, 0, 1, 1], resolution: 1024, pointers: new Map() });
     this.context = canvas.getContext("2d");
+    this.width = this.height = 0; // until the canvas is laid out
     this.zoom = 1; // screen pixels for a unit
     this.center = [0.5, 0.5];
     this.fitted = true;
@@ -53,6 +54,7 @@ export class View {
   actual() { this.zoom_to(this.resolution / devicePixelRatio); }
 
   zoom_to(zoom, x = this.width / 2, y = this.height / 2) {
+    if (!this.width) return;
     const least = Math.min(this.width, this.height) / 8;
     const next = Math.min(Math.max(zoom, least), LARGEST * this.resolution);
     const by = (1 / this.zoom - 1 / next);
