@@ -24,10 +24,8 @@ from assetforge.plan.plan import source_prefix
 from assetforge.report import ReportBuilder
 from assetforge.store.state import Stat
 from assetforge.watch.build_queue import BuildQueue, Outcomes
-from assetforge.watch.event_buffer import EventBuffer
 from assetforge.watch.file_tracker import Clock, FileChanges, FileTracker
-from assetforge.watch.folder_scanner import FolderScanner
-from assetforge.watch.folder_watcher import FolderWatcher
+from assetforge.watch.folder_watcher import EventBuffer, FolderScanner, FolderWatcher
 from assetforge.watch.notify import Notifier
 from assetforge.watch.references import References
 from assetforge.watch.status import DaemonStatus, StatusListener, write_status
