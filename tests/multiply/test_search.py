@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -174,7 +175,7 @@ def test_a_search_never_gets_worse() -> None:
     for _ in range(3):
         found.run(1, SIDE)
         costs.append(found.cost.clone())
-    assert all((after <= before).all() for before, after in zip(costs, costs[1:], strict=False))
+    assert all((after <= before).all() for before, after in pairwise(costs))
 
 
 def test_what_must_not_be_used_is_not() -> None:
