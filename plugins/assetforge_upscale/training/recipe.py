@@ -1,4 +1,4 @@
-"""The recipe `upscale`: `assetforge train upscale -p network=color_x4 --data DATA`."""
+"""The recipe `upscale`: `assetforge train upscale -p network=fast_color_x4 --data DATA`."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Plan:
 
 
 PLANS = {
-    "color_x4": Plan(channels=3, scale=4, steps=14_000),
-    "color_x2": Plan(channels=3, scale=2, steps=6_000, start="color_x4"),
-    "data_x4": Plan(channels=1, scale=4, steps=5_000, start="color_x4"),
-    "data_x2": Plan(channels=1, scale=2, steps=5_000, start="color_x2"),
+    "fast_color_x4": Plan(channels=3, scale=4, steps=14_000),
+    "fast_color_x2": Plan(channels=3, scale=2, steps=6_000, start="fast_color_x4"),
+    "fast_data_x4": Plan(channels=1, scale=4, steps=5_000, start="fast_color_x4"),
+    "fast_data_x2": Plan(channels=1, scale=2, steps=5_000, start="fast_color_x2"),
 }
 
 
