@@ -27,7 +27,7 @@ from assetforge.weights import SHIPPED
 from assetforge.weights.distances import MEASURES, Loss
 from assetforge.weights.features import Features, Vgg19, random_features
 
-SIDE = 48
+SIDE = 64
 STEPS = 12
 
 

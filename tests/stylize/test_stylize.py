@@ -34,7 +34,7 @@ from assetforge.samples import make_sample
 from assetforge.weights import SHIPPED
 from assetforge.weights.features import Vgg19
 
-SIDE = 48
+SIDE = 64
 PLUGIN = Path(__file__).parents[2] / "plugins" / "assetforge_stylize"
 WEIGHTS = {"forge": SHIPPED / "forge.safetensors", "decoder": PLUGIN / "weights" / "decoder.safetensors"}
 
