@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -185,7 +186,7 @@ def taught_by(networks: Sequence[known.Network], channels: int) -> Callable[[Pix
         network.module.to(device)
 
     def teach(small: Pixels) -> Pixels:
-        pixels = torch.from_numpy(small).permute(2, 0, 1).to(device).float() / 255
+        pixels = torch.from_numpy(np.array(small)).permute(2, 0, 1).to(device).float() / 255
         batch = pixels[None] if channels == 3 else pixels[:, None]
         with torch.no_grad():
             results = [_run(network, batch) for network in networks]

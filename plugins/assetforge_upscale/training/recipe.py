@@ -146,7 +146,7 @@ def _shown(picture: Pixels, channels: int, scale: int) -> tuple[Tensor, Tensor]:
 
 
 def _tensor(pixels: Pixels) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).float() / 255
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).float() / 255
 
 
 def _figures(network: nn.Module, kept_out: list[tuple[Tensor, Tensor]]) -> Mapping[str, float]:
