@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -10,8 +12,8 @@ from pydantic import Field, WithJsonSchema, model_validator
 
 import assetforge as af
 
-SHIPPED_SCALES = (2, 4)
-"""Of the networks that are shipped."""
+SHIPPED: Mapping[str, Mapping[str, tuple[int, ...]]] = {"color": {"fast": (2, 4)}, "data": {"fast": (2, 4)}}
+"""The networks that are shipped: for which kind of map, by which name, of which scales."""
 LARGEST_SCALE = 16
 LARGEST_SIDE = 32768
 
@@ -51,29 +53,49 @@ class Params(af.Params):
     tileable: Literal["auto"] | bool = "auto"
     """Whether a texture continues at its opposite edge. `auto`: as the input says, else measured at its edges."""
 
+    @property
+    def networks(self) -> dict[str, str | Path]:
+        """The network for each kind of map."""
+        return {"color": self.network, "data": self.data_network}
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.scale is not None and self.size is not None:
             raise ValueError("`scale` and `size` both say how large the result is; leave one out")
-        if self.mix is not None and self.network == "fast":
+        if self.mix is not None and isinstance(self.network, str):
             raise ValueError("`mix` needs a file of weights as `network`")
         return self
 
 
-def passes(factor: float) -> tuple[int, ...]:
-    """Return the scales of shipped networks that together enlarge by a factor or more: as few as there can be."""
-    doublings = max(0, math.ceil(math.log2(factor) - 1e-9))
-    return (4,) * (doublings // 2) + (2,) * (doublings % 2)
+def passes(factor: float, scales: Iterable[int]) -> tuple[int, ...]:
+    """Return the scales of passes that together enlarge by a factor or more: few passes, and little more than that.
+
+    The largest comes first, so that it has the smallest picture to work on.
+    """
+    for count in itertools.count():
+        chains = itertools.combinations_with_replacement(sorted(scales, reverse=True), count)
+        if enough := [chain for chain in chains if math.prod(chain) >= factor - 1e-9]:
+            return min(enough, key=math.prod)
+    raise AssertionError  # the loop has no end
+
+
+def name_of(network: str, kind: str, scale: int) -> str:
+    """Name the file of a shipped network."""
+    return f"{network}_{kind}_x{scale}"
 
 
 def weights_for(params: Params) -> tuple[str, ...]:
     """Name the networks that these parameters may need."""
     if params.method == "lanczos":
         return ()
-    told = params.size is None and (params.scale is not None or params.network == params.data_network == "fast")
-    scales = sorted(set(passes(params.scale or 2))) if told else SHIPPED_SCALES
-    kinds = [("color", params.network), ("data", params.data_network)]
-    return tuple(f"{kind}_x{scale}" for scale in scales for kind, network in kinds if network == "fast")
+    chosen = {kind: network for kind, network in params.networks.items() if isinstance(network, str)}
+    told = params.size is None and (params.scale is not None or len(chosen) == len(SHIPPED))
+    names = []
+    for kind, network in chosen.items():
+        scales = SHIPPED[kind][network]
+        needed = sorted(set(passes(params.scale or 2, scales))) if told else scales
+        names += [name_of(network, kind, scale) for scale in needed]
+    return tuple(names)
 
 
 @af.step("upscale", Params, reads="every map", writes="every map", weights=weights_for)
@@ -159,7 +181,7 @@ class Damage(af.Params):
 class Training(af.Params):
     """What the recipe `upscale` can be told."""
 
-    network: Literal["color_x4", "color_x2", "data_x4", "data_x2"] | None = None
+    network: Literal["fast_color_x4", "fast_color_x2", "fast_data_x4", "fast_data_x2"] | None = None
     """Train one of the shipped networks, as it was trained; what is given beside it goes before that."""
     architecture: Literal["compact", "span", "srresnet", "msrresnet"] = "compact"
     """Of a network from scratch. `compact` is the fastest; `srresnet` is the generator of SRGAN, for 2 and 4 times, and

@@ -18,7 +18,7 @@ from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.resample import LANCZOS, nearest, resample, restore
 from assetforge.ops.seams import continues
 from assetforge.ops.tile import Tiling, map_tiles
-from assetforge_upscale import Params, passes
+from assetforge_upscale import SHIPPED, Params, name_of, passes
 from assetforge_upscale._architectures import Network, load
 from assetforge_upscale._correct import corrected
 
@@ -48,8 +48,8 @@ class Networks:
     @property
     def scale(self) -> int:
         """How many times larger a picture becomes where nothing says it: as the network of a file does it, or twice."""
-        files = [one for one in (self._params.network, self._params.data_network) if one != "fast"]
-        return self._load(Path(files[0])).scale if files and self._params.method == "network" else 2
+        files = [one for one in self._params.networks.values() if isinstance(one, Path)]
+        return self._load(files[0]).scale if files and self._params.method == "network" else 2
 
     @property
     def inexact(self) -> list[str]:
@@ -58,13 +58,13 @@ class Networks:
 
     def passes(self, kind: Literal["color", "data"], factor: float) -> list[Pass]:
         """Return what enlarges, one after the other, by the factor or more; nothing where all is interpolated."""
-        chosen = self._params.network if kind == "color" else self._params.data_network
+        chosen = self._params.networks[kind]
         if self._params.method == "lanczos":
             return []
-        if chosen == "fast":
-            files = (self._context.weights[f"{kind}_x{scale}"] for scale in passes(factor))
-            return [self._at_work(self._load(file)) for file in files]
-        network = self._load(Path(chosen))
+        if isinstance(chosen, str):
+            names = [name_of(chosen, kind, scale) for scale in passes(factor, SHIPPED[kind][chosen])]
+            return [self._at_work(self._load(self._context.weights[name])) for name in names]
+        network = self._load(chosen)
         if network.scale > 1:
             return [self._at_work(network)] * max(0, math.ceil(math.log(factor, network.scale) - 1e-9))
         if factor > 1:

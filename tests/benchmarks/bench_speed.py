@@ -227,7 +227,7 @@ print(min(times))
 
 def forward_seconds(environment: dict[str, str]) -> float:
     """Seconds of one forward pass over 512² on all cores, in a process that does nothing else."""
-    command = (sys.executable, "-c", FORWARD, str(FOLDER / "color_x2.safetensors"))
+    command = (sys.executable, "-c", FORWARD, str(FOLDER / "fast_color_x2.safetensors"))
     env = {**os.environ, **environment}
     return float(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
 
@@ -280,7 +280,7 @@ def _crops(folder: Path) -> list[Path]:
 @pytest.mark.parametrize("scale", [2, 4])
 def test_tiles_against_one_forward_pass(scale: int) -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
-    network = load(FOLDER / f"color_x{scale}.safetensors")
+    network = load(FOLDER / f"fast_color_x{scale}.safetensors")
     pixels = torch.rand(3, 1024, 1024)
     out = torch.empty(3, 1024 * scale, 1024 * scale)
     tiling = Tiling(upscaling.TILE["cpu"], network.overlap, scale, repeat=False)

@@ -150,7 +150,7 @@ def test_schema_is_json_and_doctor_is_well(tmp_path: Path, forge: Forge) -> None
     assert json.loads(forge("schema").stdout)["title"] == "AssetForge pipeline"
     done = forge("doctor")
     assert done.returncode == 0, done.stderr
-    assert "weights: upscale/color_x4" in done.stdout
+    assert "weights: upscale/fast_color_x4" in done.stdout
     assert "all is well" in done.stdout
 
 

@@ -99,7 +99,7 @@ def test_the_networks_of_upscale_are_trained(tmp_path: Path, forge: Forge) -> No
         pixels = rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)
         Image.fromarray(pixels).resize((192, 192), Image.Resampling.BICUBIC).save(folder / f"{index}_d.webp")
     common = ["train", "upscale", "--data", "data", "--device", "cpu", "--steps", "40"]
-    result = forge(*common, "-p", "network=color_x2", "--out", "trained")
+    result = forge(*common, "-p", "network=fast_color_x2", "--out", "trained")
     assert result.returncode == 0, result.stderr
-    assert (tmp_path / "trained" / "color_x2.safetensors").stat().st_size > 300_000
+    assert (tmp_path / "trained" / "fast_color_x2.safetensors").stat().st_size > 300_000
     assert (tmp_path / "trained" / "report" / "0.png").exists()

@@ -57,7 +57,7 @@ def vgg(path: Path, seed: int = 0) -> Path:
 def test_they_are_added_and_listed(tmp_path: Path, forge: Forge, mine: dict[str, str]) -> None:
     done = forge("weights", environment=mine)
     assert done.returncode == 0, done.stderr
-    assert "color_x4 (upscale): " in done.stdout
+    assert "fast_color_x4 (upscale): " in done.stdout
     assert "license: Apache-2.0, as the project." in done.stdout
     assert f"none of your own in {tmp_path / 'mine'}; add some: assetforge weights add vgg19 FILE" in done.stdout
     file = vgg(tmp_path / "tv.pth")
@@ -99,7 +99,7 @@ def test_damaged_weights_are_named(tmp_path: Path, forge: Forge, mine: dict[str,
     done = forge("weights", environment=mine)
     assert done.returncode == 3
     assert "vgg19.safetensors: the weights cannot be read" in done.stderr
-    assert "color_x4 (upscale)" in done.stdout
+    assert "fast_color_x4 (upscale)" in done.stdout
 
 
 def test_a_step_finds_them_and_other_weights_make_other_results(

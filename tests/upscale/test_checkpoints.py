@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from assetforge_upscale._architectures import FARTHEST, Network, load
 from assetforge_upscale.training import dataset
 from assetforge_upscale.training.evaluate import score
 from conftest import Forge
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from upscale.test_upscale import upscale
 
@@ -199,7 +202,17 @@ def test_a_network_that_sees_too_far_is_noted(tmp_path: Path) -> None:
     ("factor", "expected"), [(1, ()), (1.5, (2,)), (2, (2,)), (3, (4,)), (4, (4,)), (6, (4, 2)), (16, (4, 4))]
 )
 def test_shipped_networks_are_chained_to_the_next_size_above(factor: float, expected: tuple[int, ...]) -> None:
-    assert passes(factor) == expected
+    assert passes(factor, (2, 4)) == expected
+
+
+@given(st.floats(1, 16), st.sets(st.integers(2, 4), min_size=1))
+def test_passes_are_as_few_as_can_be_and_reach_no_farther_than_needed(factor: float, scales: set[int]) -> None:
+    chain = passes(factor, scales)
+    assert math.prod(chain) >= factor * (1 - 1e-9)
+    assert max(scales) ** (len(chain) - 1) < factor or not chain
+    assert list(chain) == sorted(chain, reverse=True)
+    for scale in chain:
+        assert all(math.prod(chain) // scale * smaller < factor for smaller in scales if smaller < scale)
 
 
 @pytest.mark.parametrize(("asked", "side"), [({"scale": 3}, 96), ({"scale": 1.5}, 48), ({"size": 100}, 100)])

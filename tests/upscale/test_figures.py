@@ -17,7 +17,7 @@ def gain(scores: list[Score]) -> float:
 
 
 def test_the_color_network_beats_bicubic_by_two_decibels_on_set5(data: Path) -> None:
-    network = load(WEIGHTS / "color_x4.safetensors")
+    network = load(WEIGHTS / "fast_color_x4.safetensors")
     scores = [score(file.stem, dataset.read(file), network) for file in sorted((data / "sr" / "set5").iterdir())]
     assert np.mean([one.bicubic for one in scores]) == pytest.approx(28.43, abs=0.01)
     assert gain(scores) >= 2.0
@@ -26,7 +26,7 @@ def test_the_color_network_beats_bicubic_by_two_decibels_on_set5(data: Path) -> 
 @pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize("name", ["normal", "roughness", "height"])
 def test_the_data_network_is_never_worse_than_bicubic_in_the_mean(name: str, scale: int, data: Path) -> None:
-    network = load(WEIGHTS / f"data_x{scale}.safetensors")
+    network = load(WEIGHTS / f"fast_data_x{scale}.safetensors")
     folders = [data / "materials" / held for held in sorted(dataset.held_out(data / "materials"))[:6]]
     files = [file for folder in folders for file in folder.glob(f"{name}.*")]
     pictures = {file.parent.name: dataset.read(file) for file in files}

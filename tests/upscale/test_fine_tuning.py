@@ -18,7 +18,7 @@ from PIL import Image
 from assetforge.ops.drawings import KINDS
 from assetforge.ops.metrics import psnr
 
-FAST = WEIGHTS / "color_x4.safetensors"
+FAST = WEIGHTS / "fast_color_x4.safetensors"
 PIPELINE = """\
 version: 1
 sources: new
@@ -78,11 +78,11 @@ def test_a_game_of_pixel_art_gains_and_uses_the_result(tmp_path: Path, forge: Fo
 
 
 @pytest.mark.slow
-def test_three_minutes_with_one_games_textures_gain_a_fifth_of_a_decibel_on_others(
+def test_120_steps_with_one_games_textures_gain_a_fifth_of_a_decibel_on_others(
     data: Path, tmp_path: Path, forge: Forge
 ) -> None:
     game = data / "train" / "trak5"
-    options = ["start=fast", "steps=600", "reductions={box: 1}"]
+    options = ["start=fast", "steps=120", "leaves_share=0", "reductions={box: 1}"]
     parameters = [word for option in options for word in ("-p", option)]
     trained = forge("train", "upscale", "--data", str(game), "--device", "cpu", *parameters)
     assert trained.returncode == 0, trained.stderr
@@ -90,4 +90,4 @@ def test_three_minutes_with_one_games_textures_gain_a_fifth_of_a_decibel_on_othe
     assert len(others) >= 8
     found = gains(tmp_path / "train" / "upscale" / "color_x4.safetensors", others, "box")
     assert np.mean(found) >= 0.2
-    assert min(found) > -0.1
+    assert min(found) > 0

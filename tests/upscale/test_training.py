@@ -383,8 +383,8 @@ def test_training_on_of_compact_by_real_esrgan_keeps_its_base(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("channels", "scale"), [(3, 2), (1, 4), (1, 2)])
 def test_a_start_is_adapted_to_fewer_channels_and_a_smaller_scale(channels: int, scale: int) -> None:
-    shipped = load(recipe.WEIGHTS / "color_x4.safetensors").module
-    adapted = networks.started(recipe.WEIGHTS / "color_x4.safetensors", channels, scale)
+    shipped = load(recipe.WEIGHTS / "fast_color_x4.safetensors").module
+    adapted = networks.started(recipe.WEIGHTS / "fast_color_x4.safetensors", channels, scale)
     gray = torch.from_numpy(picture(8, 40)[..., :1].copy()).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
         wanted = shipped(gray.expand(-1, 3, -1, -1)).mean(1, keepdim=True)
@@ -397,7 +397,7 @@ def test_a_start_that_does_not_fit_is_refused(textures: Path, tmp_path: Path) ->
     save_file(networks.new("compact", 1, 2, 4, 1).state_dict(), tmp_path / "gray.safetensors")
     with pytest.raises(af.StepError, match="is a network of 1 channels that enlarges 2 times"):
         made(textures, start=tmp_path / "gray.safetensors")
-    with pytest.raises(af.StepError, match="no shipped network color_x3"):
+    with pytest.raises(af.StepError, match="no shipped network fast_color_x3"):
         made(textures, start="fast", scale=3)
 
 
@@ -445,7 +445,7 @@ def test_the_report_shows_what_was_kept_out(textures: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", recipe.PRESETS)
 def test_a_shipped_network_is_named_options_and_others_beside_it_go_before(name: Any) -> None:
     plan = recipe.resolved(Training(network=name, batch=4))
-    content, scale = name.split("_x")
+    content, scale = name.removeprefix("fast_").split("_x")
     assert (plan.channels, plan.scale, plan.batch) == (content, int(scale), 4)
     assert plan.steps == recipe.PRESETS[name]["steps"]
     assert recipe.resolved(Training(network=name, steps=7)).steps == 7

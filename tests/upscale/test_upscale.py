@@ -34,7 +34,7 @@ def context(params: Params, device: str = "cpu") -> af.Context:
 
 
 def color_network(scale: int) -> Network:
-    return load(FOLDER / f"color_x{scale}.safetensors")
+    return load(FOLDER / f"fast_color_x{scale}.safetensors")
 
 
 def upscale(material: Material, **params: object) -> Material:
@@ -204,7 +204,7 @@ def test_cuda_and_cpu_differ_by_rounding_only(scale: int) -> None:
         assert (codes(results[0][name]) - codes(results[1][name])).abs().max() <= 1
 
 
-@pytest.mark.parametrize("name", ["color_x2", "color_x4", "data_x2", "data_x4"])
+@pytest.mark.parametrize("name", ["fast_color_x2", "fast_color_x4", "fast_data_x2", "fast_data_x4"])
 def test_shipped_weights_carry_their_card(name: str) -> None:
     card = (FOLDER / f"{name}.md").read_text()
     for word in ("## Data", "## License", "## Recipe", "## Figures", f"train upscale -p network={name} "):

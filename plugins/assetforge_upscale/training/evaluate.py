@@ -58,12 +58,12 @@ def main(data: Path, weights: Path, each: bool) -> None:
 
 def score_sets(data: Path, weights: Path, scale: int) -> Iterator[tuple[str, list[Score]]]:
     """Yield each test set's title and scores."""
-    color = load(weights / f"color_x{scale}.safetensors")
+    color = load(weights / f"fast_color_x{scale}.safetensors")
     for name in ("set5", "set14"):
         files = sorted((data / "sr" / name).iterdir())
         yield name, [score(file.stem, dataset.read(file), color) for file in files]
     yield "albedo", _score_maps(data, "albedo", color)
-    network = load(weights / f"data_x{scale}.safetensors")
+    network = load(weights / f"fast_data_x{scale}.safetensors")
     for name in dataset.DATA_MAPS:
         yield name, _score_maps(data, name, network)
 

@@ -1,4 +1,4 @@
-"""The recipe `upscale`: `assetforge train upscale -p start=fast --data TEXTURES`, `-p network=color_x4 --data DATA`."""
+"""The recipe `upscale`: networks for the step, from scratch, from another network, or as shipped ones were made."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _SHOWN_SIDE = 64
 _AHEAD = 2
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "color_x4": {"channels": "color", "scale": 4, "steps": 14_000},
-    "color_x2": {"channels": "color", "scale": 2, "steps": 6_000, "start": "color_x4", "rate": 1e-3},
-    "data_x4": {"channels": "data", "scale": 4, "steps": 5_000, "start": "color_x4", "rate": 1e-3},
-    "data_x2": {"channels": "data", "scale": 2, "steps": 5_000, "start": "color_x2", "rate": 1e-3},
+    "fast_color_x4": {"channels": "color", "scale": 4, "steps": 14_000},
+    "fast_color_x2": {"channels": "color", "scale": 2, "steps": 6_000, "start": "fast_color_x4", "rate": 1e-3},
+    "fast_data_x4": {"channels": "data", "scale": 4, "steps": 5_000, "start": "fast_color_x4", "rate": 1e-3},
+    "fast_data_x2": {"channels": "data", "scale": 2, "steps": 5_000, "start": "fast_color_x2", "rate": 1e-3},
 }
 """The parameters of the shipped networks. What starts from another one begins with its file."""
 _OF_ALL = {"optimizer": "adam"}
@@ -82,7 +82,7 @@ def _pictures_of(params: Training, data: Path) -> pictures.Pictures:
 def _network(params: Training, channels: int) -> nn.Module:
     if params.start == "scratch":
         return networks.new(params.architecture, channels, params.scale, params.width, params.depth)
-    start = _shipped(f"{params.channels}_x{params.scale}") if params.start == "fast" else Path(params.start)
+    start = _shipped(f"fast_{params.channels}_x{params.scale}") if params.start == "fast" else Path(params.start)
     return networks.started(start, channels, params.scale)
 
 
