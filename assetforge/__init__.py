@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from assetforge.codecs.codec import Codec
     from assetforge.commands import Command
     from assetforge.errors import AssetForgeError, StepError
+    from assetforge.evaluations import Evaluation, Figure, Score, evaluation
     from assetforge.flags import Flag
     from assetforge.hookspecs import (
         Register,
         RegisterCodec,
         RegisterCommand,
+        RegisterEvaluation,
         RegisterMap,
         RegisterRecipe,
         hookimpl,
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from assetforge.material.material import Material
     from assetforge.material.texture import Texture, Wrap
     from assetforge.params import File, Fraction, Params
-    from assetforge.recipes import Recipe, Training, recipe
+    from assetforge.pipeline.recognize import Recognized, recognize
+    from assetforge.recipes import Discriminator, Recipe, Training, recipe
     from assetforge.steps import Context, Resources, Step, step
 
 __all__ = [
@@ -37,6 +40,9 @@ __all__ = [
     "ColorSpace",
     "Command",
     "Context",
+    "Discriminator",
+    "Evaluation",
+    "Figure",
     "File",
     "Flag",
     "Fraction",
@@ -44,20 +50,25 @@ __all__ = [
     "Material",
     "Params",
     "Recipe",
+    "Recognized",
     "Register",
     "RegisterCodec",
     "RegisterCommand",
+    "RegisterEvaluation",
     "RegisterMap",
     "RegisterRecipe",
     "Resources",
+    "Score",
     "Step",
     "StepError",
     "Texture",
     "Training",
     "Wrap",
+    "evaluation",
     "fov",
     "hookimpl",
     "recipe",
+    "recognize",
     "step",
 ]
 
@@ -68,15 +79,25 @@ if not TYPE_CHECKING:  # out of sight of type checkers, to which a module that h
         "codecs.codec": ("Codec",),
         "commands": ("Command",),
         "errors": ("AssetForgeError", "StepError"),
+        "evaluations": ("Evaluation", "Figure", "Score", "evaluation"),
         "flags": ("Flag",),
-        "hookspecs": ("Register", "RegisterCodec", "RegisterCommand", "RegisterMap", "RegisterRecipe", "hookimpl"),
+        "hookspecs": (
+            "Register",
+            "RegisterCodec",
+            "RegisterCommand",
+            "RegisterEvaluation",
+            "RegisterMap",
+            "RegisterRecipe",
+            "hookimpl",
+        ),
         "material.camera": ("Camera", "fov"),
         "material.color_space": ("ColorSpace",),
         "material.map_spec": ("MAPS", "MapSpec"),
         "material.material": ("Material",),
         "material.texture": ("Texture", "Wrap"),
         "params": ("File", "Fraction", "Params"),
-        "recipes": ("Recipe", "Training", "recipe"),
+        "pipeline.recognize": ("Recognized", "recognize"),
+        "recipes": ("Discriminator", "Recipe", "Training", "recipe"),
         "steps": ("Context", "Resources", "Step", "step"),
     }
 

@@ -65,6 +65,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "lbfgs",
         "slope_of",
     ),
+    "assetforge.ops.drawings": ("drawing",),
     "assetforge.ops.exact": (
         "between",
         "decay",
@@ -93,7 +94,17 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "of_corners",
         "sample",
     ),
-    "assetforge.ops.metrics": ("psnr",),
+    "assetforge.ops.metrics": (
+        "SMALLEST_SIDE",
+        "angular_error",
+        "consistency",
+        "fine_energy_gain",
+        "gmsd",
+        "hfen",
+        "psnr",
+        "rmse",
+        "ssim",
+    ),
     "assetforge.ops.mips": (
         "coverage",
         "half",
@@ -146,6 +157,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "render",
     ),
     "assetforge.ops.resample": (
+        "BICUBIC",
         "BOX",
         "LANCZOS",
         "matched",

@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, str] = {
     "plugins": "List the plugins, and what is wrong with broken ones.",
     "weights": "List the weights of networks, or add some.",
     "train": "Train a network by a plugin's recipe, or list the recipes.",
+    "eval": "Measure what a plugin does on a folder of pictures, or list the evaluations.",
     "schema": "Print the JSON schema of pipeline files, for editors.",
     "samples": "Write procedural sample textures.",
     "new": "Write the beginnings of a plugin or a pipeline.",

@@ -9,6 +9,7 @@ import pluggy
 
 from assetforge.codecs.codec import Codec
 from assetforge.commands import Command
+from assetforge.evaluations import Evaluation
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params
 from assetforge.recipes import Recipe
@@ -28,6 +29,8 @@ RegisterMap = Callable[[MapSpec], None]
 """Takes a map that a plugin offers."""
 RegisterRecipe = Callable[[Recipe[Any]], None]
 """Takes a recipe that a plugin offers."""
+RegisterEvaluation = Callable[[Evaluation[Any]], None]
+"""Takes an evaluation that a plugin offers."""
 RegisterCommand = Callable[[Command], None]
 """Takes a command that a plugin offers."""
 RegisterCodec = Callable[[Codec], None]
@@ -47,6 +50,11 @@ def register_maps(register: RegisterMap) -> None:
 @hookspec
 def register_recipes(register: RegisterRecipe) -> None:
     """Call `register` with each recipe by which `assetforge train` can train a network of the plugin."""
+
+
+@hookspec
+def register_evaluations(register: RegisterEvaluation) -> None:
+    """Call `register` with each evaluation by which `assetforge eval` can measure what the plugin does."""
 
 
 @hookspec

@@ -104,6 +104,7 @@ MAY_IMPORT: dict[tuple[str, ...], set[str]] = {
     ("plan", "pipeline.yaml"): MODELS | YAML,
     ("why", "pipeline.yaml", "brick"): MODELS | YAML,
     ("store", "--help"): MODELS | YAML,
+    ("eval",): MODELS | YAML,
     ("status", "pipeline.yaml"): MODELS | YAML | LOCKS,
 }
 """Packages of others that each command needs. A run with nothing to do needs none (`test_snapshot.py`)."""

@@ -1,13 +1,16 @@
-"""The fields of a pydantic model, as people read them."""
+"""The fields of a pydantic model, as people read them, and as they give them on the command line."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from assetforge.errors import UsageError, did_you_mean
+from assetforge.params import P, file_places
 from assetforge.schema_text import Schema, json_schema, models_in, spell_type
 
 
@@ -44,3 +47,27 @@ def _default(name: str, field: Schema, schema: Schema) -> str:
     if name in schema.get("required", ()):
         return "required"
     return json.dumps(field["default"], ensure_ascii=False) if "default" in field else "empty"
+
+
+def given_params(model: type[P], given: Iterable[str]) -> P:
+    """Return the parameters that texts `KEY=VALUE` give; raise UsageError where one does not fit or names no file."""
+    import yaml
+
+    values: dict[str, Any] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError("-p", f"{text!r} has no value", "write -p KEY=VALUE")
+        if key not in model.model_fields:
+            raise UsageError("-p", f"unknown parameter {key!r}", did_you_mean(key, model.model_fields))
+        values[key] = yaml.safe_load(value)
+    try:
+        params = model(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = f"{first['loc'][0]} " if first["loc"] else ""
+        raise UsageError("-p", f"{where}{first['msg'].lower()}, not {first['input']!r}") from error
+    for place, path in file_places(params).items():
+        if not path.is_file():
+            raise UsageError("-p", f"{place[0]}: there is no file {path}", "write its path from the current folder")
+    return params

@@ -38,9 +38,9 @@ _PARTS = ("reference", "api")
 
 
 def reference() -> str:
-    """Return the reference in Markdown: commands, exit codes, pipeline file, steps, recipes, maps and formats."""
+    """Return the reference in Markdown: commands, exit codes, the pipeline file, and what plugins offer."""
     registry = load_plugins()
-    from_code = [*_steps(registry), *_recipes(registry), *_maps(registry), *_formats()]
+    from_code = [*_steps(registry), *_recipes(registry), *_evaluations(registry), *_maps(registry), *_formats()]
     return "\n".join([*_commands(), *_exit_codes(), *_pipeline(), *from_code])
 
 
@@ -132,6 +132,14 @@ def _recipes(registry: Registry) -> Iterator[str]:
     for name, recipe in sorted(registry.recipes.items()):
         yield f"### Recipe `{name}`\n\n{recipe.summary}\n"
         yield from _fields(recipe.params, nested=True)
+
+
+def _evaluations(registry: Registry) -> Iterator[str]:
+    yield "## Evaluations\n"
+    for name, evaluation in sorted(registry.evaluations.items()):
+        yield f"### Evaluation `{name}`\n\n{evaluation.summary}\n"
+        yield from _fields(evaluation.params, nested=True)
+        yield from _table(("figure", "meaning"), [(f"`{one.name}`", one.meaning) for one in evaluation.figures])
 
 
 def _maps(registry: Registry) -> Iterator[str]:

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
-from pydantic import ValidationError
 
 from assetforge.cli.options import warn_of_plugins
 from assetforge.cli.output import say
-from assetforge.cli.parameters import parameter_rows
+from assetforge.cli.parameters import given_params, parameter_rows
 from assetforge.errors import UsageError, blamed_on, did_you_mean
 from assetforge.execute.devices import check_device, resolve_device
 from assetforge.params import Params
@@ -53,7 +51,7 @@ def command(  # noqa: PLR0913  an option each
         _list(registry)
         return
     recipe = _recipe(name, registry)
-    params = _params(recipe, parameters)
+    params = given_params(recipe.params, parameters)
     if data is None:
         raise UsageError("--data", f"recipe {name!r} needs a folder of training data", "write --data DIR")
     check_device(device)
@@ -73,24 +71,6 @@ def _recipe(name: str, registry: Registry) -> Recipe[Any]:
     if name not in registry.recipes:
         raise UsageError("train", f"there is no recipe {name!r}", did_you_mean(name, registry.recipes))
     return registry.recipes[name]
-
-
-def _params(recipe: Recipe[Any], given: tuple[str, ...]) -> Params:
-    """Return the recipe's parameters; raise UsageError where one does not fit."""
-    values: dict[str, Any] = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError("-p", f"{text!r} has no value", "write -p KEY=VALUE")
-        if key not in recipe.params.model_fields:
-            raise UsageError("-p", f"unknown parameter {key!r}", did_you_mean(key, recipe.params.model_fields))
-        values[key] = yaml.safe_load(value)
-    try:
-        params: Params = recipe.params(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError("-p", f"{first['loc'][0]} {first['msg'].lower()}, not {first['input']!r}") from error
-    return params
 
 
 def _built(recipe: Recipe[Any], params: Params, data: Path, seed: int, steps: int | None) -> Training:

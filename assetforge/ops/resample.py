@@ -25,6 +25,13 @@ def lanczos3(x: Tensor) -> Tensor:
     return torch.where(x.abs() < 3, torch.sinc(x) * torch.sinc(x / 3), 0.0)
 
 
+def cubic(x: Tensor) -> Tensor:
+    """Cubic convolution with a = -1/2 (Keys 1981), for |x| < 2: "bicubic" of MATLAB, Pillow and super-resolution."""
+    x = x.abs()
+    near, far = (1.5 * x - 2.5) * x * x + 1, ((2.5 - 0.5 * x) * x - 4) * x + 2
+    return torch.where(x < 1, near, torch.where(x < 2, far, 0.0))
+
+
 def box(x: Tensor) -> Tensor:
     """Average over one source pixel."""
     return (x.abs() <= 0.5).to(x.dtype)
@@ -32,6 +39,8 @@ def box(x: Tensor) -> Tensor:
 
 LANCZOS: Kernel = (lanczos3, 3.0)
 """Lanczos' kernel of three lobes."""
+BICUBIC: Kernel = (cubic, 2.0)
+"""Cubic convolution; of pictures that become smaller, it is antialiased."""
 BOX: Kernel = (box, 0.5)
 """The mean of what a pixel covers."""
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from assetforge.codecs.reading import Reading
+from assetforge.codecs.reading import PLAIN, Reading
 from assetforge.errors import Problem
 from assetforge.material.map_spec import MAPS, MapSpec
-from assetforge.pipeline.recognize import known_conventions
+from assetforge.pipeline.patterns import Tree, compile_auto
+from assetforge.pipeline.recognize import Conventions, Recognized, known_conventions
 from assetforge.plan.inspection import grouped
 from assetforge.plan.jobs import Job, Plan, sources_of
 from assetforge.validation.thresholds import FailOn, Thresholds
@@ -45,11 +46,33 @@ def of_folder(folder: Path) -> Iterator[Candidate]:
     conventions = known_conventions()
     groups, _ = grouped(folder, conventions)
     for name, files in groups.items():
-        chosen = conventions.sort(name, files)
-        rivals = [Problem(other, f"{one} is already {first}", "remove one") for one, first, other in chosen.rivals]
-        found = {one: MapFile(folder / path, chosen.readings[one], MAPS[one]) for one, path in chosen.sources.items()}
-        told = chosen.green is None or chosen.green.green is not None
-        yield Candidate(name, found, problem=rivals[0] if rivals else None, green_is_told=told)
+        yield _sorted(folder, name, files, conventions)
+
+
+def of_pictures(folder: Path) -> Iterator[Candidate]:
+    """Yield the materials of a folder, and of each picture whose name tells no map one that is a base color alone.
+
+    Files such as `normal.png`, which nothing but the folder itself names, are a material of the folder's name.
+    """
+    yield from of_folder(folder)
+    conventions = known_conventions()
+    nameless: list[tuple[str, Recognized]] = []
+    for path in Tree(folder).matching(compile_auto("**")):
+        one = conventions.recognize(path, "")
+        if one is not None and one.parts and not one.name:
+            nameless.append((path, one))
+        elif one is not None and not one.word:
+            yield Candidate(path, {"base_color": MapFile(folder / path, PLAIN, MAPS["base_color"])})
+    if nameless:
+        yield _sorted(folder, folder.absolute().name, nameless, conventions)
+
+
+def _sorted(folder: Path, name: str, files: Sequence[tuple[str, Recognized]], conventions: Conventions) -> Candidate:
+    chosen = conventions.sort(name, files)
+    rivals = [Problem(other, f"{one} is already {first}", "remove one") for one, first, other in chosen.rivals]
+    found = {one: MapFile(folder / path, chosen.readings[one], MAPS[one]) for one, path in chosen.sources.items()}
+    told = chosen.green is None or chosen.green.green is not None
+    return Candidate(name, found, problem=rivals[0] if rivals else None, green_is_told=told)
 
 
 def of_plan(plan: Plan) -> Iterator[Candidate]:

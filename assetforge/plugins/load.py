@@ -25,6 +25,7 @@ from assetforge.codecs.codec import Codec
 from assetforge.codecs.starts import built_in
 from assetforge.commands import COMMANDS, Command
 from assetforge.errors import PluginError, Problem, blamed_on, did_you_mean
+from assetforge.evaluations import Evaluation
 from assetforge.hookspecs import Hooks
 from assetforge.material.map_spec import MAPS, MapSpec
 from assetforge.params import Params
@@ -37,7 +38,7 @@ from assetforge.steps import Context, Step
 if TYPE_CHECKING:
     from assetforge.material.material import Material
 
-K = TypeVar("K", Step[Any], Recipe[Any])
+K = TypeVar("K", Step[Any], Recipe[Any], Evaluation[Any])
 
 
 GROUP = "assetforge"
@@ -62,6 +63,7 @@ class _Offers:
     steps: dict[str, Step[Any]] = field(default_factory=dict)
     maps: dict[str, MapSpec] = field(default_factory=dict)
     recipes: dict[str, Recipe[Any]] = field(default_factory=dict)
+    evaluations: dict[str, Evaluation[Any]] = field(default_factory=dict)
     commands: dict[str, Command] = field(default_factory=dict)
     codecs: dict[str, Codec] = field(default_factory=dict)
 
@@ -118,6 +120,7 @@ class _Builder:
         self.steps: dict[str, Step[Any]] = {}
         self.maps: dict[str, MapSpec] = dict(MAPS)
         self.recipes: dict[str, Recipe[Any]] = {}
+        self.evaluations: dict[str, Evaluation[Any]] = {}
         self.commands: dict[str, Command] = {}
         self.codecs: dict[str, Codec] = {}
         self.loaded: dict[str, _Loaded] = {}
@@ -147,6 +150,7 @@ class _Builder:
         self.steps.update(offers.steps)
         self.maps.update(offers.maps)
         self.recipes.update(offers.recipes)
+        self.evaluations.update(offers.evaluations)
         self.commands.update(offers.commands)
         self.codecs.update(offers.codecs)
         self.providers.update(dict.fromkeys(offers.steps, found.name))
@@ -160,8 +164,10 @@ class _Builder:
         for name, spec in offers.maps.items():
             if self.maps.get(name, spec) != spec:
                 raise PluginError(where, f"map {name!r} already means something else", "choose another name")
-        for name in offers.recipes.keys() & self.recipes.keys():
-            raise PluginError(where, f"there is a recipe {name!r} already", "rename one")
+        both = {"a recipe": offers.recipes.keys() & self.recipes.keys()}
+        both["an evaluation"] = offers.evaluations.keys() & self.evaluations.keys()
+        for kind, name in ((kind, name) for kind, names in both.items() for name in names):
+            raise PluginError(where, f"there is {kind} {name!r} already", "rename one")
         for name in offers.commands.keys() & (COMMANDS.keys() | self.commands.keys()):
             whose = "of AssetForge itself" if name in COMMANDS else "of another plugin"
             raise PluginError(where, f"there is a command {name!r} {whose}", "rename it")
@@ -182,6 +188,7 @@ class _Builder:
             MappingProxyType(self.providers),
             MappingProxyType({name: plugins[name].code for name in sorted(wrapping)}),
             MappingProxyType(self.recipes),
+            MappingProxyType(self.evaluations),
             MappingProxyType(self.commands),
             MappingProxyType(self.codecs),
             MappingProxyType({name: plugins[name].code for name in sorted(coding)}),
@@ -314,6 +321,7 @@ def _offers(module: ModuleType, where: str) -> _Offers:
             manager.hook.register_maps(register=lambda spec: _keep_map(spec, offers.maps))
             manager.hook.register_steps(register=lambda step: _keep(step, Step, offers.steps))
             manager.hook.register_recipes(register=lambda recipe: _keep(recipe, Recipe, offers.recipes))
+            manager.hook.register_evaluations(register=lambda one: _keep(one, Evaluation, offers.evaluations))
             manager.hook.register_commands(register=lambda command: _keep_command(command, offers.commands))
             manager.hook.register_codecs(register=lambda codec: _keep_codec(codec, offers.codecs))
     except PluginError as error:

@@ -10,6 +10,7 @@ from typing import Any, cast
 from assetforge.codecs.codec import Codec
 from assetforge.commands import Command
 from assetforge.errors import Problem
+from assetforge.evaluations import Evaluation
 from assetforge.hookspecs import Hooks
 from assetforge.material.map_spec import MapSpec
 from assetforge.recipes import Recipe
@@ -49,6 +50,8 @@ class Registry:
     """The digest of the code of each plugin that hooks `run_step`, as it may change what any step returns."""
     recipes: Mapping[str, Recipe[Any]]
     """How the plugins' networks are trained."""
+    evaluations: Mapping[str, Evaluation[Any]]
+    """How what the plugins do is measured."""
     commands: Mapping[str, Command]
     """What the plugins add to the command line."""
     codecs: Mapping[str, Codec]
