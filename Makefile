@@ -5,7 +5,7 @@ DOCUMENTED := .venv/.documented
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
-.PHONY: demo test pytest coverage test-all check bench docs clean
+.PHONY: demo test pytest coverage test-all check bench docs viewer clean
 
 demo: $(INSTALLED)  ## make samples, upscale them, make a material of two photographs, say where the results are
 	$(BIN)/assetforge samples samples
@@ -36,6 +36,10 @@ bench: $(INSTALLED)  ## speed, as ratios against a baseline run side by side
 docs: $(DOCUMENTED)  ## generate the references in docs from the code, and build the web site into build/docs
 	$(BIN)/python -m assetforge.cli.reference docs/reference.md docs/api.md
 	$(BIN)/mkdocs build --strict --quiet
+
+viewer:  ## needs Node: bundle what the viewer uses of three.js anew, and record its digest
+	npm --prefix assetforge/viewer/build ci --no-audit --no-fund
+	npm --prefix assetforge/viewer/build run build
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

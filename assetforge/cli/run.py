@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from assetforge.cli.options import Opened, build_options, check_writable, keep_s
 from assetforge.cli.output import say, shown
 from assetforge.cli.reporter import reporter, summary
 from assetforge.codecs.atomic import write_atomically
-from assetforge.errors import INTERRUPTED, AssetForgeError
+from assetforge.errors import INTERRUPTED, AssetForgeError, UsageError
 from assetforge.events import RunFinished
 from assetforge.execute.devices import AUTO
 from assetforge.execute.options import RunOptions
@@ -37,6 +38,9 @@ from assetforge.snapshot import Occasion
 @click.option("-v", "--verbose", is_flag=True, help="Show what steps print.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write what happened as JSON.")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write what happened as JUnit XML.")
+@click.option(
+    "--html", type=click.Path(path_type=Path), metavar="FOLDER", help="Write a report to look at, with all pictures."
+)
 def command(  # noqa: PLR0913  as many options as users need
     opened: Opened,
     only: tuple[str, ...],
@@ -48,19 +52,23 @@ def command(  # noqa: PLR0913  as many options as users need
     verbose: bool,
     report: Path | None,
     junit: Path | None,
+    html: Path | None,
 ) -> int:
     """Build what is out of date, and nothing else."""
     interrupt_on_termination()
     # Others may do or say something even if nothing changes.
-    is_plain = not any((only, force, retry, report, junit)) and device == AUTO
+    is_plain = not any((only, force, retry, report, junit, html)) and device == AUTO
     occasion = click.get_current_context().find_object(Occasion) if is_plain else None
     for option, path in (("--report", report), ("--junit", junit)):
         check_writable(option, path)
+    page = _Page(html, only)
     result = Report(opened.file.stem, (), 0.0)
     try:
         with opened.build() as build:
             run_options = RunOptions(device, workers, force, keep_stale)
+            page.check(build)
             result = _run(build, PlanOptions(only, force, retry), run_options, occasion, verbose=verbose)
+            page.write_of(build, result)
     except AssetForgeError as error:
         result = Report.of_error(opened.file.stem, error)
         raise
@@ -74,9 +82,55 @@ def command(  # noqa: PLR0913  as many options as users need
         for path, write in ((report, result.json), (junit, result.junit)):
             if path:
                 write_atomically(path, write().encode(errors="backslashreplace"))
+        page.write_plain(result)
     if result.exit_code == INTERRUPTED:
         raise click.Abort
     return result.exit_code
+
+
+class _Page:
+    """The report to look at: `--html`, if it is asked for."""
+
+    def __init__(self, folder: Path | None, only: tuple[str, ...]) -> None:
+        self._folder, self._only, self._is_written = folder, only, False
+        if folder is not None:
+            from assetforge.viewer.write import check_report_folder  # only where somebody wants it
+
+            check_report_folder("--html", folder)
+
+    def check(self, build: Build) -> None:
+        """Raise UsageError where the report would be among the sources, and be taken for some."""
+        sources = build.pipeline.sources.resolve()
+        if self._folder is None or sources == build.pipeline.folder.resolve():
+            return
+        if self._folder.resolve().is_relative_to(sources):
+            raise UsageError("--html", f"{self._folder} lies among the sources", "choose another folder")
+
+    def write_of(self, build: Build, report: Report) -> None:
+        """Write it, with all pictures unless the run was interrupted."""
+        if self._folder is None:
+            return
+        self._is_written = True  # or not at all, if that fails
+        from assetforge.viewer.collect import shown_assets
+        from assetforge.viewer.previews import FOLDER, Previews
+        from assetforge.viewer.write import INDEX, write_report
+
+        plan = build.plan(PlanOptions(self._only, retry=True, explain=True))
+        assets = shown_assets(report, plan, build.state.digest)
+        with Previews(build.pipeline.state / FOLDER, processes=os.cpu_count() or 1) as previews:
+            pictures = None if report.interrupted else previews
+            write_report(self._folder, report, assets, pictures, build.pipeline.folder)
+            previews.prune()
+        say(f"report is in {_shown(self._folder / INDEX)}")
+
+    def write_plain(self, report: Report) -> None:
+        """Write it without pictures where the run did not come so far."""
+        if self._folder is None or self._is_written:
+            return
+        from assetforge.viewer.data import ShownAsset
+        from assetforge.viewer.write import write_report
+
+        write_report(self._folder, report, [ShownAsset(job) for job in report.jobs], None, Path.cwd())
 
 
 def _run(

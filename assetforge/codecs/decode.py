@@ -11,6 +11,7 @@ from torch import Tensor
 
 from assetforge.codecs import exif
 from assetforge.codecs.allowance import MAX_BYTES
+from assetforge.codecs.channels import inverted, pick
 from assetforge.codecs.color import meaning_of, to_linear
 from assetforge.codecs.formats import Depth
 from assetforge.codecs.raster import FormatError, Pixels, Raster, depth_of
@@ -76,7 +77,7 @@ def _decoded(raster: Raster, spec: MapSpec, reading: Reading) -> Decoded:
         _check_finite(raster.pixels)
     if reading.channel == "rgb":
         raster = replace(raster, pixels=raster.color)
-    pixels = _pick(raster, spec, reading)
+    pixels = pick(raster, spec, reading)
     data, flags = _data(pixels, raster, spec, reading)
     has_alpha = (spec.is_color or spec.kind == "vector") and reading.channel in (None, "rgb")
     alpha = raster.alpha if has_alpha and pixels.shape[2] != raster.pixels.shape[2] else None
@@ -92,45 +93,6 @@ def _check_finite(pixels: Pixels) -> None:
         raise FormatError(f"has {wrong} values that are not finite; repair it")
 
 
-def _pick(raster: Raster, spec: MapSpec, reading: Reading) -> Pixels:
-    """Take the channels that a map has from those that the file has."""
-    color, wanted = raster.color, spec.channels
-    if reading.channel not in (None, "rgb"):
-        if wanted != 1:
-            raise FormatError(f"gives one channel and {spec.name} has {wanted}; remove `channel: {reading.channel}`")
-        return _channel(raster, reading.channel)
-    if spec.kind == "id" and raster.indices is not None and wanted == 1:
-        return raster.indices
-    if color.shape[2] == wanted or (spec.is_color and wanted == 3):
-        return color
-    if raster.pixels.shape[2] == wanted:
-        return raster.pixels
-    return _gray(raster, spec)
-
-
-def _channel(raster: Raster, letter: str) -> Pixels:
-    if letter == "a":
-        if raster.alpha is None:
-            raise FormatError("has no alpha channel; write `channel: r`, g or b")
-        return raster.alpha
-    index = min("rgb".index(letter), raster.color.shape[2] - 1)
-    return raster.color[:, :, index : index + 1]
-
-
-def _gray(raster: Raster, spec: MapSpec) -> Pixels:
-    """Take one channel, or two with alpha, from a file whose color is gray in three equal channels."""
-    color, wanted = raster.color, spec.channels
-    equal = all(np.array_equal(color[:, :, 0], color[:, :, index]) for index in range(1, color.shape[2]))
-    if wanted == 1 and equal:
-        return color[:, :, :1]
-    if wanted == 2 and equal and raster.alpha is not None:
-        return np.concatenate([color[:, :, :1], raster.alpha], 2)
-    if wanted == 1:
-        instead = "write `channel: r` (or g, b, a) under the map, if it is packed"
-        raise FormatError(f"has {color.shape[2]} different channels where {spec.name} has one; {instead}")
-    raise FormatError(f"has {color.shape[2]} channels where {spec.name} has {wanted}; write it as RGB")
-
-
 def _data(pixels: Pixels, raster: Raster, spec: MapSpec, reading: Reading) -> tuple[Tensor, tuple[str, ...]]:
     """Return what a map's numbers stand for, float32 (C, H, W), and flags."""
     if spec.is_color:
@@ -138,17 +100,10 @@ def _data(pixels: Pixels, raster: Raster, spec: MapSpec, reading: Reading) -> tu
         return to_linear(pixels, meaning, spec.channels), meaning.flags
     if spec.kind == "id":
         return _codes(pixels, raster, spec), ()
-    numbers = _numbers(_inverted(pixels) if reading.invert else pixels)
+    numbers = _numbers(inverted(pixels) if reading.invert else pixels)
     if spec.kind == "vector":
         _straighten(numbers, raster, reading)
     return numbers, ()
-
-
-def _inverted(pixels: Pixels) -> Pixels:
-    """Return 1 − x, of integers by their codes, so that writing it gives exactly the opposite ones."""
-    top = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
-    inverted: Pixels = top - pixels
-    return inverted
 
 
 def _codes(pixels: Pixels, raster: Raster, spec: MapSpec) -> Tensor:

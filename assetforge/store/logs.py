@@ -38,19 +38,20 @@ class Logs:
 
     def keep_picture(self, asset: str, png: bytes) -> str:
         """Keep the picture of an asset's failure in place of that of an earlier one; return where, or nothing."""
-        return _keep(self._picture(asset), png)
+        return _keep(self.picture(asset), png)
 
     def prune(self, assets: Iterable[str]) -> None:
         """Remove the logs and pictures of all other assets than these."""
         if not self.folder.is_dir():
             return
-        kept = {path for asset in assets for path in (self.path(asset), self._picture(asset))}
+        kept = {path for asset in assets for path in (self.path(asset), self.picture(asset))}
         for path in (*self.folder.glob("*.log"), *self.folder.glob("*.png")):
             if path not in kept:
                 with suppress(OSError):
                     path.unlink()
 
-    def _picture(self, asset: str) -> Path:
+    def picture(self, asset: str) -> Path:
+        """Return where the picture of an asset's failure is, if there is one."""
         return self.folder / f"{file_name(asset)}.png"
 
 
