@@ -3,21 +3,26 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCUMENTED := .venv/.documented
 
-.PHONY: demo test coverage test-all check bench docs viewer clean
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
+
+.PHONY: demo test pytest coverage test-all check bench docs viewer clean
 
 demo: $(INSTALLED)  ## make samples, upscale them, make a material of two photographs, say where the results are
 	$(BIN)/assetforge samples samples
 	$(BIN)/assetforge run pipelines/quickstart.yaml
 	$(BIN)/assetforge run pipelines/photo_to_material.yaml --only brick -D svbrdf.effort=0.15
 
-test: check  ## everything that CI runs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope
+test: $(INSTALLED)  ## everything that CI runs; tests begin with those that wait most, and checks run beside them
+	@$(MAKE) --no-print-directory --jobs 2 check pytest
+
+pytest: $(INSTALLED)
+	$(PYTEST)
 
 coverage: $(INSTALLED)  ## the same tests, and which lines they reach; that takes longer
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term
 
 test-all: check  ## the tests that take long, too
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope -m 'slow or not slow'
+	$(PYTEST) -m 'slow or not slow'
 
 check: $(INSTALLED)  ## lint, types and the import contract
 	$(BIN)/ruff format --check .
@@ -38,7 +43,8 @@ viewer:  ## needs Node: bundle what the viewer uses of three.js anew, and record
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,mobile,serve]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev,mobile,serve]'
+	-$(BIN)/python -m compileall -qq -j 0 .venv  # pip would do it with one core
 	touch $@
 
 $(DOCUMENTED): $(INSTALLED)

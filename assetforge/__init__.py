@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from assetforge.material.material import Material
     from assetforge.material.texture import Texture, Wrap
     from assetforge.params import File, Fraction, Params
-    from assetforge.recipes import Recipe, Training, recipe
+    from assetforge.pipeline.recognize import Recognized, recognize
+    from assetforge.recipes import Discriminator, Recipe, Training, recipe
     from assetforge.steps import Context, Resources, Step, step
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "ColorSpace",
     "Command",
     "Context",
+    "Discriminator",
     "Evaluation",
     "Figure",
     "File",
@@ -48,6 +50,7 @@ __all__ = [
     "Material",
     "Params",
     "Recipe",
+    "Recognized",
     "Register",
     "RegisterCodec",
     "RegisterCommand",
@@ -65,6 +68,7 @@ __all__ = [
     "fov",
     "hookimpl",
     "recipe",
+    "recognize",
     "step",
 ]
 
@@ -92,7 +96,8 @@ if not TYPE_CHECKING:  # out of sight of type checkers, to which a module that h
         "material.material": ("Material",),
         "material.texture": ("Texture", "Wrap"),
         "params": ("File", "Fraction", "Params"),
-        "recipes": ("Recipe", "Training", "recipe"),
+        "pipeline.recognize": ("Recognized", "recognize"),
+        "recipes": ("Discriminator", "Recipe", "Training", "recipe"),
         "steps": ("Context", "Resources", "Step", "step"),
     }
 

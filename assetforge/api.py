@@ -65,6 +65,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "lbfgs",
         "slope_of",
     ),
+    "assetforge.ops.drawings": ("drawing",),
     "assetforge.ops.exact": (
         "between",
         "decay",

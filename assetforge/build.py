@@ -65,7 +65,7 @@ class Build:
         """Finish what runs had begun that died; return warnings. Commands that only look do not call this."""
         if not any((self.pipeline.state / RUNS).glob("*/")):
             return []
-        from assetforge.execute.recovery import recover_dead
+        from assetforge.execute.publish import recover_dead
 
         return recover_dead(self.state, self.pipeline)
 
@@ -86,7 +86,7 @@ class Build:
 
     def _plan_changes(self, earlier: Earlier) -> Plan | None:
         """Plan what has changed; None where that is not all, or another run may have built something meanwhile."""
-        from assetforge.plan.changes import plan_changes
+        from assetforge.inventory import plan_changes
 
         top = f"{self.pipeline.folder}{os.sep}"
         names = {path.removeprefix(top) for path in earlier.changed}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from assetforge.params import Params
 
@@ -24,6 +24,22 @@ def _no_figures(_: nn.Module) -> Mapping[str, float]:
 
 
 @dataclass(frozen=True)
+class Discriminator:
+    """A second network that learns to tell what the first one makes from what is real (GAN, Goodfellow et al. 2014).
+
+    The trainer moves both in turn, the first one first. The loss of `Training` may ask the discriminator: its weights
+    are held fixed there.
+    """
+
+    network: nn.Module
+    loss: Callable[[nn.Module, nn.Module, Any], Tensor]
+    """Return what it minimizes, a scalar, of (the network that is trained, the discriminator, a batch). Gradients of
+    the former are not wanted: call it under `torch.no_grad()`."""
+    rate: float = 1e-4
+    """The greatest learning rate of its Adam; it rises and falls as that of the network."""
+
+
+@dataclass(frozen=True)
 class Training:
     """A network, what it learns from, and what it is told."""
 
@@ -38,6 +54,13 @@ class Training:
     steps: int
     rate: float = 1e-3
     """The greatest learning rate of Adam; it rises over 100 steps and falls as a cosine to a hundredth."""
+    optimizer: Literal["adam", "muon"] = "adam"
+    """`muon` moves the weights between the first and the last layer by Muon, ten times as fast, and the rest by Adam:
+    plain stacks of convolutions learn several times as much in a step."""
+    discriminator: Discriminator | None = None
+    """A second network that learns against this one."""
+    ahead: int = 0
+    """Batches that a thread makes while the network learns. `batch` must then draw from no global generator."""
     smoothing: float = 0.999
     """Of the moving average of the weights, which is the result."""
     clip: float = 1.0

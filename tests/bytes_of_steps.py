@@ -50,17 +50,17 @@ def files_for_gpus() -> dict[str, Texture]:
 
 @lru_cache
 def in_place() -> Material:
-    return multiply(material("stone", 64), candidates=1, variation=0.2, save_map=True)
+    return multiply(material("stone", 66), candidates=1, variation=0.2, save_map=True)
 
 
 STEPS = {
-    "patches": lambda: multiply(material("stone", 64), candidates=1, turn="mirror", edges=1),
+    "patches": lambda: multiply(material("stone", 66), candidates=1, turn="mirror", edges=1),
     "lattice": lambda: multiply(material("brick", 96), candidates=1, repair_normals=True, flatten=0.3),
     "in place": in_place,
     "blend": lambda: multiply(material("brick", 96), method="blend"),
     "mips": levels,
     "files for GPUs": files_for_gpus,
-    "apply_map": lambda: applied(material("stone", 64)),
+    "apply_map": lambda: applied(material("stone", 66)),
     "neural": lambda: multiply(material("stone", 64), method="neural", effort=0.05),
     "upscale": lambda: upscale(material("stone", 64)),
     "stylize": lambda: stylized(material("stone", 64), style=STYLE, features="random", iterations=2),
@@ -79,7 +79,7 @@ def main(kept: Path, names: list[str]) -> None:
     if kept.exists():
         before, exemplars = torch.load(kept, weights_only=False)
     else:
-        sides = (("stone", 64), ("brick", 96))
+        sides = (("stone", 64), ("stone", 66), ("brick", 96))
         made = {f"{name} {side}": exemplar(name, side) for name, side in sides}
         before = None
         exemplars = {key: {name: (t.data, t.color_space) for name, t in one.items()} for key, one in made.items()}

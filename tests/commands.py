@@ -1,7 +1,7 @@
 """Runs commands in processes that are forked off one in which all is imported already: real ones, and fast.
 
 As a program, it is that process: it reads requests as lines of JSON, and answers each with a number. The fork servers
-of the commands' workers are forked, too, off a process beside it that has loaded torch.
+of the commands' workers are forked, too, off a copy of it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
@@ -152,23 +153,14 @@ def shared() -> Commands:
 
 
 def _serve() -> None:
+    _import_everything()
+    gc.freeze()  # what is never written to is never copied
+    del sys.path[0]  # where this file is, which no command would find
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         near.close()
         _fork_servers(far)
     far.close()
-    from importlib import import_module
-
-    from assetforge.commands import COMMANDS
-
-    for name in COMMANDS:
-        import_module(f"assetforge.cli.{name}")
-    from assetforge.execute import session  # noqa: F401
-    from assetforge.plugins import load
-
-    load()
-    gc.freeze()  # what is never written to is never copied
-    del sys.path[0]  # where this file is, which no command would find
     for line in sys.stdin:
         request = json.loads(line)
         answer = _poll(request["poll"]) if "poll" in request else _start(request, near)
@@ -176,13 +168,22 @@ def _serve() -> None:
         sys.stdout.flush()
 
 
-def _fork_servers(channel: socket.socket) -> NoReturn:
-    """Load torch, and fork a fork server for each socket that comes; answer with its process ID."""
-    _let_go_of_pipes()
-    from assetforge.execute import compute, map_io, worker_main  # noqa: F401
+def _import_everything() -> None:
+    """Import what commands and their workers do, torch included: once, and not again in each."""
+    from assetforge.commands import COMMANDS
+    from assetforge.plugins import load
 
-    gc.freeze()
-    del sys.path[0]
+    plugins = load().plugins
+    steps = [f"assetforge_{name}._{name}" for name in plugins]
+    parts = ["execute.session", "execute.compute", "execute.map_io", "execute.worker_main", "samples", "train"]
+    for name in (*(f"assetforge.cli.{name}" for name in COMMANDS), *(f"assetforge.{part}" for part in parts), *steps):
+        with suppress(ModuleNotFoundError):
+            import_module(name)
+
+
+def _fork_servers(channel: socket.socket) -> NoReturn:
+    """Fork a fork server for each socket that comes; answer with its process ID."""
+    _let_go_of_pipes()
     while True:
         message, files, _, _ = socket.recv_fds(channel, 64, 1)
         if not message:

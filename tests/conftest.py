@@ -43,6 +43,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return len(os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1)) + 1
 
 
+LONG = (
+    "watch/test_daemon.py", "watch/test_changes.py", "execute/test_poison.py", "execute/test_crashes.py",
+    "upscale/test_upscale.py", "stylize/test_stylize.py", "svbrdf/test_align.py", "svbrdf/test_svbrdf.py",
+    "stylize/test_optimize.py", "execute/test_session.py", "multiply/test_multiply.py", "multiply/test_patches.py",
+    "test_same_bytes.py", "multiply/test_apply.py", "cli/test_inspect.py", "multiply/test_exemplars.py",
+)  # fmt: skip
+"""Modules that take longest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that take longest, so that in the end no process waits for another."""
+    order = {ROOT / "tests" / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a test with the mark `limited` in a process of its own, where the system can limit that."""

@@ -125,7 +125,7 @@ def test_every_hook_documents_itself() -> None:
     from assetforge import hookspecs
 
     hooks = [value for value in vars(hookspecs).values() if hasattr(value, "assetforge_spec")]
-    assert len(hooks) == 7
+    assert len(hooks) == 8
     assert all(hook.__doc__ and len(hook.__doc__) > 40 for hook in hooks)
 
 

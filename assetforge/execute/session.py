@@ -20,7 +20,7 @@ from assetforge.events import AttemptFailed, Event, JobStarted, OutputRemoved, O
 from assetforge.execute.devices import likely_device
 from assetforge.execute.messages import Roots, Setup, Wake
 from assetforge.execute.options import RunOptions
-from assetforge.execute.recovery import recover_dead, remove_gone, remove_stale
+from assetforge.execute.publish import recover_dead, remove_gone, remove_stale
 from assetforge.execute.scheduler import Attempt, AttemptLog, JobResult, Scheduler
 from assetforge.execute.worker_pool import InlineWorkerFactory, ProcessWorkerFactory, WorkerPool
 from assetforge.pipeline.pipeline import Pipeline

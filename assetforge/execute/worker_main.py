@@ -1,7 +1,8 @@
 """A worker process: `python -m assetforge.execute.worker_main`. It runs one stage at a time, as the host tells it.
 
 Commands come through standard input. Standard output carries the replies, and is taken away from everybody else:
-whatever plugins print goes to standard error, which the host keeps as the log.
+whatever plugins print goes to standard error, which the host keeps as the log. What needs no pixels is done without
+torch, which takes seconds to load: publishing. The host itself runs stages in the same way where it has no workers.
 """
 
 from __future__ import annotations
@@ -18,26 +19,33 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import IO, NoReturn
 
-from assetforge.errors import AssetForgeError, PluginError
+from assetforge.codecs.allowance import allowing
+from assetforge.codecs.codec import Codec, using
+from assetforge.errors import AssetForgeError, PluginError, Problem
 from assetforge.events import Event, StepProgress
 from assetforge.execute.devices import CPU, resolve_device, same_kind
 from assetforge.execute.memory import limit_memory, memory
 from assetforge.execute.messages import (
     STACK_SIGNAL,
     STAGE_END,
+    Damaged,
+    Done,
     EventReported,
+    Failed,
     Ready,
+    Reply,
     Setup,
     failure,
     receive,
     send,
     unpack,
 )
-from assetforge.execute.run_stage import guarded, run_stage
-from assetforge.execute.stages import StageContext
+from assetforge.execute.publish import publish_outputs
+from assetforge.execute.stages import Compute, Publish, Read, Stage, StageContext
 from assetforge.plan import keys
 from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
+from assetforge.store.results import DamagedError
 from assetforge.store.runs import Run
 
 _leave = os._exit
@@ -164,6 +172,43 @@ def _end_of_log() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.write(_STANDARD_ERROR, STAGE_END)
+
+
+def run_stage(stage: Stage, context: StageContext) -> Done:
+    """Run one stage.
+
+    Raises SourceError where a source cannot be read, StepError where a step fails or breaks its contract, OutputError
+    where an output cannot be written, and DamagedError where the store's content is not what was put there.
+    """
+    if isinstance(stage, Publish):
+        return publish_outputs(stage, context)
+
+    from assetforge.execute import compute, map_io  # they load torch
+
+    codecs: list[Codec] = []
+    context.hooks.register_codecs(register=codecs.append)
+    with allowing(context.limits), using(codecs):
+        if isinstance(stage, Read):
+            return map_io.read_sources(stage, context)
+        if isinstance(stage, Compute):
+            return compute.compute(stage, context)
+        return map_io.encode_outputs(stage, context)
+
+
+def guarded(work: Callable[[], Reply]) -> Reply:
+    """Do some work, and turn whatever it raises into a reply."""
+    try:
+        return work()
+    except DamagedError as error:
+        return Damaged(error.entry)
+    except AssetForgeError as error:
+        if error.__cause__ is not None and error.retry:
+            traceback.print_exception(error.__cause__)
+        return failure(error)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a library that stumbles over one file must not stop the others
+        traceback.print_exc()
+        # What nobody expected is tried again, in case it was chance.
+        return Failed(Problem("", f"{type(error).__name__}: {error}"), retry=True, quarantine=True)
 
 
 if __name__ == "__main__":

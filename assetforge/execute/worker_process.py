@@ -19,8 +19,8 @@ from assetforge.execute import environment
 from assetforge.execute.fork_server import ForkedProcess, fork_worker, is_available
 from assetforge.execute.messages import STACK_SIGNAL, STAGE_END, Reply, Setup, Wake, WorkerExited, receive, send, unpack
 from assetforge.execute.publish import RefusedError, journal_in, recover
-from assetforge.execute.run_stage import guarded, run_stage
 from assetforge.execute.stages import Pool, Stage, StageContext
+from assetforge.execute.worker_main import guarded, run_stage
 
 Inbox = queue.SimpleQueue[tuple["Worker", Reply] | Wake]
 """Replies of workers, and what ends the wait for them."""

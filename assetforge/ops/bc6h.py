@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from assetforge.ops.blocks import index_fields, least_squares, packed, picked, principal_line, sum_of
+from assetforge.ops.blocks import Encoded, index_fields, least_squares, packed, picked, principal_line, sum_of
 from assetforge.ops.partitions import best_partitions, ranked, second_anchor, second_subset
 
 BYTES = 16
@@ -68,24 +68,10 @@ class _Line(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Blocks:
-    """Blocks as they can be written."""
+class _Blocks(Encoded):
+    """Blocks as they can be written. `mode` is the place in `_MODES`; anchors decide how the ends are ordered."""
 
-    error: Tensor
-    mode: Tensor
-    """The place in `_MODES`."""
-    partition: Tensor
-    codes: Tensor
-    """(4, 3, N): the ends, whose order the indices of anchors ask for."""
     indices: Tensor
-
-    def better(self, other: _Blocks) -> _Blocks:
-        """Return the nearer of two, block by block; this one where they are alike."""
-        return _Blocks(*picked(self.error > other.error, _values(other), _values(self)))
-
-
-def _values(blocks: _Blocks) -> list[Tensor]:
-    return list(vars(blocks).values())
 
 
 def encode(blocks: Tensor) -> Tensor:
@@ -179,8 +165,7 @@ def _packed(blocks: _Blocks) -> Tensor:
     for place in range(len(_MODES)):
         chosen = (blocks.mode == place).nonzero()[:, 0]
         if len(chosen):
-            part = _Blocks(*(value.index_select(-1, chosen) for value in _values(blocks)))
-            out[chosen] = packed(_fields(part, place), BYTES)
+            out[chosen] = packed(_fields(blocks.of(chosen), place), BYTES)
     return out
 
 

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from assetforge.ops.blocks import PIXELS, index_fields, least_squares, packed, picked, principal_line, sum_of
+from assetforge.ops.blocks import PIXELS, Encoded, index_fields, least_squares, packed, picked, principal_line, sum_of
 from assetforge.ops.partitions import best_partitions, grain, ranked, second_anchor, second_subset, unpartitioned
 
 BYTES = 16
@@ -87,14 +87,9 @@ class _Line(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Blocks:
-    """Blocks as they can be written. Whatever a mode lacks is 0."""
+class _Blocks(Encoded):
+    """Blocks as they can be written. Whatever a mode lacks is 0; `codes` have the shared bit, and alpha last."""
 
-    error: Tensor
-    mode: Tensor
-    partition: Tensor
-    codes: Tensor
-    """(4, 4, N): the ends of the subsets, with the shared bit; channels are red, green, blue, alpha."""
     index: Tensor
     """(16, N): the indices of the colors."""
     alone: Tensor
@@ -103,23 +98,6 @@ class _Blocks:
     """Which channel that is: 0 alpha, else red, green, blue."""
     longer: Tensor
     """Mode 4: whether the colors have the longer indices."""
-
-    def better(self, other: _Blocks) -> _Blocks:
-        """Return the nearer of two, block by block; this one where they are alike."""
-        return _Blocks(*picked(self.error > other.error, _values(other), _values(self)))
-
-    def of(self, chosen: Tensor) -> _Blocks:
-        """Return some of the blocks."""
-        return _Blocks(*(value.index_select(-1, chosen) for value in _values(self)))
-
-    def put(self, chosen: Tensor, others: _Blocks) -> _Blocks:
-        """Return the blocks with others in some places."""
-        pairs = zip(_values(self), _values(others), strict=True)
-        return _Blocks(*(old.index_copy(-1, chosen, new) for old, new in pairs))
-
-
-def _values(blocks: _Blocks) -> list[Tensor]:
-    return list(vars(blocks).values())
 
 
 def encode(blocks: Tensor) -> Tensor:

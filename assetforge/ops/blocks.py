@@ -8,6 +8,8 @@ every processor.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -19,6 +21,31 @@ PIXELS = 16
 _POWERS = 5
 """Steps of the power iteration; the axis need not be exact, as the ends of the line are refined later."""
 _WORD = 32
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Blocks as they can be written. A format adds fields; the last dimension of each goes by block."""
+
+    error: Tensor
+    """(N,): how far from its pixels a block is."""
+    mode: Tensor
+    partition: Tensor
+    codes: Tensor
+    """(4, C, N): the ends of lines."""
+
+    def better(self, other: Self) -> Self:
+        """Return the nearer of two, block by block; this one where they are alike."""
+        return type(self)(*picked(self.error > other.error, vars(other).values(), vars(self).values()))
+
+    def of(self, chosen: Tensor) -> Self:
+        """Return some of the blocks."""
+        return type(self)(*(value.index_select(-1, chosen) for value in vars(self).values()))
+
+    def put(self, chosen: Tensor, others: Self) -> Self:
+        """Return the blocks with others in some places."""
+        pairs = zip(vars(self).values(), vars(others).values(), strict=True)
+        return type(self)(*(old.index_copy(-1, chosen, new) for old, new in pairs))
 
 
 def blocks_of(pixels: Tensor) -> Tensor:

@@ -81,6 +81,12 @@ def _packing(parts: Parts, longest: int | None, *, power_of_two: bool) -> Packin
     return Packing(tuple((letter, parse_part(text)) for letter, text in parts.items()), longest, power_of_two)
 
 
+def _gray(*names: str) -> dict[str, Parts]:
+    """Return files of one channel that are called as the map that they hold."""
+    return {name: {"r": name} for name in names}
+
+
+_DEEP = {"normal_gl": "png16", "height": "png16", "roughness": "png16", "emission": "exr16"}
 _COLOR_ALPHA: Parts = {"rgb": "base_color", "a": "opacity"}
 _ORM: Parts = {"r": "ambient_occlusion", "g": "roughness", "b": "metalness"}
 _MASK: Parts = {"r": "metalness", "g": "ambient_occlusion", "b": 1, "a": "1 - roughness"}
@@ -139,31 +145,28 @@ PRESETS: Mapping[str, Preset] = {
             "materialx",
             {
                 "base_color": {"rgb": "base_color"},
-                "metalness": {"r": "metalness"},
-                "roughness": {"r": "roughness"},
+                **_gray("metalness", "roughness"),
                 "normal_gl": _UP,
-                "ambient_occlusion": {"r": "ambient_occlusion"},
-                "opacity": {"r": "opacity"},
+                **_gray("ambient_occlusion", "opacity"),
                 "emission": _EMISSION,
-                "height": {"r": "height"},
-                "anisotropy": {"r": "anisotropy"},
+                **_gray("height", "anisotropy"),
                 "anisotropy_direction": {"rgb": "anisotropy_direction"},
             },
-            {"normal_gl": "png16", "height": "png16", "roughness": "png16", "emission": "exr16"},
+            _DEEP,
         ),
         _preset(
             "blender",
             {
                 "base_color": {"rgb": "base_color"},
                 "metallic": {"r": "metalness"},
-                "roughness": {"r": "roughness"},
+                **_gray("roughness"),
                 "normal_gl": _UP,
                 "ao": {"r": "ambient_occlusion"},
                 "alpha": {"r": "opacity"},
                 "emission": _EMISSION,
-                "height": {"r": "height"},
+                **_gray("height"),
             },
-            {"normal_gl": "png16", "height": "png16", "roughness": "png16", "emission": "exr16"},
+            _DEEP,
         ),
     )
 }

@@ -68,6 +68,11 @@ class Recognized:
     """The first word that only says which program the file is for, as the tables have it."""
 
     @property
+    def maps(self) -> tuple[str, ...]:
+        """The names of the maps that the file holds; none where there is no word, or one for what we have no map of."""
+        return tuple(part.target.map for part in self.parts)
+
+    @property
     def fields(self) -> dict[str, str]:
         """The values of the placeholders."""
         return {FOLDER: self.folder, NAME: self.name}
@@ -265,6 +270,14 @@ def _below(folder: str, root: str) -> str:
     inside = folder.startswith(f"{root}/") if root else True
     rest = folder[len(root) :].strip("/") if inside else ""
     return rest or "."
+
+
+def recognize(path: str) -> Recognized | None:
+    """Tell by its name, with `/` between folders, which maps of which material a file holds; None for no picture.
+
+    The words are those that libraries and engines use. The file need not exist.
+    """
+    return known_conventions().recognize(path, "")
 
 
 @lru_cache(maxsize=1)

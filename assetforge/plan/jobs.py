@@ -16,13 +16,40 @@ from assetforge.export.descriptors import SHARED
 from assetforge.flags import Flag
 from assetforge.material.map_spec import MapSpec
 from assetforge.pipeline.pipeline import Input, Pipeline, StepUse
-from assetforge.plan.reasons import Reason
 
 State = Literal["up to date", "out of date", "incomplete", "failed", "quarantined"]
 """`incomplete`: a source is missing; `failed`: something else keeps it from being built."""
 NOT_MADE = "it is not made any more"
 """Why an output is removed whose asset is still built."""
 Facts = Mapping[str, Any]
+
+
+Kind = Literal[
+    "new", "forced", "input changed", "input added", "input removed", "reading changed", "params changed",
+    "file changed", "steps changed", "step version changed", "seed changed", "plugin changed",
+    "plugin code changed", "weights changed", "format changed", "preset changed", "maps changed", "assetforge changed",
+    "output missing", "output changed", "outputs renamed",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One cause: what kind, of what, and from what to what where that can be told."""
+
+    kind: Kind
+    subject: str = ""
+    before: str = ""
+    after: str = ""
+
+    def __str__(self) -> str:
+        noun, _, verb = self.kind.rpartition(" ")
+        change = f"{self.before} → {self.after}" if self.before or self.after else ""
+        if self.kind == "params changed":
+            return f"params changed: {self.subject} {change}"
+        if self.kind == "plugin changed":
+            return f"plugin {self.subject} {change}"
+        text = f"{noun} {self.subject} {verb}" if self.subject else self.kind
+        return f"{text}: {change}" if change else text
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,22 @@ from assetforge.plan.collisions import find_collisions, summary
 from assetforge.plan.exports import Material, exported, loses_color
 from assetforge.plan.held import output_facts, source_facts
 from assetforge.plan.history import BuildHistory, OutputState, Record
-from assetforge.plan.jobs import Facts, Gone, Job, MapOrigin, Output, Plan, SourceMap, State, Task, WrittenMap, tasks_of
-from assetforge.plan.reasons import Kind, Reason, differences
+from assetforge.plan.jobs import (
+    Facts,
+    Gone,
+    Job,
+    Kind,
+    MapOrigin,
+    Output,
+    Plan,
+    Reason,
+    SourceMap,
+    State,
+    Task,
+    WrittenMap,
+    tasks_of,
+)
+from assetforge.plan.keys import differences
 
 SpecialVariants = Callable[[Sequence[Path]], tuple[Variant, ...]]
 """Gives the variants of an asset that has override files."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from assetforge.material.material import Material
 
 K = TypeVar("K", Step[Any], Recipe[Any], Evaluation[Any])
+V = TypeVar("V")
 
 
 GROUP = "assetforge"
@@ -336,34 +337,36 @@ def _keep(offered: K, kind: type[K], kept: dict[str, K]) -> None:
     word = kind.__name__.lower()
     if not isinstance(offered, kind):
         raise TypeError(f"register() got a {type(offered).__name__}; decorate the function with @af.{word}")
-    if offered.name in kept:
-        raise ValueError(f"{word} {offered.name!r} is registered twice")
-    kept[offered.name] = offered
+    _keep_once(word, offered.name, offered, kept)
+
+
+def _refuse_other(offered: object, kind: type) -> None:
+    if not isinstance(offered, kind):
+        raise TypeError(f"register() got a {type(offered).__name__}; register an af.{kind.__name__}")
+
+
+def _keep_once(word: str, name: str, offered: V, kept: dict[str, V]) -> None:
+    if name in kept:
+        raise ValueError(f"{word} {name!r} is registered twice")
+    kept[name] = offered
 
 
 def _keep_map(spec: MapSpec, maps: dict[str, MapSpec]) -> None:
-    if not isinstance(spec, MapSpec):
-        raise TypeError(f"register() got a {type(spec).__name__}; register an af.MapSpec")
+    _refuse_other(spec, MapSpec)
     maps[spec.name] = spec
 
 
 def _keep_command(command: Command, commands: dict[str, Command]) -> None:
-    if not isinstance(command, Command):
-        raise TypeError(f"register() got a {type(command).__name__}; register an af.Command")
-    if command.name in commands:
-        raise ValueError(f"command {command.name!r} is registered twice")
-    commands[command.name] = command
+    _refuse_other(command, Command)
+    _keep_once("command", command.name, command, commands)
 
 
 def _keep_codec(codec: Codec, codecs: dict[str, Codec]) -> None:
-    if not isinstance(codec, Codec):
-        raise TypeError(f"register() got a {type(codec).__name__}; register an af.Codec")
-    if codec.word in codecs:
-        raise ValueError(f"codec {codec.word!r} is registered twice")
+    _refuse_other(codec, Codec)
     for start in codec.starts:
         if (kind := built_in(start)) is not None:
             raise ValueError(f"codec {codec.word!r}: files that begin with {start!r} are {kind}, which is read already")
-    codecs[codec.word] = codec
+    _keep_once("codec", codec.word, codec, codecs)
 
 
 def _hook_name(error: pluggy.PluginValidationError) -> str:

@@ -1,4 +1,4 @@
-"""Training: Adam, a cosine schedule, a moving average of the weights, and checkpoints that let it go on after a kill.
+"""Training: Adam or Muon, a cosine schedule, an average of the weights, and checkpoints to go on from after a kill.
 
 The average is that of Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992, with weights
 that fall exponentially.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from torch import Tensor, nn
 
 from assetforge.codecs.atomic import write_atomically
 from assetforge.errors import StepError
-from assetforge.recipes import Training
+from assetforge.recipes import Discriminator, Training
 from assetforge.train import checkpoint
+from assetforge.train.ahead import Ahead
+from assetforge.train.muon import Muon, hidden_weights
 from assetforge.train.report import Row, write_report
 
 CHECKPOINT = "checkpoint.pt"
@@ -28,6 +31,9 @@ _ROWS = 40
 """Rows of the report in a whole run."""
 _RISE = 100
 _LEAST_RATE = 0.01
+_BETAS = (0.9, 0.99)
+_MUON = 10.0
+"""How much faster Muon moves weights than Adam: as much as orthogonal steps are longer than they sound."""
 _SAVED_EVERY = 60.0
 """Seconds."""
 
@@ -49,7 +55,12 @@ def train(
     used on CUDA alone. Raises StepError where the loss is not finite, UsageError where the checkpoint is of another
     identity.
     """
-    run = _Run(training, device, seed)
+    with Ahead(training.batch, training.steps, training.ahead) as batches:
+        return _train(_Run(training, batches, device, seed), folder, seconds, identity, tell)
+
+
+def _train(run: _Run, folder: Path, seconds: float, identity: str, tell: Callable[[str], None]) -> bool:
+    training = run.training
     kept = checkpoint.load(folder / CHECKPOINT, identity)
     if kept is not None:
         run.restore(kept)
@@ -68,13 +79,14 @@ def train(
 
 
 class _Run:
-    """A network on its way: the weights, their average, the optimizer, and what was measured."""
+    """A network on its way: the weights, their average, the optimizers, and what was measured."""
 
-    def __init__(self, training: Training, device: str, seed: int) -> None:
-        self.training, self.device, self.seed = training, device, seed
+    def __init__(self, training: Training, batches: Ahead, device: str, seed: int) -> None:
+        self.training, self.batches, self.device, self.seed = training, batches, device, seed
         self.network = training.network.to(device)
         self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), training.rate, betas=(0.9, 0.99))
+        self.optimizers = _optimizers(self.network, training)
+        self.against = None if training.discriminator is None else _Against(training.discriminator, device)
         self.step = 0
         self.rows: list[Row] = []
         self.losses: list[float] = []
@@ -86,7 +98,8 @@ class _Run:
             "step": self.step,
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [one.state_dict() for one in self.optimizers],
+            "discriminator": self.against and self.against.state(),
             "rows": [(row.step, row.loss, dict(row.figures)) for row in self.rows],
             "losses": list(self.losses),
         }
@@ -96,33 +109,38 @@ class _Run:
         self.step, self.losses = state["step"], state["losses"]
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
+        if self.against is not None:
+            self.against.restore(state["discriminator"])
         self.rows = [Row(*row) for row in state["rows"]]
 
     def advance(self) -> Row | None:
         """Do one step; return a row of the report where one is due."""
         torch.manual_seed(self.seed * 1_000_003 + self.step)  # whatever draws, draws the same after a kill
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate()
         self.network.train()
-        loss = self._loss(_moved(self.training.batch(self.step), self.device))
-        self.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip)
-        self.optimizer.step()
+        batch = _moved(self.batches(self.step), self.device)
+        loss = self._loss(lambda: self.training.loss(self.network, batch))
+        _descend(self.network, self.optimizers, loss, self.training.clip, self._share_of_rate())
         self._smooth()
         self.losses.append(loss.item())
+        if self.against is not None:
+            rival = self.against.discriminator
+            with self.against.learning():
+                doubt = self._loss(lambda: rival.loss(self.network, rival.network, batch))
+                _descend(rival.network, [self.against.optimizer], doubt, math.inf, self._share_of_rate())
         self.step += 1
         return self._row() if self._row_is_due() else None
 
-    def _rate(self) -> float:
+    def _share_of_rate(self) -> float:
+        """Return the learning rate in parts of the greatest."""
         done = self.step / self.training.steps
         fall = max(_LEAST_RATE, (1 + math.cos(math.pi * done)) / 2)
-        return self.training.rate * fall * min(1.0, (self.step + 1) / _RISE)
+        return fall * min(1.0, (self.step + 1) / _RISE)
 
-    def _loss(self, batch: Any) -> Tensor:
+    def _loss(self, compute: Callable[[], Tensor]) -> Tensor:
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.startswith("cuda")):
-            loss = self.training.loss(self.network, batch)
+            loss = compute()
         if not bool(torch.isfinite(loss)):
             what = f"has a loss of {loss.item()} at step {self.step}"
             raise StepError(f"recipe of {self.training.name!r}", what, "lower its rate; the last checkpoint is kept")
@@ -158,6 +176,59 @@ class _Run:
         with torch.no_grad():
             pictures = {name: picture.cpu() for name, picture in self.training.pictures(self.average).items()}
         write_report(folder / "report", self.training.name, self.rows, pictures)
+
+
+class _Against:
+    """A discriminator on its way. It learns only within `learning`; else gradients pass through it, and no more."""
+
+    def __init__(self, discriminator: Discriminator, device: str) -> None:
+        self.discriminator = discriminator
+        self._network = discriminator.network.to(device).train()
+        self.optimizer = _at_rate(torch.optim.Adam(self._network.parameters(), betas=_BETAS), discriminator.rate)
+        self._network.requires_grad_(requires_grad=False)
+
+    @contextmanager
+    def learning(self) -> Iterator[None]:
+        self._network.requires_grad_(requires_grad=True)
+        try:
+            yield
+        finally:
+            self._network.requires_grad_(requires_grad=False)
+
+    def state(self) -> checkpoint.State:
+        return {"network": self._network.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def restore(self, state: checkpoint.State) -> None:
+        self._network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def _optimizers(network: nn.Module, training: Training) -> list[torch.optim.Optimizer]:
+    hidden = hidden_weights(network) if training.optimizer == "muon" else []
+    others = [one for one in network.parameters() if all(one is not other for other in hidden)]
+    adam = _at_rate(torch.optim.Adam(others, betas=_BETAS), training.rate)
+    return [adam, _at_rate(Muon(hidden, training.rate), _MUON * training.rate)] if hidden else [adam]
+
+
+def _at_rate(optimizer: torch.optim.Optimizer, rate: float) -> torch.optim.Optimizer:
+    """Note in an optimizer what its greatest rate is."""
+    for group in optimizer.param_groups:
+        group["greatest"] = rate
+    return optimizer
+
+
+def _descend(
+    network: nn.Module, optimizers: Sequence[torch.optim.Optimizer], loss: Tensor, clip: float, share: float
+) -> None:
+    """Move a network's weights along the slope of a loss; share: of the optimizers' greatest rates."""
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+        for group in optimizer.param_groups:
+            group["lr"] = group["greatest"] * share
+    torch.autograd.backward(loss)
+    nn.utils.clip_grad_norm_(network.parameters(), clip)
+    for optimizer in optimizers:
+        optimizer.step()
 
 
 def _moved(batch: Any, device: str) -> Any:

@@ -25,10 +25,8 @@ from assetforge.report import ReportBuilder
 from assetforge.store.daemon_status import DaemonStatus, StatusListener, write_status
 from assetforge.store.state import Stat
 from assetforge.watch.build_queue import BuildQueue, Outcomes
-from assetforge.watch.event_buffer import EventBuffer
 from assetforge.watch.file_tracker import Clock, FileChanges, FileTracker
-from assetforge.watch.folder_scanner import FolderScanner
-from assetforge.watch.folder_watcher import FolderWatcher
+from assetforge.watch.folder_watcher import EventBuffer, FolderScanner, FolderWatcher
 from assetforge.watch.notify import Notifier
 from assetforge.watch.references import References
 from assetforge.watch.requests import RequestHandler

@@ -15,10 +15,10 @@ from assetforge.ops.exact import between, root
 from assetforge.ops.principal import PrincipalAxes
 from assetforge.ops.ranks import ranks
 from assetforge.ops.statistics import ordered
+from assetforge_multiply import Params
 from assetforge_multiply._channels import Stack, fill_unblendable
 from assetforge_multiply._exemplars import Exemplars
 from assetforge_multiply._field import SynthesisResult, derive_seed
-from assetforge_multiply._params import Params
 
 _CELLS = 8
 """Pieces along the shorter side of the exemplar; each is twice as large as the grid that it lies on."""

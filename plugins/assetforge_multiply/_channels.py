@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 import assetforge as af
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.exact import between, moments, norm, root
 from assetforge.ops.neighbors import nearest_neighbors
 from assetforge.ops.normals import curl, gradients, in_plane, integrable, normalize, of_slopes, slopes_of
-from assetforge.ops.resample import restore
+from assetforge.ops.resample import resample, restore
 from assetforge.ops.statistics import statistics_distance
-from assetforge_multiply._params import ApplyParams, Params
+from assetforge_multiply import ApplyParams, Params
 
 _SMALLEST_DEVIATION = 0.02
 """What varies less is not made more important than that."""
@@ -69,6 +70,14 @@ class Stack:
             torch.full((piece.shape[1],), self._may_average(name, piece)) for name, piece in self._pieces(self.channels)
         ]
         return torch.cat(told)
+
+    def resized(self, size: tuple[int, int]) -> Tensor:
+        """Return the channels (S, C, *size); those that may not be averaged are taken from the nearest pixels."""
+        made = torch.stack([resample(one, size) for one in self.channels])
+        chosen = ~self.averaged().to(made.device)
+        if chosen.any():
+            made[:, chosen] = functional.interpolate(self.channels[:, chosen], size=size, mode="nearest")
+        return made
 
     def first_color(self) -> int | None:
         """Return the first channel of a color, counted among those that may be averaged; None where there is none."""

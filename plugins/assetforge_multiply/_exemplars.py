@@ -22,8 +22,8 @@ from assetforge.ops.exact import deviation, mean_channel, moments, root
 from assetforge.ops.ranks import match_ranks
 from assetforge.ops.resample import matched, nearest, resample, restore
 from assetforge.ops.turn import Turn, turn_material, turn_pixels
+from assetforge_multiply import Guide, Other, Params
 from assetforge_multiply._field import derive_seed
-from assetforge_multiply._params import Guide, Other, Params
 from assetforge_multiply._structure import places_in_pieces
 
 TURNS = {

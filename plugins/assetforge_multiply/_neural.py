@@ -27,10 +27,10 @@ from assetforge.ops.resample import resample
 from assetforge.ops.threads import one_thread
 from assetforge.weights.distances import MEASURES, Loss, Measure
 from assetforge.weights.features import Border, Features, features_of, random_features
+from assetforge_multiply import Params
 from assetforge_multiply._channels import Stack, fill_unblendable
 from assetforge_multiply._exemplars import Exemplars
 from assetforge_multiply._field import SynthesisResult, derive_seed
-from assetforge_multiply._params import Params
 
 _COARSEST = 32
 """No level has a shorter side, in pixels."""

@@ -13,12 +13,12 @@ from assetforge.ops import exact
 from assetforge.ops.exact import between
 from assetforge.ops.resample import resample
 from assetforge.ops.threads import one_thread
+from assetforge_multiply import Params
 from assetforge_multiply._canvas import Pyramid, atlas_of
 from assetforge_multiply._channels import Stack
 from assetforge_multiply._exemplars import Exemplars, guide_channels, piece_channels, read_mask
 from assetforge_multiply._field import PATCH, Field, SynthesisResult, derive_seed
 from assetforge_multiply._neural import neural_settings, optimize
-from assetforge_multiply._params import Params
 from assetforge_multiply._polish import compose, refine
 from assetforge_multiply._structure import Lattice, find_lattice, whole_periods
 from assetforge_multiply._synthesis import Task, find_layout, synthesize_field
@@ -100,7 +100,7 @@ def _prepare(stack: Stack, exemplars: Exemplars, params: Params, context: af.Con
     alone = len(exemplars.materials) == 1 and guide is None
     lattice = find_lattice(features[0].cpu()) if params.regular == "auto" and params.variation == 1 and alone else None
     if lattice is not None:  # its cells stay apart of themselves
-        features, channels, lattice = _stretched(features, channels, lattice, size)
+        features, channels, lattice = _stretched(features, stack, lattice, size)
     else:
         features = torch.cat([*piece_channels(exemplars, features), features], 1)
     ignore = _ignored(exemplars, stack)
@@ -109,14 +109,14 @@ def _prepare(stack: Stack, exemplars: Exemplars, params: Params, context: af.Con
 
 
 def _stretched(
-    features: Tensor, channels: Tensor, lattice: Lattice, size: tuple[int, int]
+    features: Tensor, stack: Stack, lattice: Lattice, size: tuple[int, int]
 ) -> tuple[Tensor, Tensor, Lattice]:
-    """Stretch an exemplar a little, so that the result holds whole cells of it."""
+    """Stretch an exemplar's features and channels a little, so that the result holds whole cells of it."""
     up, across = whole_periods(lattice, size)
     height, width = round(features.shape[2] * up), round(features.shape[3] * across)
     stretched = lattice.scaled(height / features.shape[2], width / features.shape[3])
-    resized = [torch.stack([resample(one, (height, width)) for one in many]) for many in (features, channels)]
-    return resized[0], resized[1], stretched
+    resized = torch.stack([resample(one, (height, width)) for one in features])
+    return resized, stack.resized((height, width)), stretched
 
 
 def _synthesize_with_edges(work: _Work) -> SynthesisResult:

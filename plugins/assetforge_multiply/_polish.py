@@ -135,8 +135,10 @@ def _patches_moved(result: Tensor, source: Tensor, examples: Tensor, generator: 
 
 def _projected(source: Tensor, examples: Tensor, kernels: Tensor) -> Tensor:
     """Return the patches of an exemplar that have these numbers, along directions: (directions, examples)."""
-    width = source.shape[2] - _SIDE + 1
-    windows = whole(source, _UNIT, _MOST).unfold(1, _SIDE, 1).unfold(2, _SIDE, 1)
+    source, width = whole(source, _UNIT, _MOST), source.shape[2] - _SIDE + 1
+    if source[0].numel() <= len(examples):  # fewer patches than are asked for: each is projected once
+        return functional.conv2d(source[None], kernels)[0].flatten(1)[:, examples]
+    windows = source.unfold(1, _SIDE, 1).unfold(2, _SIDE, 1)
     patches = windows[:, examples // width, examples % width].transpose(0, 1).flatten(1)
     return kernels.flatten(1) @ patches.T
 

@@ -14,11 +14,10 @@ from assetforge.ops.exact import norm
 from assetforge.ops.normals import curl
 from assetforge.ops.seams import TILEABLE_BELOW, seam_score
 from assetforge.ops.statistics import autocorrelation, diversity, mutual_information, statistics_distance
+from assetforge_multiply import Params
 from assetforge_multiply._channels import Stack
-from assetforge_multiply._copies import largest_copy
 from assetforge_multiply._exemplars import Exemplars, brightness
-from assetforge_multiply._field import Field, pixel_coordinates
-from assetforge_multiply._params import Params
+from assetforge_multiply._field import Field, largest_copy, pixel_coordinates
 from assetforge_multiply._structure import growth_of_pieces
 
 LARGEST_COPY = 0.1

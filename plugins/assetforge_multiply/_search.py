@@ -16,8 +16,7 @@ from torch.nn import functional
 
 from assetforge.ops.exact import mix, moments, row_sums, whole
 from assetforge.ops.principal import principal_axes
-from assetforge_multiply._copies import CopyLimits
-from assetforge_multiply._field import PATCH, Field
+from assetforge_multiply._field import PATCH, CopyLimits, Field
 from assetforge_multiply._structure import LatticeConstraint
 
 _STEPS = (8, 4, 2, 1)
@@ -85,10 +84,12 @@ def _widest(turned: Tensor) -> list[tuple[int, int]]:
     """Return the axes and waves that vary most over the patches of (A, H, W), as seen in some of them."""
     generator = torch.Generator().manual_seed(0)
     height, width = turned.shape[1] - PATCH + 1, turned.shape[2] - PATCH + 1
-    chosen = torch.randint(height * width, (_SAMPLES,), generator=generator).to(turned.device)
+    chosen = torch.randint(height * width, (_SAMPLES,), generator=generator)
+    chosen, times = (one.to(turned.device) for one in torch.unique(chosen, return_counts=True))
     windows = turned.unfold(1, PATCH, 1).unfold(2, PATCH, 1)[:, chosen // width, chosen % width]
     strengths = (windows.flatten(2) @ _waves().to(turned).flatten(1).T).mul_(_UNIT).round_().long()
-    varies = _SAMPLES * strengths.square().sum(1) - strengths.sum(1).square()
+    counted = strengths * times[:, None]
+    varies = _SAMPLES * (counted * strengths).sum(1) - counted.sum(1).square()
     order = varies.flatten().argsort(descending=True, stable=True)[:DIMENSIONS].tolist()
     return [divmod(one, PATCH * PATCH) for one in order]
 

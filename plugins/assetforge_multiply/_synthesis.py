@@ -19,8 +19,16 @@ from assetforge.ops.exact import decay
 from assetforge.ops.resample import resample
 from assetforge.ops.statistics import diversity, statistics_distance
 from assetforge_multiply._canvas import Canvas, Level, Pyramid, largest_square, levels
-from assetforge_multiply._copies import CopiedRegion, CopyLimits, largest_copy, too_large_copies
-from assetforge_multiply._field import PATCH, Field, derive_seed, vote
+from assetforge_multiply._field import (
+    PATCH,
+    CopiedRegion,
+    CopyLimits,
+    Field,
+    derive_seed,
+    largest_copy,
+    too_large_copies,
+    vote,
+)
 from assetforge_multiply._search import Search, occurrences
 from assetforge_multiply._structure import Lattice, LatticeConstraint
 

@@ -417,7 +417,13 @@ def _stepped(level: _Level, warp: _Warp, channels: slice, *, radial: bool) -> _W
 
 def _inner(points: Tensor, size: tuple[int, int]) -> Tensor:
     """Return 1 where points lie in a picture, and what they are compared with, too, else 0; (H, W)."""
-    return (plane.inside(points, size, _LOCAL) & plane.inside(plane.grid(size), size, _LOCAL)).float()
+    return (plane.inside(points, size, _LOCAL) & _middle(size)).float()
+
+
+@lru_cache(maxsize=16)
+def _middle(size: tuple[int, int]) -> Tensor:
+    """Return which pixels (H, W) are far enough from the edge."""
+    return plane.inside(plane.grid(size), size, _LOCAL)
 
 
 @lru_cache(maxsize=16)
@@ -447,7 +453,7 @@ def _update(moved: Tensor, guide: Tensor, weight: Tensor, basis: Tensor) -> Tens
     normal = torch.zeros(len(basis) + 2, len(basis) + 2, dtype=torch.float64)
     right = torch.zeros(len(basis) + 2, dtype=torch.float64)
     for field, target in zip(moved, guide, strict=True):
-        design = torch.stack([field, torch.ones_like(field), *(basis * _gradient(field)).sum(1)]).flatten(1)
+        design = _design(field, basis).flatten(1)
         weighted = design * weight.flatten()
         normal += weighted @ design.T
         right += weighted @ target.flatten()
@@ -457,6 +463,16 @@ def _update(moved: Tensor, guide: Tensor, weight: Tensor, basis: Tensor) -> Tens
     if not bool(torch.isfinite(solved).all()) or float(solved[0]) < _LEAST_FACTOR:
         return None
     return solved[2:] / solved[0]
+
+
+def _design(field: Tensor, basis: Tensor) -> Tensor:
+    """Return what a guide is made up of: a field (H, W), a constant, and its changes by motions: (2 + M, H, W)."""
+    right, down = _gradient(field)
+    design = field.new_empty(2 + len(basis), *field.shape)
+    design[0], design[1] = field, 1
+    torch.mul(basis[:, 0], right, out=design[2:])
+    design[2:] += basis[:, 1] * down
+    return design
 
 
 def _scaled(moved: Tensor, guide: Tensor, weight: Tensor) -> Tensor:

@@ -164,9 +164,11 @@ def _on_color(one: Pass) -> Callable[[Tensor], Tensor]:
 
     def on_tile(piece: Tensor) -> Tensor:
         encoded = hdr_encode(piece.to(device))
-        result = _run(network, encoded.clamp(0, 1)[None])[0]
+        result = run_network(network, encoded.clamp(0, 1)[None])[0]
         for sign, part in _beyond_unit(encoded):
-            result += sign * (_run(network, part[None])[0] - _run(network, torch.zeros_like(part)[None])[0])
+            result += sign * (
+                run_network(network, part[None])[0] - run_network(network, torch.zeros_like(part)[None])[0]
+            )
         return hdr_decode(result).cpu()
 
     return on_tile
@@ -192,7 +194,7 @@ def upscale_data(
 
 def _on_data(one: Pass, span: _Span) -> Callable[[Tensor], Tensor]:
     def on_tile(piece: Tensor) -> Tensor:
-        return span.from_unit(_run(one.network, span.to_unit(piece.to(one.device))[:, None])[:, 0]).cpu()
+        return span.from_unit(run_network(one.network, span.to_unit(piece.to(one.device))[:, None])[:, 0]).cpu()
 
     return on_tile
 
@@ -227,13 +229,13 @@ class _Span:
         return pixels if self.high - self.low == 1 else pixels * (self.high - self.low) + self.low
 
 
-def _run(network: Network, batch: Tensor) -> Tensor:
+def run_network(network: Network, batch: Tensor) -> Tensor:
     """Run a network on (B, C, H, W) of one channel or of colors, whichever of them it was made for."""
     channels = batch.shape[1]
     if channels == 1 and network.channels > 1:
-        return _run(network, batch.expand(-1, network.channels, -1, -1)).mean(1, keepdim=True)
+        return run_network(network, batch.expand(-1, network.channels, -1, -1)).mean(1, keepdim=True)
     if channels > 1 and network.channels == 1:
-        return torch.cat([_run(network, batch[:, one : one + 1]) for one in range(channels)], 1)
+        return torch.cat([run_network(network, batch[:, one : one + 1]) for one in range(channels)], 1)
     height, width = batch.shape[2:]
     missing = (0, -width % network.multiple, 0, -height % network.multiple)
     batch = F.pad(batch, missing, mode="replicate") if any(missing) else batch

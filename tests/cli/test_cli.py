@@ -189,7 +189,7 @@ def test_an_interrupted_run_leaves_with_130_and_goes_on_later(project: Path, for
         assert running.poll() is None
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=30)
+    _, errors = running.communicate(timeout=120)
     assert running.returncode == 130
     assert "interrupted; the next run goes on from here" in errors
     assert not (project / "build").exists()

@@ -58,7 +58,7 @@ def test_recipes_are_listed_and_torch_is_not_needed_for_it(plugin: Path, registr
     listed = subprocess.run([sys.executable, "-c", script], cwd=plugin, capture_output=True, text=True, check=False)
     assert listed.returncode == 0, listed.stderr
     assert "slope: Learns a slope.\n    -p slope=1.0  number: What there is to learn." in listed.stdout
-    assert "upscale: Trains one of the networks" in listed.stdout
+    assert "upscale: Trains a network for the step" in listed.stdout
 
 
 def test_a_recipe_of_the_project_is_trained(plugin: Path, forge: Forge) -> None:

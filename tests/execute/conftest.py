@@ -20,6 +20,7 @@ from commands import Started, shared
 
 from assetforge.build import Build
 from assetforge.plan.jobs import Job
+from assetforge.store.runs import is_held
 
 PLUGIN = """\
 from __future__ import annotations
@@ -118,6 +119,14 @@ def wait_until_begun(folder: Path, process: Process, count: int = 1) -> None:
     until = time.monotonic() + PATIENCE
     while executions(folder) < count:
         assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def wait_until_let_go(folder: Path) -> None:
+    """Wait until no process works on a project any more: a worker whose host was killed finishes what it publishes."""
+    until = time.monotonic() + PATIENCE
+    while any(is_held(lock) for lock in (folder / ".assetforge" / "runs").glob("*/*.lock")):
         assert time.monotonic() < until
         time.sleep(0.01)
 

@@ -17,6 +17,7 @@ import pytest
 from commands import shared
 from conftest import write_normal
 from execute.conftest import (
+    PATIENCE,
     Ran,
     Run,
     check_agreement,
@@ -27,6 +28,7 @@ from execute.conftest import (
     start,
     start_anew,
     wait_until_begun,
+    wait_until_let_go,
     write_project,
 )
 
@@ -103,7 +105,7 @@ def test_killing_the_group_at_random_moments_never_tears_anything(
                 kill_group(process)
                 kills += 1
                 killed_here += 1
-            time.sleep(0.3)  # what the workers were publishing is finished by now
+            wait_until_let_go(project)
             check_published(outputs(project), right)
             done = len(outputs(project))
         ran = run(project)
@@ -138,7 +140,7 @@ def test_workers_do_not_outlive_their_host(tmp_path: Path) -> None:
     workers = descendants(process.pid)
     assert workers
     kill_group(process)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while any(Path(f"/proc/{pid}").exists() and "Z" not in _state(pid) for pid in workers):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -183,7 +185,7 @@ def test_an_interrupt_ends_a_run_in_good_order(tmp_path: Path, run: Run) -> None
         process = start(project, "--report", "report.json", "--junit", "junit.xml")
         wait_until_begun(project, process, 4)
         process.send_signal(sent)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
         assert "interrupted; the next run goes on from here" in err
         report = json.loads((project / "report.json").read_text())

@@ -13,9 +13,9 @@ from assetforge.errors import StepError
 from assetforge.execute import messages
 from assetforge.execute.messages import Setup
 from assetforge.execute.options import RunOptions
-from assetforge.execute.run_stage import run_stage
 from assetforge.execute.session import SessionDeps, worker_setup
 from assetforge.execute.stages import Compute, Publish, StageContext, split_job
+from assetforge.execute.worker_main import run_stage
 from assetforge.plan.jobs import Job
 from assetforge.store import runs
 from assetforge.store.runs import Run

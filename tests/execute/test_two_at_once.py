@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from execute.conftest import (
+    PATIENCE,
     REPORTS,
     Run,
     check_agreement,
@@ -30,7 +31,7 @@ def test_two_runs_share_the_work(tmp_path: Path, run: Run) -> None:
     ran = finish(start(project, *REPORTS), project)
     check_agreement(ran)
     for other in others:
-        _, err = other.communicate(timeout=60)
+        _, err = other.communicate(timeout=PATIENCE)
         assert other.returncode == 0, err
     assert ran.code == 0
     assert executions(project) == 12

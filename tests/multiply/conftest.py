@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 import torch
 from assetforge_multiply import COORDINATES, REPORT, ApplyParams, Params
-from assetforge_multiply._apply import apply_coordinates
-from assetforge_multiply._multiply import multiply_material
+from assetforge_multiply._multiply import apply_coordinates, multiply_material
 
 import assetforge as af
 from assetforge.material.map_spec import MAPS

@@ -12,6 +12,7 @@ from multiply.conftest import SMALL, apply, exemplar, placed
 
 import assetforge as af
 from assetforge.ops.resample import matched
+from assetforge.samples import write_sample
 
 TOLD = [
     ("stone", {}),
@@ -25,12 +26,11 @@ TOLD = [
 def test_saved_coordinates_make_the_same_of_the_same_maps_to_the_bit(name: str, params: dict[str, object]) -> None:
     result = placed(name, **params)
     where = result["coordinates"]
-    in_a_file = where.with_data((where.data * 65535).round() / 65535)
-    for saved in (where, in_a_file):
-        again = apply(exemplar(name, SMALL).replace(coordinates=saved), **params)
-        for key in exemplar(name, SMALL):
-            assert torch.equal(again[key].data, result[key].data), key
-            assert again[key].wrap == result[key].wrap
+    in_a_file = where.with_data((where.data * 65535).round() / 65535)  # what that leaves is the field (test_field.py)
+    again = apply(exemplar(name, SMALL).replace(coordinates=in_a_file), **params)
+    for key in exemplar(name, SMALL):
+        assert torch.equal(again[key].data, result[key].data), key
+        assert again[key].wrap == result[key].wrap
 
 
 @pytest.mark.parametrize(("scale", "number"), [(2, 3), (0.5, 1)])
@@ -50,7 +50,7 @@ def test_coordinates_that_are_of_no_exemplar_are_refused() -> None:
     where = torch.rand(4, 96, 96, generator=torch.Generator().manual_seed(0))
     where[2] = 0
     with pytest.raises(af.StepError, match=r"coordinates.*not those of pixels"):
-        apply(exemplar("stone").replace(coordinates=af.Texture(where, af.ColorSpace.NONE)))
+        apply(exemplar("stone", SMALL).replace(coordinates=af.Texture(where, af.ColorSpace.NONE)))
 
 
 def test_coordinates_of_turned_pieces_are_refused_by_one_who_was_not_told() -> None:
@@ -60,7 +60,7 @@ def test_coordinates_of_turned_pieces_are_refused_by_one_who_was_not_told() -> N
 
 
 def test_coordinates_go_through_files_and_not_through_coarse_ones(tmp_path: Path, forge: Forge) -> None:
-    assert forge("samples", str(tmp_path / "samples"), "--size", "32").returncode == 0
+    write_sample("stone", tmp_path / "samples", 32)
     inputs = "base_color: 'stone/{name}_base_color.png', height: 'stone/{name}_height.png'"
     for depth in ("png16", "png8"):
         (tmp_path / f"{depth}.yaml").write_text(

@@ -12,7 +12,7 @@ from multiply.conftest import exemplar, multiply, multiply_and_tell, write_mask
 
 from assetforge.material.material import Material
 
-SIDE = 32
+SIDE = 24
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def check(material: Material, params: dict[str, object]) -> None:
 @pytest.mark.slow
 def test_no_mask_or_guide_is_left_behind(tmp_path: Path) -> None:
     region = torch.zeros(SIDE, SIDE, dtype=torch.bool)
-    region[8:24, 6:22] = True
+    region[6:18, 4:16] = True
     mask = write_mask(tmp_path / "mask.png", region)
     check(exemplar("stone", SIDE), {"keep": mask})
     check(exemplar("stone", SIDE), {"reroll": Reroll(region=mask, seed=1), "guide": Guide(target=mask), "ignore": mask})

@@ -16,7 +16,7 @@ from assetforge.material.material import Material, check_map
 from assetforge.material.texture import Texture
 from assetforge.ops.seams import seam_score
 from assetforge.ops.statistics import diversity, mutual_information, statistics_distance
-from assetforge.samples import SAMPLES
+from assetforge.samples import SAMPLES, write_sample
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -61,8 +61,9 @@ def test_maps_belong_together(name: str) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_another_texture() -> None:
-    first, again, other = (multiply(exemplar("stone", SMALL), seed, candidates=2) for seed in (0, 0, 1))
+    first, again = (multiply(exemplar("stone", SMALL), candidates=2) for _ in range(2))
     assert all(torch.equal(again[key].data, texture.data) for key, texture in first.items())
+    other = multiply(exemplar("stone", SMALL), 1, candidates=1)
     assert diversity(first["height"].data, other["height"].data) > 0.6
 
 
@@ -78,13 +79,13 @@ def test_size_and_edges_are_as_asked_for(method: str) -> None:
 
 
 def test_odd_sizes_tile_too() -> None:
-    result = multiply(exemplar("stone", 96), size=(97, 101), candidates=1)["height"]
-    assert result.size == (101, 97)
+    result = multiply(exemplar("stone", SMALL), size=(61, 63), candidates=1)["height"]
+    assert result.size == (63, 61)
     assert seam_score(result.data) <= 1.2
 
 
 def test_a_pipeline_makes_one_material_for_each_seed(tmp_path: Path, forge: Forge) -> None:
-    assert forge("samples", str(tmp_path / "samples"), "--size", "32").returncode == 0
+    write_sample("stone", tmp_path / "samples", 32)
     (tmp_path / "pipeline.yaml").write_text(
         "version: 1\nsources: samples\n"
         'inputs: {base_color: "**/{name}_base_color.png", normal: "**/{name}_normal.png"}\n'
@@ -92,7 +93,7 @@ def test_a_pipeline_makes_one_material_for_each_seed(tmp_path: Path, forge: Forg
         "variants: {seed: [1, 2]}\n"
         'outputs: {dir: "build/{seed}"}\n'
     )
-    ran = forge("run", str(tmp_path / "pipeline.yaml"), "--only", "stone*")
+    ran = forge("run", str(tmp_path / "pipeline.yaml"))
     assert ran.returncode == 0, ran.stderr
     first, second = (sorted((tmp_path / "build" / seed).iterdir()) for seed in ("1", "2"))
     assert [path.name for path in first] == [path.name for path in second]
@@ -128,7 +129,7 @@ def test_the_smallest_exemplar_is_enough() -> None:
 @pytest.mark.parametrize("method", ["patches", "blend", "neural"])
 def test_the_range_of_values_is_kept(method: str) -> None:
     """Heights in meters and light above 1 come out as they went in: nothing is cut to 0 to 1."""
-    sample = exemplar("stone", 96)
+    sample = exemplar("stone", SMALL)
     height = sample["height"].data
     height = (height - height.min()) / (height.max() - height.min()) * 8 - 2
     light = sample["base_color"].data * 10

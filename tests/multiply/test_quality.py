@@ -7,8 +7,9 @@ from multiply.conftest import exemplar, multiply_and_tell
 
 
 def test_a_result_tells_what_is_measured_of_it() -> None:
-    result, notes, flags = multiply_and_tell(exemplar("stone"), report=True, candidates=2)
-    assert set(notes["seam_score"]) == set(exemplar("stone"))
+    material = exemplar("stone", 96)
+    result, notes, flags = multiply_and_tell(material, report=True, candidates=2)
+    assert set(notes["seam_score"]) == set(material)
     assert {"statistics_distance", "largest_copy", "coverage", "repetition", "coherence", "normal_curl"} <= set(notes)
     assert result["multiply_report"].size[0] == 1024
     assert not [flag for flag in flags if "seam" in flag]

@@ -157,10 +157,11 @@ def test_half_the_strength_goes_half_of_the_way() -> None:
     assert all(after < 0.9 * before for before, after in pairwise(distances))
 
 
-def test_between_two_styles_both_distances_are_monotone() -> None:
+@pytest.mark.parametrize("shares", [(0.5,), pytest.param((0.25, 0.5, 0.75), marks=pytest.mark.slow)], ids=str)
+def test_between_two_styles_both_distances_are_monotone(shares: tuple[float, ...]) -> None:
     first, second = painting("wood"), 1 - painting("brick")
     ends = [[Style(first)], [Style(second)]]
-    between = [[Style(first, 1 - share), Style(second, share)] for share in (0.25, 0.5, 0.75)]
+    between = [[Style(first, 1 - share), Style(second, share)] for share in shares]
     light = Worth(content=0.01)
     results = [styled(styles, steps=30, worth=light) for styles in (ends[0], *between, ends[1])]
     for style, order in ((first, False), (second, True)):

@@ -13,7 +13,7 @@ from svbrdf.conftest import files_of, shot
 
 from assetforge.samples.photographs import FLASH, GUIDE, as_jpeg
 
-SIZE = (128, 192)
+SIZE = (96, 144)
 PIPELINE = """\
 version: 1
 sources: photos
@@ -51,7 +51,7 @@ def run(project: Path, forge: Forge, pairs: Mapping[str, Mapping[str, bytes]]) -
 def test_a_pair_that_does_not_belong_together_leaves_a_picture_of_where_it_is_apart(
     tmp_path: Path, forge: Forge
 ) -> None:
-    pair = {**files_of(shot("brick")), "guide": files_of(shot("metal"))["guide"]}
+    pair = {**files_of(shot("brick", SIZE)), "guide": files_of(shot("metal", SIZE))["guide"]}
     ran = run(tmp_path, forge, {"wall": pair})["wall"]
     assert "pixels apart" in ran.error
     picture = Path(ran.log).with_suffix(".png")
@@ -61,7 +61,7 @@ def test_a_pair_that_does_not_belong_together_leaves_a_picture_of_where_it_is_ap
 
 
 def test_errors_name_the_file_that_is_to_blame(tmp_path: Path, forge: Forge) -> None:
-    whole = shot("brick", (96, 144))
+    whole = shot("brick", SIZE)
     black = {**files_of(whole), "guide": as_jpeg(0 * whole.guide, GUIDE)}
     lying = {**files_of(whole), "flash": as_jpeg(whole.flash.flip(1, 2).contiguous(), FLASH)}
     ran = run(tmp_path, forge, {"black": black, "lying": lying})

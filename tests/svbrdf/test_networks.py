@@ -23,7 +23,7 @@ from torch import Tensor
 from assetforge.ops import homography as plane
 from assetforge.samples import make_sample
 
-SIZE = (128, 192)
+SIZE = (96, 144)
 
 
 @pytest.fixture(scope="module")

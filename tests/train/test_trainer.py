@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from assetforge.errors import StepError, UsageError
-from assetforge.recipes import Training
+from assetforge.recipes import Discriminator, Training
 from assetforge.train.trainer import CHECKPOINT, train
 
 STEPS = 120
@@ -44,6 +47,30 @@ def line(steps: int = STEPS, rate: float = 0.05) -> Training:
         figures=lambda network: {"error": float((network[1].weight - TRUTH).abs().max())},
         pictures=lambda network: {"weights": network[1].weight.abs().expand(3, 8, 3)},
     )
+
+
+def rivals(steps: int = 60, optimizer: Literal["adam", "muon"] = "adam") -> Training:
+    """Make numbers as if drawn from a normal distribution around 3, for a discriminator with spectral norm."""
+    torch.manual_seed(1)
+    network = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1))
+    rival = nn.Sequential(spectral_norm(nn.Linear(1, 16)), nn.LeakyReLU(0.2), nn.Linear(16, 1))
+
+    def batch(step: int) -> tuple[Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(step)
+        return torch.randn(64, 2, generator=generator), 3 + torch.randn(64, 1, generator=generator)
+
+    def loss(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return nn.functional.softplus(-rival(network(batch[0]))).mean()
+
+    def told(network: nn.Module, rival: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        with torch.no_grad():
+            made = network(batch[0])
+        return nn.functional.softplus(-rival(batch[1])).mean() + nn.functional.softplus(rival(made)).mean()
+
+    return Training(
+        "rivals", network, batch, loss, steps, 0.003, smoothing=0.9, optimizer=optimizer,
+        discriminator=Discriminator(rival, told, 0.003),
+    )  # fmt: skip
 
 
 KILLED = """
@@ -124,6 +151,75 @@ def test_a_loss_that_is_not_finite_ends_it(tmp_path: Path) -> None:
     with pytest.raises(StepError, match="loss of nan at step 0"):
         train(broken, tmp_path, tell=quiet)
     assert not (tmp_path / "line.safetensors").exists()
+
+
+def made_by(training: Training, folder: Path) -> dict[str, Tensor]:
+    train(training, folder, tell=quiet)
+    return load_file(folder / f"{training.name}.safetensors")
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_two_rivals_that_were_cut_off_end_as_if_they_had_not_been(
+    optimizer: Literal["adam", "muon"], tmp_path: Path
+) -> None:
+    whole = made_by(rivals(optimizer=optimizer), tmp_path / "whole")
+    broken = rivals(optimizer=optimizer)
+
+    def batch(step: int) -> tuple[Tensor, Tensor]:
+        if step == 31:
+            raise KeyboardInterrupt
+        return broken.batch(step)  # type: ignore[no-any-return]
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("assetforge.train.trainer._SAVED_EVERY", 0.0)
+        train(replace(broken, batch=batch), tmp_path / "cut", tell=quiet)
+    assert same(made_by(rivals(optimizer=optimizer), tmp_path / "cut"), whole)
+
+
+def test_a_network_learns_from_its_discriminator_alone(tmp_path: Path) -> None:
+    weights = made_by(rivals(250), tmp_path)
+    network = rivals().network
+    network.load_state_dict(weights)
+    made = network(torch.randn(500, 2, generator=torch.Generator().manual_seed(0))).detach()
+    assert 1 < float(made.mean()) < 4  # it began at 0
+
+
+def test_each_rival_is_moved_by_its_own_loss_alone(tmp_path: Path) -> None:
+    training = rivals(1)
+    assert training.discriminator is not None
+    still = replace(training, discriminator=replace(training.discriminator, rate=0.0))
+    before = {name: value.clone() for name, value in training.discriminator.network.state_dict().items()}
+    made_by(still, tmp_path)
+    after = training.discriminator.network.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in before if "_u" not in name and "_v" not in name)
+
+
+def test_batches_made_ahead_change_nothing(tmp_path: Path) -> None:
+    ahead = made_by(replace(rivals(), ahead=3), tmp_path / "ahead")
+    assert same(ahead, made_by(rivals(), tmp_path / "in time"))
+
+
+def test_muon_learns_a_chain_of_layers_faster_than_adam(tmp_path: Path) -> None:
+    losses = {}
+    for optimizer in ("adam", "muon"):
+        torch.manual_seed(0)
+        network = nn.Sequential(*(nn.Linear(16, 16) for _ in range(5)))
+        truth = torch.linalg.qr(torch.randn(16, 16))[0]
+
+        def batch(step: int) -> Tensor:
+            return torch.randn(64, 16, generator=torch.Generator().manual_seed(step))
+
+        def loss(network: nn.Module, numbers: Tensor, truth: Tensor = truth) -> Tensor:
+            return (network(numbers) - numbers @ truth).square().mean()
+
+        training = Training("chain", network, batch, loss, 200, 2e-3, optimizer=optimizer)  # type: ignore[arg-type]
+        train(training, tmp_path / optimizer, tell=quiet)
+        losses[optimizer] = float((tmp_path / optimizer / "report" / "rows.csv").read_text().split(",")[-1])
+    assert losses["muon"] < 0.7 * losses["adam"]
 
 
 @pytest.mark.gpu

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from assetforge_upscale.training import dataset
+from assetforge_upscale.training import dataset, pictures
 from upscale.evaluated import evaluated
 
 
@@ -29,8 +29,12 @@ def test_the_data_network_is_never_worse_than_bicubic_in_the_mean(scale: int, da
         assert max(ratios) < 1.002
 
 
-def test_the_albedos_that_are_measured_on_are_not_trained_on(data: Path) -> None:
-    assert not [path for path in dataset.color_files(data) if "materials" in path.parts]
+def test_what_is_measured_on_is_not_trained_on(data: Path) -> None:
     hidden = dataset.held_out(data / "materials")
     assert len(hidden) == 12
-    assert not [path for path in dataset.data_files(data) if path.parent.name in hidden]
+    reserved = dataset.reserved(data)
+    for content in ("color", "data"):
+        seen = [one.path for one in pictures.find(data, content, reserved)]
+        assert len(seen) > 40
+        assert not [path for path in seen if path.parent.name in hidden or "sr" in path.parts or "style" in path.parts]
+        assert not set(seen) & set(dataset.color_files(data)[::8])

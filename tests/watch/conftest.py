@@ -104,12 +104,12 @@ class Watcher:
     def stop(self, sent: int = signal.SIGTERM) -> int:
         """End it in good order; return its exit code."""
         self.process.send_signal(sent)
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE)
 
     def kill(self) -> None:
         """End it as a power failure of its group would."""
         self.process.kill_group()
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
 
 
 @pytest.fixture

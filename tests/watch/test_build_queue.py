@@ -18,7 +18,7 @@ from assetforge.plan.assets import Catalog
 from assetforge.report import ReportBuilder
 from assetforge.watch.build_queue import REPORT_AFTER, BuildQueue, Outcomes
 from assetforge.watch.file_tracker import FileTracker
-from assetforge.watch.folder_scanner import FolderScanner
+from assetforge.watch.folder_watcher import FolderScanner
 
 
 class Queueing:

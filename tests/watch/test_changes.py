@@ -9,6 +9,7 @@ import sys
 import time
 import zlib
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -17,6 +18,8 @@ import pytest
 from commands import shared
 from execute.conftest import executions, outputs, start
 from watch.conftest import PATIENCE, Start, picture
+
+from assetforge.watch.file_tracker import QuietTimes
 
 
 def add(project: Path, *names: str) -> None:
@@ -119,9 +122,8 @@ def test_it_ends_in_good_order(sent: int, code: int, project: Path, watch: Start
     add(project, "a", "b", "c")
     watcher = watch(project)
     watcher.wait_for(lambda: executions(project))
-    began = time.monotonic()
     assert watcher.stop(sent) == code
-    assert time.monotonic() - began < 10
+    assert executions(project) < 3  # what was under way is finished, and the rest is left
     assert not list((project / ".assetforge" / "runs").glob("*/"))
     assert "Traceback" not in watcher.said()
     assert shared().run(project, "run", "pipeline.yaml").code == 0
@@ -130,27 +132,33 @@ def test_it_ends_in_good_order(sent: int, code: int, project: Path, watch: Start
 
 def test_once_ends_like_a_run(project: Path, watch: Start) -> None:
     empty = watch(project, "--once")
-    assert empty.process.wait(60) == shared().run(project, "run", "pipeline.yaml").code == 2
+    assert empty.process.wait(PATIENCE) == shared().run(project, "run", "pipeline.yaml").code == 2
     assert "no file matches" in empty.said()
     add(project, "a", "b")
     watcher = watch(project, "--once")
-    assert watcher.process.wait(60) == 0
+    assert watcher.process.wait(PATIENCE) == 0
     assert watcher.states() == {"done": 2}
     (project / "textures" / "c_d.png").write_bytes(b"no picture at all")
-    assert watch(project, "--once").process.wait(60) == 1
-    assert watch(project, "--once").process.wait(60) == 4
+    assert watch(project, "--once").process.wait(PATIENCE) == 1
+    assert watch(project, "--once").process.wait(PATIENCE) == 4
 
 
 def test_once_waits_while_sources_change_and_ends_when_they_rest(project: Path, watch: Start) -> None:
     add(project, "a")
     watcher = watch(project, "--once")
     source = project / "textures" / "a_d.png"
+    written = []
     for seed in range(20):
         beside = project / "beside.png"
         beside.write_bytes(picture(seed))
         beside.replace(source)
+        written.append(time.monotonic())
         time.sleep(0.15)  # less than a file must stay the same
-    assert watcher.process.poll() is None
+    still_there = watcher.process.poll() is None
+    written.append(time.monotonic())
+    if max(after - before for before, after in pairwise(written)) > QuietTimes().closed:
+        pytest.skip("this machine is too busy to write that often")
+    assert still_there
     assert watcher.process.wait(PATIENCE) == 0
     assert watcher.events("JobFinished")[-1]["state"] == "done"
     assert shared().run(project, "plan", "pipeline.yaml", "--json").out.count('"up to date"') == 1
@@ -161,7 +169,7 @@ def test_once_reports_what_is_not_complete(project: Path, watch: Start) -> None:
     (project / "pipeline.yaml").write_text(text.replace('_d.png"', '_d.png", roughness: "{name}_r.png"'))
     add(project, "a")
     watcher = watch(project, "--once")
-    assert watcher.process.wait(60) == 1
+    assert watcher.process.wait(PATIENCE) == 1
     assert "a_r.png" in watcher.said()
 
 

@@ -13,8 +13,8 @@ from assetforge.errors import AssetForgeError
 from assetforge.events import Event, Trouble
 from assetforge.watch import daemon as daemon_module
 from assetforge.watch.daemon import Daemon, WatchOptions
-from assetforge.watch.event_buffer import Batch, EventBuffer
 from assetforge.watch.event_loop import Throttle
+from assetforge.watch.folder_watcher import Batch, EventBuffer
 
 
 def test_a_throttle_lets_something_be_done_once_a_period() -> None:

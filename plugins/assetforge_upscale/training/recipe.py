@@ -1,144 +1,177 @@
-"""The recipe `upscale`: `assetforge train upscale -p network=fast_color_x4 --data DATA`."""
+"""The recipe `upscale`: networks for the step, from scratch, from another network, or as shipped ones were made."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, get_args
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import assetforge as af
 from assetforge.ops.metrics import psnr
-from assetforge_upscale._network import Compact
-from assetforge_upscale.training import dataset
+from assetforge_upscale import Training
+from assetforge_upscale.training import adversary, batches, dataset, losses, networks, pictures
+from assetforge_upscale.training.batches import Pool, Sampler
+from assetforge_upscale.training.dataset import Pixels
+from assetforge_upscale.training.degradations import Reduction
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-LEAVES = 160
-PEAK_RATE = 2e-3
-SHOWN = 4
+CHANNELS = {"color": 3, "data": 1}
+_RATE, _RATE_OF_START = 2e-3, 5e-4
+_SHOWN = 4
 """Pictures of the report."""
-SHOWN_SIDE = 64
+_MEASURED = 12
+"""Pictures that its figures are of."""
+_SHOWN_SIDE = 64
+_AHEAD = 2
 
-
-@dataclass(frozen=True)
-class Plan:
-    """What to train: channels in and out, scale, optimizer steps, and the network to start from."""
-
-    channels: int
-    scale: int
-    steps: int
-    start: str | None = None
-
-
-PLANS = {
-    "fast_color_x4": Plan(channels=3, scale=4, steps=14_000),
-    "fast_color_x2": Plan(channels=3, scale=2, steps=6_000, start="fast_color_x4"),
-    "fast_data_x4": Plan(channels=1, scale=4, steps=5_000, start="fast_color_x4"),
-    "fast_data_x2": Plan(channels=1, scale=2, steps=5_000, start="fast_color_x2"),
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "fast_color_x4": {"channels": "color", "scale": 4, "steps": 14_000},
+    "fast_color_x2": {"channels": "color", "scale": 2, "steps": 6_000, "start": "fast_color_x4", "rate": 1e-3},
+    "fast_data_x4": {"channels": "data", "scale": 4, "steps": 5_000, "start": "fast_color_x4", "rate": 1e-3},
+    "fast_data_x2": {"channels": "data", "scale": 2, "steps": 5_000, "start": "fast_color_x2", "rate": 1e-3},
 }
+"""The parameters of the shipped networks. What starts from another one begins with its file."""
+_OF_ALL = {"optimizer": "adam"}
 
 
-def training(name: str, data: Path, seed: int) -> af.Training:
-    """Return what trains the network NAME: the Charbonnier loss on crops of textures and of dead leaves."""
-    plan = PLANS[name]
-    network = Compact(plan.channels, plan.scale)
-    if plan.start is None:
-        _initialize(network)
-    else:
-        network.load_state_dict(adapt(load_file(WEIGHTS / f"{plan.start}.safetensors"), plan))
-    real, drawn = _pairs(plan, data, seed)
-    held = [_shown(pair, plan) for pair in real[:: max(1, len(real) // SHOWN)][:SHOWN]]
+def resolved(params: Training) -> Training:
+    """Return parameters with those of the preset that they name, but for what is given beside it."""
+    if params.network is None:
+        return params
+    preset = {**_OF_ALL, **PRESETS[params.network]}
+    if "start" in preset:
+        preset["start"] = _shipped(preset["start"])
+    return Training(**{**preset, **params.model_dump(exclude_unset=True)})
+
+
+def training(params: Training, data: Path, seed: int) -> af.Training:
+    """Return what trains a network by the parameters, on the pictures in a folder."""
+    params = resolved(params)
+    channels = CHANNELS[params.channels]
+    sources = _pictures_of(params, data)
+    network = _network(params, channels)
+    sampler = _sampler(params, sources, seed)
+    kept_out = [_shown(pixels, channels, params.scale) for pixels in _spread(sources.kept_out, _MEASURED)]
+    rival, loss = _objective(params, channels)
     return af.Training(
-        name,
-        network.channels_last(),
-        lambda step: dataset.batch(real, drawn, plan.channels, plan.scale, (seed, step)),
-        _loss,
-        plan.steps,
-        PEAK_RATE if plan.start is None else PEAK_RATE / 2,
-        figures=lambda network: _figures(network, held),
-        pictures=lambda network: _pictures(network, held),
+        params.network or f"{params.channels}_x{params.scale}",
+        network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        sampler,
+        loss,
+        params.steps,
+        params.rate or (_RATE if params.start == "scratch" else _RATE_OF_START),
+        optimizer=params.optimizer,
+        discriminator=rival,
+        ahead=_AHEAD,
+        figures=lambda network: _figures(network, kept_out),
+        pictures=lambda network: _pictures(network, kept_out[:_SHOWN]),
     )
 
 
-def _loss(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-    small, large = batch
-    return charbonnier(network(small.to(memory_format=torch.channels_last)), large)
+def _pictures_of(params: Training, data: Path) -> pictures.Pictures:
+    """Read what is learned from, and the colors that leaves are filled with, which need not be what is learned."""
+    excluded = dataset.reserved(data) if params.network else frozenset()
+    return pictures.load(data, params.channels, excluded)
 
 
-def charbonnier(result: Tensor, truth: Tensor) -> Tensor:
-    """Smooth absolute difference (Charbonnier et al. 1994), ε² = 1e-6."""
-    return ((result - truth).square() + 1e-6).sqrt().mean()
+def _network(params: Training, channels: int) -> nn.Module:
+    if params.start == "scratch":
+        return networks.new(params.architecture, channels, params.scale, params.width, params.depth)
+    start = _shipped(f"fast_{params.channels}_x{params.scale}") if params.start == "fast" else Path(params.start)
+    return networks.started(start, channels, params.scale)
 
 
-def adapt(start: dict[str, Tensor], plan: Plan) -> dict[str, Tensor]:
-    """Turn a color network's weights into a start for fewer channels or a smaller scale.
-
-    A gray input is three equal channels, so the first layer's weights add up over them; the last layer's are averaged
-    over colors, and over the sub-pixels that fall together at the smaller scale.
-    """
-    last = max(int(key.split(".")[1]) for key in start)
-    adapted = dict(start)
-    first = start["residual.0.weight"]
-    if plan.channels == 1 and first.shape[1] == 3:
-        adapted["residual.0.weight"] = first.sum(1, keepdim=True)
-    for key in (f"residual.{last}.weight", f"residual.{last}.bias"):
-        adapted[key] = _fold(start[key], first.shape[1], plan)
-    return adapted
+def _shipped(name: str) -> Path:
+    path = WEIGHTS / f"{name}.safetensors"
+    if not path.exists():
+        raise af.StepError("recipe 'upscale'", f"there is no shipped network {name}", "start from a file, or scratch")
+    return path
 
 
-def _fold(value: Tensor, channels: int, plan: Plan) -> Tensor:
-    scale = math.isqrt(value.shape[0] // channels)
-    group = scale // plan.scale
-    split = value.reshape(channels, plan.scale, group, plan.scale, group, -1).mean((2, 4))
-    kept = split if plan.channels == channels else split.mean(0, keepdim=True)
-    return kept.reshape(-1, *value.shape[1:])
+def _sampler(params: Training, sources: pictures.Pictures, seed: int) -> Sampler:
+    scale = params.scale
+    teach = networks.teachers(params.teachers, CHANNELS[params.channels], scale)
+    makes = [
+        (1 - params.leaves_share - params.drawings_share, sources.seen.__getitem__, len(sources.seen)),
+        (params.leaves_share, *batches.leaves(params.leaves, sources.seen, seed)),
+        (params.drawings_share, *batches.drawings(params.drawings, seed)),
+    ]
+    pools = [(share, Pool(make, count, scale, params.crop, teach)) for share, make, count in makes]
+    channels = CHANNELS[params.channels]
+    weights = {name: getattr(params.reductions, name) for name in get_args(Reduction)}
+    reductions = {name: weight for name, weight in weights.items() if weight}
+    return Sampler(pools, channels, scale, params.batch, params.crop, reductions, params.damages, seed)
 
 
-def _initialize(network: Compact) -> None:
-    convolutions = [layer for layer in network.residual if isinstance(layer, nn.Conv2d)]
-    with torch.no_grad():
-        for layer in convolutions:
-            nn.init.kaiming_normal_(layer.weight, 0.25)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-        convolutions[-1].weight.mul_(0.1)
+def _objective(params: Training, channels: int) -> tuple[af.Discriminator | None, Any]:
+    """Return the discriminator, if there is one, and the loss of a network and a batch."""
+    shares = params.losses.model_dump()
+    distance = losses.combined(shares, params.perceptual_network)
+    rival = (
+        adversary.discriminator(params.discriminator, channels, params.discriminator_width) if shares["gan"] else None
+    )
+
+    def loss(network: nn.Module, batch: Sequence[Tensor]) -> Tensor:
+        small, large, *taught = batch
+        result = network(small.contiguous(memory_format=torch.channels_last))
+        total = distance(result, large) * (1 - params.teacher_share if taught else 1)
+        if taught:
+            total = total + distance(result, taught[0]) * params.teacher_share
+        if rival is not None:
+            total = total + shares["gan"] * adversary.fooled(rival(large).detach(), rival(result), params.judgement)
+        return total
+
+    if rival is None:
+        return None, loss
+    return adversary.against(rival, params.judgement, params.discriminator_rate), loss
 
 
-def _pairs(plan: Plan, data: Path, seed: int) -> tuple[list[dataset.Pair], list[dataset.Pair]]:
-    """Return pairs of the textures, and of dead leaves that are filled with them."""
-    colors = [dataset.read(path) for path in dataset.color_files(data)]
-    if not colors:
-        raise af.StepError("recipe 'upscale'", f"finds no textures in {data}", "they are its train/*/*_d.webp")
-    drawn = [dataset.reduce(leaf, plan.scale) for leaf in dataset.leaves(LEAVES, colors, seed)]
-    pictures = colors if plan.channels == 3 else [dataset.read(path) for path in dataset.data_files(data)]
-    return [dataset.reduce(picture, plan.scale) for picture in pictures], drawn
+def _spread(many: Sequence[Pixels], count: int) -> list[Pixels]:
+    return [many[index] for index in np.unique(np.linspace(0, len(many) - 1, count).round().astype(int))]
 
 
-def _shown(pair: dataset.Pair, plan: Plan) -> tuple[Tensor, Tensor]:
-    """Return the upper left of a pair: (channels, h, w) and (channels, scale · h, scale · w), 0 to 1."""
-    small, large = (torch.from_numpy(side).permute(2, 0, 1).float() / 255 for side in (pair.small, pair.large))
-    side = SHOWN_SIDE * plan.scale
-    return small[: plan.channels, :SHOWN_SIDE, :SHOWN_SIDE], large[: plan.channels, :side, :side]
+def _shown(picture: Pixels, channels: int, scale: int) -> tuple[Tensor, Tensor]:
+    """Return the middle of a picture's reduction and of itself: (C, h, w) and (C, scale · h, scale · w), 0 to 1."""
+    pair = dataset.reduce(picture, scale)
+    top, left = (max(0, side - _SHOWN_SIDE) // 2 for side in pair.small.shape[:2])
+    small = pair.small[top : top + _SHOWN_SIDE, left : left + _SHOWN_SIDE]
+    side = _SHOWN_SIDE * scale
+    large = pair.large[top * scale : top * scale + side, left * scale : left * scale + side]
+    return _tensor(small)[:channels], _tensor(large)[:channels]
 
 
-def _figures(network: nn.Module, held: list[tuple[Tensor, Tensor]]) -> Mapping[str, float]:
-    """Measure the mean PSNR in dB on what the report shows, which training sees, too: a sign of life."""
+def _tensor(pixels: Pixels) -> Tensor:
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).float() / 255
+
+
+def _figures(network: nn.Module, kept_out: list[tuple[Tensor, Tensor]]) -> Mapping[str, float]:
+    """Measure the mean PSNR in dB of the middles of pictures that were kept out, and of bicubic's beside it."""
+    scores = [psnr(_run(network, small), large) for small, large in kept_out]
+    plain = [psnr(_bicubic(small, large), large) for small, large in kept_out]
+    gains = [score - base for score, base in zip(scores, plain, strict=True) if np.isfinite(score - base)]
+    return {"gain over bicubic (dB of PSNR)": float(np.mean(gains))} if gains else {}
+
+
+def _run(network: nn.Module, small: Tensor) -> Tensor:
     device = next(network.parameters()).device
-    scores = [psnr(network(small[None].to(device))[0].cpu().clamp(0, 1), large) for small, large in held]
-    return {"PSNR of the pictures below": sum(scores) / len(scores)}
+    result: Tensor = network(small[None].to(device))[0].float().cpu()
+    return result.clamp(0, 1)
 
 
-def _pictures(network: nn.Module, held: list[tuple[Tensor, Tensor]]) -> Mapping[str, Tensor]:
+def _bicubic(small: Tensor, large: Tensor) -> Tensor:
+    size = (large.shape[1], large.shape[2])
+    return F.interpolate(small[None], size=size, mode="bicubic", align_corners=False)[0].clamp(0, 1)
+
+
+def _pictures(network: nn.Module, kept_out: list[tuple[Tensor, Tensor]]) -> Mapping[str, Tensor]:
     """Show bicubic, the network and the truth beside each other."""
-    device = next(network.parameters()).device
     shown = {}
-    for index, (small, large) in enumerate(held):
-        bicubic = F.interpolate(small[None], size=large.shape[1:], mode="bicubic", align_corners=False)[0]
-        row = torch.cat([bicubic, network(small[None].to(device))[0].cpu(), large], 2)
+    for index, (small, large) in enumerate(kept_out):
+        row = torch.cat([_bicubic(small, large), _run(network, small), large], 2)
         shown[f"{index}: bicubic, network, truth"] = row.expand(3, *row.shape[1:])
     return shown
