@@ -214,6 +214,8 @@ def test_broken_http_is_refused_and_the_server_lives(request_bytes: bytes, live:
 
 
 def test_an_upload_that_is_cut_off_leaves_no_file(live: Server) -> None:
+    with live.client() as client:
+        ready(client)
     address, key = live.base.removeprefix("http://"), str(uuid.uuid4())
     host, _, port = address.partition(":")
     with socket.create_connection((host, int(port)), 10) as connection:
