@@ -12,7 +12,10 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 import assetforge as af
 
-SHIPPED: Mapping[str, Mapping[str, tuple[int, ...]]] = {"color": {"fast": (2, 4)}, "data": {"fast": (2, 4)}}
+SHIPPED: Mapping[str, Mapping[str, tuple[int, ...]]] = {
+    "color": {"fast": (2, 4), "quality": (4,)},
+    "data": {"fast": (2, 4)},
+}
 """The networks that are shipped: for which kind of map, by which name, of which scales."""
 LARGEST_SCALE = 16
 LARGEST_SIDE = 32768
@@ -26,8 +29,10 @@ Factor = Annotated[
 """How many times wider and higher."""
 
 
-NetworkName = Literal["fast"] | af.File
-"""A network that is shipped, or one of a file."""
+NetworkName = Literal["fast", "quality"] | af.File
+"""A network for color that is shipped, or one of a file."""
+DataNetworkName = Literal["fast"] | af.File
+"""The same for data maps."""
 
 
 class Params(af.Params):
@@ -41,10 +46,11 @@ class Params(af.Params):
     method: Literal["network", "lanczos"] = "network"
     """`network` restores detail that was lost; `lanczos` only interpolates, in linear light."""
     network: NetworkName = "fast"
-    """For color: `fast` is shipped; or a file of weights, .pth or .safetensors, of ESRGAN, Compact, SPAN, RLFN, EFDN or
-    SRResNet, and with `assetforge[spandrel]` of many more."""
-    data_network: NetworkName = "fast"
-    """The same for data maps, normals and alpha, each of whose channels goes through it by itself."""
+    """For color: `fast`, or `quality`, which restores more and takes six times as long; or a file of weights, .pth or
+    .safetensors, of ESRGAN, Compact, SPAN, RLFN, EFDN or SRResNet, and with `assetforge[spandrel]` of many more."""
+    data_network: DataNetworkName = "fast"
+    """The same for data maps, normals and alpha, each of whose channels goes through it by itself: `fast`, or a file of
+    weights."""
     mix: af.File | None = None
     """Weights that are averaged with those of the file `network`, of the same architecture."""
     mix_share: af.Fraction = 0.5
@@ -185,7 +191,7 @@ class Damage(af.Params):
 class Training(af.Params):
     """What the recipe `upscale` can be told."""
 
-    network: Literal["fast_color_x4", "fast_color_x2", "fast_data_x4", "fast_data_x2"] | None = None
+    network: Literal["quality_color_x4", "fast_color_x4", "fast_color_x2", "fast_data_x4", "fast_data_x2"] | None = None
     """Train one of the shipped networks, as it was trained; what is given beside it goes before that."""
     architecture: Literal["compact", "span", "srresnet", "msrresnet"] = "compact"
     """Of a network from scratch. `compact` is the fastest; `srresnet` is the generator of SRGAN, for 2 and 4 times, and
@@ -264,6 +270,8 @@ def _listed(networks: object) -> object:
 
 NetworkNames = Annotated[tuple[NetworkName, ...], Field(min_length=1), BeforeValidator(_listed)]
 """Several of them; on the command line, with commas between."""
+DataNetworkNames = Annotated[tuple[DataNetworkName, ...], Field(min_length=1), BeforeValidator(_listed)]
+"""The same for data maps."""
 
 
 class Comparison(af.Params):
@@ -275,7 +283,7 @@ class Comparison(af.Params):
     """How they are made smaller: `bicubic` as papers do it, or `box`, the mean of what a pixel covers, as mip maps."""
     network: NetworkNames = ("fast",)
     """For color: networks that are compared, as the step takes them."""
-    data_network: NetworkNames = ("fast",)
+    data_network: DataNetworkNames = ("fast",)
     """The same for data maps and normals."""
     correct: Literal["no", "color", "all"] = "no"
     """As the step takes it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import assetforge_upscale
 import pytest
 import torch
-from assetforge_upscale import Params, weights_for
+from assetforge_upscale import SHIPPED, Params, name_of, weights_for
 from assetforge_upscale import _upscale as upscaling
 from assetforge_upscale._architectures import Network, load
 from assetforge_upscale._network import Compact
@@ -79,6 +79,17 @@ def test_tiles_change_no_code(scale: int, wrap: str, tile_of: object) -> None:
         pieces = upscale(Material("m", maps), scale=scale)
         for name in maps:
             assert torch.equal(codes(pieces[name]), codes(whole[name])), (name, side)
+
+
+def test_tiles_of_the_best_network_change_no_code_and_it_rolls(tile_of: Callable[[int], None]) -> None:
+    color = make_sample("stone", 80)["base_color"]
+    dy, dx = 13, 57
+    whole = codes(upscale(Material("m", {"base_color": color}), network="quality", scale=4)["base_color"])
+    rolled = Material("m", {"base_color": replace(color, data=color.data.roll((dy, dx), (1, 2)))})
+    for side in (32, 40, 56, 64):
+        tile_of(side)
+        pieces = codes(upscale(rolled, network="quality", scale=4)["base_color"])
+        assert torch.equal(pieces.roll((-dy * 4, -dx * 4), (1, 2)), whole), side
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -204,12 +215,25 @@ def test_cuda_and_cpu_differ_by_rounding_only(scale: int) -> None:
         assert (codes(results[0][name]) - codes(results[1][name])).abs().max() <= 1
 
 
-@pytest.mark.parametrize("name", ["fast_color_x2", "fast_color_x4", "fast_data_x2", "fast_data_x4"])
+SHIPPED_NAMES = [
+    name_of(network, kind, scale)
+    for kind, networks in SHIPPED.items()
+    for network, scales in networks.items()
+    for scale in scales
+]
+
+
+@pytest.mark.parametrize("name", SHIPPED_NAMES)
 def test_shipped_weights_carry_their_card(name: str) -> None:
     card = (FOLDER / f"{name}.md").read_text()
     for word in ("## Data", "## License", "## Recipe", "## Figures", f"train upscale -p network={name} "):
         assert word in card
-    assert (FOLDER / f"{name}.safetensors").stat().st_size < 1_000_000
+
+
+def test_all_that_lies_among_the_weights_is_shipped_and_is_small() -> None:
+    files = list(FOLDER.glob("*.safetensors"))
+    assert sorted(file.stem for file in files) == sorted(SHIPPED_NAMES)
+    assert sum(file.stat().st_size for file in files) < 16_000_000
 
 
 @pytest.mark.parametrize("method", ["network", "lanczos"])

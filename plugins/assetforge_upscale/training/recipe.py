@@ -29,8 +29,18 @@ _MEASURED = 12
 _SHOWN_SIDE = 64
 _AHEAD = 2
 
+_COLOR_X4 = {
+    "channels": "color",
+    "scale": 4,
+    "batch": 8,
+    "optimizer": "muon",
+    "leaves": 500,
+    "leaves_share": 0.6,
+    "teacher_share": 0.7,
+}
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "fast_color_x4": {"channels": "color", "scale": 4, "steps": 14_000},
+    "quality_color_x4": {**_COLOR_X4, "width": 64, "depth": 15, "steps": 16_000},
+    "fast_color_x4": {**_COLOR_X4, "steps": 10_000},
     "fast_color_x2": {"channels": "color", "scale": 2, "steps": 6_000, "start": "fast_color_x4", "rate": 1e-3},
     "fast_data_x4": {"channels": "data", "scale": 4, "steps": 5_000, "start": "fast_color_x4", "rate": 1e-3},
     "fast_data_x2": {"channels": "data", "scale": 2, "steps": 5_000, "start": "fast_color_x2", "rate": 1e-3},
