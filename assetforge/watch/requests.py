@@ -34,7 +34,7 @@ class RequestHandler:
         except AssetForgeError as error:
             problem = error.problem
             return {"error": {"where": problem.where, "what": problem.what, "instead": problem.instead}}
-        except Exception as error:  # one that ended the daemon would end the next one, too
+        except Exception as error:  # noqa: BLE001  one that ended the daemon would end the next one, too
             what = f"cannot be done ({type(error).__name__}: {error})"[:_LONGEST].encode(errors="replace").decode()
             return {"error": {"where": request.verb, "what": what, "instead": "ask for something else"}}
 
