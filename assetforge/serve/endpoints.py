@@ -187,20 +187,24 @@ async def _assets(call: Call) -> Response:
             limit=limit,
         )
         progress = project.reader.progress() if any(row.state == "building" for row in page.rows) else {}
-        items = [_row(row, project, progress) for row in page.rows]
+        versions = project.reader.versions([row.asset for row in page.rows])
+        items = [_row(row, project, progress, versions) for row in page.rows]
         return {"items": items, "next": page.next, "total": page.total}
 
     return JSONResponse(await asyncio.to_thread(found))
 
 
-def _row(row: Row, project: Project, progress: Mapping[str, tuple[str, float]]) -> dict[str, Any]:
+def _row(
+    row: Row, project: Project, progress: Mapping[str, tuple[str, float]], versions: Mapping[str, str]
+) -> dict[str, Any]:
     data: dict[str, Any] = {"name": row.asset, "state": row.state}
     if row.error:
         data["error"] = row.error
     if row.state == "building" and row.asset in progress:
         data["step"], data["fraction"] = progress[row.asset]
     if row.state == "done":
-        data["thumb"] = f"{_url(project, 'thumbs', row.asset)}"
+        version = quote(versions.get(row.asset, "")[:16])  # or browsers show the picture that they have
+        data["thumb"] = f"{_url(project, 'thumbs', row.asset)}?version={version}"
     return data
 
 
@@ -221,7 +225,8 @@ async def _asset(call: Call) -> Response:
 
 def _asset_data(project: Project, row: Row) -> dict[str, Any]:
     record, last = project.record(row.asset), project.reader.last_finish(row.asset)
-    data: dict[str, Any] = _row(row, project, project.reader.progress()) | {"sources": [], "outputs": [], "flags": []}
+    data: dict[str, Any] = _row(row, project, project.reader.progress(), project.reader.versions([row.asset]))
+    data |= {"sources": [], "outputs": [], "flags": []}
     if last is not None:
         data["finished"], data["seconds"] = last[0], last[1].get("seconds", 0.0)
     data["log"] = _url(project, "logs", row.asset)
@@ -481,7 +486,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
              media="application/octet-stream"),
     Endpoint("GET", f"{_OF}/pictures/{{asset:path}}", _pictures, "A preview of a map in one of its files.",
              query={"file": TEXT, "map": TEXT, "side": {"enum": list(_SIDES)}, "v": TEXT}, media="image/webp"),
-    Endpoint("GET", f"{_OF}/thumbs/{{asset:path}}", _thumb, "The picture that stands for it.", media="image/webp"),
+    Endpoint("GET", f"{_OF}/thumbs/{{asset:path}}", _thumb, "The picture that stands for it.",
+             query={"version": TEXT}, media="image/webp"),
     Endpoint("PUT", f"{_OF}/incoming/{{key}}/{{map}}", _put, "Send one file of an upload; KEY is a new UUID.", "upload",
              body="application/octet-stream", status=201),
     Endpoint("POST", f"{_OF}/incoming/{{key}}", _post, "Make an asset of what was sent; again is the same.", "upload",

@@ -208,6 +208,14 @@ class Reader:
             for asset in {*times, *held, *facts}
         }
 
+    def versions(self, assets: Sequence[str]) -> dict[str, str]:
+        """Return what the results of assets were made of, as a text that changes with it; of those that were built."""
+        query = (
+            "select asset, signature from jobs where pipeline = :p and asset in (select value from json_each(:assets))"
+        )
+        with self._opened() as (database, values):
+            return dict(database.execute(query, values | {"assets": json.dumps(assets)}))
+
     def quarantined_of(self, assets: Iterable[str]) -> list[str]:
         """Return those of some assets that are quarantined."""
         query = "select asset from quarantine where pipeline = :p and asset in (select value from json_each(:assets))"

@@ -57,7 +57,7 @@ class Served:
         return self.access.new_code(User("anna", RIGHTS))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that a run has built: a00 to a02 are done, a03 is quarantined and has a log."""
     always = 'print("<script>alert(1)</script>"); raise ValueError("<img onerror=x>")'

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from serve.conftest import HOST, Served, wait_for
 from starlette.requests import Request
 from starlette.testclient import TestClient
@@ -34,6 +35,7 @@ from assetforge.serve.server import Address, bind, entry, own_hosts
 from assetforge.serve.service import Service
 from assetforge.serve.supervisor import Supervisor
 from assetforge.serve.uploads import Incoming
+from assetforge.store.daemon_status import _file
 from assetforge.store.reader import Reader
 from assetforge.store.requests import opened_requests
 
@@ -242,6 +244,13 @@ def test_an_upload_that_was_refused_late_is_not_taken_for_the_asset_that_is_ther
     assert client.get(f"{P}/assets/a01").json()["state"] == "done"
 
 
+def test_a_thumb_of_other_sources_has_another_address(served: Served, client: TestClient) -> None:
+    """Browsers do not ask again for a picture that the page shows already."""
+    shown = [one["thumb"] for one in client.get(f"{P}/assets?state=done").json()["items"]]
+    assert len({one.partition("?version=")[2] for one in shown} - {""}) == len(shown) == 3
+    assert all(client.get(one).headers["content-type"] == "image/webp" for one in shown[:1])
+
+
 def test_an_upload_is_received_until_it_is_seen(served: Served, client: TestClient) -> None:
     numbers = [asked(served, f"new{index}", {"asset": f"new{index}"}) for index in range(3)]
     try:
@@ -391,6 +400,15 @@ def test_ctrl_c_is_for_the_server_which_ends_the_daemon_in_good_order(
     assert child.poll() == -15
     supervisor.check()
     assert supervisor.starts == 1  # none begins after the end
+
+
+def test_a_daemon_that_runs_already_is_left_to_its_work(tmp_path: Path, popen: list[dict[str, Any]]) -> None:
+    supervisor = daemons(tmp_path, "")
+    with FileLock(_file(tmp_path, "pipeline.yaml", "lock")):
+        supervisor.check()
+        assert supervisor.starts == 0
+    supervisor.until(1)
+    supervisor.stop()
 
 
 def test_a_daemon_that_cannot_be_started_is_told_and_tried_again(
