@@ -33,7 +33,7 @@ from assetforge.serve.project import Place, Project
 from assetforge.serve.service import Service
 
 HOST = "127.0.0.1:8765"
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 class Served:

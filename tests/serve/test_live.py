@@ -164,7 +164,7 @@ def test_a_daemon_that_is_killed_loses_and_doubles_no_event_and_no_upload(live: 
         os.kill(pid, signal.SIGKILL)
         with following(client, first[-1]["id"]) as second:
             upload(client, "live2", picture(2))  # while there is none
-            assert daemon_pid(live.folder) not in (0, pid)
+            wait_for(lambda: daemon_pid(live.folder) not in (0, pid))
             wait_for(lambda: any(one["event"] == "JobFinished" and one["asset"] == "live2" for one in second))
     told = [one["id"] for one in (*first, *second)]
     written = [one.number for one in events_after(live.folder / STATE, "pipeline.yaml", after)]
@@ -274,15 +274,35 @@ def test_a_server_that_is_stopped_ends_its_daemon_and_the_next_one_answers_as_be
             ready(client)
             wait_for(lambda: client.get(f"{P}/assets/a00?wait=10").json().get("state") == "done")
             before = client.get(f"{P}/assets/a00").json()
+            with following(client, 0) as told:
+                wait_for(lambda: told)
+                assert first.stop() == 0
     finally:
-        assert first.stop() == 0
+        first.stop()
     assert not daemon_pid(folder)
+    assert first.output.read_text().splitlines()[2:] == []  # that somebody followed is no error
     second = Server(folder, "pipeline.yaml")
     try:
         with second.client() as client:
             assert client.get(f"{P}/assets/a00").json() == before
     finally:
         second.stop()
+
+
+@pytest.mark.slow
+def test_ctrl_c_twice_leaves_no_daemon_behind(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project", assets=0)
+    server = Server(folder, "pipeline.yaml")
+    try:
+        with server.client() as client:
+            ready(client)
+        pid = daemon_pid(folder)
+        for _ in range(2):
+            server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(30) == 0
+    finally:
+        server.process.kill()
+    assert not Path(f"/proc/{pid}").exists()
 
 
 @pytest.mark.slow
