@@ -85,18 +85,19 @@ def _serve(
     from assetforge.serve.access import RIGHTS, User
     from assetforge.serve.limits import ServeLimits
     from assetforge.serve.project import Project
-    from assetforge.serve.server import bind, serve
+    from assetforge.serve.server import bind, entry, serve
     from assetforge.serve.service import Service
 
     listening = bind(address)
     limits = ServeLimits()
-    service = Service([Project(one, limits, arguments) for one in places], access, limits, secure=address.secure)
+    port = listening.getsockname()[1]
+    projects = [Project(one, limits, arguments) for one in places]
+    service = Service(projects, access, limits, secure=address.secure, port=port)
     if is_starter:  # a daemon for what is chosen, and not for all
         for project in service.projects.values():
             project.wanted = False
     code = access.new_code(User("you", RIGHTS))
-    scheme, port = "https" if address.secure else "http", listening.getsockname()[1]
-    say(f"open {scheme}://{(*address.names, address.host)[0]}:{port}/enter#{code}")
+    say(f"open {entry(address, port, code)}")
     say("this address works once, within ten minutes; Ctrl-C ends")
     serve(service, address, listening)
 

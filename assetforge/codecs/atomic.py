@@ -58,14 +58,25 @@ def create_atomically(path: Path, data: bytes) -> bool:
         written.write_bytes(data)
         synchronize(written)
         try:
-            os.link(written, path)
+            link_or_move(written, path)
         except FileExistsError:
             return False
-        except OSError:
-            if path.exists():
-                return False
-            written.replace(path)
     return True
+
+
+def link_or_move(written: Path, path: Path) -> None:
+    """Give a file another name, or another name alone where the file system knows no hard links.
+
+    Raises FileExistsError where that name is taken.
+    """
+    try:
+        os.link(written, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, "is there already", str(path)) from None
+        written.replace(path)
 
 
 @contextmanager

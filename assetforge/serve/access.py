@@ -13,10 +13,11 @@ import secrets
 import threading
 import time
 from collections import deque
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
+
+from filelock import FileLock
 
 from assetforge.codecs.atomic import temporary
 from assetforge.errors import UsageError
@@ -61,7 +62,7 @@ class Access:
         self._known: list[_Secret] = []
 
     def new_token(self, name: str, may: tuple[Right, ...]) -> str:
-        """Return a new token for scripts; a name has one, and loses the one before."""
+        """Return a new token for scripts; a name has one, and loses the one before, and the sessions made by it."""
         if not name.isidentifier():
             raise UsageError("--new-token", f"{name!r} is no name", "write a word")
         return self._add(name, may, 0.0, without=name)
@@ -103,24 +104,34 @@ class Access:
     def leave(self, secret: str) -> None:
         """Forget a session."""
         sha256 = _sha256(secret)
-        with self._lock:
+        with self._lock, self._only_writer():
             self._write([one for one in self._secrets() if one.sha256 != sha256])
 
     def _add(self, name: str, may: tuple[Right, ...], expires: float, without: str = "") -> str:
         secret, now = secrets.token_urlsafe(32), time.time()
-        with self._lock:
-            tokens = [one for one in self._secrets() if not one.expires and one.name != without]
-            sessions = [one for one in self._secrets() if one.expires > now][-_MOST_SESSIONS:]
+        with self._lock, self._only_writer():
+            kept = [one for one in self._secrets() if one.name != without]
+            tokens = [one for one in kept if not one.expires]
+            sessions = [one for one in kept if one.expires > now][-_MOST_SESSIONS:]
             self._write([*tokens, *sessions, _Secret(_sha256(secret), name, may, expires)])
         return secret
 
     def _secrets(self) -> list[_Secret]:
         """Return what is in the file, which another process may have changed."""
-        with suppress(OSError, ValueError):
+        try:
             stamp = self._file.stat().st_mtime_ns
             if stamp != self._stamp:
                 self._known, self._stamp = parse(list[_Secret], self._file.read_bytes()), stamp
+        except FileNotFoundError:  # somebody has taken back all of them
+            self._known, self._stamp = [], -1
+        except (OSError, ValueError):
+            pass
         return self._known
+
+    def _only_writer(self) -> FileLock:
+        """Keep other processes, which may make tokens, from writing meanwhile."""
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return FileLock(self._file.with_name(f"{self._file.name}.lock"))
 
     def _write(self, kept: list[_Secret]) -> None:
         with temporary(self._file) as written:

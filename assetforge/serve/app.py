@@ -35,9 +35,11 @@ def make_app(service: Service, hosts: Collection[str]) -> Guard:
             yield
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            await asyncio.to_thread(service.close)
+            try:
+                with suppress(asyncio.CancelledError):
+                    await task
+            finally:
+                await asyncio.to_thread(service.close)
 
     app = Starlette(
         routes=[*(_route(service, endpoint) for endpoint in ENDPOINTS), *_pages()],
@@ -50,7 +52,7 @@ def make_app(service: Service, hosts: Collection[str]) -> Guard:
         },
     )
     app.router.redirect_slashes = False
-    return Guard(app, service.access, hosts, secure=service.secure)
+    return Guard(app, service.access, hosts, service.cookie, service.secure)
 
 
 def _route(service: Service, endpoint: Endpoint) -> Route:

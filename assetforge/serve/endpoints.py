@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -28,12 +28,14 @@ from assetforge.viewer.previews import Preview
 
 BASE = "/api/v1"
 _LONGEST_WAIT = 60.0
-_ANSWER = 3.0
-"""Seconds that an upload waits for the daemon to take it."""
+_ANSWER = 20.0
+"""Seconds that an upload waits for the daemon to take it, which may be starting."""
 _PAUSE = 0.05
 _SIDES = (256, 2048)
 """Pixels of previews: for lists, and for maps."""
 Schema = Mapping[str, Any]
+_LARGEST = 2**63
+"""Numbers of requests are smaller."""
 TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "integer"}
 
@@ -107,7 +109,10 @@ async def _home(call: Call) -> Response:
 
 async def _session(call: Call) -> Response:
     data = await json_of(call.request, call.service.limits)
-    secret = call.service.access.enter(str(data.get("code", "")))
+    access = call.service.access
+    if access.is_barred(time.monotonic()):
+        raise ServeError(429, "code", "cannot be tried now, as too many were wrong", "wait a minute, and try again")
+    secret = await asyncio.to_thread(access.enter, str(data.get("code", "")))
     if secret is None:
         raise ServeError(403, "code", "is used up, too old or wrong", "start `assetforge serve` again")
     answer = JSONResponse({"entered": True}, 201)
@@ -119,9 +124,10 @@ async def _session(call: Call) -> Response:
 
 
 async def _leave(call: Call) -> Response:
-    call.service.access.leave(call.request.cookies.get(call.service.cookie, ""))
+    cookie, secure = call.service.cookie, call.service.secure
+    await asyncio.to_thread(call.service.access.leave, call.request.cookies.get(cookie, ""))
     answer = Response(status_code=204)
-    answer.delete_cookie(call.service.cookie)
+    answer.delete_cookie(cookie, secure=secure, httponly=True, samesite="strict")
     return answer
 
 
@@ -143,12 +149,12 @@ def _pipeline_data(project: Project) -> dict[str, Any]:
         "steps": about.steps,
         "counts": project.reader.counts(said),
         "paused": paused,
-        "problem": project.supervisor.problem,
+        "problem": project.problem,
         "daemon": status
         and {
             "how": status["how"],
             "since": status["since"],
-            "building": [_progress(asset, project) for asset in status["building"]],
+            "building": _building(status["building"], project),
             "waiting": status["waiting"],
             "waiting_count": status["waiting_count"],
             "arriving_count": status["arriving_count"],
@@ -156,9 +162,13 @@ def _pipeline_data(project: Project) -> dict[str, Any]:
     }
 
 
-def _progress(asset: str, project: Project) -> dict[str, Any]:
-    step, fraction = project.reader.progress().get(asset, ("", 0.0))
-    return {"asset": asset, "step": step, "fraction": fraction}
+def _building(assets: Sequence[str], project: Project) -> list[dict[str, Any]]:
+    progress = project.reader.progress() if assets else {}
+    steps = [progress.get(asset, ("", 0.0)) for asset in assets]
+    return [
+        {"asset": asset, "step": step, "fraction": fraction}
+        for asset, (step, fraction) in zip(assets, steps, strict=True)
+    ]
 
 
 async def _assets(call: Call) -> Response:
@@ -177,20 +187,24 @@ async def _assets(call: Call) -> Response:
             limit=limit,
         )
         progress = project.reader.progress() if any(row.state == "building" for row in page.rows) else {}
-        items = [_row(row, project, progress) for row in page.rows]
+        versions = project.reader.versions([row.asset for row in page.rows])
+        items = [_row(row, project, progress, versions) for row in page.rows]
         return {"items": items, "next": page.next, "total": page.total}
 
     return JSONResponse(await asyncio.to_thread(found))
 
 
-def _row(row: Row, project: Project, progress: Mapping[str, tuple[str, float]]) -> dict[str, Any]:
+def _row(
+    row: Row, project: Project, progress: Mapping[str, tuple[str, float]], versions: Mapping[str, str]
+) -> dict[str, Any]:
     data: dict[str, Any] = {"name": row.asset, "state": row.state}
     if row.error:
         data["error"] = row.error
     if row.state == "building" and row.asset in progress:
         data["step"], data["fraction"] = progress[row.asset]
     if row.state == "done":
-        data["thumb"] = f"{_url(project, 'thumbs', row.asset)}"
+        version = quote(versions.get(row.asset, "")[:16])  # or browsers show the picture that they have
+        data["thumb"] = f"{_url(project, 'thumbs', row.asset)}?version={version}"
     return data
 
 
@@ -204,14 +218,15 @@ async def _asset(call: Call) -> Response:
     while True:
         row = await asyncio.to_thread(project.row, call.asset)
         left = until - time.monotonic()
-        if row.state in states or left <= 0:
+        if row.state in states or left <= 0 or project.feed.is_ending:
             return JSONResponse(await asyncio.to_thread(_asset_data, project, row))
         await project.feed.wait(min(left, 1.0))
 
 
 def _asset_data(project: Project, row: Row) -> dict[str, Any]:
     record, last = project.record(row.asset), project.reader.last_finish(row.asset)
-    data: dict[str, Any] = _row(row, project, project.reader.progress()) | {"sources": [], "outputs": [], "flags": []}
+    data: dict[str, Any] = _row(row, project, project.reader.progress(), project.reader.versions([row.asset]))
+    data |= {"sources": [], "outputs": [], "flags": []}
     if last is not None:
         data["finished"], data["seconds"] = last[0], last[1].get("seconds", 0.0)
     data["log"] = _url(project, "logs", row.asset)
@@ -317,16 +332,17 @@ async def _put(call: Call) -> Response:
         raise ServeError(404, name[:200], "is no input of this pipeline", f"one of {', '.join(known)}")
     if await asyncio.to_thread(_find, project, key):
         raise ServeError(409, key, "was sent already", "make a new key for a new upload")
-    return JSONResponse(await project.incoming.take(call.request, call.user.name, key, name), 201)
+    incoming = await asyncio.to_thread(lambda: project.incoming)
+    return JSONResponse(await incoming.take(call.request, call.user.name, key, name), 201)
 
 
 async def _post(call: Call) -> Response:
     project, key = call.project, _key(call)
     data = await json_of(call.request, call.service.limits)
     found = await asyncio.to_thread(_find, project, key) or await asyncio.to_thread(_ask, project, key, data, call.user)
-    until = time.monotonic() + _ANSWER
-    while found.done is None and time.monotonic() < until:
-        await asyncio.sleep(_PAUSE)
+    began = time.monotonic()
+    while found.done is None and (waited := time.monotonic() - began) < _ANSWER and not project.feed.is_ending:
+        await asyncio.sleep(max(_PAUSE, waited / 10))
         found = await asyncio.to_thread(_find, project, key) or found
     asset = str(found.what.get("asset", ""))
     if (others := found.answer.get("exists")) or (error := found.answer.get("error")):
@@ -392,16 +408,20 @@ async def _request(call: Call) -> Response:
             return log.ask(verb, {"assets": names}, call.user.name)
 
     number = await asyncio.to_thread(ask)
-    where = f"{BASE}/pipelines/{project.slug}/requests/{number}"
+    where = _url(project, "requests", str(number))
     return JSONResponse({"id": number, "href": where}, 202, {"location": where})
 
 
 async def _answer(call: Call) -> Response:
     project, number = call.project, int(call.request.path_params["number"])
-    with opened_requests(project.reader.path, project.id) as log:
-        found = log.find(number)
+
+    def find() -> Any:
+        with opened_requests(project.reader.path, project.id) as log:
+            return log.find(number)
+
+    found = await asyncio.to_thread(find) if number < _LARGEST else None
     if found is None:
-        raise ServeError(404, str(number), "is no request", "ask again")
+        raise ServeError(404, str(number)[:200], "is no request", "ask again")
     return JSONResponse({"id": number, "verb": found.verb, "done": found.done is not None, "answer": found.answer})
 
 
@@ -413,7 +433,10 @@ async def _runs(call: Call) -> Response:
 async def _events(call: Call) -> Response:
     project, last = call.project, call.request.headers.get("last-event-id", "")
     feed = project.feed
-    after = int(last) if last.isascii() and last.isdigit() else call.number("after", feed.last)
+    known = last.isascii() and last.isdigit() and len(last) < 17
+    after = int(last) if known else call.number("after", feed.last)
+    if after > feed.last:  # the state was made anew, and numbers begin again
+        raise ServeError(410, "events", "have not come so far", "ask for the assets, then follow anew")
     if after and after + 1 < await asyncio.to_thread(project.reader.first_event):
         raise ServeError(410, "events", "are not kept any more from there on", "ask for the assets, then follow anew")
     if sum(one.feed.streams for one in call.service.projects.values()) >= MOST_STREAMS:
@@ -423,7 +446,7 @@ async def _events(call: Call) -> Response:
 
 
 def _url(project: Project, kind: str, asset: str) -> str:
-    return f"{BASE}/pipelines/{project.slug}/{kind}/{quote(asset)}"
+    return f"{BASE}/pipelines/{quote(project.slug)}/{kind}/{quote(asset)}"
 
 
 _PAGE: dict[str, Schema] = {
@@ -463,7 +486,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
              media="application/octet-stream"),
     Endpoint("GET", f"{_OF}/pictures/{{asset:path}}", _pictures, "A preview of a map in one of its files.",
              query={"file": TEXT, "map": TEXT, "side": {"enum": list(_SIDES)}, "v": TEXT}, media="image/webp"),
-    Endpoint("GET", f"{_OF}/thumbs/{{asset:path}}", _thumb, "The picture that stands for it.", media="image/webp"),
+    Endpoint("GET", f"{_OF}/thumbs/{{asset:path}}", _thumb, "The picture that stands for it.",
+             query={"version": TEXT}, media="image/webp"),
     Endpoint("PUT", f"{_OF}/incoming/{{key}}/{{map}}", _put, "Send one file of an upload; KEY is a new UUID.", "upload",
              body="application/octet-stream", status=201),
     Endpoint("POST", f"{_OF}/incoming/{{key}}", _post, "Make an asset of what was sent; again is the same.", "upload",

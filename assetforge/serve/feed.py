@@ -8,6 +8,7 @@ import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from assetforge.errors import StoreError
@@ -42,6 +43,8 @@ class Feed:
         self._database: sqlite3.Connection | None = None
         self._changed = asyncio.Condition()
         self.streams = 0
+        self.is_ending = False
+        """Whether nobody is to wait any more, as the server ends."""
 
     def start(self) -> None:
         """Begin after the last event that there is."""
@@ -51,25 +54,32 @@ class Feed:
     async def run(self) -> None:
         """Look for events until canceled."""
         while True:
-            if await asyncio.to_thread(self._look):
+            found = await asyncio.to_thread(self._look)
+            if found is not None:
+                self._take(found)
                 async with self._changed:
                     self._changed.notify_all()
             await asyncio.sleep(PERIOD)
 
-    def _look(self) -> bool:
-        """Take in new events; return whether anything in the state has changed."""
+    def _look(self) -> list[Row] | None:
+        """Return new events; None where nothing in the state has changed. Runs in a thread, and changes no list."""
+        rows: list[Row] = []
         try:
             if not self._has_changed():
-                return False
-            while found := events_after(self._reader.path, self._reader.pipeline, self.last):
-                self._rows.extend(map(_row, found))
-                while len(self._rows) > _KEPT:
-                    self._first = self._rows.popleft().number
-                self.last = found[-1].number
-        except (StoreError, sqlite3.Error):
+                return None
+            while found := self._read_after(rows[-1].number if rows else self.last):
+                rows.extend(map(_row, found))
+        except (StoreError, sqlite3.Error, OSError):
             self._close()
-            return False
-        return True
+            return rows or None
+        return rows
+
+    def _take(self, rows: list[Row]) -> None:
+        self._rows.extend(rows)
+        while len(self._rows) > _KEPT:
+            self._first = self._rows.popleft().number
+        if rows:
+            self.last = rows[-1].number
 
     def _has_changed(self) -> bool:
         """Tell whether another process has written to the database since the last time."""
@@ -88,6 +98,12 @@ class Feed:
         """Let go of the database."""
         self._close()
 
+    async def hang_up(self) -> None:
+        """Wake all who wait, for the last time."""
+        self.is_ending = True
+        async with self._changed:
+            self._changed.notify_all()
+
     async def wait(self, seconds: float) -> bool:
         """Wait until something in the state has changed, but no longer; return whether it has."""
         async with self._changed:
@@ -102,7 +118,7 @@ class Feed:
         self.streams += 1
         try:
             yield ": following\n\n"
-            while True:
+            while not self.is_ending:
                 for row in await self._after(after):
                     after = row.number
                     if asset in ("", row.asset) or row.asset.rpartition("[")[0] == asset:
@@ -114,9 +130,11 @@ class Feed:
 
     async def _after(self, number: int) -> list[Row]:
         if number >= self._first:
-            return [row for row in self._rows if row.number > number]
-        found = await asyncio.to_thread(events_after, self._reader.path, self._reader.pipeline, number)
-        return list(map(_row, found))
+            return list(takewhile(lambda row: row.number > number, reversed(self._rows)))[::-1]
+        return list(map(_row, await asyncio.to_thread(self._read_after, number)))
+
+    def _read_after(self, number: int) -> list[LoggedEvent]:
+        return events_after(self._reader.path, self._reader.pipeline, number)
 
 
 def _row(one: LoggedEvent) -> Row:

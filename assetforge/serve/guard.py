@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assetforge.serve.access import Access, User
@@ -40,6 +40,8 @@ class Guard:
     access: Access
     hosts: Collection[str]
     """The values of the header Host that are ours: `127.0.0.1:8765`."""
+    cookie: str = COOKIE
+    """The name of the session's cookie."""
     secure: bool = False
     """Whether browsers reach us by TLS."""
     headers: dict[str, str] = field(default_factory=lambda: dict(_HEADERS))
@@ -78,9 +80,10 @@ class Guard:
         is_safe = method in SAFE
         if is_safe and (path in OPEN or path.startswith(STATIC)):
             return None
-        bearer = headers.get("authorization", "")
-        secret = bearer[7:] if bearer[:7].lower() == "bearer " else self._cookie(headers)
-        if not is_safe and not bearer:
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        has_token = scheme.lower() == "bearer"  # what else is there may be a proxy's, and browsers add it by themselves
+        secret = bearer if has_token else self._cookie(headers)
+        if not is_safe and not has_token:
             self._check_same_site(headers)
         if method == "POST" and path == SESSION:
             return None
@@ -103,13 +106,4 @@ class Guard:
             raise ServeError(403, "Origin", "is missing", "send `Authorization: Bearer TOKEN` from scripts")
 
     def _cookie(self, headers: Headers) -> str:
-        try:
-            found = SimpleCookie(headers.get("cookie", "")).get(self.cookie_name)
-        except CookieError:
-            return ""
-        return found.value if found else ""
-
-    @property
-    def cookie_name(self) -> str:
-        """The name of the session's cookie: browsers bind it to us alone where there is TLS."""
-        return f"__Host-{COOKIE}" if self.secure else COOKIE
+        return cookie_parser(headers.get("cookie", "")).get(self.cookie, "")

@@ -8,11 +8,8 @@ from typing import NamedTuple
 
 from assetforge.codecs.starts import STARTS
 from assetforge.serve.problems import ServeError
+from assetforge.store.description import UPLOADED
 
-SUFFIXES = {
-    "PNG": ".png", "JPEG": ".jpg", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif", "PSD": ".psd", "OpenEXR": ".exr",
-}  # fmt: skip
-"""The kinds that are taken, each with the ending of its name."""
 _HEADER = 2**20
 _SHORTEST = 8
 Size = tuple[int, int]
@@ -30,9 +27,9 @@ def read_head(path: Path) -> Head:
     """Return what a file is; raise ServeError where it is no picture that is taken."""
     with path.open("rb") as file:
         start = file.read(_SHORTEST)
-        kinds = [kind for kind in SUFFIXES if any(start.startswith(mark) for mark in STARTS[kind])]  # type: ignore[index]
+        kinds = [kind for kind in UPLOADED if any(start.startswith(mark) for mark in STARTS[kind])]  # type: ignore[index]
         if len(start) < _SHORTEST or not kinds:
-            raise ServeError(415, path.name, "is no picture", f"send {', '.join(SUFFIXES)}")
+            raise ServeError(415, path.name, "is no picture", f"send {', '.join(UPLOADED)}")
         kind = kinds[0]
         try:
             width, height = _exr_size(start + file.read(_HEADER)) if kind == "OpenEXR" else _pillow_size(path, kind)

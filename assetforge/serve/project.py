@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from assetforge.codecs.atomic import file_name
 from assetforge.codecs.reading import Reading
-from assetforge.errors import StoreError, UsageError
+from assetforge.errors import AssetForgeError, StoreError, UsageError
 from assetforge.material.map_spec import MapSpec
 from assetforge.pipeline import marked_yaml
 from assetforge.pipeline.patterns import asset_of, is_file_word
@@ -23,7 +23,7 @@ from assetforge.serve.uploads import Incoming
 from assetforge.store.daemon_status import read_status
 from assetforge.store.description import INCOMING, Description, read_description
 from assetforge.store.logs import FOLDER as LOGS
-from assetforge.store.reader import AssetRecord, FileRecord, Reader, Row, Said
+from assetforge.store.reader import AssetRecord, Ending, FileRecord, Reader, Row, Said
 from assetforge.store.requests import Request, opened_requests
 from assetforge.store.schema import open_database
 from assetforge.viewer.pictures import Picture
@@ -65,7 +65,10 @@ class Place:
 
     def about(self) -> dict[str, str]:
         """Return its name in addresses, its own name, and the comment that its file begins with."""
-        data, text = self._data()
+        try:
+            data, text = self._data()
+        except AssetForgeError:  # somebody is writing it just now
+            data, text = {}, ""
         title, first = data.get("name"), text.partition("\n")[0]
         about = first.removeprefix("# ") if first.startswith("# ") else ""
         return {"name": self.slug, "title": title if isinstance(title, str) else self.slug, "about": about}
@@ -109,9 +112,16 @@ class Project:
     @property
     def incoming(self) -> Incoming:
         """The uploads."""
+        folder = Path(self.description.sources) / INCOMING
         if self._incoming is None:
-            self._incoming = Incoming(Path(self.description.sources) / INCOMING, self._limits)
+            self._incoming = Incoming(folder, self._limits)
+        self._incoming.folder = folder  # a pipeline may be changed while it is served
         return self._incoming
+
+    @property
+    def problem(self) -> str:
+        """Why there is no daemon, empty where one runs or is on its way."""
+        return "" if self.status() else self.supervisor.problem
 
     def status(self) -> dict[str, Any] | None:
         """Return what the daemon does, None where none runs."""
@@ -127,50 +137,41 @@ class Project:
             asset: Said(asset, "waiting", f"waits for {Path(missing).name}")
             for asset, missing in status.get("incomplete", {}).items()
         }
-        for asset in self._quarantined(said):
-            del said[asset]
+        for asset in self.reader.quarantined_of(said):  # which says more
+            said.pop(asset, None)
         said |= {asset: Said(asset, "queued") for asset in status.get("waiting", ())}
         said |= {asset: Said(asset, "building") for asset in status.get("building", ())}
         for asset in self._received():
             said.setdefault(asset, Said(asset, "received"))
         return list(said.values())
 
-    def _quarantined(self, said: Mapping[str, Said]) -> list[str]:
-        """Return those of the failed that are quarantined, which says more."""
-        return [name for name, one in said.items() if one.state == "failed" and self.reader.quarantined_since(name)]
-
-    def _received(self) -> Iterator[str]:
+    def _received(self) -> list[str]:
         with opened_requests(self.reader.path, self.id) as log:
-            recent = log.latest("receive", since=time.time() - _RECENT)
-        for request in recent:
-            asset = str(request.what.get("asset", ""))
-            if asset and not _refusal(request) and not self._has_ended(request, asset):
-                yield asset
-
-    def _has_ended(self, request: Request, asset: str) -> bool:
-        """Tell whether what was uploaded has been built, or has failed."""
-        if request.done is None:
-            return False
-        if self.reader.quarantined_since(asset) > request.done:
-            return True
-        if (last := self.reader.last_finish(asset)) and last[0] > request.done:
-            return True
-        record = self.reader.record(asset)
-        if record is None:
-            return False
-        digests = dict(record.facts.get("sources", {}))
-        same = all(digests.get(name) == file["sha256"] for name, file in request.what.get("files", {}).items())
-        return same and (not request.what.get("params") or time.time() > request.done + _GRACE)
+            recent = [one for one in log.latest("receive", since=time.time() - _RECENT) if not _refusal(one)]
+        if not recent:
+            return []
+        endings = self.reader.endings([_asset(one) for one in recent], since=time.time() - _RECENT)
+        return [_asset(one) for one in recent if not _has_ended(one, endings.get(_asset(one), Ending()))]
 
     def row(self, asset: str) -> Row:
         """Return how it stands with an asset; raise ServeError where there is none."""
         if (found := self.reader.row(asset, self.said())) is not None:
-            return found
+            return found if found.state != "done" else self._unless_refused(found)
         with opened_requests(self.reader.path, self.id) as log:
-            for request in log.latest("receive"):
-                if request.what.get("asset") == asset and (refused := _refusal(request)):
-                    return Row(asset, "failed", refused)
+            last = log.last_receive(asset)
+        if last is not None and (refused := _refusal(last)):
+            return Row(asset, "failed", refused)
+        status = self.status() or {}
+        if last is not None and status.get("waiting_count", 0) > len(status.get("waiting", ())):
+            return Row(asset, "queued", "")  # the status names the first ones alone
         raise ServeError(404, asset[:200], "is no asset here", "see the list of assets")
+
+    def _unless_refused(self, row: Row) -> Row:
+        """Return a row, or that an upload of just now has not become what is there."""
+        with opened_requests(self.reader.path, self.id) as log:
+            last = log.last_receive(row.asset, since=time.time() - _RECENT)
+        refused = _refusal(last) if last is not None else ""
+        return Row(row.asset, "failed", refused) if refused else row
 
     def record(self, asset: str) -> AssetRecord | None:
         """Return what is known of an asset that was built."""
@@ -235,7 +236,25 @@ class Project:
             self.incoming.prune({str(one.what.get("key")) for one in log.pending()})
 
 
+def _asset(request: Request) -> str:
+    return str(request.what.get("asset", ""))
+
+
+def _has_ended(request: Request, ending: Ending) -> bool:
+    """Tell whether what was uploaded has been built, or has failed."""
+    if request.done is None:
+        return False
+    if max(ending.quarantined, ending.finished) > request.done:
+        return True
+    if ending.sources is None:
+        return False
+    same = all(ending.sources.get(name) == file["sha256"] for name, file in request.what.get("files", {}).items())
+    return same and (not request.what.get("params") or time.time() > request.done + _GRACE)
+
+
 def _refusal(request: Request) -> str:
     """Return why the daemon has refused an upload, if it has."""
-    error = request.answer.get("error")
+    error, others = request.answer.get("error"), request.answer.get("exists")
+    if others:
+        return f"the upload was refused: {', '.join(others)} is there already"
     return f"{error['where']}: {error['what']}" if isinstance(error, dict) else ""

@@ -17,6 +17,7 @@ _HEAD = 16384
 """Bytes of a request's head."""
 _MOST_CONNECTIONS = 500
 _GRACE = 2
+_BACKLOG = 128
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def bind(address: Address) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((address.host, address.port))
+        listening.listen(_BACKLOG)  # so that who opens the address at once is waited for
     except OSError as error:
         listening.close()
         what = f"{address.host}:{address.port} cannot be listened on ({error.strerror})"
@@ -69,12 +71,23 @@ def bind(address: Address) -> socket.socket:
 
 def own_hosts(address: Address, port: int) -> Collection[str]:
     """Return the values of the header Host by which the service may be called."""
-    names = {address.host, *address.names} | (
+    names = {_spelled(address.host), *address.names} | (
         {"localhost", "127.0.0.1", "[::1]"} if is_loopback(address.host) else set()
     )
     usual = 443 if address.secure else 80
     named = {f"{name}:{port}" for name in names}
     return {name.lower() for name in (*named, *address.names, *(names if port == usual else ()))}
+
+
+def entry(address: Address, port: int, code: str) -> str:
+    """Return the address that logs a browser in. A proxy's port is not ours, and taken to be the usual one."""
+    name = address.names[0] if address.names else _spelled(address.host)
+    at = name if address.behind_proxy and address.names else f"{name}:{port}"
+    return f"{'https' if address.secure else 'http'}://{at}/enter#{code}"
+
+
+def _spelled(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def serve(service: Service, address: Address, listening: socket.socket) -> None:
@@ -98,6 +111,22 @@ def serve(service: Service, address: Address, listening: socket.socket) -> None:
         ssl_certfile=address.certificate,
         ssl_keyfile=address.key,
     )
-    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends in good order, and then raises what came once more
-        signal.signal(number, lambda *_: None)
-    uvicorn.Server(config).run([listening])
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await service.hang_up()  # or streams would be waited for, and then cut off with an error
+            await super().shutdown(sockets)
+
+    server = Server(config)
+
+    def stop(*_: object) -> None:  # before uvicorn listens to signals, and when it raises what came once more
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    if hasattr(signal, "SIGHUP"):  # the terminal was closed: end as by Ctrl-C, and leave no daemon behind
+        signal.signal(signal.SIGHUP, stop)
+    try:
+        server.run([listening])
+    finally:  # a second Ctrl-C has uvicorn leave it out
+        service.close()

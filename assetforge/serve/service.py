@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 
-from assetforge.errors import StoreError
+from assetforge.errors import AssetForgeError
 from assetforge.serve.access import Access
 from assetforge.serve.guard import COOKIE
 from assetforge.serve.limits import ServeLimits
@@ -24,11 +24,13 @@ class Service:
     face = staticmethod(face)
 
     def __init__(
-        self, projects: Iterable[Project], access: Access, limits: ServeLimits, *, secure: bool = False
+        self, projects: Iterable[Project], access: Access, limits: ServeLimits, *, secure: bool = False, port: int = 0
     ) -> None:
+        """Serve pipelines; `port`: where, as browsers keep one set of cookies for all ports of a machine."""
         self.projects = {one.slug: one for one in projects}
         self.access, self.limits, self.secure = access, limits, secure
-        self.cookie = f"__Host-{COOKIE}" if secure else COOKIE
+        name = f"{COOKIE}-{port}" if port else COOKIE
+        self.cookie = f"__Host-{name}" if secure else name  # which browsers bind to us alone where there is TLS
 
     def project(self, slug: str) -> Project:
         """Return a pipeline, and see to it that its daemon runs; raise ServeError where there is none of this name."""
@@ -52,17 +54,23 @@ class Service:
             for project in self.projects.values():
                 project.feed.close()
 
+    async def hang_up(self) -> None:
+        """Answer all who follow or wait, as the server ends."""
+        for project in self.projects.values():
+            await project.feed.hang_up()
+
     async def _supervise(self) -> None:
         while True:
             for project in self.projects.values():
                 if project.wanted:
-                    await asyncio.to_thread(project.supervisor.check)
+                    with suppress(AssetForgeError, OSError):  # the next look may go well
+                        await asyncio.to_thread(project.supervisor.check)
             await asyncio.sleep(_CHECK)
 
     async def _prune(self) -> None:
         while True:
             for project in self.projects.values():
-                with suppress(StoreError, OSError):
+                with suppress(AssetForgeError, OSError):
                     await asyncio.to_thread(project.prune)
             await asyncio.sleep(_PRUNE)
 

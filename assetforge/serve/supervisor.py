@@ -27,7 +27,8 @@ class Supervisor:
         self._log = state / "serve-watch.log"
         self._child: subprocess.Popen[bytes] | None = None
         self._began = self._due = 0.0
-        self._pause = _SHORTEST_PAUSE
+        self._pause = 0.0
+        self._stopped = False
         self.problem = ""
         """Why there is no daemon, if it ended by itself."""
 
@@ -38,21 +39,38 @@ class Supervisor:
             if self._child.poll() is None:
                 return
             self._ended(self._child.returncode, now)
-        if now < self._due or daemon_runs(self._state, self._pipeline):
+        if now < self._due or self._stopped or daemon_runs(self._state, self._pipeline):
             return
-        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._log.open("wb") as log:
-            command = [sys.executable, "-m", "assetforge", "watch", *self._arguments, str(self._file)]
-            self._child = subprocess.Popen(  # noqa: S603  our own program
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-            )
+        try:
+            self._start()
+        except OSError as error:
+            self._later(now)
+            self.problem = f"the daemon cannot be started ({error.strerror})"
         self._began = now
+
+    def _start(self) -> None:
+        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "assetforge", "watch", *self._arguments, str(self._file)]
+        with self._log.open("wb") as log:
+            # In a group of its own: Ctrl-C is for the server, which ends the daemon in good order.
+            self._child = subprocess.Popen(  # noqa: S603  our own program
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, process_group=0
+            )
 
     def _ended(self, code: int, now: float) -> None:
         self._child = None
-        self._pause = _SHORTEST_PAUSE if now - self._began > _WELL else min(2 * self._pause, _LONGEST_PAUSE)
-        self._due = now + (self._pause if code >= 0 else 0.0)  # who was killed did nothing wrong
-        self.problem = "" if code < 0 else "\n".join(self._last_lines())
+        if now - self._began > _WELL:
+            self._pause = 0.0
+        if code < 0 and not self._pause:  # who is killed once did nothing wrong
+            self._pause = _SHORTEST_PAUSE
+        else:
+            self._later(now)
+        lines = [f"the daemon was ended by signal {-code}"] if code < 0 else self._last_lines()
+        self.problem = "\n".join(lines)
+
+    def _later(self, now: float) -> None:
+        self._pause = min(max(2 * self._pause, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+        self._due = now + self._pause
 
     def _last_lines(self) -> deque[str]:
         with suppress(OSError):
@@ -60,7 +78,8 @@ class Supervisor:
         return deque()
 
     def stop(self) -> None:
-        """End the daemon that was started here, in good order."""
+        """End the daemon that was started here, in good order, and start none any more."""
+        self._stopped = True
         if self._child is None or self._child.poll() is not None:
             return
         self._child.terminate()

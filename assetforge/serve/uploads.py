@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import secrets
 import shutil
+import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -16,9 +18,11 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 
 from assetforge.codecs.atomic import write_atomically
-from assetforge.serve.heads import SUFFIXES, Head, read_head
+from assetforge.errors import OutputError
+from assetforge.serve.heads import Head, read_head
 from assetforge.serve.limits import ServeLimits
 from assetforge.serve.problems import ServeError
+from assetforge.store.description import UPLOADED
 
 _PART = ".part"
 _ABOUT = ".json"
@@ -27,7 +31,7 @@ _ABOUT = ".json"
 async def body_of(request: Request, most: int, patience: float) -> AsyncIterator[bytes]:
     """Yield the body of a request; raise ServeError where it is too long, or does not come."""
     said = request.headers.get("content-length", "")
-    if said.isdigit() and int(said) > most:
+    if said.isascii() and said.isdigit() and int(said) > most:
         raise ServeError(413, "body", f"has {said} bytes", f"send at most {most}")
     stream, count = request.stream(), 0
     while True:
@@ -63,19 +67,24 @@ class Incoming:
     def __init__(self, folder: Path, limits: ServeLimits) -> None:
         self.folder, self._limits = folder, limits
         self._sending: Counter[str] = Counter()
+        self._keeping = threading.Lock()
 
     async def take(self, request: Request, user: str, key: str, name: str) -> dict[str, Any]:
         """Take in one file for a map of an upload; return what it is. What was sent for it before is forgotten."""
         with self._one_of_few(user):
             folder = self.folder / key
             await asyncio.to_thread(self._make, folder)
-            part = folder / f"{name}{_PART}"
+            part = folder / f"{name}.{secrets.token_hex(4)}{_PART}"  # a client that lost its connection sends again
             try:
                 sha256 = await self._write(request, part)
                 head = await asyncio.to_thread(self._check, part, name)
-                about = {"sha256": sha256, "suffix": SUFFIXES[head.kind]}
-                write_atomically(folder / f"{name}{_ABOUT}", json.dumps(about).encode())
-                part.replace(folder / name)
+                await asyncio.to_thread(
+                    self._keep, part, folder / name, {"sha256": sha256, "suffix": UPLOADED[head.kind]}
+                )
+            except OutputError as error:
+                raise ServeError(507, "disk", error.problem.what, "tell who runs the server") from error
+            except OSError as error:
+                raise _no_space(error) from error
             finally:
                 with suppress(OSError):
                     part.unlink()
@@ -94,12 +103,9 @@ class Incoming:
     def _make(self, folder: Path) -> None:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            free = shutil.disk_usage(folder).free
-            waiting = sum(file.stat().st_size for file in self.folder.glob("*/*"))
+            free, waiting = shutil.disk_usage(folder).free, _bytes_below(self.folder)
         except OSError as error:
-            raise ServeError(
-                507, "disk", f"cannot be written ({error.strerror})", "tell who runs the server"
-            ) from error
+            raise _no_space(error) from error
         if free < self._limits.free + self._limits.file or waiting > self._limits.incoming:
             raise ServeError(507, "disk", "is almost full", "tell who runs the server")
 
@@ -110,6 +116,12 @@ class Incoming:
                 digest.update(piece)
                 await asyncio.to_thread(file.write, piece)
         return digest.hexdigest()
+
+    def _keep(self, part: Path, file: Path, about: dict[str, str]) -> None:
+        """Put a file that is complete in its place, and what is known of it beside it."""
+        with self._keeping:
+            write_atomically(file.with_name(f"{file.name}{_ABOUT}"), json.dumps(about).encode())
+            part.replace(file)
 
     def _check(self, part: Path, name: str) -> Head:
         head = read_head(part)
@@ -133,5 +145,19 @@ class Incoming:
         oldest = time.time() - self._limits.kept
         for folder in self.folder.iterdir() if self.folder.is_dir() else ():
             with suppress(OSError):
-                if folder.name not in busy and folder.stat().st_mtime < oldest:
+                times = [one.stat().st_mtime for one in (folder, *folder.iterdir())]
+                if folder.name not in busy and max(times) < oldest:
                     shutil.rmtree(folder)
+
+
+def _bytes_below(folder: Path) -> int:
+    """Return the bytes of all uploads; those that end meanwhile count nothing."""
+    total = 0
+    for file in folder.glob("*/*"):
+        with suppress(OSError):
+            total += file.stat().st_size
+    return total
+
+
+def _no_space(error: OSError) -> ServeError:
+    return ServeError(507, "disk", f"cannot be written ({error.strerror})", "tell who runs the server")

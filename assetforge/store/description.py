@@ -23,6 +23,10 @@ INCOMING = ".incoming"
 """The folder of the sources that uploads arrive in; it is hidden, so that nothing in it is a source."""
 KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The key of an upload: a UUID."""
+UPLOADED = {
+    "PNG": ".png", "JPEG": ".jpg", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif", "PSD": ".psd", "OpenEXR": ".exr",
+}  # fmt: skip
+"""The kinds of pictures that uploads may be, each with the ending that its file gets."""
 _MOST_BYTES = 2**24
 
 

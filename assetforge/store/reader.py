@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +70,16 @@ class Row(NamedTuple):
     asset: str
     state: AssetState
     error: str
+
+
+class Ending(NamedTuple):
+    """What has become of an asset lately."""
+
+    finished: float = 0.0
+    """When a job of it last ended: seconds since 1970, as is `quarantined`; 0 is never."""
+    quarantined: float = 0.0
+    sources: Mapping[str, str] | None = None
+    """The sha256 of the source of each map that it was last built from; None where it never was."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +187,41 @@ class Reader:
             found = database.execute(query, (self.pipeline, asset)).fetchone()
         return None if found is None else (float(found[0]), _mapping(found[1]))
 
+    def endings(self, assets: Sequence[str], since: float) -> dict[str, Ending]:
+        """Return what has become of assets since a time, of those of which anything is known."""
+        finished = """
+            select json_extract(event, '$.asset'), max(time) from events where pipeline = :p and kind = 'JobFinished'
+            and time >= :since and json_extract(event, '$.asset') in (select value from json_each(:assets)) group by 1
+        """
+        chosen = "where pipeline = :p and asset in (select value from json_each(:assets))"
+        with self._opened() as (database, values):
+            values |= {"assets": json.dumps(assets), "since": since}
+            times = dict(database.execute(finished, values))
+            held = dict(database.execute(f"select asset, since from quarantine {chosen}", values))  # noqa: S608
+            facts = dict(database.execute(f"select asset, facts from jobs {chosen}", values))  # noqa: S608
+        return {
+            asset: Ending(
+                float(times.get(asset) or 0),
+                float(held.get(asset) or 0),
+                dict(_mapping(facts[asset]).get("sources", {})) if asset in facts else None,
+            )
+            for asset in {*times, *held, *facts}
+        }
+
+    def versions(self, assets: Sequence[str]) -> dict[str, str]:
+        """Return what the results of assets were made of, as a text that changes with it; of those that were built."""
+        query = (
+            "select asset, signature from jobs where pipeline = :p and asset in (select value from json_each(:assets))"
+        )
+        with self._opened() as (database, values):
+            return dict(database.execute(query, values | {"assets": json.dumps(assets)}))
+
+    def quarantined_of(self, assets: Iterable[str]) -> list[str]:
+        """Return those of some assets that are quarantined."""
+        query = "select asset from quarantine where pipeline = :p and asset in (select value from json_each(:assets))"
+        with self._opened() as (database, values):
+            return [row[0] for row in database.execute(query, values | {"assets": json.dumps(list(assets))})]
+
     def progress(self) -> dict[str, tuple[str, float]]:
         """Return the step that each job is in that is under way, and the part of it that is done, 0 to 1."""
         query = """
@@ -187,13 +232,6 @@ class Reader:
         with self._opened() as (database, _):
             rows = database.execute(query, (self.pipeline,)).fetchall()
         return {asset: (str(step), float(fraction or 0)) for asset, step, fraction in rows}
-
-    def quarantined_since(self, asset: str) -> float:
-        """Return since when an asset is quarantined, 0 where it is not."""
-        query = "select since from quarantine where pipeline = ? and asset = ?"
-        with self._opened() as (database, _):
-            found = database.execute(query, (self.pipeline, asset)).fetchone()
-        return float(found[0]) if found else 0.0
 
     def runs(self, limit: int = 50) -> list[dict[str, Any]]:
         """Return the runs whose events are still there, the latest first."""

@@ -77,6 +77,11 @@ class RequestLog:
         order = " order by n desc limit ?"
         return list(self._rows("verb = ? and asked >= ?", verb, since, most, order=order))
 
+    def last_receive(self, asset: str, since: float = 0.0) -> Request | None:
+        """Return the last upload to an asset that was asked since a time."""
+        where = "verb = 'receive' and json_extract(what, '$.asset') = ? and asked >= ?"
+        return next(self._rows(where, asset, since, order=" order by n desc limit 1"), None)
+
     def finish(self, number: int, answer: Data) -> None:
         """Answer a request."""
         with writing(self._path), transaction(self._database):

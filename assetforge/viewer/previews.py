@@ -70,9 +70,10 @@ class Previews:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
-            worker.stop()
+            worker.stop()  # or what it makes would be waited for
+        self._pool.shutdown()
 
     def path(self, picture: Picture, side: int) -> Path:
         """Return where a preview is, or would be."""

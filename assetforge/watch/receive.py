@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import time
@@ -18,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from assetforge.build import Build
-from assetforge.codecs.atomic import synchronize, synchronize_folder, write_atomically, write_errors_of
+from assetforge.codecs.atomic import link_or_move, synchronize, synchronize_folder, write_atomically, write_errors_of
 from assetforge.codecs.regular import open_regular
 from assetforge.errors import SourceError
 from assetforge.params import is_file
 from assetforge.pipeline.patterns import NAME, asset_of, is_file_word, spell_file
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.assets import ASSET_OVERRIDE, Catalog
-from assetforge.store.description import INCOMING, KEY
+from assetforge.store.description import INCOMING, KEY, UPLOADED
 
 REPLACED = "replaced"
 """The folder of the state that keeps sources which uploads have replaced."""
@@ -41,11 +40,17 @@ class _Upload:
     target: Path
     sha256: str
     others: tuple[Path, ...]
+    """What is of no use when it is in place: the same map of the asset, in files of these names."""
 
     @property
     def is_placed(self) -> bool:
         """Whether it is in place, as after an earlier try."""
         return self.target.is_file() and _sha256(self.target) == self.sha256
+
+    @property
+    def in_the_way(self) -> set[Path]:
+        """The sources that would be lost, or would make the asset ambiguous."""
+        return {one for one in self.others if not (one == self.target and self.is_placed)}
 
 
 def receive(build: Build, catalog: Catalog, what: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,8 +68,8 @@ def receive(build: Build, catalog: Catalog, what: Mapping[str, Any]) -> dict[str
     if not uploads:
         raise SourceError(asset, "no file was uploaded", "send at least one map")
     override = _override(build, folder, uploads[0], what.get("params", {}))
-    others = [path for upload in uploads if not upload.is_placed for path in upload.others]
-    others += [] if override is None else override.others
+    others = {path for upload in uploads for path in upload.in_the_way}
+    others |= set() if override is None else override.in_the_way
     if others and not what.get("replace"):
         return {"asset": asset, "exists": sorted(path.name for path in others)}
     kept = pipeline.state / REPLACED / f"{time.time_ns()}-{folder.name}"
@@ -107,8 +112,17 @@ def _uploads(
         if not path.parent.resolve().is_relative_to(pipeline.sources.resolve()):
             raise SourceError(target, "leads out of the folder of sources", "choose another name")
         known = there.sources.get(name) if there else None
-        others = {path, *([pipeline.sources / known] if known else [])}
+        others = {path, *_same_map(catalog, pipeline, target, (name, asset))}
+        others |= {pipeline.sources / known} if known else set()
         yield _Upload(folder / name, path, sha256, tuple(one for one in others if one.exists() or one.is_symlink()))
+
+
+def _same_map(catalog: Catalog, pipeline: Pipeline, target: str, meant: tuple[str, str]) -> Iterator[Path]:
+    """Yield the names that another upload may have given the same map, and that the catalog may not know yet."""
+    for suffix in UPLOADED.values():
+        name = str(Path(target).with_suffix(suffix))
+        if meant in catalog.maps_of(name):
+            yield pipeline.sources / name
 
 
 def _spell(pipeline: Pipeline, name: str, fields: Mapping[str, str], suffix: str) -> str:
@@ -132,8 +146,7 @@ def _override(build: Build, folder: Path, first: _Upload, params: Any) -> _Uploa
     build.check_overrides([path])
     target = first.target.with_name(first.target.name + ASSET_OVERRIDE)
     sha256 = hashlib.sha256(content).hexdigest()
-    others = (target,) if target.exists() and _sha256(target) != sha256 else ()
-    return _Upload(path, target, sha256, others)
+    return _Upload(path, target, sha256, (target,) if target.exists() else ())
 
 
 def _names_file(build: Build, key: str) -> bool:
@@ -145,22 +158,26 @@ def _names_file(build: Build, key: str) -> bool:
 
 def _put(upload: _Upload, pipeline: Pipeline, kept: Path) -> None:
     """Bring one file into its place; what was there is kept first."""
-    if upload.is_placed:
-        return
+    others = upload.in_the_way
     with write_errors_of(upload.target):
-        if not upload.path.is_file() or _sha256(upload.path) != upload.sha256:
-            raise SourceError(upload.path.name, "is not what was uploaded", "send it again")
-        synchronize(upload.path)
-        upload.target.parent.mkdir(parents=True, exist_ok=True)
-        for other in upload.others:
+        for other in others:
             _keep(other, kept / other.relative_to(pipeline.sources))
-        if upload.target in upload.others:
-            upload.path.replace(upload.target)
-        else:
-            os.link(upload.path, upload.target)  # which fails where somebody has put a file there meanwhile
-        synchronize_folder(upload.target.parent)
-        for other in set(upload.others) - {upload.target}:
+        if not upload.is_placed:
+            _place(upload)
+        for other in others - {upload.target}:
             other.unlink()
+
+
+def _place(upload: _Upload) -> None:
+    if not upload.path.is_file() or _sha256(upload.path) != upload.sha256:
+        raise SourceError(upload.path.name, "is not what was uploaded", "send it again")
+    synchronize(upload.path)
+    upload.target.parent.mkdir(parents=True, exist_ok=True)
+    if upload.target in upload.others:
+        upload.path.replace(upload.target)
+    else:
+        link_or_move(upload.path, upload.target)  # which fails where somebody has put a file there meanwhile
+    synchronize_folder(upload.target.parent)
 
 
 def _keep(source: Path, copy: Path) -> None:

@@ -11,6 +11,9 @@ from assetforge.store.requests import Request
 from assetforge.watch.build_queue import BuildQueue
 from assetforge.watch.receive import receive
 
+_LONGEST = 300
+"""Characters of an answer that says what went wrong."""
+
 
 class RequestHandler:
     """Takes up the requests of one opened pipeline."""
@@ -31,6 +34,9 @@ class RequestHandler:
         except AssetForgeError as error:
             problem = error.problem
             return {"error": {"where": problem.where, "what": problem.what, "instead": problem.instead}}
+        except Exception as error:  # noqa: BLE001  one that ended the daemon would end the next one, too
+            what = f"cannot be done ({type(error).__name__}: {error})"[:_LONGEST].encode(errors="replace").decode()
+            return {"error": {"where": request.verb, "what": what, "instead": "ask for something else"}}
 
     def _do(self, request: Request) -> dict[str, Any]:
         names = _names(request)

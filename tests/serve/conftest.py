@@ -33,7 +33,7 @@ from assetforge.serve.project import Place, Project
 from assetforge.serve.service import Service
 
 HOST = "127.0.0.1:8765"
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 class Served:
@@ -57,7 +57,7 @@ class Served:
         return self.access.new_code(User("anna", RIGHTS))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that a run has built: a00 to a02 are done, a03 is quarantined and has a log."""
     always = 'print("<script>alert(1)</script>"); raise ValueError("<img onerror=x>")'

@@ -31,20 +31,26 @@ PATHS = [*sorted({spelled(one) for one in ENDPOINTS}), "/", "/docs", "/openapi.j
 def test_without_a_login_nothing_is_answered(path: str, served: Served) -> None:
     client = served.client("")
     for method in METHODS:
-        if (method, path) == ("POST", f"{BASE}/session"):
-            continue
-        for headers in ({}, {"origin": f"http://{HOST}"}, {"cookie": f"{COOKIE}=x"}, {"authorization": "Bearer x"}):
-            assert client.request(method, path, headers=headers).status_code in (401, 403), (method, headers)
+        if (method, path) != ("POST", f"{BASE}/session"):
+            assert client.request(method, path).status_code in (401, 403), method
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_login_that_is_none_is_none_for_whatever_is_asked(method: str, served: Served) -> None:
+    client = served.client("")
+    for headers in ({"origin": f"http://{HOST}"}, {"cookie": f"{COOKIE}=x"}, {"authorization": "Bearer x"}):
+        for path in (BASE, "/", f"{BASE}/pipelines/pipeline/requests"):
+            assert client.request(method, path, headers=headers).status_code in (401, 403), (path, headers)
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", f"https://{HOST}", "http://127.0.0.1:1", ""])
 def test_another_sites_page_is_refused_whatever_it_asks_for(origin: str, served: Served) -> None:
     client = served.client()
-    for path in PATHS:
-        for method in METHODS:
-            answer = client.request(method, path, headers={"origin": origin})
-            assert answer.status_code == 403, (method, path)
-            assert "access-control-allow-origin" not in answer.headers
+    asked = [(path, "GET") for path in PATHS] + [(f"{BASE}/pipelines/pipeline/requests", one) for one in METHODS]
+    for path, method in asked:
+        answer = client.request(method, path, headers={"origin": origin})
+        assert answer.status_code == 403, (method, path)
+        assert "access-control-allow-origin" not in answer.headers
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:80", "localhost:8765.evil.example", ""])

@@ -230,7 +230,8 @@ def test_uploads_that_nobody_finishes_are_removed(served: Served, client: TestCl
         assert client.put(f"{UPLOADS}/{key}/base_color", content=PICTURE).status_code == 201
     folder = served.folder / "textures" / ".incoming"
     for key in keys[:2]:
-        os.utime(folder / key, (time.time() - 4000,) * 2)
+        for path in (folder / key, *(folder / key).iterdir()):
+            os.utime(path, (time.time() - 4000,) * 2)
     served.project.incoming.prune({keys[1]})
     assert [(folder / key).exists() for key in keys] == [False, True, True]
 

@@ -3,7 +3,7 @@
 import { fill, h, label } from "/static/h.js";
 import { chip, detail } from "/static/detail.js";
 import "/static/grid.js";
-import { ask, follow, of } from "./api.js";
+import { ask, below, follow, of } from "./api.js";
 import { uploadForm } from "./upload.js";
 
 const PAGE = 100; // assets that are asked for at a time
@@ -11,8 +11,12 @@ const SOON = 300; // milliseconds in which changes are gathered
 const STATES = ["building", "queued", "received", "waiting", "failed", "quarantined", "done"];
 const ENDED = ["done", "failed", "quarantined"];
 const main = document.querySelector("main");
-const home = await ask("");
+const home = await ask("").catch((error) => {
+  fill(main, h("p", { class: "af-error", role: "alert" }, error.message));
+  throw error;
+});
 let open = null; // the pipeline that is shown
+let routes = 0; // how often the address has changed
 
 /** One pipeline on the page. */
 class Board {
@@ -33,8 +37,16 @@ class Board {
       this.trouble, this.now, h("div", { class: "af-filters", role: "search" }, find), this.count, this.grid);
     this.panel = h("div", { class: "af-panel", hidden: true });
     fill(main, this.list, this.panel);
-    this.stop = follow(this.name, data.event, (event) => this.happened(event), () => this.restart());
+    this.follow();
     this.refresh();
+  }
+
+  follow() {
+    this.stop = follow(this.name, this.data.event, {
+      listen: (event) => this.happened(event), lost: () => this.restart(),
+      opened: () => { this.isAway = false; this.refreshSoon(); }, // what happened meanwhile may have made no event
+      away: () => { this.isAway = true; this.tellTrouble(""); },
+    });
   }
 
   may(right) { return home.you.may.includes(right); }
@@ -60,8 +72,8 @@ class Board {
     await new Promise((resolve) => { setTimeout(resolve, 1000); });
     if (open !== this) return;
     try {
-      this.data = await ask(`/pipelines/${this.name}`);
-      this.stop = follow(this.name, this.data.event, (event) => this.happened(event), () => this.restart());
+      this.data = await ask(below(this.name));
+      this.follow();
       this.refresh();
     } catch {
       this.restart();
@@ -70,7 +82,7 @@ class Board {
 
   async refresh() {
     try {
-      this.data = await ask(`/pipelines/${this.name}`);
+      this.data = await ask(below(this.name));
       for (const one of this.data.daemon?.building ?? []) this.steps.set(one.asset, one);
       this.tell();
       await this.load([...this.wanted()], true);
@@ -90,35 +102,48 @@ class Board {
     return counts.queued + counts.building + counts.received + counts.waiting > 0 || daemon?.arriving_count > 0;
   }
 
-  tellTrouble(text) {
+  tellTrouble(problem) {
+    const text = problem || (this.isAway ? "The server does not answer; what you see may be old. It is waited for." : "");
+    if (text === this.trouble.textContent) return; // or it would be read out again and again
     this.trouble.hidden = !text;
     this.trouble.textContent = text;
   }
 
   tell() {
     const { counts, daemon, paused } = this.data;
+    this.how = paused ? "Paused: nothing new is begun." : daemon ? "" : "The daemon is starting.";
+    this.tellNow();
+    const mark = JSON.stringify([counts, paused, this.state]);
+    if (mark === this.told) return; // a button that is replaced loses the focus, and a press that has begun
+    this.told = mark;
+    const pressed = [...this.totals.children].indexOf(document.activeElement);
     fill(this.totals, STATES.filter((name) => counts[name]).map((name) =>
       h("button", {
         type: "button", class: "af-total", "aria-pressed": String(this.state === name),
         click: () => { this.state = this.state === name ? "" : name; this.search(); this.tell(); },
       }, chip(name), h("b", {}, String(counts[name])))));
+    this.totals.children[pressed]?.focus();
     const verb = paused ? "resume" : "pause";
     const failed = counts.failed + counts.quarantined;
     fill(this.buttons,
       this.may("retry") && failed > 0 && this.button("Retry all", "retry", []),
       this.may("retry") && this.button(label(verb), verb, []),
       this.may("upload") && h("button", { type: "button", class: "main", click: () => go(this.name, "upload") }, "New asset"));
-    this.how = paused ? "Paused: nothing new is begun." : daemon ? "" : "The daemon is starting.";
-    this.tellNow();
   }
 
   tellNow() {
     const building = (this.data.daemon?.building ?? []).map((one) => ({ ...one, ...this.steps.get(one.asset) }));
     const waiting = this.data.daemon?.waiting ?? [];
     const more = (this.data.daemon?.waiting_count ?? 0) - Math.min(waiting.length, 5);
-    const rows = building.map((one) => h("li", {},
-      h("a", { href: link(this.name, one.asset) }, one.asset), h("span", {}, one.step || "reading"),
-      h("progress", { max: 1, value: one.fraction, "aria-label": `${one.asset}: ${one.step || "reading"}` })));
+    const mark = JSON.stringify([this.how, building.map((one) => [one.asset, one.step]), waiting.slice(0, 5), more]);
+    if (mark === this.toldNow) {
+      building.forEach((one, index) => { this.bars[index].value = one.fraction; });
+      return;
+    }
+    this.toldNow = mark;
+    this.bars = building.map((one) => h("progress", { max: 1, value: one.fraction, "aria-label": `${one.asset}: ${one.step || "reading"}` }));
+    const rows = building.map((one, index) => h("li", {},
+      h("a", { href: link(this.name, one.asset) }, one.asset), h("span", {}, one.step || "reading"), this.bars[index]));
     const next = waiting.slice(0, 5).map((asset) => h("a", { href: link(this.name, asset) }, asset));
     fill(this.now, this.how && h("p", { class: "af-message" }, this.how), rows.length && h("ul", {}, rows),
       next.length && h("p", { class: "next" }, "Next: ", next.flatMap((one, index) => (index ? [", ", one] : [one])), more > 0 ? ` and ${more} more` : ""));
@@ -129,12 +154,24 @@ class Board {
     return h("button", { type: "button", click: async (event) => {
       event.target.disabled = true;
       try {
-        await ask(`/pipelines/${this.name}/requests`, { method: "POST", json: { verb, assets } });
-        setTimeout(() => this.refreshSoon(), 1000);
+        const { id } = await ask(below(this.name, "/requests"), { method: "POST", json: { verb, assets } });
+        await this.answered(id);
+        this.refreshSoon();
       } catch (error) {
         this.tellTrouble(error.message);
+      } finally {
+        event.target.disabled = false;
       }
     } }, text);
+  }
+
+  /** Wait until the daemon has taken up a request, but not for ever. */
+  async answered(id) {
+    for (let tries = 0; tries < 40; tries += 1) {
+      if ((await ask(below(this.name, `/requests/${id}`))).done) return;
+      await new Promise((resolve) => { setTimeout(resolve, 250); });
+    }
+    throw new Error("The daemon has not answered yet; it will do it when it can.");
   }
 
   // The list
@@ -163,9 +200,9 @@ class Board {
     const { text, state } = this;
     missing.forEach((number) => this.asked.add(number));
     try {
-      for (const number of missing.slice(-3)) {
+      for (const number of anew ? missing : missing.slice(-3)) {
         const query = new URLSearchParams({ q: text, state, offset: number * PAGE, limit: PAGE });
-        const found = await ask(`/pipelines/${this.name}/assets?${query}`);
+        const found = await ask(below(this.name, `/assets?${query}`));
         if (text !== this.text || state !== this.state) return;
         this.pages.set(number, found.items);
         this.total = found.total;
@@ -205,15 +242,19 @@ class Board {
     const name = this.shown;
     try {
       const short = await ask(of(this.name, "assets", name));
-      const mark = `${short.state} ${short.finished ?? ""} ${short.error ?? ""}`;
-      if (this.shown !== name || (mark === this.seen && short.state !== "building")) return;
-      const isNew = mark !== this.seen;
+      const step = this.steps.get(name) ?? short;
+      const mark = `${short.state} ${short.finished ?? ""} ${short.error ?? ""} ${short.state === "building" ? step.step : ""}`;
+      if (this.shown !== name) return;
+      if (mark === this.seen) {
+        const bar = this.panel.querySelector(".pending progress");
+        if (bar) bar.value = step.fraction ?? 0;
+        return;
+      }
       this.seen = mark;
       if (!ENDED.includes(short.state)) {
         fill(this.panel, this.navigation(), this.pending(short));
         return;
       }
-      if (!isNew) return;
       const asset = await ask(of(this.name, "views", name));
       if (this.shown === name) fill(this.panel, this.navigation(), detail(asset, this.head(short)));
     } catch (error) {
@@ -255,7 +296,7 @@ class Board {
     this.shown = null;
     this.list.hidden = true;
     this.panel.hidden = false;
-    fill(this.panel, this.navigation(), uploadForm(this.data, (asset) => go(this.name, "asset", asset)));
+    fill(this.panel, this.navigation(), uploadForm(this.data, home.limits, (asset) => go(this.name, "asset", asset)));
     this.panel.querySelector("h2").focus();
   }
 }
@@ -284,11 +325,11 @@ function themeButton() {
 
 function link(...parts) {
   const [pipeline, asset] = parts;
-  return `#${pipeline}/asset/${encodeURIComponent(asset)}`;
+  return `#${encodeURIComponent(pipeline)}/asset/${encodeURIComponent(asset)}`;
 }
 
 function go(pipeline, what = "", name = "") {
-  location.hash = what === "asset" ? link(pipeline, name) : [pipeline, what].filter(Boolean).join("/");
+  location.hash = what === "asset" ? link(pipeline, name) : [encodeURIComponent(pipeline), what].filter(Boolean).join("/");
 }
 
 function chooser() {
@@ -296,18 +337,23 @@ function chooser() {
   open = null;
   document.title = "AssetForge";
   fill(main, h("div", { class: "chooser" }, h("h1", { tabindex: -1 }, "What do you want to make?"),
-    h("ul", {}, home.pipelines.map((one) => h("li", {}, h("a", { href: `#${one.name}/upload` }, h("b", {}, one.title || one.name), h("span", {}, one.about)))))));
+    h("ul", {}, home.pipelines.map((one) => h("li", {}, h("a", { href: `#${encodeURIComponent(one.name)}/upload` }, h("b", {}, one.title || one.name), h("span", {}, one.about)))))));
   main.querySelector("h1").focus();
 }
 
-async function board(pipeline) {
+/** Return what shows a pipeline; null where somebody has gone elsewhere meanwhile. */
+async function board(pipeline, mine) {
   if (open?.name === pipeline) return open;
   open?.stop();
+  open = null;
   for (let tries = 0; ; tries += 1) {
     try {
-      open = new Board(await ask(`/pipelines/${pipeline}`));
+      const data = await ask(below(pipeline));
+      if (mine !== routes) return null;
+      open = new Board(data);
       return open;
     } catch (error) {
+      if (mine !== routes) return null;
       if (error.status !== 503 || tries > 120) throw error;
       fill(main, h("p", { class: "af-message", role: "status" }, tries < 4 ? "Opening the pipeline…" : `Opening the pipeline… ${error.problem.detail}`));
       await new Promise((resolve) => { setTimeout(resolve, 500); });
@@ -316,10 +362,12 @@ async function board(pipeline) {
 }
 
 async function route() {
+  const mine = routes += 1;
   const [pipeline, what, name] = location.hash.slice(1).split("/");
   if (!pipeline && home.pipelines.length > 1) return chooser();
   try {
-    const shown = await board(pipeline || home.pipelines[0].name);
+    const shown = await board(pipeline ? decodeURIComponent(pipeline) : home.pipelines[0].name, mine);
+    if (!shown) return;
     if (what === "asset") shown.showAsset(decodeURIComponent(name));
     else if (what === "upload") shown.showUpload();
     else shown.showList();
@@ -332,7 +380,8 @@ addEventListener("hashchange", () => route());
 addEventListener("keydown", (event) => {
   const typing = event.target.matches?.("input, select, textarea");
   if (event.ctrlKey || event.metaKey || event.altKey || !open) return;
-  if (event.key === "Escape" && !open.panel.hidden && !document.querySelector("dialog[open]")) go(open.name);
+  const inForm = typing && event.target.closest("form"); // what was filled in would be lost
+  if (event.key === "Escape" && !inForm && !open.panel.hidden && !document.querySelector("dialog[open]")) go(open.name);
   else if (!typing && event.key === "/" && open.panel.hidden) document.querySelector("#find").focus();
   else if (!typing && "lct".includes(event.key) && open.shown) {
     open.panel.querySelector(".af-detail")?.showTab?.({ l: "lit", c: "compare", t: "tile" }[event.key]);

@@ -21,6 +21,7 @@ export async function photograph(title, over) {
   document.body.append(dialog);
   dialog.showModal();
   let stream = null;
+  let isOver = false;
   try {
     const ended = new Promise((resolve) => {
       cancel.addEventListener("click", () => resolve(null));
@@ -30,15 +31,21 @@ export async function photograph(title, over) {
     const size = { width: { ideal: 4096 }, height: { ideal: 4096 } };
     navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", ...size } }).then((found) => {
       stream = found;
+      if (isOver) { stopAll(stream); return; } // it was allowed after all was canceled
       video.srcObject = found;
       message.textContent = over ? "Hold the camera so that both pictures lie on each other." : "";
     }, (error) => { message.textContent = `The camera cannot be used: ${error.message}`; });
     return await ended;
   } finally {
-    stream?.getTracks().forEach((track) => track.stop());
+    isOver = true;
+    stopAll(stream);
     dialog.close();
     dialog.remove();
   }
+}
+
+function stopAll(stream) {
+  stream?.getTracks().forEach((track) => track.stop());
 }
 
 function shot(video) {

@@ -7,16 +7,28 @@ async function enter(code) {
   const answer = await fetch("/api/v1/session", {
     method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ code }),
   });
-  if (answer.ok) location.replace("/");
-  else status.textContent = `The code ${(await answer.json()).detail}.`;
+  if (answer.ok || await isIn()) location.replace("/");
+  else {
+    const { detail, instead } = await answer.json();
+    status.textContent = `The code ${detail}: ${instead}.`;
+  }
+}
+
+/** Tell whether this browser is logged in already: the address works once, and is opened again. */
+async function isIn() {
+  return (await fetch("/api/v1")).ok;
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  enter(new FormData(form).get("code"));
+  enter(new FormData(form).get("code")).catch(failed);
 });
+function failed() {
+  status.textContent = "The server does not answer: see whether `assetforge serve` still runs.";
+}
+
 const code = location.hash.slice(1);
 if (code) {
   history.replaceState(null, "", location.pathname); // so that it is not kept in the history
-  enter(code);
+  enter(code).catch(failed);
 }

@@ -1,12 +1,12 @@
 // The form by which pictures are sent: a slot for each input of the pipeline, a name, and parameters.
 
 import { fill, h, label } from "/static/h.js";
-import { ask } from "./api.js";
+import { ask, below } from "./api.js";
 import { hasCamera, photograph } from "./camera.js";
 import { paramsForm } from "./params.js";
 
-/** Return the form; `sent(asset)` is called when the pictures are on their way to become an asset. */
-export function uploadForm(pipeline, sent) {
+/** Return the form; `sent(asset)` is called when the pictures are on their way to become an asset. `limits`: bytes of a file. */
+export function uploadForm(pipeline, limits, sent) {
   const slots = pipeline.inputs.map((input) => new Slot(input));
   for (const slot of slots) slot.others = slots.filter((one) => one !== slot);
   const params = paramsForm(pipeline.steps);
@@ -24,8 +24,12 @@ export function uploadForm(pipeline, sent) {
     h("div", { class: "check" }, replace, h("label", { for: "replace" }, "Replace what is there of this name; it is kept for 30 days")),
     h("div", { class: "buttons" }, button), status);
   const name = fields.find((input) => input.name === "name");
-  for (const slot of slots) slot.chosen = (file) => { if (!name.value && file.name) name.value = stem(file.name, slot.input.map); };
-  let key = crypto.randomUUID(); // the same when the same is sent again
+  for (const slot of slots) slot.chosen = (file) => { if (name && !name.value && file.name) name.value = stem(file.name, slot.input.map); };
+  let key = newKey(); // the same when the same is sent again
+  const changed = () => { key = newKey(); };
+  form.addEventListener("input", changed);
+  form.addEventListener("change", changed);
+  for (const slot of slots) slot.changed = changed;
 
   async function send() {
     const missing = slots.filter((slot) => !slot.file && !slot.input.optional);
@@ -33,23 +37,37 @@ export function uploadForm(pipeline, sent) {
       tell(`${missing.map((slot) => label(slot.input.map)).join(", ")}: choose a picture`, true);
       return;
     }
+    const large = slots.find((slot) => slot.file?.size > limits.file);
+    if (large) { // or the server would hang up, and the browser not know why
+      tell(`${label(large.input.map)}: has ${mebibytes(large.file.size)} MiB; send at most ${mebibytes(limits.file)}`, true);
+      return;
+    }
     button.disabled = true;
     try {
       for (const slot of slots.filter((one) => one.file)) {
         tell(`Sending ${label(slot.input.map)}…`);
-        await ask(`/pipelines/${pipeline.name}/incoming/${key}/${slot.input.map}`, { method: "PUT", body: slot.file });
+        await put(slot);
       }
       const json = {
         fields: Object.fromEntries(fields.map((input) => [input.name, input.value])),
         params: params.values(), replace: replace.checked,
       };
-      const answer = await ask(`/pipelines/${pipeline.name}/incoming/${key}`, { method: "POST", json });
-      key = crypto.randomUUID();
+      tell("Waiting for the daemon to take it…");
+      const answer = await ask(below(pipeline.name, `/incoming/${key}`), { method: "POST", json });
+      key = newKey();
       sent(answer.asset);
     } catch (error) {
       tell(error.message, true);
     } finally {
       button.disabled = false;
+    }
+  }
+
+  async function put(slot) {
+    try {
+      await ask(below(pipeline.name, `/incoming/${key}/${slot.input.map}`), { method: "PUT", body: slot.file });
+    } catch (error) {
+      if (error.problem?.title !== key) throw error; // it was taken before, and only the answer was lost
     }
   }
 
@@ -61,6 +79,15 @@ export function uploadForm(pipeline, sent) {
   return form;
 }
 
+const mebibytes = (bytes) => (bytes / 2 ** 20).toFixed(1).replace(/\.0$/, "");
+
+/** Return a new UUID. Only pages that came by TLS, or from this machine, have what makes one at once. */
+function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const hex = [...bytes].map((one) => one.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
 /** Guess the asset's name from that of a file: `moss_flash.jpg` is moss. */
 function stem(file, map) {
   const text = file.replace(/\.[^.]*$/, "").replace(new RegExp(`[ _-]*${map}$`, "i"), "");
@@ -69,7 +96,7 @@ function stem(file, map) {
 
 class Slot {
   constructor(input) {
-    Object.assign(this, { input, file: null, url: "", others: [], chosen: () => {} });
+    Object.assign(this, { input, file: null, url: "", others: [], chosen: () => {}, changed: () => {} });
     const id = `slot-${input.map}`;
     const isPhoto = input.kind === "photo";
     this.picker = h("input", {
@@ -102,6 +129,7 @@ class Slot {
     if (!file) return;
     if (this.url) URL.revokeObjectURL(this.url);
     this.file = file;
+    this.changed();
     this.url = URL.createObjectURL(file);
     const picture = h("img", { alt: `Chosen: ${file.name ?? "photograph"}`, src: this.url });
     picture.addEventListener("error", () => fill(this.shown, h("span", {}, file.name ?? "")));
