@@ -140,7 +140,7 @@ def errors(browser: Any) -> list[str]:
     return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-@pytest.mark.parametrize("name", ["bump_up", "bump_down"])
+@pytest.mark.parametrize("name", [pytest.param("bump_up", marks=pytest.mark.slow), "bump_down"])
 def test_light_from_above_brightens_the_upper_slope(browser: Any, report: Path, name: str) -> None:
     column = middle(lit(browser, report, name, {"above": 35}))
     half = len(column) // 2
