@@ -16,6 +16,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "Reading",
         "decode",
     ),
+    "assetforge.codecs.gpu_blocks": ("compressed",),
     "assetforge.codecs.raster": (
         "FormatError",
         "LimitError",
@@ -231,6 +232,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "assetforge.weights": (
         "find",
         "load",
+        "sha256",
     ),
     "assetforge.weights.distances": (
         "Loss",
@@ -249,5 +251,6 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "random_features",
     ),
     "assetforge.weights.foreign": ("read",),
+    "assetforge.weights.vgg19": ("canonical",),
 }
 """The public names of each public module, `assetforge` itself left out."""

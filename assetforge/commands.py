@@ -33,11 +33,11 @@ class Command:
 COMMANDS: Mapping[str, str] = {
     "run": "Build what is out of date, and nothing else.",
     "watch": "Build what arrives, as it arrives.",
-    "serve": "Show a pipeline in the browser, and take uploads.",
+    "serve": "Show a pipeline in the browser, and take uploads: a page, and an API for scripts.",
     "plan": "Show what a run would do, and why.",
     "why": "Explain one asset: what it is made of, what is up to date, and why not.",
     "status": "Show what is being built, what is quarantined and why, and how the last run ended.",
-    "retry": "Try again what has failed and is left alone since.",
+    "retry": "Try again what has failed and is left alone since: all of it, or these ASSETS.",
     "store": "Look after the results that are kept: how many, which to drop, whether all are whole.",
     "check": "Check a pipeline file and list every mistake in it.",
     "inspect": "Tell what materials a folder holds, by the names of its files, and what is ambiguous.",

@@ -1,7 +1,7 @@
 """Runs commands in processes that are forked off one in which all is imported already: real ones, and fast.
 
 As a program, it is that process: it reads requests as lines of JSON, and answers each with a number. The fork servers
-of the commands' workers are forked, too, off a copy of it.
+of the commands' workers are forked, too, off a process beside it that has loaded torch.
 """
 
 from __future__ import annotations
@@ -153,14 +153,12 @@ def shared() -> Commands:
 
 
 def _serve() -> None:
-    _import_everything()
-    gc.freeze()  # what is never written to is never copied
-    del sys.path[0]  # where this file is, which no command would find
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         near.close()
         _fork_servers(far)
     far.close()
+    _import_commands()
     for line in sys.stdin:
         request = json.loads(line)
         answer = _poll(request["poll"]) if "poll" in request else _start(request, near)
@@ -168,22 +166,37 @@ def _serve() -> None:
         sys.stdout.flush()
 
 
-def _import_everything() -> None:
-    """Import what commands and their workers do, torch included: once, and not again in each."""
+def _import_commands() -> None:
+    """Import what commands do, once, and not again in each: without torch, as it is found out who else loads it."""
     from assetforge.commands import COMMANDS
     from assetforge.plugins import load
 
-    plugins = load().plugins
-    steps = [f"assetforge_{name}._{name}" for name in plugins]
-    parts = ["execute.session", "execute.compute", "execute.map_io", "execute.worker_main", "samples", "train"]
-    for name in (*(f"assetforge.cli.{name}" for name in COMMANDS), *(f"assetforge.{part}" for part in parts), *steps):
+    load()
+    for name in ("execute.session", *(f"cli.{name}" for name in COMMANDS)):
+        import_module(f"assetforge.{name}")
+    _freeze()
+
+
+def _import_workers() -> None:
+    """Import what workers do, torch and the shipped steps included."""
+    from assetforge.plugins import load
+
+    steps = [f"assetforge_{name}._{name}" for name in load().plugins]
+    for name in ("assetforge.execute.compute", "assetforge.execute.map_io", "assetforge.execute.worker_main", *steps):
         with suppress(ModuleNotFoundError):
             import_module(name)
+    _freeze()
+
+
+def _freeze() -> None:
+    gc.freeze()  # what is never written to is never copied
+    del sys.path[0]  # where this file is, which no command would find
 
 
 def _fork_servers(channel: socket.socket) -> NoReturn:
     """Fork a fork server for each socket that comes; answer with its process ID."""
     _let_go_of_pipes()
+    _import_workers()
     while True:
         message, files, _, _ = socket.recv_fds(channel, 64, 1)
         if not message:

@@ -109,7 +109,7 @@ def perceptual(network: Path | None) -> Perceptual:
     Raises UsageError where the file is no VGG-19.
     """
     if network is None:
-        return Perceptual(Vgg19.load(weights.SHIPPED / f"forge{weights.SUFFIX}"))
+        return Perceptual(Vgg19.load(weights.find("forge", Path(__file__).parent.parent)))
     tensors = vgg19.canonical(read(network), str(network), sha256=weights.sha256(network))
     return Perceptual(Vgg19(tensors))
 
