@@ -184,7 +184,8 @@ def _data(run: _Run, found: Sequence[Summary], measured: Sequence[Measured]) -> 
                 "count": one.count,
                 "figures": _finite(one.means),
                 "greatest": {
-                    name: {"value": value, "material": material} for name, (value, material) in one.greatest.items()
+                    name: {**_finite({"value": value}), "material": material}
+                    for name, (value, material) in one.greatest.items()
                 },
             }
             for one in found

@@ -16,6 +16,7 @@ from assetforge.errors import INTERRUPTED, AssetForgeError, UsageError
 from assetforge.events import RunFinished
 from assetforge.execute.devices import AUTO
 from assetforge.execute.options import RunOptions
+from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.plan import PlanOptions
 from assetforge.report import Report
 from assetforge.snapshot import Occasion
@@ -99,12 +100,11 @@ class _Page:
             check_report_folder("--html", folder)
 
     def check(self, build: Build) -> None:
-        """Raise UsageError where the report would be among the sources, and be taken for some."""
-        sources = build.pipeline.sources.resolve()
-        if self._folder is None or sources == build.pipeline.folder.resolve():
+        """Raise UsageError where the report would be among the sources; then it is not written at all."""
+        if self._folder is None or not _is_among_sources(self._folder, build.pipeline):
             return
-        if self._folder.resolve().is_relative_to(sources):
-            raise UsageError("--html", f"{self._folder} lies among the sources", "choose another folder")
+        refused, self._folder = self._folder, None
+        raise UsageError("--html", f"{refused} lies among the sources", "choose another folder")
 
     def write_of(self, build: Build, report: Report) -> None:
         """Write it, with all pictures unless the run was interrupted."""
@@ -131,6 +131,23 @@ class _Page:
         from assetforge.viewer.write import write_report
 
         write_report(self._folder, report, [ShownAsset(job) for job in report.jobs], None, Path.cwd())
+
+
+def _is_among_sources(folder: Path, pipeline: Pipeline) -> bool:
+    """Tell whether a report lies in the folder of sources.
+
+    Where that is the whole project, it may lie there unless its pictures would be taken for sources.
+    """
+    sources, report = pipeline.sources.resolve(), folder.resolve()
+    if not report.is_relative_to(sources):
+        return False
+    if sources != pipeline.folder.resolve():
+        return True
+    from assetforge.viewer.write import PICTURES
+
+    place = report.relative_to(sources).as_posix()
+    patterns = [] if pipeline.conventions else [one.pattern for one in pipeline.inputs.values()]
+    return any(pattern.match(f"{place}/{picture}") for pattern in patterns for picture in PICTURES)
 
 
 def _run(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from assetforge.errors import printable_name
 from assetforge.evaluations import Figure, Score
 
 GREATEST = "greatest"
@@ -76,7 +77,7 @@ def _cells(one: Summary, columns: Iterable[Figure]) -> Iterator[str]:
         yield spelled(one.means.get(figure.name), figure)
         if figure.mean == "geometric":
             value, material = one.greatest.get(figure.name, (None, ""))
-            yield f"{spelled(value, figure)} {material}".rstrip()
+            yield f"{spelled(value, figure)} {printable_name(material)}".rstrip()
 
 
 def spelled(value: float | None, figure: Figure) -> str:

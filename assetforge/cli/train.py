@@ -28,7 +28,13 @@ from assetforge.recipes import Recipe, Training
 @click.option("-p", "parameters", metavar="KEY=VALUE", multiple=True, help="Set a parameter of the recipe.")
 @click.option("--steps", type=click.IntRange(1), help="Fewer or more optimizer steps than the recipe's.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop after this time; run again to go on.")
-@click.option("--seed", default=0, show_default=True, help="Another seed gives another network.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Another seed gives another network.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 def command(  # noqa: PLR0913  an option each
     name: str | None,

@@ -30,7 +30,7 @@ def load(path: Path, identity: str) -> State | None:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         known, state = found["identity"], found["state"]
-    except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         raise UsageError(str(path), "is no checkpoint that can be read", "remove it to begin anew") from error
     if known != identity:
         what = f"is a checkpoint of other training ({known}) than this ({identity})"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,9 +47,16 @@ def write_report(folder: Path, title: str, rows: Sequence[Row], pictures: Mappin
         parts.append(f'<h2>{html.escape(name)}</h2><img src="{index}.png" alt="{html.escape(name)}">')
     page = f"<!doctype html><meta charset=utf-8><title>{html.escape(title)}</title><style>{_STYLE}</style>"
     write_atomically(folder / "index.html", "\n".join([page, *parts]).encode())
-    lines = [",".join(["step", "loss", *names])]
-    lines += [",".join(map(repr, [row.step, row.loss, *(row.figures.get(n, "") for n in names)])) for row in rows]
-    write_atomically(folder / "rows.csv", ("\n".join(lines) + "\n").encode())
+    write_atomically(folder / "rows.csv", _table(rows, names).encode())
+
+
+def _table(rows: Sequence[Row], names: Sequence[str]) -> str:
+    """Return rows as CSV; what was not measured is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["step", "loss", *names])
+    writer.writerows([row.step, row.loss, *(row.figures.get(name, "") for name in names)] for row in rows)
+    return text.getvalue()
 
 
 def _curve(name: str, points: Sequence[tuple[int, float]]) -> str:

@@ -54,7 +54,7 @@ def preview(raster: Raster, spec: MapSpec, reading: Reading, side: int) -> bytes
 def _shown(raster: Raster, pixels: Pixels, spec: MapSpec, side: int) -> Pixels:
     """Return pixels as they are shown, uint8 (H, W, 3 or 4)."""
     if spec.kind == "id":
-        return _id_colors(_shrunk(pixels, side, cv2.INTER_NEAREST))
+        return _id_colors(_shrunk(_resizable(pixels), side, cv2.INTER_NEAREST))
     if spec.is_color:
         return _with_alpha(_color(raster, pixels, side), raster, pixels, side)
     numbers = _shrunk(_floats(_coarse(pixels, side)), side)
@@ -159,8 +159,13 @@ def _three(pixels: Pixels) -> Pixels:
 
 def _coarse(pixels: Pixels, side: int) -> Pixels:
     """Average a very large picture in its own codes, so that little memory is needed afterwards."""
-    wide = pixels.astype(np.float32) if pixels.dtype == np.float16 else pixels
+    wide = _resizable(pixels)
     return _shrunk(wide, side * _COARSE) if max(pixels.shape[:2]) > 2 * _COARSE * side else wide
+
+
+def _resizable(pixels: Pixels) -> Pixels:
+    """Return pixels as numbers that OpenCV resizes."""
+    return pixels.astype(np.float32) if pixels.dtype == np.float16 else pixels
 
 
 def _shrunk(pixels: Pixels, side: int, how: int = cv2.INTER_AREA) -> Pixels:

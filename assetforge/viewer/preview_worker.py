@@ -41,7 +41,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     last: tuple[tuple[Any, ...], Raster] | None = None
     for line in requests:
         request = json.loads(line)
-        asked = request["path"], request["reading"]["layer"], request["reading"]["profile"]
+        asked = request["path"], request["sha256"], request["reading"]["layer"], request["reading"]["profile"]
         try:
             if last is None or last[0] != asked:
                 last = asked, _read(Path(request["path"]), Reading(**request["reading"]))

@@ -138,6 +138,7 @@ def preview_name(picture: Picture, side: int) -> str:
 def _request(picture: Picture, side: int, target: Path) -> dict[str, Any]:
     return {
         "path": str(picture.path),
+        "sha256": picture.sha256,
         "spec": asdict(picture.spec),
         "reading": asdict(picture.reading),
         "side": side,
@@ -186,7 +187,7 @@ class _Worker:
     def _started(self) -> subprocess.Popen[str]:
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "assetforge.viewer.preview_worker"],
+                [sys.executable, "-P", "-m", "assetforge.viewer.preview_worker"],  # -P: a project may hold a random.py
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """Writes the report of a run as a folder that opens from a file, and without scripts as a table.
 
-Every file but the first page is named by its content, and the first page is written last: who looks at a report while
-it is written anew sees the old one or the new one.
+What belongs to a run is in files that are named by their content, and the first page is written last: who looks at a
+report while it is written anew sees the old one or the new one.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ MARK = ".assetforge-report"
 """Tells that a folder is a report, so that its files may be replaced."""
 PARTS = ("data", "logs", "thumbs", "viewer")
 """The folders of a report, which hold nothing else."""
+PICTURES = ("thumbs/0.webp", "logs/0.png", "viewer/icon.png")
+"""Files that are like those of any report, which a pattern of sources may match."""
 SIDES = ((200, 1024), (1000, 768))
 """The side of previews of maps for so many assets at most; `LEAST_SIDE` for more."""
 LEAST_SIDE = 512

@@ -158,7 +158,7 @@ class Reductions(af.Params):
     lanczos: Weight = 0.0
     """Lanczos of three lobes, which leaves edges sharp."""
     mip: Weight = 0.0
-    """The mean of light, as mip maps of sRGB textures are made."""
+    """The mean of light, as mip maps of sRGB textures are made; of data maps, the mean of codes."""
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -215,8 +215,9 @@ class Training(af.Params):
     """Their side in source pixels."""
     rate: Annotated[float, Field(gt=0)] | None = None
     """Greatest learning rate; 0.002 from scratch and 0.0005 from a start, if it is not given."""
-    optimizer: Literal["muon", "adam"] = "muon"
-    """`muon` needs several times fewer steps; `adam` may be steadier beside a discriminator."""
+    optimizer: Literal["muon", "adam"] | None = None
+    """`muon` needs several times fewer steps from scratch; `adam` leaves more of a start as it is, and may be steadier
+    beside a discriminator. If it is not given, `muon` from scratch and `adam` from a start."""
     losses: Losses = Losses(charbonnier=1.0)
     """What the result is compared by."""
     perceptual_network: af.File | None = None
@@ -253,6 +254,9 @@ class Training(af.Params):
             raise ValueError("`srresnet` enlarges 2 or 4 times; take `msrresnet` for 3")
         if self.leaves_share + self.drawings_share > 1:
             raise ValueError("`leaves_share` and `drawings_share` are more than the whole batch together")
+        drawn = self.leaves * self.leaves_share + self.drawings * self.drawings_share
+        if self.leaves_share + self.drawings_share == 1 and not drawn:
+            raise ValueError("there is nothing to learn from: the whole batch is drawn, and nothing is drawn")
         return self
 
 

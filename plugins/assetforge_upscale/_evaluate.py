@@ -37,7 +37,7 @@ def scores(material: af.Material, params: Comparison, context: af.Context) -> It
             context.flag(f"{name}: ids are copied, which needs no measure")
             continue
         pair = _pair(texture, spec, params)
-        if unfit := pair.unfit(params.scale):
+        if unfit := pair.unfit(params):
             context.flag(f"{name}: {unfit}")
             continue
         yield from _scores(name, pair, params, context)
@@ -53,11 +53,12 @@ class _Pair:
     texture: af.Texture
     repeat: bool
 
-    def unfit(self, scale: int) -> str:
+    def unfit(self, params: Comparison) -> str:
         """Say why it cannot be measured, or nothing."""
-        side = min(self.truth.shape[1:]) - 2 * scale
+        side = min(self.truth.shape[1:]) - 2 * params.scale
         if side < metrics.SMALLEST_SIDE:
-            return f"is too small; a side of {metrics.SMALLEST_SIDE + 3 * scale} pixels is enough"
+            enough = (metrics.SMALLEST_SIDE + 3 * params.scale) * params.shrink
+            return f"is too small; a side of {enough} pixels is enough"
         return "is flat; there is nothing to restore" if self.truth.std() <= LEAST_CONTRAST else ""
 
     def source(self) -> af.Texture:
@@ -70,7 +71,7 @@ def _pair(texture: af.Texture, spec: af.MapSpec, params: Comparison) -> _Pair:
     if spec.kind == "data":
         texture = _in_unit(texture)
     truth = _stored(texture, spec)
-    height, width = (side // params.shrink for side in truth.shape[1:])
+    height, width = (max(1, side // params.shrink) for side in truth.shape[1:])
     if params.shrink > 1:
         truth = _file(resample(truth, (height, width), LANCZOS, repeat=repeat), spec)
     cropped = (height - height % params.scale, width - width % params.scale)

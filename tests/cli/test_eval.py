@@ -44,7 +44,8 @@ def means(material, params, context):
             raise ValueError("is unlucky")
         yield af.Score(name, "plain", {"mean": float(texture.data.mean())})
         unknown = {"total": 1.0} if params.gain == 7 else {}
-        figures = {"mean": params.gain * float(texture.data.mean()), "share": params.gain, **unknown}
+        share = float("inf") if params.gain == 11 else params.gain
+        figures = {"mean": params.gain * float(texture.data.mean()), "share": share, **unknown}
         yield af.Score(name, "gained", figures) if params.gain != 5 else figures
 
 
@@ -250,6 +251,20 @@ def test_a_table_has_the_columns_that_its_map_has() -> None:
         "plain       1  3",
         "",
     ]
+
+
+def test_a_name_with_a_line_break_stays_in_its_line() -> None:
+    [_, line, _] = tables(summaries([scored("two\nlines", "x", "m", ratio=1)], FIGURES), FIGURES)
+    assert line.endswith(r"two\nlines")
+
+
+def test_what_is_infinite_is_null_in_json(plugin: Path, forge: Forge) -> None:
+    done = forge("eval", "means", "pictures", "-p", "gain=11", "--json", "means.json")
+    assert done.returncode == 0, done.stderr
+    text = (plugin / "means.json").read_text()
+    assert "Infinity" not in text
+    gained = next(one for one in json.loads(text)["means"] if one["method"] == "gained")
+    assert gained["figures"]["share"] is gained["greatest"]["share"]["value"] is None
 
 
 def test_columns_stand_below_each_other() -> None:

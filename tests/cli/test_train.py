@@ -103,3 +103,10 @@ def test_the_networks_of_upscale_are_trained(tmp_path: Path, forge: Forge) -> No
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "trained" / "fast_color_x2.safetensors").stat().st_size > 300_000
     assert (tmp_path / "trained" / "report" / "0.png").exists()
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**32)])
+def test_a_seed_out_of_range_is_refused(plugin: Path, forge: Forge, seed: str) -> None:
+    done = forge("train", "slope", "--data", "data", "--seed", seed)
+    assert done.returncode == 2
+    assert "--seed" in done.stderr

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import pytest
 import torch
@@ -49,7 +49,10 @@ def line(steps: int = STEPS, rate: float = 0.05) -> Training:
     )
 
 
-def rivals(steps: int = 60, optimizer: Literal["adam", "muon"] = "adam") -> Training:
+Optimizer = Literal["adam", "muon"]
+
+
+def rivals(steps: int = 40, optimizer: Optimizer = "adam", rate: float = 0.003) -> Training:
     """Make numbers as if drawn from a normal distribution around 3, for a discriminator with spectral norm."""
     torch.manual_seed(1)
     network = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1))
@@ -68,8 +71,8 @@ def rivals(steps: int = 60, optimizer: Literal["adam", "muon"] = "adam") -> Trai
         return nn.functional.softplus(-rival(batch[1])).mean() + nn.functional.softplus(rival(made)).mean()
 
     return Training(
-        "rivals", network, batch, loss, steps, 0.003, smoothing=0.9, optimizer=optimizer,
-        discriminator=Discriminator(rival, told, 0.003),
+        "rivals", network, batch, loss, steps, rate, smoothing=0.9, optimizer=optimizer,
+        discriminator=Discriminator(rival, told, rate),
     )  # fmt: skip
 
 
@@ -98,10 +101,10 @@ def quiet(_: str) -> None:
 
 def test_it_learns_and_reports(tmp_path: Path) -> None:
     said: list[str] = []
-    assert train(line(600), tmp_path, tell=said.append)
+    assert train(line(240, 0.1), tmp_path, tell=said.append)
     weights = load_file(tmp_path / "line.safetensors")
     assert (weights["1.weight"] - TRUTH).abs().max() < 0.05
-    assert said[-1].startswith("line: 600/600 loss ")
+    assert said[-1].startswith("line: 240/240 loss ")
     rows = (tmp_path / "report" / "rows.csv").read_text().splitlines()
     assert rows[0] == "step,loss,error"
     losses = [float(row.split(",")[1]) for row in rows[1:]]
@@ -113,6 +116,7 @@ def test_it_learns_and_reports(tmp_path: Path) -> None:
     assert (tmp_path / "report" / "0.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path) -> None:
     script = KILLED.format(tests=str(Path(__file__).parents[1]), folder=str(tmp_path / "killed"))
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -158,34 +162,40 @@ def made_by(training: Training, folder: Path) -> dict[str, Tensor]:
     return load_file(folder / f"{training.name}.safetensors")
 
 
-def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return all(torch.equal(one[name], other[name]) for name in one)
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of two rivals that were not cut off, for each optimizer one within it."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    for optimizer in get_args(Optimizer):
+        made_by(rivals(optimizer=optimizer), folder / optimizer)
+    return folder
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+@pytest.mark.parametrize("optimizer", get_args(Optimizer))
 def test_two_rivals_that_were_cut_off_end_as_if_they_had_not_been(
-    optimizer: Literal["adam", "muon"], tmp_path: Path
+    optimizer: Optimizer, tmp_path: Path, unbroken: Path
 ) -> None:
-    whole = made_by(rivals(optimizer=optimizer), tmp_path / "whole")
     broken = rivals(optimizer=optimizer)
 
     def batch(step: int) -> tuple[Tensor, Tensor]:
-        if step == 31:
+        if step == 21:
             raise KeyboardInterrupt
         return broken.batch(step)  # type: ignore[no-any-return]
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("assetforge.train.trainer._SAVED_EVERY", 0.0)
         train(replace(broken, batch=batch), tmp_path / "cut", tell=quiet)
-    assert same(made_by(rivals(optimizer=optimizer), tmp_path / "cut"), whole)
+    made_by(rivals(optimizer=optimizer), tmp_path / "cut")
+    for name in ("rivals.safetensors", "report/rows.csv", "report/index.html"):
+        assert (tmp_path / "cut" / name).read_bytes() == (unbroken / optimizer / name).read_bytes(), name
 
 
 def test_a_network_learns_from_its_discriminator_alone(tmp_path: Path) -> None:
-    weights = made_by(rivals(250), tmp_path)
+    weights = made_by(rivals(120, rate=0.01), tmp_path)
     network = rivals().network
     network.load_state_dict(weights)
     made = network(torch.randn(500, 2, generator=torch.Generator().manual_seed(0))).detach()
-    assert 1 < float(made.mean()) < 4  # it began at 0
+    assert 0.5 < float(made.mean()) < 4  # it began at 0
 
 
 def test_each_rival_is_moved_by_its_own_loss_alone(tmp_path: Path) -> None:
@@ -198,9 +208,9 @@ def test_each_rival_is_moved_by_its_own_loss_alone(tmp_path: Path) -> None:
     assert all(torch.equal(after[name], before[name]) for name in before if "_u" not in name and "_v" not in name)
 
 
-def test_batches_made_ahead_change_nothing(tmp_path: Path) -> None:
-    ahead = made_by(replace(rivals(), ahead=3), tmp_path / "ahead")
-    assert same(ahead, made_by(rivals(), tmp_path / "in time"))
+def test_batches_made_ahead_change_nothing(tmp_path: Path, unbroken: Path) -> None:
+    made_by(replace(rivals(), ahead=3), tmp_path)
+    assert (tmp_path / "rivals.safetensors").read_bytes() == (unbroken / "adam" / "rivals.safetensors").read_bytes()
 
 
 def test_muon_learns_a_chain_of_layers_faster_than_adam(tmp_path: Path) -> None:
@@ -216,10 +226,10 @@ def test_muon_learns_a_chain_of_layers_faster_than_adam(tmp_path: Path) -> None:
         def loss(network: nn.Module, numbers: Tensor, truth: Tensor = truth) -> Tensor:
             return (network(numbers) - numbers @ truth).square().mean()
 
-        training = Training("chain", network, batch, loss, 200, 2e-3, optimizer=optimizer)  # type: ignore[arg-type]
+        training = Training("chain", network, batch, loss, 100, 6e-3, optimizer=optimizer)  # type: ignore[arg-type]
         train(training, tmp_path / optimizer, tell=quiet)
         losses[optimizer] = float((tmp_path / optimizer / "report" / "rows.csv").read_text().split(",")[-1])
-    assert losses["muon"] < 0.7 * losses["adam"]
+    assert losses["muon"] < 0.75 * losses["adam"]
 
 
 @pytest.mark.gpu

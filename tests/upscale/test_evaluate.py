@@ -50,6 +50,14 @@ def test_every_map_is_measured_beside_bicubic(brick: af.Material) -> None:
         assert all(math.isfinite(value) for value in one.figures.values())
 
 
+@pytest.mark.parametrize("size", [(1, 40), (4, 4), (27, 200)])
+def test_what_is_too_small_after_shrinking_is_left_out(brick: af.Material, size: tuple[int, int]) -> None:
+    told: list[str] = []
+    dot = af.Material("dot", {"roughness": brick["roughness"].with_data(torch.rand(1, *size))})
+    assert not scores(dot, told, scale=4, shrink=8)
+    assert told == ["roughness: is too small; a side of 224 pixels is enough"]
+
+
 @pytest.mark.parametrize("reduce", ["bicubic", "box"])
 def test_bicubic_is_what_it_is_by_hand(brick: af.Material, reduce: str) -> None:
     """Written out here: reduced, rounded, enlarged, rounded, cropped, and luma compared."""

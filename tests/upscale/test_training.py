@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ SMALL: dict[str, Any] = {"width": 8, "depth": 2, "batch": 3, "crop": 8, "leaves"
 """Options of training that takes no time."""
 
 
+@functools.cache
 def picture(seed: int = 0, side: int = 72) -> Pixels:
     return dead_leaves(side, [COLORS], np.random.default_rng(seed))
 
@@ -44,6 +46,11 @@ def textures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.fromarray(picture(11)).save(folder / "walls" / "brick_thumb.png")
     (folder / "readme.txt").write_text("none")
     return folder
+
+
+@pytest.fixture
+def small_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "DRAWN_SIZE", 128)
 
 
 def made(textures: Path, seed: int = 0, **options: Any) -> af.Training:
@@ -134,6 +141,13 @@ def test_a_discriminator_judges_places(shape: Any, channels: int) -> None:
     assert scores.isfinite().all()
 
 
+@pytest.mark.parametrize("size", [(8, 8), (27, 20)])
+def test_pictures_of_any_size_are_judged(size: tuple[int, int]) -> None:
+    pictures_of_size = torch.rand(1, 3, *size)
+    assert adversary.discriminator("unet", 3, 4)(pictures_of_size).shape == (1, 1, *size)
+    assert adversary.discriminator("patch", 3, 4)(pictures_of_size).isfinite().all()
+
+
 @pytest.mark.parametrize("judgement", ["relativistic", "softplus", "hinge"])
 def test_who_is_fooled_loses_and_who_tells_wins(judgement: Any) -> None:
     high, low = torch.full((4,), 3.0), torch.full((4,), -3.0)
@@ -180,6 +194,18 @@ def test_each_damage_does_what_it_says() -> None:
         few = degradations.palette(clean, 16, dithered=dithered)
         assert len(np.unique(few.reshape(-1, 3), axis=0)) <= 16
     assert not np.array_equal(*(degradations.palette(clean, 8, dithered=dithered) for dithered in (False, True)))
+
+
+def test_blocks_that_a_picture_does_not_fill_change_no_others() -> None:
+    ragged = picture(3, 64)[:34, :30]
+    blocks = degradations.bc1(ragged)
+    assert blocks.shape == ragged.shape
+    assert np.array_equal(blocks[:32, :28], degradations.bc1(ragged[:32, :28]))
+    assert np.abs(blocks[32:].astype(int) - ragged[32:]).mean() < 12
+
+
+def test_mip_maps_of_data_are_the_mean_of_codes(textures: Path) -> None:
+    assert torch.equal(*(made(textures, channels="data", reductions={one: 1}).batch(0)[0] for one in ("mip", "box")))
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "bc1", "palette"])
@@ -245,6 +271,21 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path, textures: Path) ->
 # Batches
 
 
+@pytest.mark.parametrize("size", [(2, 2), (1, 40), (3, 72)])
+def test_a_picture_of_few_pixels_stops_nothing(size: tuple[int, int], tmp_path: Path) -> None:
+    Image.fromarray(picture()[: size[0], : size[1]]).save(tmp_path / "dot_d.png")
+    training = made(tmp_path)
+    assert training.batch(0)[1].isfinite().all()
+    assert len(training.pictures(training.network)) == 1
+
+
+@pytest.mark.usefixtures("small_drawings")
+def test_a_batch_may_be_drawn_as_a_whole(textures: Path) -> None:
+    training = made(textures, leaves=1, drawings=1, leaves_share=0.9, drawings_share=0.1)  # whose rest rounds below 0
+    assert len(training.batch(0)[0]) == SMALL["batch"]
+
+
+@pytest.mark.usefixtures("small_drawings")
 def test_a_batch_depends_on_step_and_seed_alone(textures: Path) -> None:
     options: dict[str, Any] = {
         "reductions": {"bicubic": 1, "mip": 2}, "damages": [{"kind": "jpeg"}, {"kind": "palette"}],
@@ -401,6 +442,20 @@ def test_a_start_that_does_not_fit_is_refused(textures: Path, tmp_path: Path) ->
         made(textures, start="fast", scale=3)
 
 
+def test_what_is_learned_from_a_start_is_moved_more_gently(textures: Path) -> None:
+    new, again = made(textures), made(textures, start="fast")
+    assert (new.optimizer, again.optimizer) == ("muon", "adam")
+    assert again.rate < new.rate
+    assert made(textures, start="fast", optimizer="muon").optimizer == "muon"
+
+
+def test_a_start_that_needs_larger_crops_says_so(textures: Path, tmp_path: Path) -> None:
+    save_file(architectures._Rlfn(3, 8, 8, 4, 2, 4).state_dict(), tmp_path / "rlfn.safetensors")
+    with pytest.raises(af.StepError, match=r"cannot work on crops of 8 pixels .*; give it larger ones"):
+        made(textures, start=tmp_path / "rlfn.safetensors")
+    assert made(textures, start=tmp_path / "rlfn.safetensors", crop=16).batch(0)[0].shape[-1] == 16
+
+
 # Training
 
 
@@ -459,6 +514,7 @@ def test_a_shipped_network_is_named_options_and_others_beside_it_go_before(name:
         ({"reductions": {}}, "no reduction has a weight above 0"),
         ({"architecture": "srresnet", "scale": 3}, "take `msrresnet` for 3"),
         ({"leaves_share": 0.7, "drawings_share": 0.7}, "more than the whole batch"),
+        ({"leaves_share": 1.0, "leaves": 0}, "nothing to learn from"),
         ({"damages": [{"kind": "jpeg", "quality": (90, 20)}]}, "in this order"),
         ({"scale": 5}, "2, 3 or 4"),
     ],

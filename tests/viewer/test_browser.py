@@ -140,7 +140,7 @@ def errors(browser: Any) -> list[str]:
     return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-@pytest.mark.parametrize("name", ["bump_up", "bump_down"])
+@pytest.mark.parametrize("name", [pytest.param("bump_up", marks=pytest.mark.slow), "bump_down"])
 def test_light_from_above_brightens_the_upper_slope(browser: Any, report: Path, name: str) -> None:
     column = middle(lit(browser, report, name, {"above": 35}))
     half = len(column) // 2
@@ -161,10 +161,13 @@ def test_roughness_widens_the_highlight(browser: Any, report: Path) -> None:
     assert width("chalk", 0.8) >= 3 * width("mirror", 0.008) > 0
 
 
-@pytest.mark.slow
-def test_a_map_is_shown_alone_as_it_is(browser: Any, report: Path) -> None:
-    drawn = lit(browser, report, "chalk", {"show": "roughness"})
-    assert abs(drawn[drawn.shape[0] // 2, drawn.shape[1] // 2] - 230).max() <= 3
+@pytest.mark.parametrize(
+    ("name", "shown", "value"),
+    [pytest.param("chalk", "roughness", 230, marks=pytest.mark.slow), ("height", "height", 90)],
+)
+def test_a_map_is_shown_alone_as_it_is(browser: Any, report: Path, name: str, shown: str, value: int) -> None:
+    drawn = lit(browser, report, name, {"show": shown})
+    assert abs(drawn[drawn.shape[0] // 2, drawn.shape[1] // 2] - value).max() <= 3
 
 
 @pytest.mark.slow

@@ -118,6 +118,11 @@ def test_heights_in_lists_are_gray() -> None:
     assert abs(shown(plain(80, 1), "height", side=LIST_SIDE) - 80).max() <= 2
 
 
+def test_ids_in_half_floats_are_shown_as_those_in_integers() -> None:
+    ids = plain(7, 1, size=(200, 200))
+    assert (shown(ids.astype(np.float16), "id", side=64) == shown(ids, "id", side=64)).all()
+
+
 def test_ids_are_colors_that_differ_and_do_not_mix() -> None:
     ids = np.zeros((64, 64, 1), np.uint16)
     ids[:, 32:] = 1

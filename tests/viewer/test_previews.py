@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from looks import flat, gray, picture
 from PIL import Image
@@ -44,6 +45,24 @@ def test_a_preview_is_made_once(previews: Previews, red: Picture) -> None:
     (second,) = previews.make([(red, 48)])
     assert second == first
     assert previews.find(red, 48) == first
+
+
+def test_a_file_that_has_changed_is_read_again(previews: Previews, tmp_path: Path) -> None:
+    for color in ((200, 0, 0), (0, 0, 200)):
+        changed = picture(tmp_path, "changed", "base_color", flat(*color))
+        (made,) = previews.make([(changed, 32)])
+        with Image.open(made.path) as shown:
+            assert np.abs(np.asarray(shown).astype(int) - color).max() < 12
+
+
+def test_modules_in_the_project_are_not_taken_for_others(
+    red: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "random.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    with Previews(tmp_path / "previews") as some:
+        (made,) = some.make([(red, 16)])
+    assert not made.problem
 
 
 def test_what_was_not_made_is_not_found(previews: Previews, red: Picture) -> None:
@@ -110,15 +129,14 @@ def test_a_worker_that_takes_too_long_is_replaced(tmp_path: Path, red: Picture) 
         assert not made.problem
 
 
-def test_previews_that_nobody_asked_for_in_a_long_time_are_removed(tmp_path: Path, red: Picture) -> None:
-    with Previews(tmp_path / "previews") as some:
-        old, new = some.make([(red, 16), (red, 24)])
-        long_ago = time.time() - (KEPT_DAYS + 1) * 86400
-        os.utime(old.path, (long_ago, long_ago))
-        some.prune()
-        assert not old.path.exists()
-        assert not old.path.with_suffix(".json").exists()
-        assert some.find(red, 24) == new
+def test_previews_that_nobody_asked_for_in_a_long_time_are_removed(previews: Previews, red: Picture) -> None:
+    old, new = previews.make([(red, 16), (red, 24)])
+    long_ago = time.time() - (KEPT_DAYS + 1) * 86400
+    os.utime(old.path, (long_ago, long_ago))
+    previews.prune()
+    assert not old.path.exists()
+    assert not old.path.with_suffix(".json").exists()
+    assert previews.find(red, 24) == new
 
 
 def test_a_preview_whose_facts_are_damaged_is_made_anew(previews: Previews, red: Picture) -> None:

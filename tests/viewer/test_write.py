@@ -274,14 +274,15 @@ def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
     assert "The run was interrupted." in page_of(tmp_path).text
 
 
-def test_the_index_of_1000_assets_is_small(home: Path, previews: Previews) -> None:
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_the_index_of_many_assets_is_small(tmp_path: Path, home: Path, previews: Previews, count: int) -> None:
     shown = picture(home, "shown", "base_color", flat(90, 120, 60))
-    assets = many(1000, shown)
-    write_report(home / "many", report_of(assets), assets, previews, home)
-    (index,) = (home / "many" / "data").glob("index-*.js")
-    assert (home / "many" / INDEX).stat().st_size + index.stat().st_size < 3_000_000
-    assert len(page_of(home / "many").of("tr")) == 1001
-    assert len(rows_of(home / "many")["rows"]) == 1000
+    assets = many(count, shown)
+    write_report(tmp_path, report_of(assets), assets, previews, home)
+    (index,) = (tmp_path / "data").glob("index-*.js")
+    assert (tmp_path / INDEX).stat().st_size + index.stat().st_size < 3_000 * count
+    assert len(page_of(tmp_path).of("tr")) == count + 1
+    assert len(rows_of(tmp_path)["rows"]) == count
 
 
 def test_previews_of_many_assets_are_smaller() -> None:

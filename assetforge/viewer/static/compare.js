@@ -50,9 +50,9 @@ class Compare extends HTMLElement {
     this.bitmaps = { before: left, after: right };
     this.differing = null;
     const largest = right && (!left || right.width >= left.width) ? right : left;
-    if (!largest) return this.view.redraw();
     const caption = (name, one) => one && h("span", {}, h("b", {}, name), ` ${one.file.split("/").at(-1)}`, h("small", {}, describe(one)));
     fill(this.captions, caption("Before", before), caption("After", after));
+    if (!largest) return this.view.redraw();
     const both = left && right;
     this.buttons.forEach((button, index) => { button.disabled = !both && index !== (left ? 1 : 2); });
     this.choose(both ? (this.wanted ?? "slide") : left ? "before" : "after", false);

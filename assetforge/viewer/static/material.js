@@ -1,7 +1,7 @@
 // <af-material>: a material lit, on a shape, with a lamp to move. three.js is loaded when the first one is shown.
 
 import { h, fill, label, loadScript, viewerBase } from "./h.js";
-import { bitmapOf, heightsOf, pixelsOf } from "./pictures.js";
+import { bitmapOf, heightsOf, pixelsOf, shownBitmap } from "./pictures.js";
 
 const SHAPES = ["sphere", "plane", "cube", "cloth"];
 const SEGMENTS = { fine: 256, coarse: 48 }; // coarse where the processor draws
@@ -27,7 +27,7 @@ function asksProcessor() {
 }
 
 async function textureOf(three, picture) {
-  const above = await bitmapOf(picture);
+  const above = await shownBitmap(picture);
   const bitmap = await createImageBitmap(above, { imageOrientation: "flipY", premultiplyAlpha: "none" });
   const texture = new three.Texture(bitmap);
   texture.flipY = false; // it has been turned: WebGL does not turn bitmaps

@@ -40,7 +40,7 @@ class PatchDiscriminator(nn.Module):
 
 
 class UNetDiscriminator(nn.Module):
-    """Judge (B, C, H, W), sides multiples of 8: a score for each pixel, high where it looks real."""
+    """Judge (B, C, H, W), sides of at least 8: a score for each pixel, high where it looks real."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -64,8 +64,9 @@ class UNetDiscriminator(nn.Module):
             skipped.append(x)
             x = F.leaky_relu(layer(x), _LEAK)
         for layer in self.up:
-            larger = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-            x = F.leaky_relu(layer(larger), _LEAK) + skipped.pop()
+            beside = skipped.pop()
+            larger = F.interpolate(x, beside.shape[2:], mode="bilinear", align_corners=False)
+            x = F.leaky_relu(layer(larger), _LEAK) + beside
         for layer in self.after:
             x = F.leaky_relu(layer(x), _LEAK)
         scores: Tensor = self.last(x)

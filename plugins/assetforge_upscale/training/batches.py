@@ -52,7 +52,9 @@ class Pool:
             picture = self._make(index)
             height, width = (side - side % self._scale for side in picture.shape[:2])
             lacking = [(0, max(0, self._least - side)) for side in (height, width)]
-            self._large[index] = np.pad(picture[:height, :width], (*lacking, (0, 0)), mode="symmetric")
+            cropped = picture[:height, :width]
+            is_whole = not any(after for _, after in lacking)  # then no copy is made: there may be very many
+            self._large[index] = cropped if is_whole else np.pad(cropped, (*lacking, (0, 0)), mode="symmetric")
         return self._large[index]
 
     def taught(self, index: int) -> Pixels | None:

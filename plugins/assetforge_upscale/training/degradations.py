@@ -75,10 +75,11 @@ def jpeg(picture: Pixels, quality: int, subsampling: int = 2) -> Pixels:
 
 
 def bc1(picture: Pixels) -> Pixels:
-    """Compress a picture, whose sides are multiples of 4, as BC1 (DXT1) and decompress it."""
-    blocks = compressed(picture, "bc1")
+    """Compress a picture as BC1 (DXT1) and decompress it; blocks that it does not fill continue its edge."""
     height, width = picture.shape[:2]
-    return np.asarray(imagecodecs.bcn_decode(blocks, 1, shape=(height, width, 4)))[..., :3]
+    filled = np.pad(picture, ((0, -height % 4), (0, -width % 4), (0, 0)), mode="edge")
+    decoded = imagecodecs.bcn_decode(compressed(filled, "bc1"), 1, shape=(*filled.shape[:2], 4))
+    return np.asarray(decoded)[:height, :width, :3]
 
 
 def palette(picture: Pixels, colors: int, *, dithered: bool) -> Pixels:

@@ -24,6 +24,8 @@ _FEWEST = 4
 """Of fewer materials, none is kept out."""
 _LARGEST = 1024
 """Of a larger picture, a square of this side is read."""
+_LEAST = 8
+"""A smaller picture is mirrored at its edges, so that it can be reduced by any scale."""
 _MOST = 1200
 """Pictures that are read at most: as many as memory should be used for."""
 _COMPRESSED = frozenset({".jpg", ".jpeg"})
@@ -131,4 +133,6 @@ def _halved(pixels: Pixels) -> Pixels:
 
 def _cut(pixels: Pixels) -> Pixels:
     top, left = (max(0, side - _LARGEST) // 2 for side in pixels.shape[:2])
-    return np.ascontiguousarray(pixels[top : top + _LARGEST, left : left + _LARGEST])
+    cut = pixels[top : top + _LARGEST, left : left + _LARGEST]
+    lacking = [(0, max(0, _LEAST - side)) for side in cut.shape[:2]]
+    return np.ascontiguousarray(np.pad(cut, (*lacking, (0, 0)), mode="symmetric"))

@@ -8,11 +8,11 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 import assetforge as af
 from assetforge.ops.metrics import psnr
+from assetforge.ops.resample import BICUBIC, resample
 from assetforge_upscale import Training
 from assetforge_upscale.training import adversary, batches, dataset, losses, networks, pictures
 from assetforge_upscale.training.batches import Pool, Sampler
@@ -68,14 +68,15 @@ def training(params: Training, data: Path, seed: int) -> af.Training:
     sampler = _sampler(params, sources, seed)
     kept_out = [_shown(pixels, channels, params.scale) for pixels in _spread(sources.kept_out, _MEASURED)]
     rival, loss = _objective(params, channels)
+    is_new = params.start == "scratch"
     return af.Training(
         params.network or f"{params.channels}_x{params.scale}",
         network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         sampler,
         loss,
         params.steps,
-        params.rate or (_RATE if params.start == "scratch" else _RATE_OF_START),
-        optimizer=params.optimizer,
+        params.rate or (_RATE if is_new else _RATE_OF_START),
+        optimizer=params.optimizer or ("muon" if is_new else "adam"),
         discriminator=rival,
         ahead=_AHEAD,
         figures=lambda network: _figures(network, kept_out),
@@ -93,7 +94,14 @@ def _network(params: Training, channels: int) -> nn.Module:
     if params.start == "scratch":
         return networks.new(params.architecture, channels, params.scale, params.width, params.depth)
     start = _shipped(f"fast_{params.channels}_x{params.scale}") if params.start == "fast" else Path(params.start)
-    return networks.started(start, channels, params.scale)
+    network = networks.started(start, channels, params.scale).eval()
+    try:
+        with torch.no_grad():
+            network(torch.zeros(1, channels, params.crop, params.crop))
+    except RuntimeError as error:  # RLFN and EFDN, for instance, look at a much smaller copy of what they see
+        what = f"cannot work on crops of {params.crop} pixels ({error})"
+        raise af.StepError(str(start), what, "give it larger ones: crop=32") from error
+    return network
 
 
 def _shipped(name: str) -> Path:
@@ -107,13 +115,15 @@ def _sampler(params: Training, sources: pictures.Pictures, seed: int) -> Sampler
     scale = params.scale
     teach = networks.teachers(params.teachers, CHANNELS[params.channels], scale)
     makes = [
-        (1 - params.leaves_share - params.drawings_share, sources.seen.__getitem__, len(sources.seen)),
+        (max(0.0, 1 - params.leaves_share - params.drawings_share), sources.seen.__getitem__, len(sources.seen)),
         (params.leaves_share, *batches.leaves(params.leaves, sources.seen, seed)),
         (params.drawings_share, *batches.drawings(params.drawings, seed)),
     ]
     pools = [(share, Pool(make, count, scale, params.crop, teach)) for share, make, count in makes]
     channels = CHANNELS[params.channels]
     weights = {name: getattr(params.reductions, name) for name in get_args(Reduction)}
+    if params.channels == "data":  # which holds no light to average
+        weights["box"] += weights.pop("mip")
     reductions = {name: weight for name, weight in weights.items() if weight}
     return Sampler(pools, channels, scale, params.batch, params.crop, reductions, params.damages, seed)
 
@@ -129,9 +139,9 @@ def _objective(params: Training, channels: int) -> tuple[af.Discriminator | None
     def loss(network: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         small, large, *taught = batch
         result = network(small.contiguous(memory_format=torch.channels_last))
-        total = distance(result, large) * (1 - params.teacher_share if taught else 1)
-        if taught:
-            total = total + distance(result, taught[0]) * params.teacher_share
+        share = params.teacher_share if taught else 0.0
+        wanted = [(1 - share, large), *((share, one) for one in taught)]
+        total = sum((part * distance(result, one) for part, one in wanted if part), result.new_zeros(()))
         if rival is not None:
             total = total + shares["gan"] * adversary.fooled(rival(large).detach(), rival(result), params.judgement)
         return total
@@ -174,8 +184,7 @@ def _run(network: nn.Module, small: Tensor) -> Tensor:
 
 
 def _bicubic(small: Tensor, large: Tensor) -> Tensor:
-    size = (large.shape[1], large.shape[2])
-    return F.interpolate(small[None], size=size, mode="bicubic", align_corners=False)[0].clamp(0, 1)
+    return resample(small, (large.shape[1], large.shape[2]), BICUBIC).clamp(0, 1)
 
 
 def _pictures(network: nn.Module, kept_out: list[tuple[Tensor, Tensor]]) -> Mapping[str, Tensor]:
