@@ -186,7 +186,7 @@ def test_an_interrupt_ends_a_run_in_good_order(tmp_path: Path, run: Run) -> None
         wait_until_begun(project, process, 4)
         process.send_signal(sent)
         out, err = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 130
+        assert process.returncode == 130, err
         assert "interrupted; the next run goes on from here" in err
         report = json.loads((project / "report.json").read_text())
         check_agreement(Ran(130, out, err, report, ET.parse(project / "junit.xml").getroot()))
