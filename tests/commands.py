@@ -27,8 +27,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
-SECONDS = 300
-"""That a command may take."""
+SECONDS = 1800
+"""That a command may take: it is for those that hang; the longest soak of a daemon takes 600."""
 WITH_WORKERS = ("run", "watch")
 """Commands that are given a fork server; the others have to start one if they need it."""
 MEMORY = 2**31
