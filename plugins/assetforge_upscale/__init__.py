@@ -244,7 +244,7 @@ class Training(af.Params):
     """Their part of each batch."""
     teachers: tuple[af.File, ...] = ()
     """Files of larger networks of the same scale, whose mean is learned from (distillation). They see clean sources,
-    also where the network is shown damaged ones."""
+    also where the network is shown damaged ones. Of drawings they know no more than is drawn, which counts alone."""
     teacher_share: af.Fraction = 1.0
     """How much what teachers make counts beside the truth."""
 

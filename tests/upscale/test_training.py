@@ -376,6 +376,14 @@ def test_what_teachers_make_is_learned_from(textures: Path, tmp_path: Path) -> N
     assert values[1] == pytest.approx((values[0] + values[2]) / 2, rel=1e-5)
 
 
+def test_drawings_are_learned_from_as_they_are(textures: Path, tmp_path: Path) -> None:
+    file = tmp_path / "teacher.safetensors"
+    save_file(networks.new("compact", 3, 2, 4, 1).state_dict(), file)
+    training = made(textures, scale=2, teachers=[file], leaves_share=0.0, drawings_share=1.0, drawings=2)
+    _, large, taught = training.batch(0)
+    assert torch.equal(taught, large)
+
+
 def test_a_teacher_of_another_scale_is_refused(textures: Path, tmp_path: Path) -> None:
     save_file(networks.new("compact", 3, 2, 4, 1).state_dict(), tmp_path / "x2.safetensors")
     with pytest.raises(af.StepError, match="enlarges 2 times; teachers must enlarge 4 times"):

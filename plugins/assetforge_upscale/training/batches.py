@@ -34,11 +34,11 @@ _CANDIDATES = 3
 class Pool:
     """Pictures that are made or read when they are first used; a crop may be cut out of each.
 
-    What teachers make of a picture is computed once, of all of it.
+    What teachers make of a picture is computed once, of all of it. Without teachers, the picture is its own.
     """
 
     def __init__(self, make: Make, count: int, scale: int, crop: int, teach: Teach | None = None) -> None:
-        self._make, self._count, self._scale, self._teach = make, count, scale, teach
+        self._make, self._count, self._scale, self.teach = make, count, scale, teach
         self._least = (crop + 2 * _MARGIN + _GRID) * scale
         self._large: dict[int, Pixels] = {}
         self._taught: dict[int, Pixels] = {}
@@ -57,12 +57,12 @@ class Pool:
             self._large[index] = cropped if is_whole else np.pad(cropped, (*lacking, (0, 0)), mode="symmetric")
         return self._large[index]
 
-    def taught(self, index: int) -> Pixels | None:
+    def taught(self, index: int) -> Pixels:
         """Return what teachers make of the picture's bicubic reduction, which nothing else has happened to."""
-        if self._teach is None:
-            return None
+        if self.teach is None:
+            return self.large(index)
         if index not in self._taught:
-            self._taught[index] = self._teach(reduce(self.large(index), self._scale).small)
+            self._taught[index] = self.teach(reduce(self.large(index), self._scale).small)
         return self._taught[index]
 
 
@@ -70,8 +70,8 @@ class Pool:
 class Sampler:
     """Batches of (small, large): (B, C, crop, crop) and (B, C, scale · crop, scale · crop), 0 to 1.
 
-    With teachers, there is a third of what they make of it, as large as `large`. pools: each with its share of the
-    crops. One-channel batches take a random channel of each crop.
+    Where any pool has teachers, there is a third of what they make of it, as large as `large`. pools: each with its
+    share of the crops. One-channel batches take a random channel of each crop.
     """
 
     pools: Sequence[tuple[float, Pool]]
@@ -95,6 +95,10 @@ class Sampler:
         return _normalized([share if len(pool) else 0.0 for share, pool in self.pools])
 
     @cached_property
+    def _is_taught(self) -> bool:
+        return any(pool.teach for _, pool in self.pools)
+
+    @cached_property
     def _reductions(self) -> list[Reduction]:
         return list(self.reductions)
 
@@ -112,9 +116,8 @@ class Sampler:
         kind = self._reductions[int(rng.choice(len(self._reductions), p=self._odds))]
         small = damaged(reduced(np.ascontiguousarray(window), scale, kind), self.damages, rng)
         y, x = (_MARGIN + int(rng.integers(_GRID)) for _ in range(2))
-        taught = pool.taught(index)
         side, at_y, at_x = self.crop * scale, (top + y) * scale, (left + x) * scale
-        targets = [picture] if taught is None else [picture, taught]
+        targets = [picture, pool.taught(index)] if self._is_taught else [picture]
         return [_cut(small, y, x, self.crop), *(_cut(one, at_y, at_x, side) for one in targets)]
 
     def _corner(self, picture: Pixels, rng: np.random.Generator) -> tuple[int, int]:

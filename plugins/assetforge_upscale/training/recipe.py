@@ -35,11 +35,13 @@ _COLOR_X4 = {
     "batch": 8,
     "optimizer": "muon",
     "leaves": 500,
-    "leaves_share": 0.6,
+    "leaves_share": 0.45,
+    "drawings": 500,
+    "drawings_share": 0.2,
     "teacher_share": 0.7,
 }
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "quality_color_x4": {**_COLOR_X4, "width": 64, "depth": 15, "steps": 16_000},
+    "quality_color_x4": {**_COLOR_X4, "width": 64, "depth": 15, "steps": 14_000},
     "fast_color_x4": {**_COLOR_X4, "steps": 10_000},
     "fast_color_x2": {"channels": "color", "scale": 2, "steps": 6_000, "start": "fast_color_x4", "rate": 1e-3},
     "fast_data_x4": {"channels": "data", "scale": 4, "steps": 5_000, "start": "fast_color_x4", "rate": 1e-3},
@@ -114,12 +116,15 @@ def _shipped(name: str) -> Path:
 def _sampler(params: Training, sources: pictures.Pictures, seed: int) -> Sampler:
     scale = params.scale
     teach = networks.teachers(params.teachers, CHANNELS[params.channels], scale)
-    makes = [
-        (max(0.0, 1 - params.leaves_share - params.drawings_share), sources.seen.__getitem__, len(sources.seen)),
-        (params.leaves_share, *batches.leaves(params.leaves, sources.seen, seed)),
-        (params.drawings_share, *batches.drawings(params.drawings, seed)),
+    size = scale, params.crop
+    pools = [
+        (
+            max(0.0, 1 - params.leaves_share - params.drawings_share),
+            Pool(sources.seen.__getitem__, len(sources.seen), *size, teach),
+        ),
+        (params.leaves_share, Pool(*batches.leaves(params.leaves, sources.seen, seed), *size, teach)),
+        (params.drawings_share, Pool(*batches.drawings(params.drawings, seed), *size)),
     ]
-    pools = [(share, Pool(make, count, scale, params.crop, teach)) for share, make, count in makes]
     channels = CHANNELS[params.channels]
     weights = {name: getattr(params.reductions, name) for name in get_args(Reduction)}
     if params.channels == "data":  # which holds no light to average
