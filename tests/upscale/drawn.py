@@ -1,5 +1,6 @@
-"""Drawings by other rules than those that networks are trained with (`assetforge.ops.drawings`): other motifs, a library
-of its own (Pillow), lines with smooth edges by Lanczos, letters of a real font.
+"""Drawings by other rules than those that networks are trained with (`assetforge.ops.drawings`).
+
+Their motifs are others, they are drawn by another library, reduced by Lanczos, and have letters of a real font.
 
     PYTHONPATH=tests python tests/upscale/drawn.py FOLDER
 """
@@ -31,6 +32,10 @@ def _around(x: float, y: float, radius: float, angle: float) -> Point:
 
 def _circle(x: float, y: float, radius: float) -> list[float]:
     return [x - radius, y - radius, x + radius, y + radius]
+
+
+def _points(x: np.ndarray, y: np.ndarray) -> list[Point]:
+    return list(zip(x.tolist(), y.tolist(), strict=True))
 
 
 def gears(draw: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
@@ -106,7 +111,7 @@ def woodcut(draw: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
         dark = 0.5 + 0.5 * np.sin(at / 150 + y / 210 + rng.normal(0, 0.05)) * np.cos(y / 170)
         middle = y + 22 * np.sin(at / 90 + y / 60)
         upper, lower = middle - 3 - 12 * dark, middle + 3 + 12 * dark
-        shape = [*zip(at.tolist(), upper.tolist()), *reversed([*zip(at.tolist(), lower.tolist())])]
+        shape = [*_points(at, upper), *reversed(_points(at, lower))]
         draw.polygon(shape, fill=_INK)
 
 
@@ -150,7 +155,7 @@ def guilloche(draw: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
         ratio = (360 - inner) / inner
         x = 512 + 1.1 * ((360 - inner) * np.cos(turns) + pen * np.cos(turns * ratio))
         y = 512 + 1.1 * ((360 - inner) * np.sin(turns) - pen * np.sin(turns * ratio))
-        draw.line([*zip(x.tolist(), y.tolist())], color, int(rng.integers(4, 7)))
+        draw.line(_points(x, y), color, int(rng.integers(4, 7)))
 
 
 def icons(draw: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
@@ -175,7 +180,9 @@ def letters(draw: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
     """A page of print, from large to small."""
     y = 20
     for size in (130, 96, 72, 60, 50, 44, 40, 36, 34):
-        draw.text((30, y), "Quick onyx goblin jumps over a lazy dwarf 0123", fill=_INK, font=ImageFont.load_default(size))
+        draw.text(
+            (30, y), "Quick onyx goblin jumps over a lazy dwarf 0123", fill=_INK, font=ImageFont.load_default(size)
+        )
         y += int(size * 1.5)
     draw.rectangle([0, 0, 20, _SIDE], fill=(180, 30, 40))
 
@@ -210,8 +217,8 @@ def painted_bricks(draw: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
             sx, sy = x + rng.uniform(30, 190), y + rng.uniform(30, 110)
             draw.line([(sx, sy), (sx + rng.uniform(30, 80), sy + rng.uniform(-10, 10))], fills[3], 14)
         if rng.random() < 0.3:
-            steps = rng.normal(0, 18, (5, 2)).cumsum(0) + (x + 140, y + 70)
-            draw.line([tuple(one) for one in steps.tolist()], fills[2], 7)
+            steps = rng.normal(0, 18, (5, 2)).cumsum(0)
+            draw.line(_points(x + 140 + steps[:, 0], y + 70 + steps[:, 1]), fills[2], 7)
 
 
 MOTIFS: tuple[Callable[[ImageDraw.ImageDraw, np.random.Generator], None], ...] = (
