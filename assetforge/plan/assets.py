@@ -214,13 +214,25 @@ def find_assets(pipeline: Pipeline) -> Found:
     assets = catalog.assets()
     if conflicts := [asset.conflict for asset in assets if asset.conflict]:
         raise PipelineError(list(dict.fromkeys(conflicts)))
-    return Found(assets, tuple(_remarks(pipeline, assets, near)), tree.listed)
+    alone = [path for path in files if path.endswith(ASSET_OVERRIDE) and not _source_of(path, pipeline).exists()]
+    return Found(assets, tuple(_remarks(pipeline, assets, near, alone)), tree.listed)
 
 
-def _remarks(pipeline: Pipeline, assets: Sequence[Asset], near: Sequence[str]) -> Iterator[str]:
+def _source_of(override: str, pipeline: Pipeline) -> Path:
+    return pipeline.sources / override.removesuffix(ASSET_OVERRIDE)
+
+
+def _remarks(
+    pipeline: Pipeline, assets: Sequence[Asset], near: Sequence[str], overrides: Sequence[str]
+) -> Iterator[str]:
     if near:
         many = f"{len(near)} files match" if len(near) > 1 else "a file matches"
         yield f"{many} the patterns but for case, such as {near[0]!r}; rename such files, or write `ignore_case: true`"
+    for path in overrides:
+        start = f"{path.removesuffix(ASSET_OVERRIDE)}."
+        meant = (one for asset in assets for one in asset.sources.values() if one.startswith(start))
+        instead = next((f"rename it to {one + ASSET_OVERRIDE!r}" for one in meant), "its source is not there")
+        yield f"{path!r} sets nothing: {instead}"
     there = {name for asset in assets for name in asset.sources}
     for name, one in pipeline.inputs.items():
         if name not in there and pipeline.conventions is None:

@@ -75,6 +75,21 @@ def test_mistakes_beside_a_source_are_named_with_their_place(
         assert expected in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("moss_d.forge.yaml", "rename it to 'moss_d.png.forge.yaml'"),
+        ("fern_d.png.forge.yaml", "its source is not there"),
+    ],
+)
+def test_a_file_beside_no_source_is_said_to_set_nothing(name: str, says: str, project: Path, forge: Forge) -> None:
+    (project / "textures" / name).write_text("scale: 4")
+    for command in ("check", "plan", "run"):
+        done = forge(command, "pipeline.yaml")
+        assert done.returncode == 0
+        assert f"{name!r} sets nothing: {says}" in done.stdout + done.stderr
+
+
 def test_what_the_variants_set_cannot_be_set_beside_a_source(project: Path, forge: Forge) -> None:
     text = (project / "pipeline.yaml").read_text().replace("dir: build", "dir: 'build/{scale}'")
     (project / "pipeline.yaml").write_text(text + "variants: {scale: [2, 4]}\n")
