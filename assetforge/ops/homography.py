@@ -52,7 +52,10 @@ def bend(points: Tensor, radial: float, size: tuple[int, int]) -> Tensor:
 
 
 def sample(pixels: Tensor, points: Tensor, *, bicubic: bool = True) -> Tensor:
-    """Return pixels (C, H, W) at points (2, *size): (C, *size), bicubic (Keys 1981) or bilinear; edges are held."""
+    """Return pixels (C, H, W) at points (2, *size): (C, *size), bicubic or bilinear; edges are held.
+
+    Bicubic is that of torch and OpenCV: Keys (1981) with a = -3/4.
+    """
     height, width = pixels.shape[1:]
     extent = points.new_tensor([width, height])[:, None, None]
     unit = ((points + 0.5) / extent * 2 - 1).permute(1, 2, 0)[None].to(pixels)
