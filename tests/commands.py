@@ -7,6 +7,7 @@ of the commands' workers are forked, too, off a process beside it that has loade
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import json
 import os
@@ -25,12 +26,15 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import Any, NoReturn
 
 SECONDS = 300
 """That a command may take."""
 WITH_WORKERS = ("run", "watch")
 """Commands that are given a fork server; the others have to start one if they need it."""
+_OURS = (str(Path(__file__).parents[1] / "assetforge"), contextlib.__file__)
+"""Where lines are counted; much of what an interrupt can meet happens between the two ends of a `with`."""
 MEMORY = 2**31
 """Bytes that each process of a command may take, on Linux: one that computes takes half of that for PyTorch alone."""
 
@@ -99,11 +103,17 @@ class Commands:
         )
 
     def start(
-        self, folder: Path, *arguments: str, out: Path | None = None, environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *arguments: str,
+        out: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        interrupted_at: int = 0,
     ) -> Started:
         """Start a command in a group of its own; it prints to files, or adds all that it says to one.
 
         environment: variables that it gets beside those of the tests; none that Python reads as it starts.
+        interrupted_at: the line, counted as they are executed, before which it is interrupted; 0 for none.
         """
         self._count += 1
         files = [self._scratch / f"{self._count}.{name}" for name in ("out", "err")] if out is None else [out, out]
@@ -113,14 +123,21 @@ class Commands:
             "files": [str(file) for file in files],
             "environment": {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
             "memory": self._memory,
+            "interrupted_at": interrupted_at,
         }
         pid = self.ask(request)
         assert pid is not None
         return Started(self, pid, *files)
 
-    def run(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Done:
+    def run(
+        self,
+        folder: Path,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        interrupted_at: int = 0,
+    ) -> Done:
         """Run a command to its end."""
-        started = self.start(folder, *arguments, environment=environment)
+        started = self.start(folder, *arguments, environment=environment, interrupted_at=interrupted_at)
         out, err = started.communicate()
         return Done(arguments, started.wait(), out, err)
 
@@ -235,6 +252,8 @@ def _start(request: Mapping[str, Any], fork_servers: socket.socket) -> int:
         _become(request)
         if given:
             fork_server.ForkServer = _given(*given, fork_server.ForkServer)  # type: ignore[misc]
+        if request["interrupted_at"]:
+            interrupt_at(request["interrupted_at"])
         _leave_by(lambda: main(request["arguments"]))
     if given:
         given[0].close()
@@ -321,6 +340,25 @@ def _become(request: Mapping[str, Any]) -> None:
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
+
+
+def interrupt_at(line: int) -> None:
+    """Interrupt this thread before so many more lines of AssetForge are executed, wherever that is."""
+    left = line
+
+    def count(frame: FrameType, event: str, _: object) -> object:
+        nonlocal left
+        if event == "line":
+            left -= 1
+            if left == 0:
+                sys.settrace(None)
+                signal.raise_signal(signal.SIGINT)
+        return count
+
+    def enter(frame: FrameType, _: str, __: object) -> object:
+        return count if frame.f_code.co_filename.startswith(_OURS) else None
+
+    sys.settrace(enter)
 
 
 def _limit(memory: int) -> None:
