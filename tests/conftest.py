@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
 from commands import shared
@@ -19,6 +20,9 @@ from assetforge.plugins import Registry
 
 # A shell that starts the tests in the background has children ignore interrupts, and tests send some.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+hypothesis.settings.register_profile("patient", deadline=None)  # machines are busy
+hypothesis.settings.load_profile("patient")
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
