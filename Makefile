@@ -3,7 +3,9 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCUMENTED := .venv/.documented
 
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
+# Compiled ahead, as each of the many processes that tests start would do it again where Python may not write bytecode.
+PYTEST := $(BIN)/python -m compileall -qq assetforge plugins; OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
+	--numprocesses auto --dist loadscope --no-loadscope-reorder
 
 .PHONY: demo test pytest coverage test-all check bench docs viewer clean
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -176,10 +177,15 @@ class Build:
 
 def interrupt_on_termination() -> None:
     """Let SIGTERM end a run as an interrupt does: build servers send it."""
-    import signal
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     if sys.platform != "win32":
         signal.signal(signal.SIGTERM, interrupt)
+
+
+def ignore_interrupts() -> None:
+    """Let nothing interrupt this process any more: what it came to is decided, and all that tells of it must agree."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

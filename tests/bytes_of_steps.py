@@ -43,7 +43,8 @@ def files_for_gpus() -> dict[str, Texture]:
     given, made = material("stone", 64), {}
     for word, name in (("bc1", "base_color"), ("bc6h", "base_color"), ("bc7", "base_color"), ("bc5", "normal")):
         chosen = parse(f"dds-{word}").resolve(None, MAPS[name])
-        content = encode({name: (given[name], MAPS[name])}, chosen)
+        part = given[name].with_data(given[name].data[:, :32, :32].contiguous())
+        content = encode({name: (part, MAPS[name])}, chosen)
         made[word] = Texture(torch.tensor(list(content), dtype=torch.float32).reshape(1, 1, -1), ColorSpace.NONE)
     return made
 

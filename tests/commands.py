@@ -1,12 +1,14 @@
 """Runs commands in processes that are forked off one in which all is imported already: real ones, and fast.
 
 As a program, it is that process: it reads requests as lines of JSON, and answers each with a number. The fork servers
-of the commands' workers are forked, too, off a process beside it that has loaded torch.
+of the commands' workers are forked, too, off a process beside it that has loaded torch. Commands that compute
+themselves are forked off another such program, which has loaded torch, too.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import json
 import os
@@ -18,19 +20,27 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import Any, NoReturn
 
 SECONDS = 1800
 """That a command may take: it is for those that hang; the longest soak of a daemon takes 600."""
 WITH_WORKERS = ("run", "watch")
 """Commands that are given a fork server; the others have to start one if they need it."""
+COMPUTING = ("doctor", "eval", "samples", "train", "validate", "weights")
+"""Commands that load torch, sooner or later."""
+WITH_TORCH = "torch"
+"""The argument of the program that has loaded it."""
+_OURS = (str(Path(__file__).parents[1] / "assetforge"), contextlib.__file__)
+"""Where lines are counted; much of what an interrupt can meet happens between the two ends of a `with`."""
 MEMORY = 2**31
 """Bytes that each process of a command may take, on Linux: one that computes takes half of that for PyTorch alone."""
 
@@ -48,14 +58,14 @@ class Done:
 class Started:
     """A command that runs, with what of `subprocess.Popen` tests need."""
 
-    def __init__(self, commands: Commands, pid: int, out: Path, err: Path) -> None:
-        self._commands, self.pid, self._out, self._err = commands, pid, out, err
+    def __init__(self, server: Server, pid: int, out: Path, err: Path) -> None:
+        self._server, self.pid, self._out, self._err = server, pid, out, err
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
         """Return its exit code, or None while it runs."""
         if self.returncode is None:
-            self.returncode = self._commands.ask({"poll": self.pid})
+            self.returncode = self._server.ask({"poll": self.pid})
         return self.returncode
 
     def wait(self, timeout: float = SECONDS) -> int:
@@ -88,22 +98,22 @@ class Commands:
 
     def __init__(self, scratch: Path, memory: int = 0) -> None:
         self._scratch, self._memory = scratch, memory
-        self._lock = threading.Lock()
         self._count = 0
-        self._server = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
-        )
+        self._servers: dict[bool, Server] = {}
+        """Without torch, and with it."""
 
     def start(
-        self, folder: Path, *arguments: str, out: Path | None = None, environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *arguments: str,
+        out: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        interrupted_at: int = 0,
     ) -> Started:
         """Start a command in a group of its own; it prints to files, or adds all that it says to one.
 
         environment: variables that it gets beside those of the tests; none that Python reads as it starts.
+        interrupted_at: the line, counted as they are executed, before which it is interrupted; 0 for none.
         """
         self._count += 1
         files = [self._scratch / f"{self._count}.{name}" for name in ("out", "err")] if out is None else [out, out]
@@ -113,33 +123,69 @@ class Commands:
             "files": [str(file) for file in files],
             "environment": {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
             "memory": self._memory,
+            "interrupted_at": interrupted_at,
         }
-        pid = self.ask(request)
+        server = self._server(with_torch=computes(arguments))
+        pid = server.ask(request)
         assert pid is not None
-        return Started(self, pid, *files)
+        return Started(server, pid, *files)
 
-    def run(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Done:
+    def _server(self, *, with_torch: bool) -> Server:
+        if with_torch not in self._servers:
+            self._servers[with_torch] = Server(*[WITH_TORCH] * with_torch)
+        return self._servers[with_torch]
+
+    def run(
+        self,
+        folder: Path,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        interrupted_at: int = 0,
+    ) -> Done:
         """Run a command to its end."""
-        started = self.start(folder, *arguments, environment=environment)
+        started = self.start(folder, *arguments, environment=environment, interrupted_at=interrupted_at)
         out, err = started.communicate()
         return Done(arguments, started.wait(), out, err)
 
+    def close(self) -> None:
+        for server in self._servers.values():
+            server.close()
+
+
+def computes(arguments: Sequence[str]) -> bool:
+    """Tell whether a command computes in its own process."""
+    return arguments[0] in COMPUTING or ("--workers", "0") in pairwise(arguments)
+
+
+class Server:
+    """A process off which commands are forked."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
+        )
+
     def ask(self, request: Mapping[str, Any]) -> int | None:
         """Send a request, and return the answer."""
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         with self._lock:
-            self._server.stdin.write(json.dumps(request) + "\n")
-            self._server.stdin.flush()
-            answer: int | None = json.loads(self._server.stdout.readline())
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            answer: int | None = json.loads(self._process.stdout.readline())
             return answer
 
     def close(self) -> None:
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        self._server.stdin.close()
-        self._server.wait()
-        self._server.stdout.close()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
 
 
 @cache
@@ -152,13 +198,16 @@ def shared() -> Commands:
     return commands
 
 
-def _serve() -> None:
+def _serve(*, with_torch: bool) -> None:
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    if os.fork() == 0:
+    if with_torch:
+        _import_workers()
+    elif os.fork() == 0:
         near.close()
         _fork_servers(far)
     far.close()
     _import_commands()
+    _freeze()
     for line in sys.stdin:
         request = json.loads(line)
         answer = _poll(request["poll"]) if "poll" in request else _start(request, near)
@@ -174,7 +223,6 @@ def _import_commands() -> None:
     load()
     for name in ("execute.session", *(f"cli.{name}" for name in COMMANDS)):
         import_module(f"assetforge.{name}")
-    _freeze()
 
 
 def _import_workers() -> None:
@@ -185,7 +233,6 @@ def _import_workers() -> None:
     for name in ("assetforge.execute.compute", "assetforge.execute.map_io", "assetforge.execute.worker_main", *steps):
         with suppress(ModuleNotFoundError):
             import_module(name)
-    _freeze()
 
 
 def _freeze() -> None:
@@ -197,6 +244,7 @@ def _fork_servers(channel: socket.socket) -> NoReturn:
     """Fork a fork server for each socket that comes; answer with its process ID."""
     _let_go_of_pipes()
     _import_workers()
+    _freeze()
     while True:
         message, files, _, _ = socket.recv_fds(channel, 64, 1)
         if not message:
@@ -224,7 +272,7 @@ def _start(request: Mapping[str, Any], fork_servers: socket.socket) -> int:
     from assetforge.execute import fork_server
 
     given: tuple[socket.socket, int] | None = None
-    if request["arguments"][0] in WITH_WORKERS:
+    if request["arguments"][0] in WITH_WORKERS and not computes(request["arguments"]):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             socket.send_fds(fork_servers, [str(request["memory"]).encode()], [theirs.fileno()])
@@ -235,6 +283,8 @@ def _start(request: Mapping[str, Any], fork_servers: socket.socket) -> int:
         _become(request)
         if given:
             fork_server.ForkServer = _given(*given, fork_server.ForkServer)  # type: ignore[misc]
+        if request["interrupted_at"]:
+            interrupt_at(request["interrupted_at"])
         _leave_by(lambda: main(request["arguments"]))
     if given:
         given[0].close()
@@ -323,10 +373,29 @@ def _become(request: Mapping[str, Any]) -> None:
     os.dup2(nothing, 0)
 
 
+def interrupt_at(line: int) -> None:
+    """Interrupt this thread before so many more lines of AssetForge are executed, wherever that is."""
+    left = line
+
+    def count(frame: FrameType, event: str, _: object) -> object:
+        nonlocal left
+        if event == "line":
+            left -= 1
+            if left == 0:
+                sys.settrace(None)
+                signal.raise_signal(signal.SIGINT)
+        return count
+
+    def enter(frame: FrameType, _: str, __: object) -> object:
+        return count if frame.f_code.co_filename.startswith(_OURS) else None
+
+    sys.settrace(enter)
+
+
 def _limit(memory: int) -> None:
     if memory and sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(with_torch=WITH_TORCH in sys.argv)

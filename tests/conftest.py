@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
 from commands import shared
@@ -19,6 +20,9 @@ from assetforge.plugins import Registry
 
 # A shell that starts the tests in the background has children ignore interrupts, and tests send some.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+hypothesis.settings.register_profile("patient", deadline=None)  # machines are busy
+hypothesis.settings.load_profile("patient")
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -69,6 +73,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     run_limited(lambda: pyfuncitem.obj(**arguments), **mark.kwargs)
     return True
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Let signals do what they did, as a command that has run in this process ignores them, and so would children."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

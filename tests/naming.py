@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -145,6 +146,7 @@ def procedural(seed: int, size: int = 64) -> Maps:
     }
 
 
+@cache
 def shared_set(folder: Path, size: int) -> tuple[Maps, bool]:
     """Read one of the shared materials, downsized, with normals +Y up; and whether they were so in its files."""
     import json

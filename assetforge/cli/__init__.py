@@ -8,6 +8,7 @@ import sys
 
 from assetforge.cli.unchanged import nothing_to_do, occasion
 
+_INTERRUPTED = 130
 _OBJECTS = 100_000
 """New objects after which garbage is looked for. Imports and plans make many, and none of them is garbage."""
 
@@ -17,13 +18,22 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal of few characters is no reason to fail
-    asked = sys.argv[1:] if arguments is None else arguments
-    began = occasion(asked)
-    if nothing_to_do(began, asked):
-        sys.exit(0)
+    try:
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:  # before there was a command that could say more
+        sys.stderr.write("interrupted\n")
+        code = _INTERRUPTED
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run a command, unless there is nothing to do, and return the exit code."""
+    began = occasion(arguments)
+    if nothing_to_do(began, arguments):
+        return 0
     gc.set_threshold(_OBJECTS)
     from assetforge.cli.group import run
 
-    code = run(asked, began)
+    code = run(arguments, began)
     gc.freeze()  # the process ends: what is left is no garbage to look through once more
-    sys.exit(code)
+    return code

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from assetforge.build import Build, interrupt_on_termination
+from assetforge.build import Build, ignore_interrupts, interrupt_on_termination
 from assetforge.cli.options import Opened, build_options, check_writable, keep_stale_option, only_option, warn
 from assetforge.cli.output import say, shown
 from assetforge.cli.reporter import reporter, summary
@@ -80,6 +80,7 @@ def command(  # noqa: PLR0913  as many options as users need
         result = Report.of_crash(opened.file.stem, error)
         raise
     finally:
+        ignore_interrupts()
         for path, write in ((report, result.json), (junit, result.junit)):
             if path:
                 write_atomically(path, write().encode(errors="backslashreplace"))

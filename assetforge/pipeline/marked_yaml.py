@@ -170,7 +170,7 @@ def _tag_of(event: yaml.ScalarEvent) -> str:
     plain, quoted = event.implicit
     if plain:
         return _TAG + next(name for name, (pattern, _) in _SCALARS.items() if pattern.fullmatch(event.value))
-    return _TAG + "str" if quoted or event.tag == "!" else str(event.tag)
+    return _TAG + "str" if quoted else str(event.tag)
 
 
 def _scalar(tag: str, text: str) -> Any:

@@ -177,6 +177,8 @@ def _put_aside(path: Path) -> None:
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
     """Do all of the block or nothing."""
+    if database.in_transaction:  # an interrupt came between the beginning of an earlier one and its block
+        database.execute("rollback")
     database.execute("begin immediate")
     try:
         yield

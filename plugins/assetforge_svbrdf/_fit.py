@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from assetforge.ops.descent import Adam
 from assetforge_svbrdf._light import misfit, radiance, robust
 from assetforge_svbrdf._photos import LUMINANCE, Photos, moved
 from assetforge_svbrdf._surface import Fitted, Kind, Unknowns, begin, everywhere, motion, motion_at, texels
@@ -274,16 +275,14 @@ def _optimized(
     shared = [unknowns.level, unknowns.gloss, unknowns.retro] + [unknowns.stretch] * kind.brushed
     shared += [] if data.calibrated else [unknowns.exposure]
     rates = (_RATE, _RATE_GLOBAL, _RATE_OFFSET, _RATE_MOTION)
-    rest = [unknowns.offset, unknowns.motion]
-    groups = [{"params": list(unknowns.layers)}, {"params": shared}, *({"params": [one]} for one in rest)]
-    adam = torch.optim.Adam(groups, betas=(0.9, 0.99))
+    groups = (unknowns.layers, shared, [unknowns.offset], [unknowns.motion])
+    going = [(one, Adam(one), rate) for group, rate in zip(groups, rates, strict=True) for one in group]
     for step in range(steps):
         pace = min(1.0, (step + 1) / 30, 2 * (1 - step / steps))
-        for group, rate in zip(adam.param_groups, rates, strict=True):
-            group["lr"] = rate * pace
-        adam.zero_grad()
         with torch.enable_grad():  # steps run without
             fits, prior = _loss(data, unknowns, kind, data.batch(batch, generator))
-            (fits + prior).backward()  # type: ignore[no-untyped-call]
-        adam.step()
+            slopes = torch.autograd.grad(fits + prior, [one for one, _, _ in going], allow_unused=True)
+        for (_, adam, rate), slope in zip(going, slopes, strict=True):
+            if slope is not None:
+                adam.step(slope, rate * pace)
     return unknowns

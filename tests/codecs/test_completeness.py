@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -26,6 +27,7 @@ TOLD = [
 """But for those that optional packages write: KTX2 ends in the same way."""
 
 
+@cache
 def content(word: str) -> bytes:
     generator = torch.Generator().manual_seed(1)
     texture = Texture(torch.rand(3, 40, 56, generator=generator), ColorSpace.LIN_REC709, "clamp", None)
@@ -50,13 +52,18 @@ def test_a_part_of_a_file_has_none(word: str, part: float, tmp_path: Path) -> No
     assert end_of(path) == "missing"
 
 
-@pytest.mark.parametrize("word", TOLD)
-@pytest.mark.parametrize("part", [0.0, 0.5, 0.9])
-def test_a_file_whose_size_was_reserved_has_none(word: str, part: float, tmp_path: Path) -> None:
+@cache
+def large(word: str) -> bytes:
     pixels = np.random.default_rng(0).integers(0, 255, (400, 300, 3), dtype=np.uint8)
     texture = Texture(torch.from_numpy(pixels).permute(2, 0, 1).float() / 255, ColorSpace.LIN_REC709, "clamp", None)
     spec = MAPS["base_color"]
-    whole = encode({"base_color": (texture, spec)}, parse(word).resolve("8", spec))
+    return encode({"base_color": (texture, spec)}, parse(word).resolve("8", spec))
+
+
+@pytest.mark.parametrize("word", TOLD)
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.9])
+def test_a_file_whose_size_was_reserved_has_none(word: str, part: float, tmp_path: Path) -> None:
+    whole = large(word)
     length = int(part * len(whole))
     path = tmp_path / "x"
     path.write_bytes(whole[:length] + bytes(len(whole) - length))

@@ -187,7 +187,7 @@ def check_agreement(ran: Ran) -> None:
     assert int(suite.get("failures", "")) == counts["failed"] == len(suite.findall("testcase/failure"))
     assert int(suite.get("skipped", "")) == counts["quarantined"] + counts["not run"]
     assert int(suite.get("tests", "")) == len(ran.report["jobs"]) + errors
-    if not ran.report["problems"]:
+    if ran.report["jobs"] and not ran.report["problems"]:  # without jobs, it was interrupted before it had a plan
         summary = f"{counts['done']} done, {counts['failed']} failed"
         assert summary in ran.out
     expected = 1 if counts["failed"] else 4 if counts["quarantined"] else 0

@@ -18,8 +18,9 @@ from assetforge.material.texture import Texture
 from assetforge.ops.color import srgb_encode
 from assetforge.samples import make_sample
 
-SMALL = 80
-"""The side of an exemplar where only the placement of its pixels is checked."""
+SMALL, SMALLER = 80, 64
+"""The side of an exemplar where only the placement of its pixels is checked; the smaller one where nothing is compared
+with what it looks like."""
 SPECS = {**MAPS, "coordinates": COORDINATES, "multiply_report": REPORT}
 
 
@@ -54,9 +55,9 @@ def multiplied(name: str, seed: int = 0) -> Material:
 
 
 @lru_cache
-def placed(name: str, **params: object) -> Material:
+def placed(name: str, side: int = SMALL, **params: object) -> Material:
     """Multiply a small exemplar once, and keep the map `coordinates`: for tests of where pixels come from."""
-    return multiply(exemplar(name, SMALL), save_map=True, candidates=1, **params)
+    return multiply(exemplar(name, side), save_map=True, candidates=1, **params)
 
 
 def apply(material: Material, **params: object) -> Material:

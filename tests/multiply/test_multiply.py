@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import Forge
-from multiply.conftest import SMALL, exemplar, luminance, multiplied, multiply, multiply_and_tell
+from multiply.conftest import SMALLER, exemplar, luminance, multiplied, multiply, multiply_and_tell
 
 import assetforge as af
 from assetforge.material.color_space import ColorSpace
@@ -61,15 +61,15 @@ def test_maps_belong_together(name: str) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_another_texture() -> None:
-    first, again = (multiply(exemplar("stone", SMALL), candidates=2) for _ in range(2))
+    first, again = (multiply(exemplar("stone", SMALLER), candidates=2) for _ in range(2))
     assert all(torch.equal(again[key].data, texture.data) for key, texture in first.items())
-    other = multiply(exemplar("stone", SMALL), 1, candidates=1)
+    other = multiply(exemplar("stone", SMALLER), 1, candidates=1)
     assert diversity(first["height"].data, other["height"].data) > 0.6
 
 
 @pytest.mark.parametrize("method", ["patches", "blend"])
 def test_size_and_edges_are_as_asked_for(method: str) -> None:
-    result = multiply(exemplar("brick", SMALL), method=method, size=(96, 160), tileable="x", candidates=1)
+    result = multiply(exemplar("brick", SMALLER), method=method, size=(96, 160), tileable="x", candidates=1)
     texture = result["height"]
     assert texture.size == (160, 96)
     assert texture.wrap == "clamp"
@@ -79,7 +79,7 @@ def test_size_and_edges_are_as_asked_for(method: str) -> None:
 
 
 def test_odd_sizes_tile_too() -> None:
-    result = multiply(exemplar("stone", SMALL), size=(61, 63), candidates=1)["height"]
+    result = multiply(exemplar("stone", SMALLER), size=(61, 63), candidates=1)["height"]
     assert result.size == (63, 61)
     assert seam_score(result.data) <= 1.2
 
@@ -129,7 +129,7 @@ def test_the_smallest_exemplar_is_enough() -> None:
 @pytest.mark.parametrize("method", ["patches", "blend", "neural"])
 def test_the_range_of_values_is_kept(method: str) -> None:
     """Heights in meters and light above 1 come out as they went in: nothing is cut to 0 to 1."""
-    sample = exemplar("stone", SMALL)
+    sample = exemplar("stone", SMALLER)
     height = sample["height"].data
     height = (height - height.min()) / (height.max() - height.min()) * 8 - 2
     light = sample["base_color"].data * 10

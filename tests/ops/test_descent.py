@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
-from assetforge.ops.descent import adam, lbfgs, slope_of
+from assetforge.ops.descent import Adam, adam, lbfgs, slope_of
 
 GOAL = torch.tensor([1.0, -2.0, 0.5])
 
@@ -21,6 +23,21 @@ def test_a_slope_is_value_and_gradient_and_leaves_no_trace() -> None:
     assert value == pytest.approx(float(bowl(here, 0)))
     assert torch.allclose(gradient, -2 * GOAL * torch.tensor([1.0, 9.0, 0.25]))
     assert not here.requires_grad
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 5), max_size=3), st.floats(1e-4, 1.0))
+def test_adam_is_that_of_pytorch_to_the_bit(seed: int, shape: list[int], rate: float) -> None:
+    random = torch.Generator().manual_seed(seed)
+    ours = torch.randn(shape, generator=random)
+    theirs = ours.clone()
+    adam, same = Adam(ours), torch.optim.Adam([theirs], betas=(0.9, 0.99))
+    for step in range(9):
+        same.param_groups[0]["lr"] = rate * (1 - step / 9)
+        theirs.grad = torch.randn(shape, generator=random) * 10 ** float(torch.randint(-6, 6, (), generator=random))
+        same.step()
+        adam.step(theirs.grad, rate * (1 - step / 9))
+        assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("averaging", [0.0, 0.8])

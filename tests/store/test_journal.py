@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
+from commands import interrupt_at
 
 from assetforge.store.journal import Journal, Quarantine
 from assetforge.store.state import State
@@ -135,3 +138,21 @@ def test_pipelines_of_one_project_do_not_meet(journal: Journal, tmp_path: Path) 
         assert state.journal.claim("brick", "two") == "two"
     finally:
         state.close()
+
+
+def test_an_interrupt_before_any_line_leaves_no_transaction_open(journal: Journal, other: Journal) -> None:
+    """The line before which the interrupt came is in the store, or between it and its `with`."""
+    tracer = sys.gettrace()  # of what measures coverage
+    for line in count(1):
+        interrupt_at(line)
+        try:
+            journal.claim("brick", "one")
+        except KeyboardInterrupt:
+            journal.unclaim_all("one")
+            assert other.claim("brick", "two") == "two"
+            other.unclaim_all("two")
+        else:
+            break
+        finally:
+            sys.settrace(tracer)
+    assert line > 20

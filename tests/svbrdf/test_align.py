@@ -23,7 +23,7 @@ from assetforge.samples import make_sample
 from assetforge.samples.photographs import Photographs, photographs
 
 Turn = Callable[[Tensor], Tensor]
-SIZE = (192, 288)
+SIZE = (160, 240)
 
 
 @lru_cache
@@ -109,7 +109,7 @@ def test_a_picture_shows_where_they_are_apart() -> None:
 
 def test_a_flash_of_another_size_is_brought_to_the_guides() -> None:
     photos = pair("metal")
-    larger = resample(photos.flash, (288, 432))
+    larger = resample(photos.flash, (240, 360))
     found = align(larger, photos.guide)
     assert found.flash.shape == photos.guide.shape
     assert error(found.homography, found.radial, photos) <= 0.3
@@ -117,7 +117,7 @@ def test_a_flash_of_another_size_is_brought_to_the_guides() -> None:
 
 def test_photographs_of_other_proportions_are_an_error() -> None:
     photos = pair("metal")
-    with pytest.raises(StepError, match="288×192 and the guide 192×288"):
+    with pytest.raises(StepError, match="240×160 and the guide 160×240"):
         align(photos.flash, photos.guide.transpose(1, 2))
 
 
