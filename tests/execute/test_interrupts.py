@@ -10,7 +10,7 @@ from commands import shared
 from execute.conftest import REPORTS, Run, outputs, read_reports, write_project
 
 MOMENTS = int(os.environ.get("ASSETFORGE_INTERRUPTS", "10"))
-"""How many moments to try; 700 were tried before this was published."""
+"""How many moments to try; over 200 were tried before this was published."""
 LINES = 36_000
 """That a run of two assets executes."""
 
