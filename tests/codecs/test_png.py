@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import cv2
+import imagecodecs
 import numpy as np
 import odd_files
 import pytest
@@ -14,9 +16,12 @@ from PIL import Image
 
 from assetforge.codecs import png
 from assetforge.codecs.decode import decode
+from assetforge.codecs.encode import to_pixels
+from assetforge.codecs.formats import parse
 from assetforge.errors import SourceError
 from assetforge.material.map_spec import MAPS
 from assetforge.ops.color import srgb_decode
+from assetforge.samples import make_sample
 
 COLOR, ROUGHNESS, ID = (MAPS[name] for name in ("base_color", "roughness", "id"))
 ROW16 = b"\0" + struct.pack(">6H", *[1000, 2000, 3000] * 2)
@@ -107,6 +112,36 @@ def test_an_interlaced_file_is_put_together(tmp_path: Path) -> None:
     path = write(tmp_path / "x.png", (11, 9, 16, 2), rows, interlace=1)
     wanted = srgb_decode(torch.from_numpy(pixels.astype(np.float32) / 65535).permute(2, 0, 1))
     torch.testing.assert_close(decode(path, COLOR).texture.data, wanted, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 70), (131, 1), (130, 67)])
+def test_what_is_written_is_read_by_others(channels: int, kind: type, height: int, width: int) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, np.iinfo(kind).max, (height, width, channels), kind, endpoint=True)
+    slope = (np.add.outer(np.arange(height) * 3, np.arange(width))[:, :, None] * np.arange(1, channels + 1)).astype(
+        kind
+    )
+    for pixels in (noise, slope, slope[::-1, ::-1], np.full_like(noise, 7)):
+        content = png.write(pixels, 1)
+        assert np.array_equal(png.read(content).pixels, pixels)
+        known = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)  # it has no gray with alpha
+        if channels != 2:
+            order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
+            assert np.array_equal(known.reshape(pixels.shape)[:, :, order], pixels)
+
+
+def test_files_are_no_larger_than_those_of_libpng() -> None:
+    stone, rng = make_sample("stone", 256), np.random.default_rng(0)
+    form = parse("png8")
+    maps = {name: to_pixels(stone[name], MAPS[name], form) for name in ("base_color", "normal", "roughness")}
+    maps["pixel art"] = rng.integers(0, 4, (32, 32, 3), np.uint8).repeat(8, 0).repeat(8, 1) * np.uint8(60)
+    maps["tiles"] = np.tile(maps["base_color"][:64, :64], (4, 4, 1))
+    maps["flat"] = np.full((256, 256, 3), 90, np.uint8)
+    for name, pixels in maps.items():
+        theirs = imagecodecs.png_encode(pixels.squeeze(), level=3)
+        assert len(png.write(pixels, 1)) <= 1.02 * len(theirs), name
 
 
 @pytest.mark.parametrize("depth", [8, 16])
