@@ -37,6 +37,7 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 
 """Bit depths by color type: gray, RGB, palette, gray and alpha, RGBA."""
 _COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """By the number of channels."""
+_LAST_FILTER = 4
 _MAX_CHUNK = 2**30
 _BAND = 64
 """Rows that are filtered at a time, which a core's cache holds."""
@@ -105,6 +106,25 @@ def write(pixels: Pixels, effort: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8 * size, _COLOR_TYPES[channels], 0, 0, 0)
     data = (_chunk(b"IDAT", packed[start : start + _MAX_CHUNK]) for start in range(0, len(packed), _MAX_CHUNK))
     return b"".join(chain([SIGNATURE], _chunk(b"IHDR", header), *data, _chunk(b"IEND", b"")))
+
+
+def checked(content: bytes) -> tuple[int, int, int]:
+    """Return the height, width and channels of a file of `write`; raise FormatError unless its pixels can be unpacked.
+
+    All is unpacked and compared with its checksums, as a reader would, but for the sums over neighbors.
+    """
+    walk = _chunks(content)
+    header = _header(next(walk))
+    channels = {color_type: count for count, color_type in _COLOR_TYPES.items()}[header.color_type]
+    line = 1 + header.width * channels * header.depth // 8
+    packed = b"".join(chunk.body for chunk in walk if chunk.kind == b"IDAT")
+    try:
+        rows = np.frombuffer(imagecodecs.deflate_decode(packed, out=header.height * line), np.uint8)
+    except (imagecodecs.DeflateError, ValueError, RuntimeError) as error:
+        raise FormatError("is damaged: its pixels cannot be unpacked") from error
+    if rows.size != header.height * line or (rows[::line] > _LAST_FILTER).any():
+        raise FormatError("is damaged: its rows are not whole")
+    return header.height, header.width, channels
 
 
 def _filtered(rows: Pixels, step: int) -> bytearray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ from assetforge.codecs import png
 from assetforge.codecs.decode import decode
 from assetforge.codecs.encode import to_pixels
 from assetforge.codecs.formats import parse
+from assetforge.codecs.raster import CutOffError, FormatError
 from assetforge.errors import SourceError
 from assetforge.material.map_spec import MAPS
 from assetforge.ops.color import srgb_decode
@@ -130,6 +132,28 @@ def test_what_is_written_is_read_by_others(channels: int, kind: type, height: in
         if channels != 2:
             order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
             assert np.array_equal(known.reshape(pixels.shape)[:, :, order], pixels)
+
+
+def test_a_written_file_that_was_damaged_does_not_pass() -> None:
+    pixels = np.random.default_rng(0).integers(0, 99, (40, 30, 3), np.uint8)
+    content = png.write(pixels, 1)
+    assert png.checked(content) == (40, 30, 3)
+    for cut in (20, 60, len(content) - 1):
+        with pytest.raises(CutOffError):
+            png.checked(content[:cut])
+    for place in (20, len(content) // 2):
+        with pytest.raises(FormatError, match="checksum"):
+            png.checked(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    header = content[8:33]
+    for rows, packed, said in (
+        (b"\1" + bytes(90), b"", "rows are not whole"),
+        ((b"\5" + bytes(90)) * 40, b"", "rows are not whole"),
+        (b"", b"no deflate at all", "cannot be unpacked"),
+        ((b"\1" + bytes(90)) * 41, b"", "damaged"),
+    ):
+        body = packed or zlib.compress(rows)
+        with pytest.raises(FormatError, match=said):
+            png.checked(png.SIGNATURE + header + chunk(b"IDAT", body) + chunk(b"IEND", b""))
 
 
 def test_files_are_no_larger_than_those_of_libpng() -> None:
