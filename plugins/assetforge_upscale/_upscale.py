@@ -16,7 +16,7 @@ from torch import Tensor
 import assetforge as af
 from assetforge.ops.alpha import bleed
 from assetforge.ops.color import hdr_decode, hdr_encode
-from assetforge.ops.resample import LANCZOS, nearest, resample, restore
+from assetforge.ops.resample import LANCZOS, held_range, nearest, resample, restore
 from assetforge.ops.seams import continues
 from assetforge.ops.tile import Tiling, map_tiles
 from assetforge_upscale import SHIPPED, Params, name_of, passes
@@ -26,6 +26,8 @@ from assetforge_upscale._correct import corrected
 TILE = {"cpu": 512, "cuda": 1024}
 """Side of a tile in source pixels: the fastest on a CPU; large enough to keep a GPU busy."""
 SMALLEST_TILE = 32
+BAND = 256
+"""Rows that are worked on at a time where a copy of a whole result would be too large."""
 
 Progress = Callable[[float], None]
 
@@ -125,12 +127,20 @@ def upscale_texture(
     if chain and params.correct != "no":
         encode, decode = (hdr_encode, hdr_decode) if spec.is_color else (_as_it_is, _as_it_is)  # as the network sees it
         data = decode(corrected(encode(data), encode(source), params.correct, repeat=repeat))
-    if spec.kind == "vector":
-        data = data * 2 - 1
     if alpha is not None:
         alpha = upscale_data(alpha, size, networks.passes("data", factor), repeat=repeat).clamp_(0, 1)
         alpha = alpha.round_() if params.alpha == "cutout" else alpha
-    return replace(texture, data=restore(data, spec, texture.data), alpha=alpha)
+    data = data.clone() if data is source else data
+    return replace(texture, data=_restored(data, spec, texture.data), alpha=alpha)
+
+
+def _restored(data: Tensor, spec: af.MapSpec, source: Tensor) -> Tensor:
+    """Bring pixels back, in place, to what the map may hold; vectors are 0 to 1 here."""
+    if spec.kind != "vector":
+        return data.clamp_(*held_range(spec, source))
+    for band in torch.split(data, BAND, 1):
+        band.copy_(restore(band * 2 - 1, spec, source))
+    return data
 
 
 def _as_it_is(pixels: Tensor) -> Tensor:
