@@ -110,11 +110,13 @@ import torch
 import assetforge as af
 import plain_script
 from assetforge.material.map_spec import MAPS
+from assetforge.samples import make_sample
 from assetforge_upscale import Params
 from assetforge_upscale._upscale import upscale_material
 
 weights, side = Path(sys.argv[1]), int(sys.argv[2])
-network, small = plain_script.load(weights), torch.rand(3, side, side, generator=torch.Generator().manual_seed(0))
+network, count = plain_script.load(weights), -(-side // 512)
+small = make_sample("stone", 512)["base_color"].data.repeat(1, count, count)[:, :side, :side]
 texture = af.Texture(small, af.ColorSpace.LIN_REC709, "clamp")
 context = af.Context(0, "cpu", lambda _: None, {one.stem: one for one in weights.parent.glob("*.safetensors")}, MAPS)
 works = {
