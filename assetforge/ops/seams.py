@@ -13,6 +13,10 @@ TILEABLE_BELOW = 1.2
 """Highest score of the tileable materials that we measured; their non-tiling crops have a median of 2."""
 
 
+_BAND = 256
+"""Rows that are measured at a time, so that a large texture needs no copy."""
+
+
 def seam_score(pixels: Tensor, axes: str = "xy") -> float:
     """Compare the step across the wrap of (C, H, W) with the steps inside; the worst of the axes.
 
@@ -36,10 +40,14 @@ def continues(texture: Texture, told: Literal["auto"] | bool = "auto") -> bool:
 
 
 def _line_score(pixels: Tensor) -> float:
-    pixels = pixels.double()  # so that the score is the same with any number of threads
-    across = (pixels[:, :, 0] - pixels[:, :, -1]).abs().mean()
+    # In float64, so that the score is the same with any number of threads.
+    across = (pixels[:, :, 0].double() - pixels[:, :, -1].double()).abs().mean()
     if pixels.shape[2] < 2 or across == 0:
         return 0.0
-    inner = (pixels[:, :, 1:] - pixels[:, :, :-1]).abs().mean((0, 1))
+    inner = torch.zeros(pixels.shape[2] - 1, dtype=torch.float64, device=pixels.device)
+    for top in range(0, pixels.shape[1], _BAND):
+        band = pixels[:, top : top + _BAND].double()
+        inner += (band[:, :, 1:] - band[:, :, :-1]).abs().sum((0, 1))
+    inner /= pixels.shape[0] * pixels.shape[1]
     usual = torch.quantile(inner, 0.995).clamp_min(1e-6)
     return (across / usual).item()

@@ -52,6 +52,13 @@ def extended(pixels: Tensor, around: int, multiple: int = 1, *, repeat: bool) ->
     return pixels
 
 
+def middle(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the middle of (C, H, W), of a size (h, w) that leaves as much away on one side as on the other."""
+    for axis, length in enumerate(size, start=1):
+        pixels = pixels.narrow(axis, (pixels.shape[axis] - length) // 2, length)
+    return pixels
+
+
 @dataclass(frozen=True)
 class Tiling:
     """How to cut: the side of a tile, the border that it shares with its neighbors, and what lies beyond the edges."""
@@ -71,25 +78,25 @@ def map_tiles(
 ) -> Tensor:
     """Apply a function that upscales by `scale` to all of (C, H, W), tile by tile, and write into `out`.
 
-    The function maps (C, h, w) to (channels of `out`, scale·h, scale·w). Where `overlap` is at least the number of
-    source pixels that one of its outputs depends on to a side, the result is that of the whole at once. Every call has
-    the same shape, as exact equality of convolutions asks for. Within `one_thread`, tiles on the CPU are computed side
-    by side.
+    The function maps (C, h, w) to (channels of `out`, scale·h, scale·w), or to the middle of that alone, without what
+    is made of the border. Where `overlap` is at least the number of source pixels that one of its outputs depends on to
+    a side, the result is that of the whole at once. Every call has the same shape, as exact equality of convolutions
+    asks for. Within `one_thread`, tiles on the CPU are computed side by side.
     """
     height, width = pixels.shape[1:]
     overlap, scale = tiling.overlap, tiling.scale
     side = (min(tiling.tile, height), min(tiling.tile, width))
     padded = (side[0] + 2 * overlap, side[1] + 2 * overlap)
     places = list(dict.fromkeys(tiles((height, width), tiling.tile)))
-    rows, columns = (slice(overlap * scale, (overlap + length) * scale) for length in side)
+    made = (side[0] * scale, side[1] * scale)
 
     def applied(place: Tile) -> Tensor:
         piece = window(pixels, (place.y - overlap, place.x - overlap), padded, repeat=tiling.repeat)
-        return function(piece)[:, rows, columns]
+        return middle(function(piece), made)
 
     results = each(applied, places) if pixels.device.type == "cpu" else map(applied, places)
     for done, (place, result) in enumerate(zip(places, results, strict=True), start=1):
         y, x = place.y * scale, place.x * scale
-        out[:, y : y + side[0] * scale, x : x + side[1] * scale] = result
+        out[:, y : y + made[0], x : x + made[1]] = result
         progress(done / len(places))
     return out

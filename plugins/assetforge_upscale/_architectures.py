@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,11 @@ class Network:
         """Source pixels that a tile needs around it, or what of them is affordable."""
         around = FARTHEST if self.radius is None else min(self.radius, FARTHEST)
         return -(-around // self.multiple) * self.multiple
+
+    @property
+    def inside(self) -> Callable[[Tensor], Tensor] | None:
+        """What makes a result without its outermost `radius` source pixels, where the network can leave them out."""
+        return self.module.inside if isinstance(self.module, Compact) else None
 
     @property
     def is_exact(self) -> bool:

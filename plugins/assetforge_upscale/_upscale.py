@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from torch import Tensor
 import assetforge as af
 from assetforge.ops.alpha import bleed
 from assetforge.ops.color import hdr_decode, hdr_encode
-from assetforge.ops.resample import LANCZOS, nearest, resample, restore
+from assetforge.ops.resample import LANCZOS, held_range, nearest, resample, restore
 from assetforge.ops.seams import continues
 from assetforge.ops.tile import Tiling, map_tiles
 from assetforge_upscale import SHIPPED, Params, name_of, passes
@@ -25,6 +26,8 @@ from assetforge_upscale._correct import corrected
 TILE = {"cpu": 512, "cuda": 1024}
 """Side of a tile in source pixels: the fastest on a CPU; large enough to keep a GPU busy."""
 SMALLEST_TILE = 32
+BAND = 256
+"""Rows that are worked on at a time where a copy of a whole result would be too large."""
 
 Progress = Callable[[float], None]
 
@@ -124,12 +127,20 @@ def upscale_texture(
     if chain and params.correct != "no":
         encode, decode = (hdr_encode, hdr_decode) if spec.is_color else (_as_it_is, _as_it_is)  # as the network sees it
         data = decode(corrected(encode(data), encode(source), params.correct, repeat=repeat))
-    if spec.kind == "vector":
-        data = data * 2 - 1
     if alpha is not None:
         alpha = upscale_data(alpha, size, networks.passes("data", factor), repeat=repeat).clamp_(0, 1)
         alpha = alpha.round_() if params.alpha == "cutout" else alpha
-    return replace(texture, data=restore(data, spec, texture.data), alpha=alpha)
+    data = data.clone() if data is source else data
+    return replace(texture, data=_restored(data, spec, texture.data), alpha=alpha)
+
+
+def _restored(data: Tensor, spec: af.MapSpec, source: Tensor) -> Tensor:
+    """Bring pixels back, in place, to what the map may hold; vectors are 0 to 1 here."""
+    if spec.kind != "vector":
+        return data.clamp_(*held_range(spec, source))
+    for band in torch.split(data, BAND, 1):
+        band.copy_(restore(band * 2 - 1, spec, source))
+    return data
 
 
 def _as_it_is(pixels: Tensor) -> Tensor:
@@ -155,23 +166,17 @@ def _upscale_color(
     The networks see it as sRGB; what that has beyond 0 to 1, in slices.
     """
     for number, one in enumerate(chain):
-        color = _map(color, _on_color(one), one, repeat=repeat, progress=_part(progress, number, len(chain)))
+        color = _map(color, partial(_on_color, one), one, repeat=repeat, progress=_part(progress, number, len(chain)))
     return resample(color, size, repeat=repeat)
 
 
-def _on_color(one: Pass) -> Callable[[Tensor], Tensor]:
-    network, device = one.network, one.device
-
-    def on_tile(piece: Tensor) -> Tensor:
-        encoded = hdr_encode(piece.to(device))
-        result = run_network(network, encoded.clamp(0, 1)[None])[0]
-        for sign, part in _beyond_unit(encoded):
-            result += sign * (
-                run_network(network, part[None])[0] - run_network(network, torch.zeros_like(part)[None])[0]
-            )
-        return hdr_decode(result).cpu()
-
-    return on_tile
+def _on_color(one: Pass, around: int, piece: Tensor) -> Tensor:
+    encoded = hdr_encode(piece.to(one.device))
+    result = run_inside(one.network, encoded.clamp(0, 1)[None], around)[0]
+    for sign, part in _beyond_unit(encoded):
+        more, nothing = (run_inside(one.network, value[None], around)[0] for value in (part, torch.zeros_like(part)))
+        result += sign * (more - nothing)
+    return hdr_decode(result).cpu()
 
 
 def upscale_data(
@@ -187,16 +192,14 @@ def upscale_data(
     if lowest == highest:
         return lowest.expand(pixels.shape[0], *size).clone()
     for number, one in enumerate(chain):
-        on_tile = _on_data(one, _Span.of(pixels))
+        on_tile = partial(_on_data, one, _Span.of(pixels))
         pixels = _map(pixels, on_tile, one, repeat=repeat, progress=_part(progress, number, len(chain)))
     return resample(pixels, size, repeat=repeat)
 
 
-def _on_data(one: Pass, span: _Span) -> Callable[[Tensor], Tensor]:
-    def on_tile(piece: Tensor) -> Tensor:
-        return span.from_unit(run_network(one.network, span.to_unit(piece.to(one.device))[:, None])[:, 0]).cpu()
-
-    return on_tile
+def _on_data(one: Pass, span: _Span, around: int, piece: Tensor) -> Tensor:
+    batch = span.to_unit(piece.to(one.device))[:, None]
+    return span.from_unit(run_inside(one.network, batch, around)[:, 0]).cpu()
 
 
 def _beyond_unit(encoded: Tensor) -> Iterator[tuple[int, Tensor]]:
@@ -229,27 +232,40 @@ class _Span:
         return pixels if self.high - self.low == 1 else pixels * (self.high - self.low) + self.low
 
 
-def run_network(network: Network, batch: Tensor) -> Tensor:
+def run_inside(network: Network, batch: Tensor, around: int) -> Tensor:
+    """Run a network on (B, C, H, W) with so many pixels around what is wanted, of which nothing is returned."""
+    if around and network.inside is not None and around == network.radius:
+        return run_network(network, batch, network.inside)
+    result = run_network(network, batch, network.module)
+    rows, columns = (slice(around * network.scale, (side - around) * network.scale) for side in batch.shape[2:])
+    return result[:, :, rows, columns]
+
+
+def run_network(network: Network, batch: Tensor, run: Callable[[Tensor], Tensor] | None = None) -> Tensor:
     """Run a network on (B, C, H, W) of one channel or of colors, whichever of them it was made for."""
+    run = run or network.module
     channels = batch.shape[1]
     if channels == 1 and network.channels > 1:
-        return run_network(network, batch.expand(-1, network.channels, -1, -1)).mean(1, keepdim=True)
+        return run_network(network, batch.expand(-1, network.channels, -1, -1), run).mean(1, keepdim=True)
     if channels > 1 and network.channels == 1:
-        return torch.cat([run_network(network, batch[:, one : one + 1]) for one in range(channels)], 1)
+        return torch.cat([run_network(network, batch[:, one : one + 1], run) for one in range(channels)], 1)
     height, width = batch.shape[2:]
     missing = (0, -width % network.multiple, 0, -height % network.multiple)
     batch = F.pad(batch, missing, mode="replicate") if any(missing) else batch
     # TF32 would cost a GPU's result ten bits, and so the promise that devices differ by rounding only.
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        result: Tensor = network.module(batch.contiguous(memory_format=torch.channels_last))
+        result: Tensor = run(batch.contiguous(memory_format=torch.channels_last))
     return result[:, :, : height * network.scale, : width * network.scale]
 
 
-def _map(pixels: Tensor, on_tile: Callable[[Tensor], Tensor], one: Pass, *, repeat: bool, progress: Progress) -> Tensor:
+def _map(
+    pixels: Tensor, on_tile: Callable[[int, Tensor], Tensor], one: Pass, *, repeat: bool, progress: Progress
+) -> Tensor:
     network = one.network
     out = torch.empty(pixels.shape[0], *_scaled(pixels, network.scale))
-    overlap = 0 if _is_whole(pixels, one, repeat=repeat) else network.overlap
-    return map_tiles(pixels, on_tile, Tiling(one.tile, overlap, network.scale, repeat), out, progress)
+    around = 0 if _is_whole(pixels, one, repeat=repeat) else network.overlap
+    tiling = Tiling(one.tile, around, network.scale, repeat)
+    return map_tiles(pixels, partial(on_tile, around), tiling, out, progress)
 
 
 def _is_whole(pixels: Tensor, one: Pass, *, repeat: bool) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
+import cv2
+import imagecodecs
 import numpy as np
 import odd_files
 import pytest
@@ -14,9 +17,13 @@ from PIL import Image
 
 from assetforge.codecs import png
 from assetforge.codecs.decode import decode
+from assetforge.codecs.encode import to_pixels
+from assetforge.codecs.formats import parse
+from assetforge.codecs.raster import CutOffError, FormatError
 from assetforge.errors import SourceError
 from assetforge.material.map_spec import MAPS
 from assetforge.ops.color import srgb_decode
+from assetforge.samples import make_sample
 
 COLOR, ROUGHNESS, ID = (MAPS[name] for name in ("base_color", "roughness", "id"))
 ROW16 = b"\0" + struct.pack(">6H", *[1000, 2000, 3000] * 2)
@@ -107,6 +114,58 @@ def test_an_interlaced_file_is_put_together(tmp_path: Path) -> None:
     path = write(tmp_path / "x.png", (11, 9, 16, 2), rows, interlace=1)
     wanted = srgb_decode(torch.from_numpy(pixels.astype(np.float32) / 65535).permute(2, 0, 1))
     torch.testing.assert_close(decode(path, COLOR).texture.data, wanted, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 70), (131, 1), (130, 67)])
+def test_what_is_written_is_read_by_others(channels: int, kind: type, height: int, width: int) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, np.iinfo(kind).max, (height, width, channels), kind, endpoint=True)
+    slope = (np.add.outer(np.arange(height) * 3, np.arange(width))[:, :, None] * np.arange(1, channels + 1)).astype(
+        kind
+    )
+    for pixels in (noise, slope, slope[::-1, ::-1], np.full_like(noise, 7)):
+        content = png.write(pixels, 1)
+        assert np.array_equal(png.read(content).pixels, pixels)
+        known = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)  # it has no gray with alpha
+        if channels != 2:
+            order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
+            assert np.array_equal(known.reshape(pixels.shape)[:, :, order], pixels)
+
+
+def test_a_written_file_that_was_damaged_does_not_pass() -> None:
+    pixels = np.random.default_rng(0).integers(0, 99, (40, 30, 3), np.uint8)
+    content = png.write(pixels, 1)
+    assert png.checked(content) == (40, 30, 3)
+    for cut in (20, 60, len(content) - 1):
+        with pytest.raises(CutOffError):
+            png.checked(content[:cut])
+    for place in (20, len(content) // 2):
+        with pytest.raises(FormatError, match="checksum"):
+            png.checked(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    header = content[8:33]
+    for rows, packed, said in (
+        (b"\1" + bytes(90), b"", "rows are not whole"),
+        ((b"\5" + bytes(90)) * 40, b"", "rows are not whole"),
+        (b"", b"no deflate at all", "cannot be unpacked"),
+        ((b"\1" + bytes(90)) * 41, b"", "damaged"),
+    ):
+        body = packed or zlib.compress(rows)
+        with pytest.raises(FormatError, match=said):
+            png.checked(png.SIGNATURE + header + chunk(b"IDAT", body) + chunk(b"IEND", b""))
+
+
+def test_files_are_no_larger_than_those_of_libpng() -> None:
+    stone, rng = make_sample("stone", 256), np.random.default_rng(0)
+    form = parse("png8")
+    maps = {name: to_pixels(stone[name], MAPS[name], form) for name in ("base_color", "normal", "roughness")}
+    maps["pixel art"] = rng.integers(0, 4, (32, 32, 3), np.uint8).repeat(8, 0).repeat(8, 1) * np.uint8(60)
+    maps["tiles"] = np.tile(maps["base_color"][:64, :64], (4, 4, 1))
+    maps["flat"] = np.full((256, 256, 3), 90, np.uint8)
+    for name, pixels in maps.items():
+        theirs = imagecodecs.png_encode(pixels.squeeze(), level=3)
+        assert len(png.write(pixels, 1)) <= 1.02 * len(theirs), name
 
 
 @pytest.mark.parametrize("depth", [8, 16])

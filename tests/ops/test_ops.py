@@ -14,7 +14,7 @@ from assetforge.material.map_spec import MAPS, MapSpec
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
 from assetforge.ops.alpha import bleed
-from assetforge.ops.color import hdr_decode, hdr_encode, luma, srgb_decode, srgb_encode
+from assetforge.ops.color import hdr_decode, hdr_encode, luma, srgb_codes, srgb_decode, srgb_encode
 from assetforge.ops.metrics import angular_error, psnr
 from assetforge.ops.normals import flip_green, from_height, in_plane, normalize
 from assetforge.ops.resample import BOX, matched, nearest, resample, resample_map
@@ -45,6 +45,28 @@ def test_hdr_encoding_is_srgb_up_to_1_and_has_an_inverse_for_any_light() -> None
     rising = hdr_encode(torch.linspace(-3, 3, 4001))
     assert (rising.diff() > 0).all()
     assert rising.diff().diff().abs().max() < 5e-3  # no kink at 1 or at 0 beyond that of sRGB itself
+
+
+def test_the_table_of_hdr_decoding_is_right_to_float32() -> None:
+    encoded = torch.cat(
+        [torch.rand(300_001, generator=torch.Generator().manual_seed(0)) * 1.1 - 0.05, torch.tensor([0.0, 1.0])]
+    )
+    torch.testing.assert_close(hdr_decode(encoded), hdr_decode(encoded.double()).float(), rtol=2e-6, atol=1e-9)
+    assert hdr_decode(torch.tensor([0.0, 1.0, torch.nan])).nan_to_num(7).tolist() == [0, 1, 7]
+    wide = torch.rand(3, 5, 8).transpose(1, 2).requires_grad_()
+    light = hdr_decode(wide)
+    assert light.shape == wide.shape
+    (slope,) = torch.autograd.grad(light.sum(), wide)
+    torch.testing.assert_close(slope, torch.autograd.grad(srgb_decode(wide).sum(), wide)[0], rtol=1e-3, atol=1e-3)
+
+
+def test_codes_of_a_table_are_those_of_srgb_rounded() -> None:
+    bits = torch.randint(-(2**31), 2**31 - 1, (100_000,), generator=torch.Generator().manual_seed(0), dtype=torch.int32)
+    middles = srgb_decode((torch.arange(255) + 0.5) / 255).view(torch.int32)  # where one code follows another
+    near = (middles[:, None] + torch.arange(-20, 21, dtype=torch.int32)).flatten()
+    for light in (bits.view(torch.float32), near.view(torch.float32), torch.tensor([-0.0, 0, 1, -1, 2, torch.inf])):
+        numbers = light[~light.isnan()]
+        assert torch.equal(srgb_codes(numbers), (srgb_encode(numbers).clamp(0, 1) * 255).round().byte())
 
 
 def test_luma_spans_studio_range() -> None:

@@ -12,7 +12,7 @@ import torch
 from assetforge_upscale import SHIPPED, Params, name_of, weights_for
 from assetforge_upscale import _upscale as upscaling
 from assetforge_upscale._architectures import Network, load
-from assetforge_upscale._network import Compact
+from assetforge_upscale._network import Base, Compact
 
 import assetforge as af
 from assetforge.material.color_space import ColorSpace
@@ -66,6 +66,20 @@ def test_the_receptive_radius_is_what_the_network_says() -> None:
     reached = pixels.grad[0, 0].abs().sum(0).nonzero().flatten()
     assert int(max(20 - reached.min(), reached.max() - 20)) <= network.radius
     assert int(reached.max() - 20) == 10
+
+
+@pytest.mark.parametrize("base", ["bicubic", "nearest"])
+@pytest.mark.parametrize(("channels", "scale"), [(1, 2), (3, 3), (3, 4)])
+def test_the_inside_of_a_result_is_computed_alone(base: Base, channels: int, scale: int) -> None:
+    network = Compact(channels, scale, 8, 3, base).channels_last()
+    pixels = torch.rand(2, channels, 23, 31)
+    around = network.radius * scale
+    with torch.no_grad():
+        whole = network(pixels)
+        assert torch.equal(network.inside(pixels), whole[:, :, around:-around, around:-around])
+        align = False if base == "bicubic" else None
+        under = torch.nn.functional.interpolate(pixels, scale_factor=scale, mode=base, align_corners=align)
+        torch.testing.assert_close(whole, network.residual(pixels) + under, atol=5e-6, rtol=0)
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -1,0 +1,152 @@
+"""Upscaling from file to file against a plain script, and the step against the bare network: part of `make bench`.
+
+Each round runs both, one after the other, and the median of the rounds' ratios counts. A machine that does other work
+meanwhile spoils walls, so CPU seconds are printed beside them.
+"""
+
+# ruff: noqa: T201
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import assetforge_upscale
+import cv2
+import numpy as np
+import plain_script
+
+from assetforge.execute.worker_process import settings
+from assetforge.samples import SAMPLES, write_sample
+
+FILES, SIDES, ROUNDS = 50, (256, 320, 384), 3
+END_TO_END, STEP = 1.3, 0.9
+"""How many times as fast as a plain script, and as the bare network."""
+WEIGHTS = Path(assetforge_upscale.__file__).parent / "weights" / "fast_color_x4.safetensors"
+GAME = Path(__file__).parents[2].parent / "shared" / "data" / "train"
+PIPELINE = """\
+version: 1
+sources: textures
+inputs: {base_color: '{name}_d.png'}
+steps: [{use: upscale, with: {scale: 4}}]
+"""
+
+
+def timed(*command: str, cwd: Path, env: Mapping[str, str] = os.environ) -> tuple[float, float]:
+    """Run a program; return seconds of wall and of CPU time."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, cwd=cwd, env=dict(env), check=True, capture_output=True)
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def judge(title: str, ratios: list[float], least: float) -> None:
+    """Print how many times as fast ours is in each round; fail where the median is below its bar."""
+    found = statistics.median(ratios)
+    print(f"\n{title}: {found:.2f} times as fast ({', '.join(f'{one:.2f}' for one in ratios)}; bar {least})")
+    assert found >= least, f"{title}: missed by {100 * (1 - found / least):.0f} %"
+
+
+def write_textures(folder: Path) -> None:
+    """Write crops of textures of games, or of our own samples where there are none."""
+    files = sorted(GAME.glob("*/*_d.webp"))
+    if not files:
+        samples = folder.parent / "samples"
+        files = [path for name in SAMPLES for path in write_sample(name, samples, 512) if "base_color" in path.stem]
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    for index in range(FILES):
+        picture = cv2.imread(str(files[2 * index % len(files)]))
+        side = int(rng.choice(SIDES))
+        y, x = (int(rng.integers(0, length - side + 1)) for length in picture.shape[:2])
+        cv2.imwrite(str(folder / f"t{index:02}_d.png"), picture[y : y + side, x : x + side])
+
+
+def differences(ours: Path, theirs: Path) -> int:
+    """Return how many codes files are apart at most, but for their edges: the script pads with black, and we do not."""
+    edge = plain_script.PADDING * plain_script.SCALE
+    most = 0
+    for index in range(FILES):
+        one = cv2.imread(str(ours / f"t{index:02}_base_color.png")).astype(int)
+        other = cv2.imread(str(theirs / f"t{index:02}_d.png"))
+        most = max(most, int(abs(one - other)[edge:-edge, edge:-edge].max()))
+    return most
+
+
+def test_fifty_files_against_a_plain_script(tmp_path: Path) -> None:
+    write_textures(tmp_path / "textures")
+    (tmp_path / "p.yaml").write_text(PIPELINE)
+    env = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}  # torch's own choice
+    script = (sys.executable, plain_script.__file__, str(WEIGHTS), "textures", "theirs")
+    forge = (sys.executable, "-m", "assetforge", "run", "p.yaml")
+    ratios = []
+    for _ in range(ROUNDS):
+        for made in (".assetforge", "build", "theirs"):
+            shutil.rmtree(tmp_path / made, ignore_errors=True)
+        theirs, their_cpu = timed(*script, cwd=tmp_path, env=env)
+        ours, our_cpu = timed(*forge, cwd=tmp_path, env=env)
+        print(f"\n    script {theirs:.1f} s, {their_cpu:.1f} s CPU; ours {ours:.1f} s, {our_cpu:.1f} s CPU", end="")
+        ratios.append(theirs / ours)
+    assert differences(tmp_path / "build", tmp_path / "theirs") <= 1
+    judge(
+        f"{FILES} textures of {SIDES[0]} to {SIDES[-1]}, x4, from file to file, against a plain script",
+        ratios,
+        END_TO_END,
+    )
+
+
+STEP_PROGRAM = """\
+import json, sys, time
+from pathlib import Path
+import torch
+import assetforge as af
+import plain_script
+from assetforge.material.map_spec import MAPS
+from assetforge.samples import make_sample
+from assetforge_upscale import Params
+from assetforge_upscale._upscale import upscale_material
+
+weights, side = Path(sys.argv[1]), int(sys.argv[2])
+network, count = plain_script.load(weights), -(-side // 512)
+small = make_sample("stone", 512)["base_color"].data.repeat(1, count, count)[:, :side, :side]
+texture = af.Texture(small, af.ColorSpace.LIN_REC709, "clamp")
+context = af.Context(0, "cpu", lambda _: None, {one.stem: one for one in weights.parent.glob("*.safetensors")}, MAPS)
+works = {
+    "plain": lambda: network(small[None]),
+    "channels last": lambda: network(small[None].contiguous(memory_format=torch.channels_last)),
+    "step": lambda: upscale_material(af.Material("m", {"base_color": texture}), Params(scale=4), context),
+}
+for _ in range(int(sys.argv[3])):
+    times = {}
+    for name, work in works.items():
+        began, cpu = time.perf_counter(), time.process_time()
+        with torch.no_grad():
+            work()
+        times[name] = (time.perf_counter() - began, time.process_time() - cpu)
+    print(json.dumps(times), flush=True)
+"""
+
+
+def test_the_step_against_the_bare_network(side: int = 2048) -> None:
+    """Both in a process that is set up as our workers are; of the network's two layouts in memory, the faster one."""
+    cores = len(os.sched_getaffinity(0))
+    folders = [str(Path(__file__).parent), *sys.path]
+    env = {**os.environ, **settings(cores), "PYTHONPATH": os.pathsep.join(folders)}
+    command = (sys.executable, "-c", STEP_PROGRAM, str(WEIGHTS), str(side), str(ROUNDS))
+    done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
+    ratios = []
+    for line in done.stdout.splitlines():
+        times = json.loads(line)
+        print(
+            "\n    " + ", ".join(f"{name} {wall:.2f} s, {cpu:.2f} s CPU" for name, (wall, cpu) in times.items()), end=""
+        )
+        ratios.append(min(times["plain"][0], times["channels last"][0]) / times["step"][0])
+    judge(f"the step on {side} x {side}, x4, against the bare network", ratios, STEP)
