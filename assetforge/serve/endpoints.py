@@ -224,8 +224,11 @@ async def _asset(call: Call) -> Response:
 
 
 def _asset_data(project: Project, row: Row) -> dict[str, Any]:
-    record, last = project.record(row.asset), project.reader.last_finish(row.asset)
-    data: dict[str, Any] = _row(row, project, project.reader.progress(), project.reader.versions([row.asset]))
+    record, last, jobs = project.record(row.asset), project.last_finish(row.asset), project.jobs_of(row.asset)
+    progress, versions = project.reader.progress(), project.reader.versions(jobs)
+    data: dict[str, Any] = _row(row, project, progress, versions)
+    if jobs != [row.asset]:
+        data["variants"] = [_row(one, project, progress, versions) for one in project.rows(jobs)]
     data |= {"sources": [], "outputs": [], "flags": []}
     if last is not None:
         data["finished"], data["seconds"] = last[0], last[1].get("seconds", 0.0)
@@ -251,7 +254,7 @@ async def _view(call: Call) -> Response:
 
 def _view_data(project: Project, asset: str) -> dict[str, Any]:
     """Return an asset as the elements of the viewer take it, with previews of all maps."""
-    row, last = project.row(asset), project.reader.last_finish(asset)
+    row, last = project.row(asset), project.last_finish(asset)
     record = project.record(asset)
     sources, outputs = project.pictures(asset)
     seconds = float(last[1].get("seconds", 0.0)) if last else 0.0

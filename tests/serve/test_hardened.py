@@ -6,10 +6,12 @@ import asyncio
 import errno
 import json
 import os
+import socket
 import sys
 import threading
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,12 +28,13 @@ from assetforge.serve import supervisor as supervising
 from assetforge.serve import uploads
 from assetforge.serve.access import Access, User
 from assetforge.serve.app import make_app
+from assetforge.serve.connections import Connection
 from assetforge.serve.endpoints import BASE
 from assetforge.serve.feed import Feed
 from assetforge.serve.guard import COOKIE
 from assetforge.serve.limits import ServeLimits
 from assetforge.serve.project import Place, Project
-from assetforge.serve.server import Address, bind, entry, own_hosts
+from assetforge.serve.server import Address, bind, configure, entry, own_hosts
 from assetforge.serve.service import Service
 from assetforge.serve.supervisor import Supervisor
 from assetforge.serve.uploads import Incoming
@@ -131,8 +134,6 @@ def test_the_address_that_is_printed_is_one_that_is_answered(address: Address, p
 
 
 def test_who_opens_the_printed_address_at_once_is_waited_for() -> None:
-    import socket
-
     with bind(Address(port=0)) as listening:
         socket.create_connection(listening.getsockname(), 5).close()
 
@@ -444,3 +445,88 @@ def test_a_service_whose_tasks_have_died_still_ends_its_daemons(
     with pytest.raises(RuntimeError), TestClient(make_app(service, {HOST}), f"http://{HOST}") as client:
         assert client.get("/healthz").status_code == 200
     assert ended == [True]
+
+
+# Connections
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def trickle(port: int, start: bytes, drop: bytes) -> bytes:
+    """Send the start of a request, and then a drop again and again; return the answer once the server has hung up."""
+    answer = b""
+    async with connected(port) as (reader, writer):
+        writer.write(start.replace(b"PORT", str(port).encode()))
+        with suppress(ConnectionError):
+            while True:
+                writer.write(drop)
+                with suppress(TimeoutError):
+                    piece = await asyncio.wait_for(reader.read(65536), 0.1)
+                    if not piece:
+                        break
+                    answer += piece
+    return answer
+
+
+HOST_LINE = b"Host: 127.0.0.1:PORT\r\n"
+SILENT: tuple[tuple[bytes, bytes], ...] = (
+    (b"", b""),
+    (b"GET / HT", b""),
+    (b"GET /healthz HTTP/1.1\r\n" + HOST_LINE + b"\r\n", b"200 OK"),
+    (b"GET /healthz HTTP/1.1\r\n" + HOST_LINE + b"\r\nGET /", b"200 OK"),
+    (b"PUT / HTTP/1.1\r\nContent-Length: 999999\r\n" + HOST_LINE + b"\r\n", b"403 Forbidden"),
+    (
+        b"POST /api/v1/session HTTP/1.1\r\nOrigin: http://127.0.0.1:PORT\r\nContent-Length: 99\r\n"
+        + HOST_LINE
+        + b"\r\n",
+        b"408 Request Timeout",
+    ),
+)
+"""Starts of requests, each with what is answered before the server hangs up."""
+
+
+def test_who_sends_no_request_or_takes_no_answer_is_hung_up_on(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And who trickles: all connections are counted together, so that a stranger's would keep others out."""
+    import uvicorn
+
+    monkeypatch.setattr(Connection, "patience", 0.4)
+    monkeypatch.setattr(served.service, "limits", ServeLimits(patience=0.4))
+    monkeypatch.setattr(served.service, "run", lambda: asyncio.sleep(60))
+    monkeypatch.setattr(served.service, "close", lambda: None)
+
+    async def reads_nothing(port: int, connections: set[Any]) -> None:
+        ask = b"GET /static/three.js HTTP/1.1\r\n" + HOST_LINE.replace(b"PORT", str(port).encode()) + b"\r\n"
+        async with connected(port) as (_, writer):
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(40 * ask)
+            while not connections:
+                await asyncio.sleep(0.01)
+            while connections:
+                await asyncio.sleep(0.01)
+
+    async def all_of_them(server: uvicorn.Server, listening: socket.socket) -> None:
+        running = asyncio.create_task(server.serve([listening]))
+        port = listening.getsockname()[1]
+        async with asyncio.timeout(60):
+            for drop in (b"", b"x"):
+                answers = await asyncio.gather(*(trickle(port, start, drop) for start, _ in SILENT))
+                assert [said in answer for answer, (_, said) in zip(answers, SILENT, strict=True)] == [True] * len(
+                    SILENT
+                )
+                assert answers[:2] == [b"", b""]
+            await reads_nothing(port, server.server_state.connections)
+        server.should_exit = True
+        await running
+
+    with bind(Address(port=0)) as listening:
+        app = make_app(served.service, own_hosts(Address(), listening.getsockname()[1]))
+        asyncio.run(all_of_them(uvicorn.Server(configure(app, Address())), listening))
