@@ -127,7 +127,7 @@ def serve(service: Service, address: Address, listening: socket.socket) -> None:
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            await service.hang_up()  # or streams would be waited for, and then cut off with an error
+            service.hang_up()  # or streams would be waited for, and then cut off with an error
             await super().shutdown(sockets)
 
     server = Server(configure(app, address))

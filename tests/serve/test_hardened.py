@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from serve.conftest import HOST, Served, wait_for
+from serve.conftest import HOST, Served, in_thread, wait_for
 from starlette.requests import Request
 from starlette.testclient import TestClient
 from watch.conftest import picture
@@ -301,7 +301,7 @@ def follow_once(feed: Feed, after: int) -> list[str]:
         task = asyncio.create_task(feed.run())
         stream: AsyncIterator[str] = feed.stream(after)
         said = [await anext(stream)]
-        ending = asyncio.get_running_loop().call_later(0.3, lambda: asyncio.ensure_future(feed.hang_up()))
+        ending = asyncio.get_running_loop().call_later(0.3, feed.hang_up)
         async with asyncio.timeout(60):
             said += [piece async for piece in stream]
         ending.cancel()
@@ -320,10 +320,55 @@ def test_a_stream_ends_when_the_server_does(built: Path) -> None:
     assert feed.streams == 0
 
 
+def test_who_leaves_while_something_happens_keeps_nobody_waiting(built: Path) -> None:
+    """A connection that ends is canceled, again and again until it has ended."""
+    feed = Feed(Reader(built / ".assetforge", "pipeline.yaml"))
+
+    async def pause(count: int = 3) -> None:
+        for _ in range(count):
+            await asyncio.sleep(0)
+
+    async def leave_and_look() -> None:
+        for later in range(8):
+            leaving = [asyncio.create_task(feed.wait(60)) for _ in range(5)]
+            await pause()
+            feed.wake()
+            await pause(later)
+            while not all(one.done() for one in leaving):
+                for one in leaving:
+                    one.cancel()
+                await pause(1)
+        staying = asyncio.create_task(feed.wait(60))
+        await pause()
+        feed.wake()
+        async with asyncio.timeout(10):
+            assert await staying
+
+    asyncio.run(leave_and_look())
+
+
+def test_the_database_is_not_closed_under_the_thread_that_reads_it(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite would end the process, before it has ended its daemons."""
+    feed = Feed(Reader(built / ".assetforge", "pipeline.yaml"))
+    reads, may_end = threading.Event(), threading.Event()
+    monkeypatch.setattr(feed, "_has_changed", lambda: reads.set() or not may_end.wait(60))
+    reading = in_thread(feed.look)
+    assert reads.wait(60)
+    closing = in_thread(feed.close)
+    closing.join(0.1)
+    assert closing.is_alive()
+    may_end.set()
+    closing.join(60)
+    reading.join(60)
+    assert not closing.is_alive()
+
+
 def test_events_are_read_by_a_thread_and_kept_by_the_loop_alone(built: Path) -> None:
     """What a thread changed while a stream goes through it would end that stream."""
     feed = Feed(Reader(built / ".assetforge", "pipeline.yaml"))
-    found = feed._look()
+    found = feed.look()
     assert found
     assert len(feed._rows) == feed.last == 0
     feed._take(found)
