@@ -26,7 +26,7 @@ from looks import start_browser
 from serve.conftest import Server, serve, wait_for
 from serve.test_browser import CARDS
 from serve.test_browser import wait_for as seen
-from serve.test_live import STATE, P, daemon_pid, following, ready
+from serve.test_live import STATE, P, daemon_pid, following, memory, ready
 from watch.conftest import picture
 
 from assetforge.events import StepProgress
@@ -50,12 +50,6 @@ Serve = Callable[..., Server]
 def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory(pid: int) -> float:
-    """Return the MiB that a process holds."""
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(status["VmRSS"].split()[0]) / 1024
 
 
 def told(text: str) -> None:

@@ -166,3 +166,8 @@ def test_the_document_and_the_table_are_one(client: TestClient, served: Served) 
             assert "default" in operation["responses"]
     json.dumps(document, allow_nan=False)
     assert all(plain_path(one) in client.get("/docs").text for one in ENDPOINTS)
+
+
+def test_a_validator_finds_nothing_wrong_with_the_document(client: TestClient) -> None:
+    validator = pytest.importorskip("openapi_spec_validator")
+    validator.OpenAPIV31SpecValidator(client.get("/openapi.json").json()).validate()

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import cv2
 import httpx
@@ -26,7 +27,8 @@ from commands import shared
 from conftest import ROOT
 from execute.conftest import executions, write_project
 from serve.conftest import PATIENCE, Server, wait_for
-from serve.test_uploads import decoded, encoded
+from serve.test_api import SPELLINGS
+from serve.test_uploads import BODIES, NO_PICTURES, decoded, encoded
 from test_docs import blocks
 from watch.conftest import picture
 
@@ -232,11 +234,43 @@ def test_an_upload_that_is_cut_off_leaves_no_file(live: Server) -> None:
     wait_for(lambda: not list(folder.iterdir()))
 
 
+def memory(process: int) -> float:
+    """Return the MiB that a process holds."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+    return int(status["VmRSS"].split()[0]) / 1024
+
+
 def test_the_server_is_light_and_never_loads_torch(live: Server) -> None:
     maps = Path(f"/proc/{live.process.pid}/maps").read_text()
-    assert "libtorch" not in maps
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{live.process.pid}/status").read_text().splitlines())
-    assert int(status["VmRSS"].split()[0]) < 110 * 1024
+    assert not [name for name in ("libtorch", "_multiarray_umath", "cv2") if name in maps]
+    assert memory(live.process.pid) < 80
+
+
+def test_hostile_requests_are_refused_and_cost_no_memory(live: Server) -> None:
+    """The same server takes all of them, one after the other, and is as it was before."""
+    with live.client() as client:
+        ready(client)
+        before = memory(live.process.pid)
+        incoming, statuses = f"{P}/incoming/{uuid.uuid4()}", []
+        for content, _ in NO_PICTURES:
+            statuses.append(client.put(f"{incoming}/base_color", content=content).status_code)
+        with suppress(httpx.WriteError):  # it hangs up on who sends more than is taken
+            endless = iter([b"\x89PNG\r\n\x1a\n", *[bytes(2**20)] * 80])
+            statuses.append(client.put(f"{incoming}/base_color", content=endless).status_code)
+        for body, _ in BODIES:
+            sent = {"content": body} if isinstance(body, str) else {"json": body}
+            statuses.append(client.post(incoming, **sent).status_code)
+        for name in SPELLINGS:
+            statuses.append(client.get(f"{P}/files/a01", params={"name": name}).status_code)
+            statuses.append(client.get(f"{P}/logs/{quote(name, safe='')}").status_code)
+        for headers in ({"host": "evil.example"}, {"origin": "http://evil.example"}, {"authorization": "Bearer x"}):
+            methods = ("GET", "POST", "PUT", "DELETE", "PATCH")
+            statuses += [client.request(one, f"{P}/requests", headers=headers).status_code for one in methods]
+        assert len(statuses) >= 60
+        assert [status for status in statuses if not 400 <= status < 500] == []
+        assert client.get("/healthz").text == "ok\n"
+        assert memory(live.process.pid) - before < 50
+    assert not [path for path in (live.folder / "textures" / ".incoming").rglob("*") if path.is_file()]
 
 
 def run_example(command: list[str], server: Server, folder: Path) -> None:
