@@ -72,6 +72,9 @@ def test_previews_are_small_pictures_that_browsers_keep(client: TestClient) -> N
     view = client.get(f"{P}/views/a01").json()
     shown = view["outputs"][0]
     assert (shown["map"], shown["size"], shown["depth"]) == ("base_color", [16, 16], "8")
+    (file,) = view["files"]  # as the page shows them: a name, and a link
+    assert file["file"] == "build/a01/a01_base_color.png"
+    assert client.get(file["href"]).status_code == 200
     answer = client.get(shown["url"])
     assert answer.content[:4] == b"RIFF"
     assert "immutable" in answer.headers["cache-control"]

@@ -113,6 +113,8 @@ def test_an_upload_by_the_form_comes_back_as_maps_on_the_same_page(
     assert browser.execute_script("return window.here")
     assert '"work.gain": 0.25' in (server.folder / "textures" / "bark_d.png.forge.yaml").read_text()
     wait_for(browser, "return document.querySelectorAll('.af-maps button canvas').length")
+    links = browser.execute_script("return [...document.querySelectorAll('.af-part a')].map((one) => one.textContent)")
+    assert links == ["build/bark/bark_base_color.png", "textures/bark_d.png"]
     look(browser, "asset")
 
 

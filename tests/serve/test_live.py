@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -319,8 +319,43 @@ def test_a_server_that_is_stopped_ends_its_daemon_and_the_next_one_answers_as_be
     try:
         with second.client() as client:
             assert client.get(f"{P}/assets/a00").json() == before
+            with following(client, told[0]["id"]) as again:  # as a page does that was open all the time
+                wait_for(lambda: len(again) >= len(told) - 1)
+            written = [one.number for one in events_after(folder / STATE, "pipeline.yaml", told[0]["id"])]
+            assert [one["id"] for one in again] == written[: len(again)]
     finally:
         second.stop()
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_while_files_come_leaves_no_source_and_an_hour_later_no_file(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project", assets=0)
+    first, content = Server(folder, "pipeline.yaml"), picture(1)
+    incoming = folder / "textures" / ".incoming"
+    with first.client() as client:
+        ready(client)
+    head = f"Host: {first.base.removeprefix('http://')}\r\nAuthorization: Bearer {first.token()}\r\n"
+    host, _, port = first.base.removeprefix("http://").partition(":")
+    with ExitStack() as stack:
+        for sent in (0, 1, len(content) // 2, len(content) - 1):
+            connection = stack.enter_context(socket.create_connection((host, int(port)), 10))
+            start = (
+                f"PUT {P}/incoming/{uuid.uuid4()}/base_color HTTP/1.1\r\nContent-Length: {len(content)}\r\n{head}\r\n"
+            )
+            connection.sendall(start.encode() + content[:sent])
+        wait_for(lambda: len(list(incoming.rglob("*.part"))) == 4)
+        first.process.kill()
+        first.process.wait(30)
+    for path in (*incoming.rglob("*"), incoming):
+        os.utime(path, (time.time() - 3700,) * 2)
+    second = Server(folder, "pipeline.yaml")
+    try:
+        wait_for(lambda: not list(incoming.iterdir()))
+        assert [path for path in (folder / "textures").rglob("*") if path.is_file()] == []
+    finally:
+        second.stop()
+        os.kill(daemon_pid(folder), signal.SIGTERM)  # which the first one has started
+        wait_for(lambda: not daemon_pid(folder))
 
 
 @pytest.mark.slow
