@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def many(count: int, shown: Picture) -> list[ShownAsset]:
     ]
 
 
-def start_browser(width: int = 1200, height: int = 800) -> Any:
+def start_browser(width: int = 1200, height: int = 800, flags: Sequence[str] = ()) -> Any:
     """Start Chromium; skip where it is not there, unless ASSETFORGE_BROWSER says that it must be."""
     import os
     import shutil
@@ -96,10 +97,24 @@ def start_browser(width: int = 1200, height: int = 800) -> Any:
             pytest.fail(f"{missing} is not there, and ASSETFORGE_BROWSER wants it")
         pytest.skip(f"{missing} is not there")
     options = webdriver.ChromeOptions()
-    for flag in (*FLAGS, f"--window-size={width},{height}"):
+    for flag in (*FLAGS, *flags, f"--window-size={width},{height}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     browser = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     browser.set_script_timeout(SECONDS)
     browser.set_page_load_timeout(SECONDS)
     return browser
+
+
+@contextmanager
+def looking(browser: Any, width: int, scheme: str) -> Iterator[None]:
+    """Let a page be as wide as a phone, or wider, and `light` or `dark`."""
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

@@ -52,6 +52,11 @@ class Variant:
     seed: int
     steps: tuple[StepUse, ...]
 
+    @property
+    def suffix(self) -> str:
+        """What the name of its job has after that of the asset: `[scale=2]`; nothing where there are no variants."""
+        return f"[{','.join(f'{key}={value}' for key, value in self.values.items())}]" if self.values else ""
+
 
 @dataclass(frozen=True)
 class Outputs:

@@ -441,5 +441,4 @@ def _relative(path: Path, folder: Path) -> str:
 
 def job_name(asset: Asset, variant: Variant) -> str:
     """Name a job: the asset, and the values of its variant where there are any."""
-    values = ",".join(f"{key}={value}" for key, value in variant.values.items())
-    return f"{asset.name}[{values}]" if values else asset.name
+    return asset.name + variant.suffix

@@ -224,8 +224,11 @@ async def _asset(call: Call) -> Response:
 
 
 def _asset_data(project: Project, row: Row) -> dict[str, Any]:
-    record, last = project.record(row.asset), project.reader.last_finish(row.asset)
-    data: dict[str, Any] = _row(row, project, project.reader.progress(), project.reader.versions([row.asset]))
+    record, last, jobs = project.record(row.asset), project.last_finish(row.asset), project.jobs_of(row.asset)
+    progress, versions = project.reader.progress(), project.reader.versions(jobs)
+    data: dict[str, Any] = _row(row, project, progress, versions)
+    if jobs != [row.asset]:
+        data["variants"] = [_row(one, project, progress, versions) for one in project.rows(jobs)]
     data |= {"sources": [], "outputs": [], "flags": []}
     if last is not None:
         data["finished"], data["seconds"] = last[0], last[1].get("seconds", 0.0)
@@ -238,7 +241,7 @@ def _asset_data(project: Project, row: Row) -> dict[str, Any]:
                     "file": one.name,
                     "sha256": one.sha256,
                     "maps": [held["map"] for held in one.holds if "map" in held],
-                    "href": f"{_url(project, 'files', row.asset)}?name={quote(one.name)}",
+                    "href": _file_url(project, row.asset, one.name),
                 }
                 for one in files
             ]
@@ -251,7 +254,7 @@ async def _view(call: Call) -> Response:
 
 def _view_data(project: Project, asset: str) -> dict[str, Any]:
     """Return an asset as the elements of the viewer take it, with previews of all maps."""
-    row, last = project.row(asset), project.reader.last_finish(asset)
+    row, last = project.row(asset), project.last_finish(asset)
     record = project.record(asset)
     sources, outputs = project.pictures(asset)
     seconds = float(last[1].get("seconds", 0.0)) if last else 0.0
@@ -264,7 +267,10 @@ def _view_data(project: Project, asset: str) -> dict[str, Any]:
         "reasons": [],
         "flags": record.flags if record else [],
         "notes": {},
-        "files": [one.name for one in record.outputs] if record else [],
+        "files": [
+            {"file": one.name, "href": _file_url(project, asset, one.name)}
+            for one in (record.outputs if record else ())
+        ],
         "log": "",
         "log_text": project.log(asset),
         "drawn": "",
@@ -280,9 +286,10 @@ def _shown(project: Project, asset: str, pictures: list[Picture]) -> list[dict[s
 
 def _picture(project: Project, asset: str, preview: Preview) -> dict[str, Any]:
     one = preview.picture
-    href = f"{_url(project, 'files', asset)}?name={quote(one.file)}"
     query = f"file={quote(one.file)}&map={one.spec.name}&side={_SIDES[1]}&v={one.sha256}"
-    return picture_data(preview, href, {"url": f"{_url(project, 'pictures', asset)}?{query}"})
+    return picture_data(
+        preview, _file_url(project, asset, one.file), {"url": f"{_url(project, 'pictures', asset)}?{query}"}
+    )
 
 
 async def _log(call: Call) -> Response:
@@ -447,6 +454,10 @@ async def _events(call: Call) -> Response:
 
 def _url(project: Project, kind: str, asset: str) -> str:
     return f"{BASE}/pipelines/{quote(project.slug)}/{kind}/{quote(asset)}"
+
+
+def _file_url(project: Project, asset: str, name: str) -> str:
+    return f"{_url(project, 'files', asset)}?name={quote(name)}"
 
 
 _PAGE: dict[str, Schema] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -41,7 +42,10 @@ class Feed:
         """All events after the first number, up to the last, are at hand."""
         self._version = -1
         self._database: sqlite3.Connection | None = None
-        self._changed = asyncio.Condition()
+        self._looking = threading.Lock()
+        """Held while the database is used: closing it meanwhile would end the process."""
+        self._changed = asyncio.Event()
+        """Set at the next change; then there is another one. Who leaves while it waits for a lock may keep it."""
         self.streams = 0
         self.is_ending = False
         """Whether nobody is to wait any more, as the server ends."""
@@ -54,15 +58,18 @@ class Feed:
     async def run(self) -> None:
         """Look for events until canceled."""
         while True:
-            found = await asyncio.to_thread(self._look)
+            found = await asyncio.to_thread(self.look)
             if found is not None:
                 self._take(found)
-                async with self._changed:
-                    self._changed.notify_all()
+                self.wake()
             await asyncio.sleep(PERIOD)
 
-    def _look(self) -> list[Row] | None:
+    def look(self) -> list[Row] | None:
         """Return new events; None where nothing in the state has changed. Runs in a thread, and changes no list."""
+        with self._looking:
+            return self._look()
+
+    def _look(self) -> list[Row] | None:
         rows: list[Row] = []
         try:
             if not self._has_changed():
@@ -95,22 +102,27 @@ class Feed:
         self._database, self._version = None, -1
 
     def close(self) -> None:
-        """Let go of the database."""
-        self._close()
+        """Let go of the database, once nobody reads it."""
+        with self._looking:
+            self._close()
 
-    async def hang_up(self) -> None:
+    def wake(self) -> None:
+        """Wake all who wait."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def hang_up(self) -> None:
         """Wake all who wait, for the last time."""
         self.is_ending = True
-        async with self._changed:
-            self._changed.notify_all()
+        self.wake()
 
     async def wait(self, seconds: float) -> bool:
         """Wait until something in the state has changed, but no longer; return whether it has."""
-        async with self._changed:
-            try:
-                await asyncio.wait_for(self._changed.wait(), seconds)
-            except TimeoutError:
-                return False
+        try:
+            async with asyncio.timeout(0 if self.is_ending else seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
         return True
 
     async def stream(self, after: int, asset: str = "") -> AsyncIterator[str]:

@@ -23,7 +23,7 @@ from assetforge.serve.uploads import Incoming
 from assetforge.store.daemon_status import read_status
 from assetforge.store.description import INCOMING, Description, read_description
 from assetforge.store.logs import FOLDER as LOGS
-from assetforge.store.reader import AssetRecord, Ending, FileRecord, Reader, Row, Said
+from assetforge.store.reader import AssetRecord, AssetState, Ending, FileRecord, Reader, Row, Said
 from assetforge.store.requests import Request, opened_requests
 from assetforge.store.schema import open_database
 from assetforge.viewer.pictures import Picture
@@ -35,6 +35,8 @@ _RECENT = 600.0
 """Seconds for which an upload may be unknown to all tables."""
 _GRACE = 10.0
 """Seconds after which an upload that changes nothing is taken to be done."""
+_ORDER: tuple[AssetState, ...] = ("building", "queued", "waiting", "received", "quarantined", "failed", "done")
+"""The states of variants, and the one of them all is the first of these."""
 
 
 @dataclass(frozen=True)
@@ -141,29 +143,46 @@ class Project:
             said.pop(asset, None)
         said |= {asset: Said(asset, "queued") for asset in status.get("waiting", ())}
         said |= {asset: Said(asset, "building") for asset in status.get("building", ())}
-        for asset in self._received():
-            said.setdefault(asset, Said(asset, "received"))
+        for asset, job in self._received():
+            if asset not in said:
+                said.setdefault(job, Said(job, "received"))
         return list(said.values())
 
-    def _received(self) -> list[str]:
+    def _received(self) -> list[tuple[str, str]]:
+        """Return what was uploaded lately and has not been built: the asset, and the job for each of its variants."""
         with opened_requests(self.reader.path, self.id) as log:
             recent = [one for one in log.latest("receive", since=time.time() - _RECENT) if not _refusal(one)]
-        if not recent:
-            return []
-        endings = self.reader.endings([_asset(one) for one in recent], since=time.time() - _RECENT)
-        return [_asset(one) for one in recent if not _has_ended(one, endings.get(_asset(one), Ending()))]
+        jobs = [(one, job) for one in recent for job in self.jobs_of(_asset(one))]
+        endings = self.reader.endings([job for _, job in jobs], since=time.time() - _RECENT) if jobs else {}
+        return [(_asset(one), job) for one, job in jobs if not _has_ended(one, endings.get(job, Ending()))]
+
+    def jobs_of(self, asset: str) -> list[str]:
+        """Return the jobs of an asset: one for each variant of the pipeline, or the one of its own name."""
+        about = read_description(self.state, self.id)
+        return about.jobs_of(asset) if about else [asset]
+
+    def rows(self, assets: Sequence[str]) -> list[Row]:
+        """Return how it stands with some assets, as far as anything is known of them."""
+        return self.reader.rows(assets, self.said())
 
     def row(self, asset: str) -> Row:
-        """Return how it stands with an asset; raise ServeError where there is none."""
-        if (found := self.reader.row(asset, self.said())) is not None:
+        """Return how it stands with an asset, all of its variants together; raise ServeError where there is none."""
+        jobs = self.jobs_of(asset)
+        rows = self.rows([*{asset, *jobs}])
+        status = self.status() or {}
+        is_long = status.get("waiting_count", 0) > len(status.get("waiting", ()))  # it names the first ones alone
+        if rows and is_long and len({one.asset for one in rows} & {*jobs}) < len(jobs):
+            return Row(asset, "queued", "")
+        if rows:
+            first = min(rows, key=lambda one: _ORDER.index(one.state))
+            found = Row(asset, first.state, first.error)
             return found if found.state != "done" else self._unless_refused(found)
         with opened_requests(self.reader.path, self.id) as log:
             last = log.last_receive(asset)
         if last is not None and (refused := _refusal(last)):
             return Row(asset, "failed", refused)
-        status = self.status() or {}
-        if last is not None and status.get("waiting_count", 0) > len(status.get("waiting", ())):
-            return Row(asset, "queued", "")  # the status names the first ones alone
+        if last is not None and is_long:
+            return Row(asset, "queued", "")
         raise ServeError(404, asset[:200], "is no asset here", "see the list of assets")
 
     def _unless_refused(self, row: Row) -> Row:
@@ -174,12 +193,26 @@ class Project:
         return Row(row.asset, "failed", refused) if refused else row
 
     def record(self, asset: str) -> AssetRecord | None:
-        """Return what is known of an asset that was built."""
-        return self.reader.record(asset)
+        """Return what is known of an asset that was built, all of its variants together."""
+        found = [one for one in map(self.reader.record, self.jobs_of(asset)) if one is not None]
+        if len(found) < 2:
+            return found[0] if found else None
+        sources = {file.name: file for one in found for file in one.sources}
+        return AssetRecord(
+            tuple(sources.values()),
+            tuple(file for one in found for file in one.outputs),
+            found[0].facts,
+            tuple(flag for one in found for flag in one.flags),
+        )
+
+    def last_finish(self, asset: str) -> tuple[float, Mapping[str, Any]] | None:
+        """Return when a job of an asset last ended, and its event."""
+        found = [one for one in map(self.reader.last_finish, self.jobs_of(asset)) if one is not None]
+        return max(found, key=lambda one: one[0], default=None)
 
     def file(self, asset: str, name: str) -> tuple[FileRecord, Path]:
         """Return a file of an asset's record; raise ServeError where it is none, or not where it belongs."""
-        record = self.reader.record(asset)
+        record = self.record(asset)
         files = {one.name: one for one in (*record.sources, *record.outputs)} if record else {}
         if name not in files:
             raise ServeError(404, name[:200], f"is no file of {asset[:200]}", "see the asset for its files")
@@ -192,7 +225,7 @@ class Project:
 
     def pictures(self, asset: str) -> tuple[list[Picture], list[Picture]]:
         """Return the maps in an asset's sources, and in its outputs."""
-        record = self.reader.record(asset)
+        record = self.record(asset)
         if record is None:
             return [], []
         specs = self.description.specs
@@ -211,8 +244,11 @@ class Project:
         return sorted(found, key=lambda one: order.index(one.spec.name))
 
     def log(self, asset: str) -> str:
-        """Return the end of what an asset's job printed when it was last built; nothing where it printed nothing."""
-        path = self.state / LOGS / file_name(self.id) / f"{file_name(asset)}.log"
+        """Return the end of what an asset's jobs last printed; nothing where they printed nothing."""
+        return "".join(map(self._log, self.jobs_of(asset)))
+
+    def _log(self, job: str) -> str:
+        path = self.state / LOGS / file_name(self.id) / f"{file_name(job)}.log"
         try:
             return path.read_bytes()[-LONGEST_LOG:].decode(errors="replace")
         except OSError:

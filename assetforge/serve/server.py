@@ -8,10 +8,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assetforge.errors import UsageError
 from assetforge.serve.app import make_app
+from assetforge.serve.guard import Guard
 from assetforge.serve.service import Service
+
+if TYPE_CHECKING:
+    import uvicorn
 
 _HEAD = 16384
 """Bytes of a request's head."""
@@ -90,14 +95,15 @@ def _spelled(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def serve(service: Service, address: Address, listening: socket.socket) -> None:
-    """Answer until SIGINT or SIGTERM."""
+def configure(app: Guard, address: Address) -> uvicorn.Config:
+    """Return how the application is served."""
     import uvicorn
 
-    app = make_app(service, own_hosts(address, listening.getsockname()[1]))
-    config = uvicorn.Config(
+    from assetforge.serve.connections import PATIENCE, Connection
+
+    return uvicorn.Config(
         app,
-        http="h11",
+        http=Connection,
         ws="none",
         lifespan="on",
         log_level="warning",
@@ -106,18 +112,25 @@ def serve(service: Service, address: Address, listening: socket.socket) -> None:
         proxy_headers=False,
         h11_max_incomplete_event_size=_HEAD,
         limit_concurrency=_MOST_CONNECTIONS,
-        timeout_keep_alive=30,
+        timeout_keep_alive=int(PATIENCE),
         timeout_graceful_shutdown=_GRACE,
         ssl_certfile=address.certificate,
         ssl_keyfile=address.key,
     )
 
+
+def serve(service: Service, address: Address, listening: socket.socket) -> None:
+    """Answer until SIGINT or SIGTERM."""
+    import uvicorn
+
+    app = make_app(service, own_hosts(address, listening.getsockname()[1]))
+
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            await service.hang_up()  # or streams would be waited for, and then cut off with an error
+            service.hang_up()  # or streams would be waited for, and then cut off with an error
             await super().shutdown(sockets)
 
-    server = Server(config)
+    server = Server(configure(app, address))
 
     def stop(*_: object) -> None:  # before uvicorn listens to signals, and when it raises what came once more
         server.should_exit = True

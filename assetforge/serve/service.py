@@ -54,10 +54,10 @@ class Service:
             for project in self.projects.values():
                 project.feed.close()
 
-    async def hang_up(self) -> None:
+    def hang_up(self) -> None:
         """Answer all who follow or wait, as the server ends."""
         for project in self.projects.values():
-            await project.feed.hang_up()
+            project.feed.hang_up()
 
     async def _supervise(self) -> None:
         while True:

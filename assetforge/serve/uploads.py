@@ -51,7 +51,11 @@ async def body_of(request: Request, most: int, patience: float) -> AsyncIterator
 
 async def json_of(request: Request, limits: ServeLimits) -> dict[str, Any]:
     """Return the JSON object that a request sends."""
-    text = b"".join([piece async for piece in body_of(request, limits.body, limits.patience)])
+    try:
+        async with asyncio.timeout(limits.patience):  # in all, as strangers may send the code of a session
+            text = b"".join([piece async for piece in body_of(request, limits.body, limits.patience)])
+    except TimeoutError:
+        raise ServeError(408, "body", "has not come", "send it again") from None
     try:
         data = json.loads(text or b"{}")
     except (ValueError, RecursionError):

@@ -49,6 +49,12 @@ class Description:
     """The vocabulary of maps."""
     steps: tuple[dict[str, Any], ...]
     """Each with `use`, `summary`, the `schema` of its parameters and their `values`."""
+    suffixes: tuple[str, ...] = ()
+    """What the names of an asset's jobs have after its own, one for each variant; empty where there are none."""
+
+    def jobs_of(self, asset: str) -> list[str]:
+        """Return the jobs that are meant by the name of an asset, or of one job."""
+        return [asset + one for one in self.suffixes if not asset.endswith(self.suffixes)] or [asset]
 
 
 def describe(pipeline: Pipeline) -> Description:
@@ -74,6 +80,7 @@ def describe(pipeline: Pipeline) -> Description:
         ),
         specs={name: asdict(spec) for name, spec in pipeline.specs.items()},
         steps=tuple(_step(use) for use in pipeline.variants[0].steps),
+        suffixes=tuple(filter(None, (one.suffix for one in pipeline.variants))),
     )
 
 

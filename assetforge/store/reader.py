@@ -53,7 +53,7 @@ _COUNT = f"{_KNOWN} select count(*) from known {_WHERE}"  # noqa: S608  our own 
 _SHOWN = f"{_KNOWN} select asset, state, error from known"  # noqa: S608
 _PAGE = f"{_SHOWN} {_WHERE} and asset > :after order by asset limit :limit offset :offset"
 _COUNTS = f"{_KNOWN} select state, count(*) from known group by state"  # noqa: S608
-_ROW = f"{_SHOWN} where asset = :asset"
+_ROWS = f"{_SHOWN} where asset in (select value from json_each(:assets)) order by asset"  # noqa: S608
 
 
 class Said(NamedTuple):
@@ -146,11 +146,12 @@ class Reader:
             counted = dict(database.execute(_COUNTS, values))
         return {state: counted.get(state, 0) for state in STATES}
 
-    def row(self, asset: str, said: Sequence[Said] = ()) -> Row | None:
-        """Return one asset as lists have it."""
+    def rows(self, assets: Sequence[str], said: Sequence[Said] = ()) -> list[Row]:
+        """Return some assets as lists have them; those of which nothing is known are left out."""
         with self._opened(said) as (database, values):
-            found = database.execute(_ROW, values | {"asset": asset}).fetchone()
-        return None if found is None else Row(found[0], found[1], str(found[2]))
+            found = database.execute(_ROWS, values | {"assets": json.dumps(assets)}).fetchall()
+        # SQLite cuts texts in JSON off at a NUL, so that another asset may be found.
+        return [Row(asset, state, str(error)) for asset, state, error in found if asset in assets]
 
     def record(self, asset: str) -> AssetRecord | None:
         """Return all that is known of an asset that was built, or None of one that never was."""

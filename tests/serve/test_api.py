@@ -72,6 +72,9 @@ def test_previews_are_small_pictures_that_browsers_keep(client: TestClient) -> N
     view = client.get(f"{P}/views/a01").json()
     shown = view["outputs"][0]
     assert (shown["map"], shown["size"], shown["depth"]) == ("base_color", [16, 16], "8")
+    (file,) = view["files"]  # as the page shows them: a name, and a link
+    assert file["file"] == "build/a01/a01_base_color.png"
+    assert client.get(file["href"]).status_code == 200
     answer = client.get(shown["url"])
     assert answer.content[:4] == b"RIFF"
     assert "immutable" in answer.headers["cache-control"]
@@ -166,3 +169,8 @@ def test_the_document_and_the_table_are_one(client: TestClient, served: Served) 
             assert "default" in operation["responses"]
     json.dumps(document, allow_nan=False)
     assert all(plain_path(one) in client.get("/docs").text for one in ENDPOINTS)
+
+
+def test_a_validator_finds_nothing_wrong_with_the_document(client: TestClient) -> None:
+    validator = pytest.importorskip("openapi_spec_validator")
+    validator.OpenAPIV31SpecValidator(client.get("/openapi.json").json()).validate()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from execute.conftest import write_project
-from looks import SECONDS, start_browser
+from looks import SECONDS, looking, start_browser
 from serve.conftest import Server
 from watch.conftest import picture
 
@@ -113,6 +113,8 @@ def test_an_upload_by_the_form_comes_back_as_maps_on_the_same_page(
     assert browser.execute_script("return window.here")
     assert '"work.gain": 0.25' in (server.folder / "textures" / "bark_d.png.forge.yaml").read_text()
     wait_for(browser, "return document.querySelectorAll('.af-maps button canvas').length")
+    links = browser.execute_script("return [...document.querySelectorAll('.af-part a')].map((one) => one.textContent)")
+    assert links == ["build/bark/bark_base_color.png", "textures/bark_d.png"]
     look(browser, "asset")
 
 
@@ -133,34 +135,138 @@ def test_an_upload_over_a_source_is_refused_until_it_is_asked_for(browser: Any, 
 
 @pytest.mark.parametrize("page", ["pipeline", "pipeline/upload", "pipeline/asset/a01", "pipeline/asset/a03"])
 def test_the_page_fits_a_phone_and_says_nothing_to_the_console(page: str, browser: Any, server: Server) -> None:
-    metrics = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
-    )
-    try:
+    with looking(browser, 390, "dark"):
         browser.get_log("browser")
         go(browser, server, page)
         wait_for(browser, "return document.querySelector('.af-card, form.upload, .af-detail')")
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
         look(browser, f"phone_{page.replace('/', '_')}")
         assert [one["message"] for one in browser.get_log("browser") if one["level"] == "SEVERE"] == []
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 @pytest.mark.parametrize("page", ["pipeline", "pipeline/upload", "pipeline/asset/a01", "pipeline/asset/a03"])
 def test_a_checker_of_accessibility_finds_nothing_serious(page: str, browser: Any, server: Server) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core is not there; run `make viewer`")
     go(browser, server, page)
     wait_for(browser, "return document.querySelector('.af-card, form.upload, .af-detail')")
+    assert serious(browser) == []
+
+
+def serious(browser: Any) -> list[str]:
+    """Return what axe finds that is serious on the page."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not there; run `make viewer`")
     browser.execute_cdp_cmd("Runtime.evaluate", {"expression": AXE.read_text()})
     found = browser.execute_async_script("axe.run().then((found) => arguments[0](found.violations))")
-    assert [
+    return [
         f"{one['id']}: {node['html'][:160]}"
         for one in found
         for node in one["nodes"]
         if one["impact"] in ("serious", "critical")
-    ] == []
+    ]
+
+
+def test_an_upload_of_which_there_are_variants_leads_to_each_of_them(browser: Any, tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project", assets=0)
+    text = (folder / "pipeline.yaml").read_text().replace("build/{name}", "build/{name}_{gain}")
+    (folder / "pipeline.yaml").write_text(f"{text}variants: {{work.gain: [0.25, 0.5, 0.75]}}\n")
+    (tmp_path / "fern.png").write_bytes(picture(4))
+    server = Server(folder, "pipeline.yaml")
+    try:
+        browser.get(server.entry)
+        wait_for(browser, "return document.querySelector('.af-count')?.textContent")
+        go(browser, server, "pipeline/upload")
+        wait_for(browser, "return document.querySelector('form.upload')")
+        browser.find_element("id", "slot-base_color").send_keys(str(tmp_path / "fern.png"))
+        wait_for(browser, "return document.querySelector('.slot img')?.naturalWidth")
+        press(browser, "Make the maps")
+        wait_for(browser, "return document.querySelectorAll('.variants img').length === 3")
+        wait_for(browser, "return [...document.querySelectorAll('.variants img')].every((one) => one.naturalWidth)")
+        look(browser, "variants")
+        assert serious(browser) == []
+        browser.find_element("css selector", ".variants li:nth-child(2) a").click()
+        wait_for(browser, "return document.querySelector('.af-detail h2')?.textContent === 'fern[gain=0.5]'")
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server without a pipeline, which offers those to begin with."""
+    started = Server(tmp_path_factory.mktemp("starter"))
+    yield started
+    started.stop()
+
+
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+
+
+@pytest.fixture(scope="module")
+def visitor(starter: Server) -> Iterator[Any]:
+    """A browser at the starter, with a camera that sees a moving picture."""
+    started = start_browser(1280, 800, CAMERA)
+    started.get(starter.entry)
+    wait_for(started, "return document.querySelector('.chooser')")
+    yield started
+    started.quit()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_first_page_of_a_beginner_is_for_all(width: int, scheme: str, visitor: Any, starter: Server) -> None:
+    with looking(visitor, width, scheme):
+        for page, shown in (("", ".chooser li"), ("photo_to_material/upload", "form.upload .slot")):
+            go(visitor, starter, page)
+            wait_for(visitor, f"return document.querySelector('{shown}')")
+            assert serious(visitor) == []
+            assert visitor.execute_script("return document.documentElement.scrollWidth") <= width
+            look(visitor, f"starter_{page.partition('/')[2] or 'chooser'}_{width}_{scheme}")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_second_photograph_is_taken_with_the_first_one_laid_over(width: int, visitor: Any, starter: Server) -> None:
+    take = "document.querySelector('dialog.camera .main').click()"
+    with looking(visitor, width, "dark"):
+        go(visitor, starter, "photo_to_material/upload")
+        wait_for(visitor, "return document.querySelectorAll('form.upload .slot').length === 2")
+        press(visitor, "Camera: Flash")
+        wait_for(visitor, "return document.querySelector('.camera video')?.videoWidth")
+        assert not visitor.find_elements("css selector", ".camera .overlay")
+        visitor.execute_script(take)
+        wait_for(visitor, "return document.querySelector('.slot .shown img')?.naturalWidth")
+        press(visitor, "Camera: Guide")
+        wait_for(visitor, "return document.querySelector('.camera video')?.videoWidth")
+        wait_for(visitor, "return document.querySelector('.camera .overlay')?.naturalWidth")
+        over = "const [video, over] = ['video', '.overlay'].map((one) => document.querySelector(`.camera ${one}`));"
+        places = visitor.execute_script(
+            f"{over} return [video, over].map((one) => one.getBoundingClientRect().toJSON())"
+        )
+        assert places[0] == places[1]  # so that both show the same part of the surface
+        assert visitor.execute_script(f"{over} return video.videoWidth === over.naturalWidth")
+        assert visitor.execute_script(f"{over} return getComputedStyle(over).opacity") == "0.4"
+        look(visitor, f"camera_{width}")
+        visitor.execute_script(
+            "const range = document.querySelector('.camera input'); range.value = 80;"
+            "range.dispatchEvent(new Event('input'))"
+        )
+        assert visitor.execute_script(f"{over} return getComputedStyle(over).opacity") == "0.8"
+        assert serious(visitor) == []
+        visitor.execute_script(take)
+        wait_for(visitor, "return document.querySelectorAll('.slot .shown img').length === 2")
+        wait_for(visitor, "return !document.querySelector('dialog')")
+        assert visitor.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_photographs_of_the_camera_are_sent(visitor: Any, starter: Server) -> None:
+    go(visitor, starter, "photo_to_material/upload")
+    wait_for(visitor, "return document.querySelectorAll('form.upload .slot').length === 2")
+    for number, name in enumerate(("Flash", "Guide"), 1):
+        press(visitor, f"Camera: {name}")
+        wait_for(visitor, "return document.querySelector('.camera video')?.videoWidth")
+        visitor.execute_script("document.querySelector('dialog.camera .main').click()")
+        wait_for(visitor, f"return document.querySelectorAll('.slot .shown img').length === {number}")
+    visitor.execute_script("document.querySelector('#field-name').value = 'floor'")
+    press(visitor, "Make the maps")
+    wait_for(visitor, "return document.querySelector('.pending h2, .af-detail h2')?.textContent === 'floor'", 120)
+    photos = starter.folder / "starter" / "photo_to_material" / "photos"
+    sent = {path.name: path.read_bytes()[:3] for path in photos.glob("floor_*.jpg")}
+    assert sent == {"floor_flash.jpg": b"\xff\xd8\xff", "floor_guide.jpg": b"\xff\xd8\xff"}

@@ -6,17 +6,19 @@ import asyncio
 import errno
 import json
 import os
+import socket
 import sys
 import threading
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from filelock import FileLock
-from serve.conftest import HOST, Served, wait_for
+from serve.conftest import HOST, Served, in_thread, wait_for
 from starlette.requests import Request
 from starlette.testclient import TestClient
 from watch.conftest import picture
@@ -26,12 +28,13 @@ from assetforge.serve import supervisor as supervising
 from assetforge.serve import uploads
 from assetforge.serve.access import Access, User
 from assetforge.serve.app import make_app
+from assetforge.serve.connections import Connection
 from assetforge.serve.endpoints import BASE
 from assetforge.serve.feed import Feed
 from assetforge.serve.guard import COOKIE
 from assetforge.serve.limits import ServeLimits
 from assetforge.serve.project import Place, Project
-from assetforge.serve.server import Address, bind, entry, own_hosts
+from assetforge.serve.server import Address, bind, configure, entry, own_hosts
 from assetforge.serve.service import Service
 from assetforge.serve.supervisor import Supervisor
 from assetforge.serve.uploads import Incoming
@@ -131,8 +134,6 @@ def test_the_address_that_is_printed_is_one_that_is_answered(address: Address, p
 
 
 def test_who_opens_the_printed_address_at_once_is_waited_for() -> None:
-    import socket
-
     with bind(Address(port=0)) as listening:
         socket.create_connection(listening.getsockname(), 5).close()
 
@@ -300,7 +301,7 @@ def follow_once(feed: Feed, after: int) -> list[str]:
         task = asyncio.create_task(feed.run())
         stream: AsyncIterator[str] = feed.stream(after)
         said = [await anext(stream)]
-        ending = asyncio.get_running_loop().call_later(0.3, lambda: asyncio.ensure_future(feed.hang_up()))
+        ending = asyncio.get_running_loop().call_later(0.3, feed.hang_up)
         async with asyncio.timeout(60):
             said += [piece async for piece in stream]
         ending.cancel()
@@ -319,10 +320,55 @@ def test_a_stream_ends_when_the_server_does(built: Path) -> None:
     assert feed.streams == 0
 
 
+def test_who_leaves_while_something_happens_keeps_nobody_waiting(built: Path) -> None:
+    """A connection that ends is canceled, again and again until it has ended."""
+    feed = Feed(Reader(built / ".assetforge", "pipeline.yaml"))
+
+    async def pause(count: int = 3) -> None:
+        for _ in range(count):
+            await asyncio.sleep(0)
+
+    async def leave_and_look() -> None:
+        for later in range(8):
+            leaving = [asyncio.create_task(feed.wait(60)) for _ in range(5)]
+            await pause()
+            feed.wake()
+            await pause(later)
+            while not all(one.done() for one in leaving):
+                for one in leaving:
+                    one.cancel()
+                await pause(1)
+        staying = asyncio.create_task(feed.wait(60))
+        await pause()
+        feed.wake()
+        async with asyncio.timeout(10):
+            assert await staying
+
+    asyncio.run(leave_and_look())
+
+
+def test_the_database_is_not_closed_under_the_thread_that_reads_it(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite would end the process, before it has ended its daemons."""
+    feed = Feed(Reader(built / ".assetforge", "pipeline.yaml"))
+    reads, may_end = threading.Event(), threading.Event()
+    monkeypatch.setattr(feed, "_has_changed", lambda: reads.set() or not may_end.wait(60))
+    reading = in_thread(feed.look)
+    assert reads.wait(60)
+    closing = in_thread(feed.close)
+    closing.join(0.1)
+    assert closing.is_alive()
+    may_end.set()
+    closing.join(60)
+    reading.join(60)
+    assert not closing.is_alive()
+
+
 def test_events_are_read_by_a_thread_and_kept_by_the_loop_alone(built: Path) -> None:
     """What a thread changed while a stream goes through it would end that stream."""
     feed = Feed(Reader(built / ".assetforge", "pipeline.yaml"))
-    found = feed._look()
+    found = feed.look()
     assert found
     assert len(feed._rows) == feed.last == 0
     feed._take(found)
@@ -444,3 +490,88 @@ def test_a_service_whose_tasks_have_died_still_ends_its_daemons(
     with pytest.raises(RuntimeError), TestClient(make_app(service, {HOST}), f"http://{HOST}") as client:
         assert client.get("/healthz").status_code == 200
     assert ended == [True]
+
+
+# Connections
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def trickle(port: int, start: bytes, drop: bytes) -> bytes:
+    """Send the start of a request, and then a drop again and again; return the answer once the server has hung up."""
+    answer = b""
+    async with connected(port) as (reader, writer):
+        writer.write(start.replace(b"PORT", str(port).encode()))
+        with suppress(ConnectionError):
+            while True:
+                writer.write(drop)
+                with suppress(TimeoutError):
+                    piece = await asyncio.wait_for(reader.read(65536), 0.1)
+                    if not piece:
+                        break
+                    answer += piece
+    return answer
+
+
+HOST_LINE = b"Host: 127.0.0.1:PORT\r\n"
+SILENT: tuple[tuple[bytes, bytes], ...] = (
+    (b"", b""),
+    (b"GET / HT", b""),
+    (b"GET /healthz HTTP/1.1\r\n" + HOST_LINE + b"\r\n", b"200 OK"),
+    (b"GET /healthz HTTP/1.1\r\n" + HOST_LINE + b"\r\nGET /", b"200 OK"),
+    (b"PUT / HTTP/1.1\r\nContent-Length: 999999\r\n" + HOST_LINE + b"\r\n", b"403 Forbidden"),
+    (
+        b"POST /api/v1/session HTTP/1.1\r\nOrigin: http://127.0.0.1:PORT\r\nContent-Length: 99\r\n"
+        + HOST_LINE
+        + b"\r\n",
+        b"408 Request Timeout",
+    ),
+)
+"""Starts of requests, each with what is answered before the server hangs up."""
+
+
+def test_who_sends_no_request_or_takes_no_answer_is_hung_up_on(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And who trickles: all connections are counted together, so that a stranger's would keep others out."""
+    import uvicorn
+
+    monkeypatch.setattr(Connection, "patience", 0.4)
+    monkeypatch.setattr(served.service, "limits", ServeLimits(patience=0.4))
+    monkeypatch.setattr(served.service, "run", lambda: asyncio.sleep(60))
+    monkeypatch.setattr(served.service, "close", lambda: None)
+
+    async def reads_nothing(port: int, connections: set[Any]) -> None:
+        ask = b"GET /static/three.js HTTP/1.1\r\n" + HOST_LINE.replace(b"PORT", str(port).encode()) + b"\r\n"
+        async with connected(port) as (_, writer):
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(40 * ask)
+            while not connections:
+                await asyncio.sleep(0.01)
+            while connections:
+                await asyncio.sleep(0.01)
+
+    async def all_of_them(server: uvicorn.Server, listening: socket.socket) -> None:
+        running = asyncio.create_task(server.serve([listening]))
+        port = listening.getsockname()[1]
+        async with asyncio.timeout(60):
+            for drop in (b"", b"x"):
+                answers = await asyncio.gather(*(trickle(port, start, drop) for start, _ in SILENT))
+                assert [said in answer for answer, (_, said) in zip(answers, SILENT, strict=True)] == [True] * len(
+                    SILENT
+                )
+                assert answers[:2] == [b"", b""]
+            await reads_nothing(port, server.server_state.connections)
+        server.should_exit = True
+        await running
+
+    with bind(Address(port=0)) as listening:
+        app = make_app(served.service, own_hosts(Address(), listening.getsockname()[1]))
+        asyncio.run(all_of_them(uvicorn.Server(configure(app, Address())), listening))

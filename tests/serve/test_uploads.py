@@ -52,10 +52,9 @@ def png_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
 
 
-@pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A service over a project without sources, whose daemon runs."""
-    folder = write_project(tmp_path_factory.mktemp("watched") / "project", assets=0)
+@contextmanager
+def serving(folder: Path) -> Iterator[Served]:
+    """A service over a project whose daemon runs."""
     daemon = shared().start(folder, "watch", "pipeline.yaml", out=folder / "daemon.txt")
     served = Served(folder)
     wait_for(lambda: served.project.status() and (folder / ".assetforge" / "runs").exists())
@@ -63,6 +62,13 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     served.service.close()
     daemon.kill_group()
     daemon.wait(30)
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service over a project without sources, whose daemon runs."""
+    with serving(write_project(tmp_path_factory.mktemp("watched") / "project", assets=0)) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +116,30 @@ def test_a_source_is_replaced_only_if_asked_and_the_state_tells_of_the_new_one(
     assert uploader.get(asset["sources"][0]["href"]).content == picture(3)
     kept = list((watched.folder / ".assetforge" / "replaced").rglob("bark_d.png"))
     assert [path.read_bytes() for path in kept] == [picture(2)]
+
+
+def test_an_upload_of_which_there_are_variants_is_done_when_all_of_them_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_project(tmp_path / "project", assets=0)
+    text = (folder / "pipeline.yaml").read_text().replace("build/{name}", "build/{name}_{gain}")
+    (folder / "pipeline.yaml").write_text(f"{text}variants: {{work.gain: [0.25, 0.5]}}\n")
+    jobs = ["moss[gain=0.25]", "moss[gain=0.5]"]
+    with serving(folder) as served, served.client() as client:
+        sent = send(client, new_key(), picture(1))
+        assert (sent.status_code, sent.json()["asset"]) == (202, "moss")
+        asset = client.get(sent.json()["href"], params={"wait": 60}).json()
+        assert asset["state"] == "done"
+        assert [(one["name"], one["state"]) for one in asset["variants"]] == [(job, "done") for job in jobs]
+        assert len(asset["outputs"]) == len(jobs)
+        for file in (*asset["sources"], *asset["outputs"]):
+            assert client.get(file["href"]).status_code == 200
+        assert [client.get(f"{P}/assets/{job}").json()["state"] for job in jobs] == ["done", "done"]
+        listed = client.get(f"{P}/assets").json()["items"]
+        assert [(one["name"], one["state"]) for one in listed] == [(job, "done") for job in jobs]
+        monkeypatch.setattr("assetforge.serve.project._RECENT", -1.0)  # ten minutes later
+        assert client.get(f"{P}/assets/moss").json()["state"] == "done"
+        assert client.get(f"{P}/assets/reed").status_code == 404
 
 
 PICTURE = picture(5)

@@ -255,6 +255,10 @@ class Board {
         fill(this.panel, this.navigation(), this.pending(short));
         return;
       }
+      if (short.variants) {
+        fill(this.panel, this.navigation(), this.variants(short));
+        return;
+      }
       const asset = await ask(of(this.name, "views", name));
       if (this.shown === name) fill(this.panel, this.navigation(), detail(asset, this.head(short)));
     } catch (error) {
@@ -274,6 +278,12 @@ class Board {
       asset.error && h("p", {}, asset.error),
       asset.state === "building" && h("p", {}, step.step || "reading", " ", h("progress", { max: 1, value: step.fraction ?? 0, "aria-label": "Progress" })),
       this.may("retry") && ["building", "queued"].includes(asset.state) && this.button("Cancel", "cancel", [asset.name]));
+  }
+
+  /** One asset of which there are several: a card for each, that leads to it. */
+  variants(asset) {
+    return h("div", { class: "pending" }, this.head(asset), h("p", { class: "af-message" }, `${asset.variants.length} variants`),
+      h("ul", { class: "variants" }, asset.variants.map((row) => h("li", {}, h("a", { class: "af-card", href: link(this.name, row.name) }, card(row))))));
   }
 
   navigation() {

@@ -13,7 +13,7 @@ export async function photograph(title, over) {
   const strength = over && h("label", {}, "First photograph ", h("input", {
     type: "range", min: 0, max: 100, value: 40, input: (event) => { overlay.style.opacity = event.target.value / 100; },
   }));
-  const take = h("button", { type: "button", class: "main" }, "Take");
+  const take = h("button", { type: "button", class: "main", autofocus: true }, "Take");
   const cancel = h("button", { type: "button" }, "Cancel");
   const message = h("p", { role: "status" }, "Waiting for the camera…");
   const dialog = h("dialog", { class: "camera", "aria-label": title }, h("h2", {}, title),
