@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 from collections.abc import Collection
@@ -131,6 +132,8 @@ def serve(service: Service, address: Address, listening: socket.socket) -> None:
             await super().shutdown(sockets)
 
     server = Server(configure(app, address))
+    gc.collect()
+    gc.freeze()  # beside all that was imported, the garbage of requests would seem too little to look for
 
     def stop(*_: object) -> None:  # before uvicorn listens to signals, and when it raises what came once more
         server.should_exit = True
