@@ -246,7 +246,8 @@ class Training(af.Params):
     """Files of larger networks of the same scale, whose mean is learned from (distillation). They see clean sources,
     also where the network is shown damaged ones. Of drawings they know no more than is drawn, which counts alone."""
     teacher_share: af.Fraction = 1.0
-    """How much what teachers make counts beside the truth."""
+    """How much what teachers make of textures counts beside the truth. Leaves are learned from them alone: what is no
+    picture of anything is worth what they make of it."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -376,12 +376,18 @@ def test_what_teachers_make_is_learned_from(textures: Path, tmp_path: Path) -> N
     assert values[1] == pytest.approx((values[0] + values[2]) / 2, rel=1e-5)
 
 
-def test_drawings_are_learned_from_as_they_are(textures: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["leaves", "drawings"])
+def test_drawings_are_learned_from_as_they_are_and_leaves_as_teachers_have_them(
+    kind: str, textures: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "teacher.safetensors"
     save_file(networks.new("compact", 3, 2, 4, 1).state_dict(), file)
-    training = made(textures, scale=2, teachers=[file], leaves_share=0.0, drawings_share=1.0, drawings=2)
-    _, large, taught = training.batch(0)
+    shares = {"leaves_share": 0.0, "drawings_share": 0.0, f"{kind}_share": 1.0, kind: 2}
+    (_, drawn), (_, large, taught) = (
+        made(textures, scale=2, teachers=these, **shares).batch(0) for these in ([], [file])
+    )
     assert torch.equal(taught, large)
+    assert torch.equal(large, drawn) == (kind == "drawings")
 
 
 def test_a_teacher_of_another_scale_is_refused(textures: Path, tmp_path: Path) -> None:

@@ -34,11 +34,15 @@ _CANDIDATES = 3
 class Pool:
     """Pictures that are made or read when they are first used; a crop may be cut out of each.
 
-    What teachers make of a picture is computed once, of all of it. Without teachers, the picture is its own.
+    What teachers make of a picture is computed once, of all of it. Without teachers, the picture is its own; where
+    teachers are obeyed, what they make is the truth.
     """
 
-    def __init__(self, make: Make, count: int, scale: int, crop: int, teach: Teach | None = None) -> None:
+    def __init__(
+        self, make: Make, count: int, scale: int, crop: int, teach: Teach | None = None, *, obeyed: bool = False
+    ) -> None:
         self._make, self._count, self._scale, self.teach = make, count, scale, teach
+        self._obeyed = obeyed and teach is not None
         self._least = (crop + 2 * _MARGIN + _GRID) * scale
         self._large: dict[int, Pixels] = {}
         self._taught: dict[int, Pixels] = {}
@@ -56,6 +60,10 @@ class Pool:
             is_whole = not any(after for _, after in lacking)  # then no copy is made: there may be very many
             self._large[index] = cropped if is_whole else np.pad(cropped, (*lacking, (0, 0)), mode="symmetric")
         return self._large[index]
+
+    def truth(self, index: int) -> Pixels:
+        """Return what is to be restored."""
+        return self.taught(index) if self._obeyed else self.large(index)
 
     def taught(self, index: int) -> Pixels:
         """Return what teachers make of the picture's bicubic reduction, which nothing else has happened to."""
@@ -117,7 +125,8 @@ class Sampler:
         small = damaged(reduced(np.ascontiguousarray(window), scale, kind), self.damages, rng)
         y, x = (_MARGIN + int(rng.integers(_GRID)) for _ in range(2))
         side, at_y, at_x = self.crop * scale, (top + y) * scale, (left + x) * scale
-        targets = [picture, pool.taught(index)] if self._is_taught else [picture]
+        truth = pool.truth(index)
+        targets = [truth, pool.taught(index)] if self._is_taught else [truth]
         return [_cut(small, y, x, self.crop), *(_cut(one, at_y, at_x, side) for one in targets)]
 
     def _corner(self, picture: Pixels, rng: np.random.Generator) -> tuple[int, int]:

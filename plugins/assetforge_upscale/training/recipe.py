@@ -35,10 +35,8 @@ _COLOR_X4 = {
     "batch": 8,
     "optimizer": "muon",
     "leaves": 500,
-    "leaves_share": 0.45,
-    "drawings": 500,
-    "drawings_share": 0.2,
-    "teacher_share": 0.7,
+    "leaves_share": 0.6,
+    "teacher_share": 0.4,
 }
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "quality_color_x4": {**_COLOR_X4, "width": 64, "depth": 15, "steps": 14_000},
@@ -122,7 +120,7 @@ def _sampler(params: Training, sources: pictures.Pictures, seed: int) -> Sampler
             max(0.0, 1 - params.leaves_share - params.drawings_share),
             Pool(sources.seen.__getitem__, len(sources.seen), *size, teach),
         ),
-        (params.leaves_share, Pool(*batches.leaves(params.leaves, sources.seen, seed), *size, teach)),
+        (params.leaves_share, Pool(*batches.leaves(params.leaves, sources.seen, seed), *size, teach, obeyed=True)),
         (params.drawings_share, Pool(*batches.drawings(params.drawings, seed), *size)),
     ]
     channels = CHANNELS[params.channels]
