@@ -119,7 +119,11 @@ def test_an_interlaced_file_is_put_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 70), (131, 1), (130, 67)])
-def test_what_is_written_is_read_by_others(channels: int, kind: type, height: int, width: int) -> None:
+@pytest.mark.parametrize("at_once", [png._AT_ONCE, 0])
+def test_what_is_written_is_read_by_others(
+    channels: int, kind: type, height: int, width: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(png, "_AT_ONCE", at_once)
     rng = np.random.default_rng(0)
     noise = rng.integers(0, np.iinfo(kind).max, (height, width, channels), kind, endpoint=True)
     slope = (np.add.outer(np.arange(height) * 3, np.arange(width))[:, :, None] * np.arange(1, channels + 1)).astype(
