@@ -62,6 +62,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     ),
     "assetforge.ops.dead_leaves": ("dead_leaves",),
     "assetforge.ops.descent": (
+        "Adam",
         "adam",
         "lbfgs",
         "slope_of",
@@ -161,6 +162,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "BICUBIC",
         "BOX",
         "LANCZOS",
+        "held_range",
         "matched",
         "nearest",
         "power_of_two",
