@@ -22,7 +22,7 @@ from pathlib import Path
 import assetforge_upscale
 import cv2
 import numpy as np
-import plain_script
+from benchmarks import plain_script
 
 from assetforge.execute.worker_process import settings
 from assetforge.samples import SAMPLES, write_sample
@@ -108,7 +108,7 @@ import json, sys, time
 from pathlib import Path
 import torch
 import assetforge as af
-import plain_script
+from benchmarks import plain_script
 from assetforge.material.map_spec import MAPS
 from assetforge.samples import make_sample
 from assetforge_upscale import Params
@@ -138,8 +138,7 @@ for _ in range(int(sys.argv[3])):
 def test_the_step_against_the_bare_network(side: int = 2048) -> None:
     """Both in a process that is set up as our workers are; of the network's two layouts in memory, the faster one."""
     cores = len(os.sched_getaffinity(0))
-    folders = [str(Path(__file__).parent), *sys.path]
-    env = {**os.environ, **settings(cores), "PYTHONPATH": os.pathsep.join(folders)}
+    env = {**os.environ, **settings(cores), "PYTHONPATH": os.pathsep.join(sys.path)}
     command = (sys.executable, "-c", STEP_PROGRAM, str(WEIGHTS), str(side), str(ROUNDS))
     done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
     ratios = []

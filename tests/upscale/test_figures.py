@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from assetforge_upscale.training import dataset, pictures
+from upscale import drawn
 from upscale.evaluated import evaluated
 
 
@@ -16,6 +17,17 @@ def test_the_color_network_beats_bicubic_by_two_decibels_on_set5(data: Path) -> 
     assert np.mean(bicubic) == pytest.approx(28.43, abs=0.01)
     assert np.mean(fast) >= 30.43
     assert np.mean([one["SSIM"] for one in found["base_color", "bicubic"].values()]) == pytest.approx(0.811, abs=0.0005)
+
+
+def test_the_color_network_restores_drawings_though_it_has_learned_from_textures(tmp_path: Path) -> None:
+    drawn.write(tmp_path)
+    found = evaluated(tmp_path)
+    gains = [
+        one["PSNR"] - found["base_color", "bicubic"][name]["PSNR"] for name, one in found["base_color", "fast"].items()
+    ]
+    assert len(gains) == len(drawn.MOTIFS)
+    assert min(gains) > 0.2
+    assert np.mean(gains) > 2
 
 
 @pytest.mark.parametrize("scale", [pytest.param(2, marks=pytest.mark.slow), 4])
