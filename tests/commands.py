@@ -31,8 +31,8 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any, NoReturn
 
-SECONDS = 1800
-"""That a command may take: it is for those that hang; the longest soak of a daemon takes 600."""
+SECONDS = int(os.environ.get("ASSETFORGE_COMMAND_SECONDS", "300"))
+"""That a command may take; a daemon that is tried for longer needs more."""
 WITH_WORKERS = ("run", "watch")
 """Commands that are given a fork server; the others have to start one if they need it."""
 COMPUTING = ("doctor", "eval", "samples", "train", "validate", "weights")
