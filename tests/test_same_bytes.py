@@ -22,7 +22,7 @@ NARROW = {
     "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX",
 }
 EXACT = ("patches", "lattice", "in place", "blend", "apply_map", "mips", "files for GPUs")
-"""Steps that are the same to the bit on every processor; the others are so with any number of cores. Also "edges"."""
+"""Steps that are the same to the bit on every processor, as is "edges"; the others are so with any number of cores."""
 OF_SAMPLES = [file for file in PIPELINES if "sources: ../samples" in file.read_text(encoding="utf-8")]
 TOLERANCE = {"upscale": 1e-5}
 """How far a network's convolutions may be apart on processors of other instructions."""
