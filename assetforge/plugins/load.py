@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import pluggy
@@ -45,6 +45,7 @@ V = TypeVar("V")
 GROUP = "assetforge"
 HEAVY = ("torch",)
 """Packages that a plugin may only import inside a step: they would slow down every command."""
+_HOOKABLE = (FunctionType, MethodType, classmethod, staticmethod)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,10 @@ def load(project: Path | None = None) -> Registry:
 
 def _installed() -> list[_Found]:
     entries = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
-    return [_Found(entry.name, entry.value, entry.dist.version if entry.dist else "", entry.load) for entry in entries]
+    versions = {dist: dist.version for dist in {entry.dist for entry in entries} if dist}  # a file is read for each
+    return [
+        _Found(entry.name, entry.value, versions[entry.dist] if entry.dist else "", entry.load) for entry in entries
+    ]
 
 
 def _local(project: Path | None) -> list[_Found]:
@@ -112,10 +116,21 @@ def _importing(name: str) -> Callable[[], ModuleType]:
     return lambda: importlib.import_module(name)
 
 
+class _Manager(pluggy.PluginManager):
+    """Examines what can be a hook at all; pluggy itself looks into every name of a module, which takes longer."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        return super().parse_hookimpl_opts(plugin, name) if isinstance(vars(plugin).get(name), _HOOKABLE) else None
+
+    def parse_hookspec_opts(self, module_or_class: ModuleType | type, name: str) -> pluggy.HookspecOpts | None:
+        is_hookable = isinstance(vars(module_or_class).get(name), _HOOKABLE)
+        return super().parse_hookspec_opts(module_or_class, name) if is_hookable else None
+
+
 class _Builder:
     def __init__(self, project: Path | None) -> None:
         self.project = project
-        self.manager = pluggy.PluginManager(GROUP)
+        self.manager = _Manager(GROUP)
         self.manager.add_hookspecs(hookspecs)
         self.manager.register(_Host, name="assetforge")
         self.steps: dict[str, Step[Any]] = {}
@@ -312,7 +327,7 @@ def _take_modules(files: Container[str]) -> dict[str, ModuleType]:
 
 def _offers(module: ModuleType, where: str) -> _Offers:
     """Ask one module for all that it registers, in a manager of its own, so that a bad one leaves no trace."""
-    manager = pluggy.PluginManager(GROUP)
+    manager = _Manager(GROUP)
     manager.add_hookspecs(hookspecs)
     offers = _Offers()
     try:
