@@ -10,9 +10,22 @@ from hypothesis import strategies as st
 from assetforge.errors import PipelineError
 from assetforge.pipeline.marked_yaml import MOST_DIGITS, MOST_LEVELS, Path, parse, parse_value, spell
 
-WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=8)
+WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=8)
 SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | WORDS
-DATA = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(WORDS, inner), max_leaves=12)
+DATA = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3), max_leaves=12
+)  # of bounded size, as now and then a very large example took half a minute
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes words with digits in quotes: without, `0E0` would be a word in the old YAML, and a number in ours."""
+
+
+def _write_word(dumper: Dumper, word: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", word, '"' if any(map(str.isdigit, word)) else None)
+
+
+Dumper.add_representer(str, _write_word)
 
 
 def places(data: object, at: Path = ()) -> dict[Path, object]:
@@ -25,9 +38,9 @@ def places(data: object, at: Path = ()) -> dict[Path, object]:
 
 
 @settings(max_examples=30)
-@given(st.dictionaries(WORDS, DATA), st.booleans())
+@given(st.dictionaries(WORDS, DATA, max_size=4), st.booleans())
 def test_what_is_written_is_read_and_every_value_has_a_place(data: dict[str, object], flow: bool) -> None:
-    text = yaml.safe_dump(data, allow_unicode=True, default_flow_style=flow)
+    text = yaml.dump(data, Dumper=Dumper, allow_unicode=True, default_flow_style=flow)
     document = parse(text, "p.yaml")
     assert document.problems == ()
     assert document.data == data
@@ -119,7 +132,7 @@ PATHS = st.lists(st.sampled_from(["a", "b"]) | st.integers(0, 2), min_size=1, ma
 def test_a_value_that_is_set_is_there_and_nothing_else_has_changed(
     data: dict[str, object], path: Path, value: int
 ) -> None:
-    before = parse(yaml.safe_dump(data, allow_unicode=True), "p.yaml")
+    before = parse(yaml.dump(data, Dumper=Dumper, allow_unicode=True), "p.yaml")
     after = before.with_value(path, value, "-D")
     assert before.data == data
     assert after.place(path) == f"-D: {spell(path)}"
