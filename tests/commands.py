@@ -1,8 +1,8 @@
 """Runs commands in processes that are forked off one in which all is imported already: real ones, and fast.
 
-As a program, it is that process: it reads requests as lines of JSON, and answers each with a number. The fork servers
-of the commands' workers are forked, too, off a process beside it that has loaded torch. Commands that compute
-themselves are forked off another such program, which has loaded torch, too.
+As a program, it is that process: it reads requests as lines of JSON, and answers each with a number. Beside it there is
+one that has loaded torch. Off that one are forked the fork servers of the commands' workers, and the process off which
+commands are forked that compute themselves.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import io
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -37,12 +39,18 @@ WITH_WORKERS = ("run", "watch")
 """Commands that are given a fork server; the others have to start one if they need it."""
 COMPUTING = ("doctor", "eval", "samples", "train", "validate", "weights")
 """Commands that load torch, sooner or later."""
-WITH_TORCH = "torch"
-"""The argument of the program that has loaded it."""
 _OURS = (str(Path(__file__).parents[1] / "assetforge"), contextlib.__file__)
 """Where lines are counted; much of what an interrupt can meet happens between the two ends of a `with`."""
-MEMORY = 2**31
-"""Bytes that each process of a command may take, on Linux: one that computes takes half of that for PyTorch alone."""
+_ALL = b"all"
+"""Asks the process that has loaded torch for one that forks commands."""
+_LONGEST = 2**17
+"""Bytes of a request between processes."""
+_PIPELINE = """\
+version: 1
+inputs: {base_color: "{name}.png"}
+steps: [{use: upscale, with: {method: lanczos}}]
+outputs: {dir: build}
+"""
 
 
 @dataclass(frozen=True)
@@ -58,14 +66,14 @@ class Done:
 class Started:
     """A command that runs, with what of `subprocess.Popen` tests need."""
 
-    def __init__(self, server: Server, pid: int, out: Path, err: Path) -> None:
-        self._server, self.pid, self._out, self._err = server, pid, out, err
+    def __init__(self, server: Server, pid: int, out: Path, err: Path, *, computes: bool) -> None:
+        self._server, self.pid, self._out, self._err, self._computes = server, pid, out, err, computes
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
         """Return its exit code, or None while it runs."""
         if self.returncode is None:
-            self.returncode = self._server.ask({"poll": self.pid})
+            self.returncode = self._server.ask({"poll": self.pid, "computes": self._computes})
         return self.returncode
 
     def wait(self, timeout: float = SECONDS) -> int:
@@ -96,11 +104,10 @@ class Started:
 class Commands:
     """Runs `assetforge` in a folder, again and again."""
 
-    def __init__(self, scratch: Path, memory: int = 0) -> None:
-        self._scratch, self._memory = scratch, memory
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
         self._count = 0
-        self._servers: dict[bool, Server] = {}
-        """Without torch, and with it."""
+        self._server: Server | None = None
 
     def start(
         self,
@@ -108,11 +115,13 @@ class Commands:
         *arguments: str,
         out: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        memory: int = 0,
         interrupted_at: int = 0,
     ) -> Started:
         """Start a command in a group of its own; it prints to files, or adds all that it says to one.
 
         environment: variables that it gets beside those of the tests; none that Python reads as it starts.
+        memory: bytes that each of its processes may take, on Linux; 0 for any number.
         interrupted_at: the line, counted as they are executed, before which it is interrupted; 0 for none.
         """
         self._count += 1
@@ -120,36 +129,33 @@ class Commands:
         request = {
             "folder": os.fsdecode(folder),
             "arguments": arguments,
+            "computes": computes(arguments),
             "files": [str(file) for file in files],
             "environment": {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
-            "memory": self._memory,
+            "memory": memory,
             "interrupted_at": interrupted_at,
         }
-        server = self._server(with_torch=computes(arguments))
-        pid = server.ask(request)
+        self._server = self._server or Server()
+        pid = self._server.ask(request)
         assert pid is not None
-        return Started(server, pid, *files)
-
-    def _server(self, *, with_torch: bool) -> Server:
-        if with_torch not in self._servers:
-            self._servers[with_torch] = Server(*[WITH_TORCH] * with_torch)
-        return self._servers[with_torch]
+        return Started(self._server, pid, *files, computes=computes(arguments))
 
     def run(
         self,
         folder: Path,
         *arguments: str,
         environment: Mapping[str, str] | None = None,
+        memory: int = 0,
         interrupted_at: int = 0,
     ) -> Done:
         """Run a command to its end."""
-        started = self.start(folder, *arguments, environment=environment, interrupted_at=interrupted_at)
+        started = self.start(folder, *arguments, environment=environment, memory=memory, interrupted_at=interrupted_at)
         out, err = started.communicate()
         return Done(arguments, started.wait(), out, err)
 
     def close(self) -> None:
-        for server in self._servers.values():
-            server.close()
+        if self._server:
+            self._server.close()
 
 
 def computes(arguments: Sequence[str]) -> bool:
@@ -160,10 +166,10 @@ def computes(arguments: Sequence[str]) -> bool:
 class Server:
     """A process off which commands are forked."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, __file__, *arguments],
+            [sys.executable, __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -198,21 +204,31 @@ def shared() -> Commands:
     return commands
 
 
-def _serve(*, with_torch: bool) -> None:
+def _serve() -> None:
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    if with_torch:
-        _import_workers()
-    elif os.fork() == 0:
+    if os.fork() == 0:
         near.close()
-        _fork_servers(far)
+        _be_with_torch(far)
     far.close()
     _import_commands()
     _freeze()
+    computing: socket.socket | None = None
     for line in sys.stdin:
-        request = json.loads(line)
-        answer = _poll(request["poll"]) if "poll" in request else _start(request, near)
-        sys.stdout.write(f"{json.dumps(answer)}\n")
+        if json.loads(line)["computes"]:
+            if computing is None:
+                computing, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                with theirs:
+                    socket.send_fds(near, [_ALL], [theirs.fileno()])
+            computing.send(line.encode())
+            answer = computing.recv(_LONGEST).decode()
+        else:
+            answer = _answer(json.loads(line), near)
+        sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
+
+
+def _answer(request: Mapping[str, Any], with_torch: socket.socket) -> str:
+    return json.dumps(_poll(request["poll"]) if "poll" in request else _start(request, with_torch))
 
 
 def _import_commands() -> None:
@@ -223,6 +239,19 @@ def _import_commands() -> None:
     load()
     for name in ("execute.session", *(f"cli.{name}" for name in COMMANDS)):
         import_module(f"assetforge.{name}")
+    _plan_once()
+
+
+def _plan_once() -> None:
+    """Plan a picture, for what is made where it is first used: the models of pydantic, and the digest of the code."""
+    from assetforge.cli.group import run
+
+    with TemporaryDirectory(prefix="commands-") as name, contextlib.chdir(name):
+        Path("a.png").touch()
+        Path("pipeline.yaml").write_text(_PIPELINE)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(sys.stdout):
+            for command in ("check", "plan"):
+                run([command, "pipeline.yaml"])
 
 
 def _import_workers() -> None:
@@ -236,28 +265,62 @@ def _import_workers() -> None:
 
 
 def _freeze() -> None:
+    gc.collect()
     gc.freeze()  # what is never written to is never copied
     del sys.path[0]  # where this file is, which no command would find
 
 
-def _fork_servers(channel: socket.socket) -> NoReturn:
-    """Fork a fork server for each socket that comes; answer with its process ID."""
-    _let_go_of_pipes()
+def _be_with_torch(channel: socket.socket) -> NoReturn:
+    """Fork what is asked for: it serves a socket; a fork server, only once the command at the other end wants it."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1):
+        os.dup2(nothing, number)
     _import_workers()
     _freeze()
+    waiting: dict[socket.socket, int] = {}  # with the memory that each may take
     while True:
-        message, files, _, _ = socket.recv_fds(channel, 64, 1)
-        if not message:
-            os._exit(0)
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass  # those that have ended
-        server = os.fork()
-        if server == 0:
-            channel.close()
-            _be_fork_server(socket.socket(fileno=files[0]), int(message))
-        os.close(files[0])
-        channel.send(str(server).encode())
+        for ready in select.select([channel, *waiting], [], [])[0]:
+            if ready is not channel:
+                _fork_server(ready, waiting.pop(ready), [channel, *waiting])
+                continue
+            message, files, _, _ = socket.recv_fds(channel, 64, 1)
+            if not message:
+                os._exit(0)
+            theirs = socket.socket(fileno=files[0])
+            if message != _ALL:
+                waiting[theirs] = int(message)
+                continue
+            with theirs:
+                if os.fork() == 0:
+                    _let_go([channel, *waiting])
+                    _serve_computing(theirs)
+
+
+def _fork_server(channel: socket.socket, memory: int, others: Sequence[socket.socket]) -> None:
+    """Fork a fork server where the command at the other end wants one, and tell it the process ID."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass  # those that have ended
+    with channel:
+        if (environment := channel.recv(_LONGEST)) and os.fork() == 0:
+            _let_go(others)
+            with suppress(OSError):  # the command has just ended
+                channel.send(str(os.getpid()).encode())
+            _be_fork_server(channel, json.loads(environment), memory)
+
+
+def _let_go(others: Sequence[socket.socket]) -> None:
+    for other in others:
+        other.close()
+
+
+def _serve_computing(channel: socket.socket) -> NoReturn:
+    """Fork the commands that compute."""
+    _import_commands()
+    gc.freeze()
+    while request := channel.recv(_LONGEST):
+        channel.send(_answer(json.loads(request), channel).encode())
+    os._exit(0)
 
 
 def _poll(command: int) -> int | None:
@@ -266,28 +329,27 @@ def _poll(command: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if ended else None
 
 
-def _start(request: Mapping[str, Any], fork_servers: socket.socket) -> int:
-    """Start a command, and beside it the fork server of its workers; return its process ID."""
+def _start(request: Mapping[str, Any], with_torch: socket.socket) -> int:
+    """Start a command, with a socket that gets it the fork server of its workers; return its process ID."""
     from assetforge.cli import main
     from assetforge.execute import fork_server
 
-    given: tuple[socket.socket, int] | None = None
-    if request["arguments"][0] in WITH_WORKERS and not computes(request["arguments"]):
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    given: socket.socket | None = None
+    if request["arguments"][0] in WITH_WORKERS and not request["computes"]:
+        given, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            socket.send_fds(fork_servers, [str(request["memory"]).encode()], [theirs.fileno()])
-        given = ours, int(fork_servers.recv(64))
+            socket.send_fds(with_torch, [str(request["memory"]).encode()], [theirs.fileno()])
     command = os.fork()
     if command == 0:
-        fork_servers.close()
+        with_torch.close()
         _become(request)
         if given:
-            fork_server.ForkServer = _given(*given, fork_server.ForkServer)  # type: ignore[misc]
+            fork_server.ForkServer = _given(given, fork_server.ForkServer)  # type: ignore[misc]
         if request["interrupted_at"]:
             interrupt_at(request["interrupted_at"])
         _leave_by(lambda: main(request["arguments"]))
     if given:
-        given[0].close()
+        given.close()
     with suppress(OSError):
         os.setpgid(command, command)  # both do it, as either may be first
     return command
@@ -309,38 +371,32 @@ def _leave_by(command: Callable[[], object]) -> NoReturn:
         os._exit(code)
 
 
-def _let_go_of_pipes() -> None:
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1):
-        os.dup2(nothing, number)
-
-
-def _be_fork_server(channel: socket.socket, memory: int) -> NoReturn:
-    """Fork workers for the command at the other end, in the environment that it gives first."""
+def _be_fork_server(channel: socket.socket, environment: Mapping[str, str], memory: int) -> NoReturn:
+    """Fork workers for the command at the other end, in the environment that it has given."""
     from assetforge.execute import fork_server
 
     os.setsid()
     _limit(memory)
-    if environment := channel.recv(2**17):
-        os.environ.clear()
-        os.environ.update(json.loads(environment))
-        fork_server.serve(channel)
-    os._exit(0)
+    os.environ.clear()
+    os.environ.update(environment)
+    fork_server.serve(channel)
 
 
-def _given(channel: socket.socket, process: int, usual: type) -> type:
-    """Return a class of fork servers whose first is one that runs already."""
+def _given(channel: socket.socket, usual: type) -> type:
+    """Return a class of fork servers whose first is forked off a process that has loaded torch already."""
+    is_left = True
 
     class Given(usual):  # type: ignore[misc]
         def start(self, log: int) -> object:
-            nonlocal process
-            if process == 0:
+            nonlocal is_left
+            if not is_left:
                 return super().start(log)
+            is_left = False
             self._channel.close()
             self._far_end.close()
-            self._channel, server, process = channel, process, 0
+            self._channel = channel
             channel.send(json.dumps(self._environment).encode())
-            return _Process(server)
+            return _Process(int(channel.recv(64)))
 
     return Given
 
@@ -398,4 +454,4 @@ def _limit(memory: int) -> None:
 
 
 if __name__ == "__main__":
-    _serve(with_torch=WITH_TORCH in sys.argv)
+    _serve()

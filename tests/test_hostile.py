@@ -13,9 +13,11 @@ from xml.etree import ElementTree as ET
 import cv2
 import numpy as np
 import pytest
-from commands import MEMORY, Commands, Done
+from commands import Done, shared
 from conftest import write_texture
 
+MEMORY = 2**31
+"""Bytes that each process of a command may take, on Linux: one that computes takes half of that for PyTorch alone."""
 PIPELINE = """\
 version: 1
 sources: textures
@@ -232,13 +234,6 @@ def _walked() -> Iterator[Any]:
         yield pytest.param(name, marks=[] if is_quick else [pytest.mark.slow])
 
 
-@pytest.fixture(scope="module")
-def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
-    found = Commands(tmp_path_factory.mktemp("commands"), MEMORY)
-    yield found
-    found.close()
-
-
 def write_project(folder: Path, hostile: Hostile) -> None:
     write_texture(folder / "textures" / "brick_d.png", 1, (8, 8))
     (folder / "plugins").mkdir()
@@ -277,12 +272,12 @@ def agrees(done: Done, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", list(_walked()))
-def test_whatever_is_wrong_every_command_says_so_and_none_lies(name: str, tmp_path: Path, commands: Commands) -> None:
+def test_whatever_is_wrong_every_command_says_so_and_none_lies(name: str, tmp_path: Path) -> None:
     hostile = PROJECTS[name]
     write_project(tmp_path, hostile)
 
     def walk(*arguments: str) -> Done:
-        done = commands.run(tmp_path, *arguments)
+        done = shared().run(tmp_path, *arguments, memory=MEMORY)
         no_traceback(done)
         return done
 
@@ -314,11 +309,11 @@ def test_whatever_is_wrong_every_command_says_so_and_none_lies(name: str, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in PROJECTS if name != "the report is a folder"])
-def test_whatever_is_wrong_the_daemon_says_so(name: str, tmp_path: Path, commands: Commands) -> None:
+def test_whatever_is_wrong_the_daemon_says_so(name: str, tmp_path: Path) -> None:
     hostile = PROJECTS[name]
     write_project(tmp_path, hostile)
     for arguments in (("watch", "pipeline.yaml", "--once", "--events", "events.jsonl"), ("doctor",)):
-        done = commands.run(tmp_path, *arguments)
+        done = shared().run(tmp_path, *arguments, memory=MEMORY)
         no_traceback(done)
         if arguments[0] == "watch" and hostile.code == 0:
             assert done.code == 0
