@@ -120,7 +120,8 @@ class Commands:
     ) -> Started:
         """Start a command in a group of its own; it prints to files, or adds all that it says to one.
 
-        environment: variables that it gets beside those of the tests; none that Python reads as it starts.
+        environment: variables that it gets beside those of the tests; of those that Python reads as it starts,
+            PYTHONPATH alone.
         memory: bytes that each of its processes may take, on Linux; 0 for any number.
         interrupted_at: the line, counted as they are executed, before which it is interrupted; 0 for none.
         """
@@ -379,6 +380,7 @@ def _be_fork_server(channel: socket.socket, environment: Mapping[str, str], memo
     _limit(memory)
     os.environ.clear()
     os.environ.update(environment)
+    _search_first(environment)
     fork_server.serve(channel)
 
 
@@ -423,10 +425,17 @@ def _become(request: Mapping[str, Any]) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    _search_first(request["environment"])
     for number, name in enumerate(request["files"], 1):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
+
+
+def _search_first(environment: Mapping[str, str]) -> None:
+    """Search for modules in the folders of PYTHONPATH, as Python does from its start."""
+    named = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+    sys.path[:0] = [folder for folder in named if folder not in sys.path]
 
 
 def interrupt_at(line: int) -> None:

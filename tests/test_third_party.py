@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from commands import Done, shared
 
 from assetforge.samples import write_sample
 from assetforge.testing import check_imports
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 SITE = Path(__file__).parent / "third_party"
 """What `pip install` would put into site-packages: the package, and a .dist-info folder with its entry point."""
 PACKAGE = SITE / "assetforge_thirdparty"
+PATH = os.pathsep.join([str(SITE), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 PIPELINE = """\
 version: 1
@@ -35,15 +37,19 @@ outputs: {dir: build}
 
 
 def run(*command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(SITE), *filter(None, [os.environ.get("PYTHONPATH")])])
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, **environment}
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PATH, **environment}
     return subprocess.run([sys.executable, *command], cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
+def call(folder: Path, *arguments: str) -> Done:
+    """Run `assetforge` where the plugin is installed."""
+    return shared().run(folder, *arguments, environment={"PYTHONPATH": PATH})
+
+
 def forge(folder: Path, *arguments: str) -> str:
-    done = run("-m", "assetforge", *arguments, folder=folder)
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+    done = call(folder, *arguments)
+    assert done.code == 0, done.err
+    return done.out + done.err
 
 
 @pytest.fixture
@@ -72,7 +78,7 @@ def test_it_tests_itself_without_a_test_runner(tmp_path: Path) -> None:
 
 
 def test_it_is_found_by_its_entry_point(tmp_path: Path) -> None:
-    assert "thirdparty 1.2 (assetforge_thirdparty): rain" in forge(tmp_path, "plugins")
+    assert "thirdparty 1.2 (assetforge_thirdparty): rain" in run("-m", "assetforge", "plugins", folder=tmp_path).stdout
     assert "level: number from 0 to 1 = 0.4" in forge(tmp_path, "steps", "rain")
 
 
@@ -91,9 +97,9 @@ def test_its_format_is_read_and_written_in_a_run(project: Path) -> None:
     assert (project / "again" / "brick_base_color.pfm").read_bytes() == written.read_bytes()
     assert "up to date" in forge(project, "run", "second.yaml")
     written.write_bytes(written.read_bytes()[:-1])
-    done = run("-m", "assetforge", "run", "second.yaml", folder=project)
-    assert done.returncode == 1
-    assert "brick_base_color.pfm: is cut off" in done.stderr
+    done = call(project, "run", "second.yaml")
+    assert done.code == 1
+    assert "brick_base_color.pfm: is cut off" in done.err
 
 
 def test_its_step_runs_in_a_pipeline(project: Path) -> None:

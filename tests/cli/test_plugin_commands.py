@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import Done, shared
 
 SITE = Path(__file__).parents[1] / "third_party"
 PLUGIN = """\
@@ -19,11 +20,12 @@ def register_commands(register):
 """
 
 
-def run(folder: Path, *arguments: str, code: str = "", site: Path = SITE) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
-    env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *(["-c", code] if code else ["-m", "assetforge"]), *arguments]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+def path_with(site: Path) -> dict[str, str]:
+    return {"PYTHONPATH": os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
+def run(folder: Path, *arguments: str, site: Path = SITE) -> Done:
+    return shared().run(folder, *arguments, environment=path_with(site))
 
 
 def install(site: Path, command: str, **modules: str) -> Path:
@@ -38,14 +40,14 @@ def install(site: Path, command: str, **modules: str) -> Path:
 
 
 def test_a_command_of_a_plugin_is_listed_and_called(tmp_path: Path) -> None:
-    assert "forecast  Tell how wet a height would be." in run(tmp_path, "--help").stdout
-    assert "Usage: assetforge forecast" in run(tmp_path, "forecast", "--help").stdout
+    assert "forecast  Tell how wet a height would be." in run(tmp_path, "--help").out
+    assert "Usage: assetforge forecast" in run(tmp_path, "forecast", "--help").out
     done = run(tmp_path, "forecast", "0")
-    assert (done.returncode, done.stdout) == (0, "wetness 1.00\n")
-    assert run(tmp_path, "forecast", "0.9").returncode == 4
+    assert (done.code, done.out) == (0, "wetness 1.00\n")
+    assert run(tmp_path, "forecast", "0.9").code == 4
     failed = run(tmp_path, "forecast", "--", "-1")
-    assert (failed.returncode, failed.stderr) == (1, "height: is -1.0; write a number from 0\n")
-    assert "did you mean 'forecast'?" in run(tmp_path, "forcast").stderr
+    assert (failed.code, failed.err) == (1, "height: is -1.0; write a number from 0\n")
+    assert "did you mean 'forecast'?" in run(tmp_path, "forcast").err
 
 
 def test_listing_imports_no_command(tmp_path: Path) -> None:
@@ -53,7 +55,12 @@ def test_listing_imports_no_command(tmp_path: Path) -> None:
         "import sys\nfrom assetforge.cli.group import run\nrun(['--help'])\n"
         "print({'torch', 'assetforge_thirdparty._forecast'} & sys.modules.keys())"
     )
-    assert run(tmp_path, code=code).stdout.endswith("\nset()\n")
+    env = {**os.environ, **path_with(SITE), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    )
+    assert "forecast  Tell how wet a height would be." in done.stdout
+    assert done.stdout.endswith("\nset()\n")
 
 
 @pytest.mark.parametrize(
@@ -69,11 +76,11 @@ def test_listing_imports_no_command(tmp_path: Path) -> None:
 )
 def test_a_broken_one_is_named_and_breaks_nothing(command: str, expected: str, tmp_path: Path) -> None:
     install(tmp_path, command)
-    assert run(tmp_path, "--help", site=tmp_path).returncode == 0
+    assert run(tmp_path, "--help", site=tmp_path).code == 0
     listed = run(tmp_path, "plugins", site=tmp_path)
-    assert expected in listed.stderr
-    assert listed.returncode == 3
-    assert "Build what is out of date" in run(tmp_path, "run", "--help", site=tmp_path).stdout
+    assert expected in listed.err
+    assert listed.code == 3
+    assert "Build what is out of date" in run(tmp_path, "run", "--help", site=tmp_path).out
 
 
 @pytest.mark.parametrize(
@@ -82,14 +89,14 @@ def test_a_broken_one_is_named_and_breaks_nothing(command: str, expected: str, t
 )
 def test_a_command_that_cannot_be_loaded_is_named(module: str, expected: str, tmp_path: Path) -> None:
     install(tmp_path, 'af.Command("tell", "Tell.", "studio_tell:tell")', studio_tell=module)
-    assert "tell  " in run(tmp_path, "--help", site=tmp_path).stdout
+    assert "tell  " in run(tmp_path, "--help", site=tmp_path).out
     done = run(tmp_path, "tell", site=tmp_path)
-    assert done.returncode == 3
-    assert "command 'tell': loading it from studio_tell:tell failed" in done.stderr
-    assert expected in done.stderr
+    assert done.code == 3
+    assert "command 'tell': loading it from studio_tell:tell failed" in done.err
+    assert expected in done.err
 
 
 def test_a_project_adds_no_command(tmp_path: Path) -> None:
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "mine.py").write_text(PLUGIN.format(command='af.Command("mine", "Mine.", "mine:mine")'))
-    assert run(tmp_path, "mine").returncode == 2
+    assert run(tmp_path, "mine").code == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Forge
-from execute.conftest import REPORTS, Run, executions, finish, outputs, start_anew, write_project
+from execute.conftest import Run, executions, outputs, write_project
 
 POISONS = {
     "SIGKILL": ("os.kill(os.getpid(), signal.SIGKILL)", "ended by SIGKILL; the system does that when memory runs out"),
@@ -113,7 +113,7 @@ def test_running_out_of_device_memory_makes_tiles_smaller_and_costs_no_attempt(t
     assert executions(hopeless) == 4 * 3
 
 
-def test_a_plugin_that_cannot_start_is_an_error_of_the_environment(tmp_path: Path) -> None:
+def test_a_plugin_that_cannot_start_is_an_error_of_the_environment(tmp_path: Path, run: Run) -> None:
     project = write_project(tmp_path, assets=2)
     plugin = project / "plugins" / "work.py"
     source = plugin.read_text()
@@ -122,9 +122,9 @@ def test_a_plugin_that_cannot_start_is_an_error_of_the_environment(tmp_path: Pat
         "os._exit(9)": "cannot be loaded",
     }
     for end, expected in ends.items():
-        suicide = f"import sys\nif 'fork_server' in ' '.join(sys.orig_argv): {end}\n\n\nclass Params"
+        suicide = f"import sys\nif 'torch' in sys.modules: {end}  # as in a worker\n\n\nclass Params"
         plugin.write_text(source.replace("class Params", suicide))
-        ran = finish(start_anew(project, *REPORTS), project)
+        ran = run(project)
         assert ran.code == 3
         assert expected in ran.err
     assert json.loads((project / "report.json").read_text())["problems"]
