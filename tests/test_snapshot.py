@@ -532,15 +532,15 @@ def is_same(one: Plan, other: Plan) -> bool:
 
 
 def test_snapshot_and_plan_never_disagree(small: Project) -> None:
-    found, proofs, partials = disagreements(small, 60, seed=1)
+    found, proofs, partials = disagreements(small, 30, seed=1)
     assert not found
     assert min(proofs, partials) > 2  # so that there was something to disagree about
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 12))
-def test_snapshot_and_plan_never_disagree_over_500_edits(seed: int, small: Project) -> None:
-    found, proofs, partials = disagreements(small, 50, seed)
+@pytest.mark.parametrize("seed", range(1, 12))
+def test_snapshot_and_plan_never_disagree_over_hundreds_of_edits(seed: int, small: Project) -> None:
+    found, proofs, partials = disagreements(small, 60, seed)
     assert not found
     assert proofs + partials > 2
 

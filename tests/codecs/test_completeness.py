@@ -54,7 +54,7 @@ def test_a_part_of_a_file_has_none(word: str, part: float, tmp_path: Path) -> No
 
 @cache
 def large(word: str) -> bytes:
-    pixels = np.random.default_rng(0).integers(0, 255, (400, 300, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 255, (320, 264, 3), dtype=np.uint8)
     texture = Texture(torch.from_numpy(pixels).permute(2, 0, 1).float() / 255, ColorSpace.LIN_REC709, "clamp", None)
     spec = MAPS["base_color"]
     return encode({"base_color": (texture, spec)}, parse(word).resolve("8", spec))
