@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import shared
 from conftest import Forge, write_texture
 
 from assetforge.commands import COMMANDS
@@ -183,8 +184,7 @@ def test_an_interrupted_run_leaves_with_130_and_goes_on_later(project: Path, for
     text = (project / "pipeline.yaml").read_text().replace("use: upscale", "use: nap")
     (project / "pipeline.yaml").write_text(text.replace("    with: {scale: 2, method: lanczos}\n", ""))
     (project / "sleepy").touch()
-    command = [sys.executable, "-m", "assetforge", "run", "pipeline.yaml"]
-    running = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = shared().start(project, "run", "pipeline.yaml")
     while not (project / "started").exists():
         assert running.poll() is None
         time.sleep(0.05)

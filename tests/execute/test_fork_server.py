@@ -195,22 +195,23 @@ def at_most(files: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-def test_workers_share_a_server_only_where_their_environment_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: list[dict[str, str]] = []
+def test_workers_share_a_server_only_where_their_environment_is_the_same(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[ForkServer] = []
 
     class Begun(ForkServer):
         def start(self, log: int) -> fork_server.Server:
-            begun.append(dict(self._environment))
+            begun.append(self)
             return super().start(log)
 
-    monkeypatch.setattr(fork_server, "ForkServer", Begun)
-    monkeypatch.setattr(fork_server, "_running", {})
     one, other = ({**environment.needed(), **settings(threads)} for threads in (1, 2))
-    workers = [fork_server.fork_worker(found) for found in (one, one, other)]
-    assert begun == [one, other]
+    monkeypatch.setattr(fork_server, "ForkServer", Begun)
+    monkeypatch.setattr(fork_server, "_running", {frozenset(one.items()): server})
+    workers = [fork_server.fork_worker(found) for found in (one, other, one, other)]
+    assert [found._environment for found in begun] == [other]
     for worker in workers:
         with worker.stdin, worker.stdout, worker.stderr:
             worker.stdin.close()
             assert worker.wait(60) == 0
-    for server in fork_server._running.values():
-        server.close()
+    begun[0].close()
