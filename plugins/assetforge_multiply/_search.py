@@ -175,5 +175,12 @@ def occurrences(y: Tensor, x: Tensor, patches: Patches, radius: int) -> Tensor:
     """Return how often patches near each one are used, 1 on average: (height · width,)."""
     used = torch.bincount((y * patches.width + x).flatten(), minlength=patches.height * patches.width).float()
     image = used.reshape(1, 1, patches.height, patches.width)  # whole numbers, whose sums are not rounded
-    mean = functional.avg_pool2d(image, 2 * radius + 1, 1, radius, count_include_pad=False)
+    mean = _sums_around(image, radius) / _sums_around(torch.ones_like(image), radius)
     return mean.flatten() * (used.numel() / y.numel())
+
+
+def _sums_around(image: Tensor, radius: int) -> Tensor:
+    """Return the sums of (1, 1, H, W) over squares of 2 · radius + 1 pixels around each, rows first."""
+    side = 2 * radius + 1
+    rows = functional.avg_pool2d(image, (1, side), 1, (0, radius), divisor_override=1)
+    return functional.avg_pool2d(rows, (side, 1), 1, (radius, 0), divisor_override=1)

@@ -152,12 +152,12 @@ def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> St
     forbidden = canvas.forbidden(task.ignore)
     image = fixed.voted(field)
     state = State(field, level, before.energy if before else 0.0, before.cut if before else ())
+    limits = CopyLimits.of(state.cut, state.field)
     for number in range(_REFINE_ROUNDS if refine else rounds):
         penalty = (
             _UNIFORMITY * state.energy * occurrences(state.field.y, state.field.x, canvas.patches, PATCH) + forbidden
         )
         wanted = canvas.patches.describe(image, canvas.stride)
-        limits = CopyLimits.of(state.cut, state.field)
         search = Search(canvas.patches, wanted, penalty, state.field, generator, constraint, limits)
         search.run(2 if number == 0 and not refine else 1, reach)
         distance = search.distance()
@@ -168,6 +168,7 @@ def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> St
         image = fixed.voted(state.field)
         if number in (0, rounds // 2) and task.variation == 1 and _CUT_FROM <= min(level.result_size) <= _CUT_TO:
             state.cut += tuple(too_large_copies(state.field))
+            limits = CopyLimits.of(state.cut, state.field)
     return state
 
 
