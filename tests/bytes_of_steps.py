@@ -55,7 +55,7 @@ def in_place() -> Material:
 
 
 STEPS = {
-    "patches": lambda: multiply(material("stone", 66), candidates=1, turn="mirror", edges=1),
+    "patches": lambda: multiply(material("stone", 66), candidates=2, turn="mirror", edges=1),
     "lattice": lambda: multiply(material("brick", 96), candidates=1, repair_normals=True, flatten=0.3),
     "in place": in_place,
     "blend": lambda: multiply(material("brick", 96), method="blend"),

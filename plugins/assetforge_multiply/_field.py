@@ -241,8 +241,8 @@ class CopiedRegion:
 class CopyLimits:
     """Where regions must not go on: each place knows the region that it was cut from, or else the nearest one.
 
-    top: (h, w), the first row of that region's exemplar. y, x: the first matches that must not be used, as they would let
-    it go on. height, width: how many rows and columns they are; height is 0 where a patch may come from anywhere.
+    top: (h, w), the first row of that region's exemplar. y, x: the first matches that must not be used, as they would
+    let it go on. height, width: how many rows and columns they are; height is 0 where a patch may come from anywhere.
     """
 
     top: Tensor
