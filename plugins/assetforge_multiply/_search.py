@@ -169,7 +169,8 @@ class Search:
         index = self._index(at)
         cost = self.patches.distance(index, self.wanted).add_(self.penalty.index_select(0, index)).reshape(y.shape)
         if self.constraint is not None:
-            cost += self.constraint.penalty(y, x, self.field.stride)
+            count = (self.patches.height, self.patches.width)
+            cost.masked_fill_(self.constraint.broken(y, x, self.field.stride, count), torch.inf)
         if self.limits is not None:
             cost.masked_fill_(self.limits.broken(y, x, self.field), torch.inf)
         return cost

@@ -246,12 +246,12 @@ def test_shuffled_cells_stay_in_their_place_of_the_cell() -> None:
 def test_a_constraint_forbids_what_lies_elsewhere_in_the_cell_and_snaps_it_back() -> None:
     constraint = LatticeConstraint(10.0, 10.0, 1.0)
     y, x = torch.tensor([[0, 11]]), torch.tensor([[20, 4]])  # places are columns 0 and 2
-    assert constraint.penalty(y, x, 2).tolist() == [[0.0, torch.inf]]
+    assert constraint.broken(y, x, 2, (50, 50)).tolist() == [[False, True]]
     field = Field(y, x, torch.ones(1, 2), 2, (60, 60))
     snapped = constraint.snapped(field, (50, 50))
     assert snapped.y.tolist() == [[0, 10]]
     assert snapped.x.tolist() == [[20, 2]]
-    assert constraint.penalty(snapped.y, snapped.x, 2).eq(0).all()
+    assert not constraint.broken(snapped.y, snapped.x, 2, (50, 50)).any()
 
 
 # Copies
