@@ -78,7 +78,6 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "moments",
         "norm",
         "root",
-        "row_sums",
         "whole",
     ),
     "assetforge.ops.heights": (

@@ -67,7 +67,7 @@ def test_repaired_normals_are_those_of_a_height_map() -> None:
     sample = exemplar("stone", SMALL)
     before = placed("stone")["normal"].data
     after = multiply(sample, repair_normals=True, candidates=1)["normal"].data
-    assert curl(after) < 1e-3 < curl(before) < curl(sample["normal"].data) + 0.01
+    assert curl(after) < 1e-3 < curl(before) < curl(sample["normal"].data) + 0.02
     assert (before * after).sum(0).mean() > 0.97
     assert seam_score(after) <= 1.2
 
