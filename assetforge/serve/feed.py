@@ -20,7 +20,8 @@ PERIOD = 0.25
 """Seconds between looks at the state."""
 KEEP_ALIVE = 15.0
 """Seconds after which a stream on which nothing happens says that it lives."""
-_KEPT = 5000
+_KEPT = 1000
+"""Events at hand; older ones are read from the state, by the few who come back after a while."""
 MOST_STREAMS = 200
 
 

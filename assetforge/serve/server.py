@@ -24,6 +24,8 @@ _HEAD = 16384
 _MOST_CONNECTIONS = 500
 _GRACE = 2
 _BACKLOG = 128
+_GARBAGE = 700, 10, 10
+"""New objects after which garbage is looked for, and how often older ones are looked at, too."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,18 @@ def configure(app: Guard, address: Address) -> uvicorn.Config:
     )
 
 
+def find_garbage_early() -> None:
+    """Look for garbage as often as Python does by default: each request leaves some, and few of them hold much memory.
+
+    Commands look for it after so many new objects that a hundred requests would be kept. What was imported is left out,
+    as beside it the garbage would seem too little to look for.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GARBAGE)
+    gc.collect()  # which finds out how few objects are left
+
+
 def serve(service: Service, address: Address, listening: socket.socket) -> None:
     """Answer until SIGINT or SIGTERM."""
     import uvicorn
@@ -132,8 +146,7 @@ def serve(service: Service, address: Address, listening: socket.socket) -> None:
             await super().shutdown(sockets)
 
     server = Server(configure(app, address))
-    gc.collect()
-    gc.freeze()  # beside all that was imported, the garbage of requests would seem too little to look for
+    find_garbage_early()
 
     def stop(*_: object) -> None:  # before uvicorn listens to signals, and when it raises what came once more
         server.should_exit = True
