@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from assetforge.errors import UsageError
 from assetforge.serve.app import make_app
 from assetforge.serve.guard import Guard
+from assetforge.serve.lan import check_private
 from assetforge.serve.service import Service
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _HEAD = 16384
 _MOST_CONNECTIONS = 500
 _GRACE = 2
 _BACKLOG = 128
+_LOCAL = "localhost", "127.0.0.1", "[::1]"
+"""What browsers of this machine may call it."""
 _GARBAGE = 700, 10, 10
 """New objects after which garbage is looked for, and how often older ones are looked at, too."""
 
@@ -41,6 +44,8 @@ class Address:
     key: Path | None = None
     behind_proxy: bool = False
     """Whether a proxy does TLS."""
+    lan: bool = False
+    """Whether one's own network is to reach it, if need be without TLS."""
 
     @property
     def secure(self) -> bool:
@@ -49,8 +54,10 @@ class Address:
 
     def check(self) -> None:
         """Raise UsageError where strangers could listen in."""
-        if not self.secure and not is_loopback(self.host):
-            instead = "add --tls-cert and --tls-key, or --behind-proxy where a proxy does TLS"
+        if self.lan:
+            check_private(self.host)
+        elif not self.secure and not is_loopback(self.host):
+            instead = "add --lan, --tls-cert and --tls-key, or --behind-proxy where a proxy does TLS"
             raise UsageError("--host", f"{self.host} is no address of this machine alone, and there is no TLS", instead)
 
 
@@ -78,10 +85,8 @@ def bind(address: Address) -> socket.socket:
 
 
 def own_hosts(address: Address, port: int) -> Collection[str]:
-    """Return the values of the header Host by which the service may be called."""
-    names = {_spelled(address.host), *address.names} | (
-        {"localhost", "127.0.0.1", "[::1]"} if is_loopback(address.host) else set()
-    )
+    """Return the values of the header Host by which the service may be called: by where it listens, and no other."""
+    names = {*address.names, *(_LOCAL if _spelled(address.host) in _LOCAL else (_spelled(address.host),))}
     usual = 443 if address.secure else 80
     named = {f"{name}:{port}" for name in names}
     return {name.lower() for name in (*named, *address.names, *(names if port == usual else ()))}
@@ -95,6 +100,11 @@ def entry(address: Address, port: int, code: str) -> str:
 
 
 def _spelled(host: str) -> str:
+    """Return a host as browsers spell it in addresses."""
+    try:
+        host = str(ip_address(host))
+    except ValueError:
+        return host
     return f"[{host}]" if ":" in host else host
 
 
