@@ -22,6 +22,8 @@ KEEP_ALIVE = 15.0
 """Seconds after which a stream on which nothing happens says that it lives."""
 _KEPT = 1000
 """Events at hand; older ones are read from the state, by the few who come back after a while."""
+_PIECE = 50
+"""Events that are read at a time for one who comes back: all of a slow client's are held until it takes them."""
 MOST_STREAMS = 200
 
 
@@ -144,10 +146,10 @@ class Feed:
     async def _after(self, number: int) -> list[Row]:
         if number >= self._first:
             return list(takewhile(lambda row: row.number > number, reversed(self._rows)))[::-1]
-        return list(map(_row, await asyncio.to_thread(self._read_after, number)))
+        return list(map(_row, await asyncio.to_thread(self._read_after, number, _PIECE)))
 
-    def _read_after(self, number: int) -> list[LoggedEvent]:
-        return events_after(self._reader.path, self._reader.pipeline, number)
+    def _read_after(self, number: int, most: int = _KEPT) -> list[LoggedEvent]:
+        return events_after(self._reader.path, self._reader.pipeline, number, most)
 
 
 def _row(one: LoggedEvent) -> Row:
