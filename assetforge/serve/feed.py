@@ -134,10 +134,13 @@ class Feed:
         try:
             yield ": following\n\n"
             while not self.is_ending:
-                for row in await self._after(after):
+                last, rows = self.last, await self._after(after)
+                for row in rows:
                     after = row.number
                     if asset in ("", row.asset) or row.asset.rpartition("[")[0] == asset:
                         yield f"id: {row.number}\ndata: {row.text}\n\n"
+                if not rows:  # what there is beyond is another pipeline's
+                    after = max(after, last)
                 if after >= self.last and not await self.wait(KEEP_ALIVE):
                     yield ": still here\n\n"
         finally:

@@ -7,13 +7,14 @@ import errno
 import gc
 import json
 import os
+import shutil
 import socket
 import sys
 import threading
 import uuid
 import weakref
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +26,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 from watch.conftest import picture
 
-from assetforge.events import JobFinished
+from assetforge.events import JobFinished, StepProgress
 from assetforge.serve import supervisor as supervising
 from assetforge.serve import uploads
 from assetforge.serve.access import Access, User
@@ -40,9 +41,12 @@ from assetforge.serve.server import Address, bind, configure, entry, find_garbag
 from assetforge.serve.service import Service
 from assetforge.serve.supervisor import Supervisor
 from assetforge.serve.uploads import Incoming
+from assetforge.snapshot import DATABASE
 from assetforge.store.daemon_status import _file
+from assetforge.store.event_log import EventLog
 from assetforge.store.reader import Reader
 from assetforge.store.requests import opened_requests
+from assetforge.store.schema import open_database
 
 P = f"{BASE}/pipelines/pipeline"
 KEY = "01234567-89ab-cdef-0123-456789abcdef"
@@ -320,6 +324,26 @@ def test_a_stream_ends_when_the_server_does(built: Path) -> None:
     finished = [one for one in said if '"JobFinished"' in one]
     assert len(finished) == 4
     assert feed.streams == 0
+
+
+def test_events_of_another_pipeline_are_waited_out_and_not_read_again_and_again(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a page that comes back after the server was started anew, where two pipelines share a state."""
+    state = tmp_path / ".assetforge"
+    shutil.copytree(built / ".assetforge", state)
+    with closing(open_database(state / DATABASE)) as database:
+        log = EventLog(database, state / DATABASE, "other.yaml")
+        log.begin("another run")
+        log.add(StepProgress("theirs", "work", 0.5))
+        log.end()
+    feed, reads = Feed(Reader(state, "pipeline.yaml")), []
+    read = feed._read_after
+    monkeypatch.setattr(feed, "_read_after", lambda *which: reads.append(which) or read(*which))
+    said = follow_once(feed, 0)
+    assert sum('"JobFinished"' in one for one in said) == 4
+    assert not [one for one in said if "theirs" in one]
+    assert len(reads) <= 6
 
 
 def test_who_leaves_while_something_happens_keeps_nobody_waiting(built: Path) -> None:
