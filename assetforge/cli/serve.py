@@ -37,6 +37,7 @@ _PHONE = "phone"
 )
 @click.option("--host", metavar="ADDRESS", help="Listen there, and not on 127.0.0.1, or with --lan in the network.")
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 is any that is free.")
+@click.option("--uds", type=click.Path(path_type=Path), help="Listen on a Unix socket that you alone can open.")
 @click.option("--host-name", "names", multiple=True, metavar="NAME", help="Another name that browsers call it by.")
 @click.option("--tls-cert", type=click.Path(path_type=Path, exists=True), help="Certificate, for TLS.")
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="Its key.")
@@ -55,6 +56,7 @@ def command(  # noqa: PLR0913  as many options as users need
     folder: Path,
     host: str | None,
     port: int,
+    uds: Path | None,
     names: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
@@ -84,8 +86,10 @@ def command(  # noqa: PLR0913  as many options as users need
         raise UsageError("--no-tls", "is for --lan without a certificate", "leave it out")
     if lan and behind_proxy:
         raise UsageError("--lan", "lets devices in without a proxy", "leave --behind-proxy out")
+    if uds is not None and (host is not None or lan or tls_cert is not None):
+        raise UsageError("--uds", "takes the place of an address, and of TLS", "leave --host, --lan and --tls-cert out")
     host = host or (lan_address() if lan else "127.0.0.1")
-    address = Address(host, port, names, tls_cert, tls_key, behind_proxy, lan)
+    address = Address(host, port, names, tls_cert, tls_key, behind_proxy, lan, uds)
     address.check()
     places = starter_places(folder) if pipeline is None else [Place(pipeline.stem, pipeline, profile)]
     state = folder / ".assetforge" if pipeline is None else places[0].state
@@ -111,12 +115,12 @@ def _serve(
     from assetforge.serve.access import RIGHTS, User
     from assetforge.serve.limits import ServeLimits
     from assetforge.serve.project import Project
-    from assetforge.serve.server import bind, entry, serve
+    from assetforge.serve.server import bind, entry, port_of, serve
     from assetforge.serve.service import Service
 
     listening = bind(address)
     limits = ServeLimits()
-    port = listening.getsockname()[1]
+    port = port_of(listening)
     projects = [Project(one, limits, arguments) for one in places]
     service = Service(projects, access, limits, secure=address.secure, port=port)
     if is_starter:  # a daemon for what is chosen, and not for all

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import socket
 from collections.abc import Collection
@@ -46,6 +47,8 @@ class Address:
     """Whether a proxy does TLS."""
     lan: bool = False
     """Whether one's own network is to reach it, if need be without TLS."""
+    path: Path | None = None
+    """The Unix socket at which it listens instead, and which its user alone can open."""
 
     @property
     def secure(self) -> bool:
@@ -54,6 +57,8 @@ class Address:
 
     def check(self) -> None:
         """Raise UsageError where strangers could listen in."""
+        if self.path is not None:
+            return
         if self.lan:
             check_private(self.host)
         elif not self.secure and not is_loopback(self.host):
@@ -71,6 +76,8 @@ def is_loopback(host: str) -> bool:
 
 def bind(address: Address) -> socket.socket:
     """Return a socket that listens; raise UsageError where the port is taken."""
+    if address.path is not None:
+        return _bind_path(address.path)
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -84,8 +91,45 @@ def bind(address: Address) -> socket.socket:
     return listening
 
 
+def _bind_path(path: Path) -> socket.socket:
+    """Return a Unix socket that listens; what a server left that was killed is replaced."""
+    if not hasattr(socket, "AF_UNIX"):
+        raise UsageError("--uds", "this system has no Unix sockets", "listen on a port")
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)  # from the first moment, nobody else can open it
+    try:
+        if path.is_socket() and not _answers(path):
+            path.unlink()
+        listening.bind(str(path))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        what = f"{path} cannot be listened on ({error.strerror or error})"
+        raise UsageError("--uds", what, "choose another path") from error
+    finally:
+        os.umask(before)
+    return listening
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+    return True
+
+
+def port_of(listening: socket.socket) -> int:
+    """Return where a socket listens; 0 for a Unix socket, which has no port."""
+    name = listening.getsockname()
+    return int(name[1]) if isinstance(name, tuple) else 0
+
+
 def own_hosts(address: Address, port: int) -> Collection[str]:
     """Return the values of the header Host by which the service may be called: by where it listens, and no other."""
+    if address.path is not None:  # whoever passes requests on says by which name they came
+        return {name.lower() for name in address.names or ("localhost",)}
     names = {*address.names, *(_LOCAL if _spelled(address.host) in _LOCAL else (_spelled(address.host),))}
     usual = 443 if address.secure else 80
     named = {f"{name}:{port}" for name in names}
@@ -94,9 +138,12 @@ def own_hosts(address: Address, port: int) -> Collection[str]:
 
 def entry(address: Address, port: int, code: str) -> str:
     """Return the address that logs a browser in. A proxy's port is not ours, and taken to be the usual one."""
+    scheme = "https" if address.secure else "http"
+    if address.path is not None:
+        return f"{scheme}://{(address.names or ('localhost',))[0]}/enter#{code}"
     name = address.names[0] if address.names else _spelled(address.host)
     at = name if address.behind_proxy and address.names else f"{name}:{port}"
-    return f"{'https' if address.secure else 'http'}://{at}/enter#{code}"
+    return f"{scheme}://{at}/enter#{code}"
 
 
 def _spelled(host: str) -> str:
@@ -148,7 +195,7 @@ def serve(service: Service, address: Address, listening: socket.socket) -> None:
     """Answer until SIGINT or SIGTERM."""
     import uvicorn
 
-    app = make_app(service, own_hosts(address, listening.getsockname()[1]))
+    app = make_app(service, own_hosts(address, port_of(listening)))
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -169,3 +216,5 @@ def serve(service: Service, address: Address, listening: socket.socket) -> None:
         server.run([listening])
     finally:  # a second Ctrl-C has uvicorn leave it out
         service.close()
+        if address.path is not None:
+            address.path.unlink(missing_ok=True)
