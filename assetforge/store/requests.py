@@ -72,6 +72,12 @@ class RequestLog:
         """Return what is not answered yet, in the order in which it was asked."""
         return list(self._rows("done is null"))
 
+    def waiting(self, who: str) -> int:
+        """Count what somebody has asked for and is not answered yet."""
+        query = "select count(*) from requests where pipeline = ? and who = ? and done is null"
+        with writing(self._path):
+            return int(self._database.execute(query, (self._pipeline, who)).fetchone()[0])
+
     def latest(self, verb: Verb, most: int = 200, since: float = 0.0) -> list[Request]:
         """Return the last requests of a kind that were asked since a time, the latest first."""
         order = " order by n desc limit ?"

@@ -192,7 +192,7 @@ def test_a_file_that_is_sent_again_while_the_first_try_hangs_is_taken(tmp_path: 
         gate.set()
         with pytest.raises(Exception, match="damaged"):
             await hanging
-        assert incoming.files(KEY)["base_color"]["sha256"] == taken["sha256"]
+        assert incoming.files(KEY, "anna")["base_color"]["sha256"] == taken["sha256"]
         assert (tmp_path / KEY / "base_color").read_bytes() == new
 
     asyncio.run(both())
@@ -214,7 +214,7 @@ def test_uploads_that_end_while_they_are_counted_are_no_error(tmp_path: Path) ->
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "gone").symlink_to(tmp_path / "nowhere")  # as a file that was there when the folder was listed
     (tmp_path / "a" / "there").write_bytes(b"12345")
-    assert uploads._bytes_below(tmp_path) == 5
+    assert uploads._bytes_in(tmp_path / "a") == 5
 
 
 def test_a_slow_upload_is_not_taken_for_a_forgotten_one(tmp_path: Path) -> None:
