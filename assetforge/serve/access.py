@@ -24,7 +24,7 @@ from assetforge.errors import UsageError
 from assetforge.store.json_text import parse
 
 Right = Literal["view", "upload", "retry"]
-"""`retry` is to ask for anything else that changes something: retry, rebuild, cancel, pause, resume."""
+"""`retry` is to ask for anything else that changes something: retry, rebuild, cancel, hurry, pause, resume."""
 RIGHTS: tuple[Right, ...] = get_args(Right)
 SESSION_SECONDS = 30 * 24 * 3600.0
 CODE_SECONDS = 600.0

@@ -402,11 +402,11 @@ def _ask(project: Project, key: str, data: Mapping[str, Any], user: User) -> Any
 async def _request(call: Call) -> Response:
     data = await json_of(call.request, call.service.limits)
     verb, names = data.get("verb"), data.get("assets", [])
-    if verb not in ("retry", "rebuild", "cancel", "pause", "resume"):
-        raise ServeError(422, "verb", "is none", "retry, rebuild, cancel, pause or resume")
+    if verb not in ("retry", "rebuild", "cancel", "hurry", "pause", "resume"):
+        raise ServeError(422, "verb", "is none", "retry, rebuild, cancel, hurry, pause or resume")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ServeError(422, "assets", "is no list of names", "see /docs")
-    if verb in ("rebuild", "cancel") and not names:
+    if verb in ("rebuild", "cancel", "hurry") and not names:
         raise ServeError(422, "assets", "is empty", "name some")
     project, most = call.project, call.service.limits.waiting
 
@@ -478,7 +478,7 @@ _UPLOAD: Schema = {
 _ASKED: Schema = {
     "type": "object",
     "properties": {
-        "verb": {"enum": ["retry", "rebuild", "cancel", "pause", "resume"]},
+        "verb": {"enum": ["retry", "rebuild", "cancel", "hurry", "pause", "resume"]},
         "assets": {"type": "array", "items": TEXT},
     },
     "required": ["verb"],

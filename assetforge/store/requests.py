@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 from assetforge.store.json_text import parse
 from assetforge.store.schema import PATIENCE, transaction, writing
 
-Verb = Literal["retry", "rebuild", "cancel", "pause", "resume", "receive"]
+Verb = Literal["retry", "rebuild", "cancel", "hurry", "pause", "resume", "receive"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
 KEPT_SECONDS = 30 * 24 * 3600.0
 """How long an answered request is remembered."""
@@ -32,7 +32,7 @@ class Request:
     number: int
     verb: Verb
     what: Data
-    """Of `retry`, `rebuild` and `cancel`: the assets. Of `receive`: the uploaded files."""
+    """Of `retry`, `rebuild`, `cancel` and `hurry`: the assets. Of `receive`: the uploaded files."""
     who: str
     asked: float
     """Seconds since 1970, as is `done`."""

@@ -211,7 +211,14 @@ def test_requests_are_answered_and_strange_ones_refused(uploader: TestClient) ->
     assert asked.status_code == 202
     wait_for(lambda: uploader.get(asked.json()["href"]).json()["done"])
     assert uploader.get(asked.json()["href"]).json()["answer"] == {"assets": []}
-    for body in ({"verb": "receive"}, {"verb": "explode"}, {}, {"verb": "cancel"}, {"verb": "retry", "assets": "a"}):
+    for body in (
+        {"verb": "receive"},
+        {"verb": "explode"},
+        {},
+        {"verb": "cancel"},
+        {"verb": "hurry"},
+        {"verb": "retry", "assets": "a"},
+    ):
         assert uploader.post(f"{P}/requests", json=body).status_code == 422
 
 
