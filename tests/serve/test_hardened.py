@@ -14,7 +14,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +31,7 @@ from assetforge.serve import supervisor as supervising
 from assetforge.serve import uploads
 from assetforge.serve.access import Access, User
 from assetforge.serve.app import make_app
-from assetforge.serve.connections import Connection
+from assetforge.serve.connections import PATIENCE, Connection
 from assetforge.serve.endpoints import BASE
 from assetforge.serve.feed import Feed
 from assetforge.serve.guard import COOKIE
@@ -618,6 +618,46 @@ def test_who_sends_no_request_or_takes_no_answer_is_hung_up_on(served: Served, m
                 )
                 assert answers[:2] == [b"", b""]
             await reads_nothing(port, server.server_state.connections)
+        server.should_exit = True
+        await running
+
+    with bind(Address(port=0)) as listening:
+        app = make_app(served.service, own_hosts(Address(), listening.getsockname()[1]))
+        asyncio.run(all_of_them(uvicorn.Server(configure(app, Address())), listening))
+
+
+def test_connections_without_end_leave_files_for_those_that_are_there(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is an open file: without any more, the state could not be read."""
+    import uvicorn
+
+    monkeypatch.setattr("assetforge.serve.server._MOST_CONNECTIONS", 4)
+    monkeypatch.setattr("assetforge.serve.connections.SPARE", 3)
+    monkeypatch.setattr(served.service, "run", lambda: asyncio.sleep(60))
+    monkeypatch.setattr(served.service, "close", lambda: None)
+
+    async def health(port: int, connection: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> bytes:
+        reader, writer = connection
+        with suppress(ConnectionError):
+            writer.write(b"GET /healthz HTTP/1.1\r\n" + HOST_LINE.replace(b"PORT", str(port).encode()) + b"\r\n")
+            return (await reader.readline()).strip()
+        return b""
+
+    async def all_of_them(server: uvicorn.Server, listening: socket.socket) -> None:
+        running = asyncio.create_task(server.serve([listening]))
+        port = listening.getsockname()[1]
+        async with asyncio.timeout(PATIENCE / 2), AsyncExitStack() as stack:  # sooner than who says nothing
+            there = [await stack.enter_async_context(connected(port)) for _ in range(20)]
+            for reader, _ in there[7:]:
+                with suppress(ConnectionError):
+                    assert await reader.read() == b""  # hung up on, without a word
+            assert await health(port, there[6]) == b"HTTP/1.1 503 Service Unavailable"
+        async with asyncio.timeout(60):
+            while server.server_state.connections:
+                await asyncio.sleep(0.01)
+            async with connected(port) as connection:
+                assert await health(port, connection) == b"HTTP/1.1 200 OK"
         server.should_exit = True
         await running
 
