@@ -24,12 +24,15 @@ def nearest_neighbors(points: Tensor, candidates: Tensor) -> Tensor:
     unit = max(candidates.abs().max().item(), 1e-9) / _STEPS
     there = whole(candidates, unit, _STEPS)
     half = there.square().sum(1) / -2
-    bands = torch.split(points, _BAND)
+    found = torch.empty(len(points), dtype=torch.long, device=points.device)
 
-    def nearest(band: Tensor) -> Tensor:
-        return _highest(torch.addmm(half, whole(band, unit, _STEPS), there.T))
+    def look_up(first: int) -> None:
+        band = points[first : first + _BAND]
+        found[first : first + _BAND] = _highest(torch.addmm(half, whole(band, unit, _STEPS), there.T))
 
-    return torch.cat(list(each(nearest, bands)))
+    # Small results of their own would lie between the large products, and keep the memory of all of those in use.
+    list(each(look_up, range(0, len(points), _BAND)))
+    return found
 
 
 def _highest(rows: Tensor) -> Tensor:
