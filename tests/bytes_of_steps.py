@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,11 @@ def in_place() -> Material:
 
 
 STEPS = {
-    "patches": lambda: multiply(material("stone", 66), candidates=1, turn="mirror", edges=1),
-    "lattice": lambda: multiply(material("brick", 96), candidates=1, repair_normals=True, flatten=0.3),
+    "patches": lambda: multiply(material("stone", 66), candidates=1, turn="mirror"),
+    "edges": lambda: multiply(material("stone", 66), candidates=1, edges=1),
+    "lattice": lambda: multiply(material("brick", 56), candidates=1, repair_normals=True, flatten=0.3),
     "in place": in_place,
-    "blend": lambda: multiply(material("brick", 96), method="blend"),
+    "blend": lambda: multiply(material("brick", 56), method="blend"),
     "mips": levels,
     "files for GPUs": files_for_gpus,
     "apply_map": lambda: applied(material("stone", 66)),
@@ -75,12 +77,12 @@ def applied(given: Material) -> Material:
     return apply(given.replace(coordinates=in_place()["coordinates"]), scale=2)
 
 
-def main(kept: Path, names: list[str]) -> None:
+def compared(kept: Path, names: Sequence[str]) -> dict[str, tuple[str, float]]:
     """Run the steps of these names; keep the results of the first run, and tell how those of the others compare."""
     if kept.exists():
         before, exemplars = torch.load(kept, weights_only=False)
     else:
-        sides = (("stone", 64), ("stone", 66), ("brick", 96))
+        sides = (("stone", 64), ("stone", 66), ("brick", 56))
         made = {f"{name} {side}": exemplar(name, side) for name, side in sides}
         before = None
         exemplars = {key: {name: (t.data, t.color_space) for name, t in one.items()} for key, one in made.items()}
@@ -94,9 +96,9 @@ def main(kept: Path, names: list[str]) -> None:
         for key in sorted(maps):
             digest.update(maps[key].contiguous().numpy().tobytes())
         away = 0.0 if before is None else max((maps[k] - before[name][k]).abs().max().item() for k in maps)
-        told[name] = [digest.hexdigest(), away]
-    sys.stdout.write(json.dumps(told) + "\n")
+        told[name] = digest.hexdigest(), away
+    return told
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:] or list(STEPS))
+    sys.stdout.write(json.dumps(compared(Path(sys.argv[1]), sys.argv[2:] or list(STEPS))) + "\n")

@@ -285,7 +285,7 @@ def test_the_layers_are_those_of_the_import_contract() -> None:
     assert [sorted(names) for names in shown] == [sorted(layer.split(" | ")) for layer in layers]
 
 
-LONGEST = {"run": 28, "watch": 8, "upload": 18, "multiply": 14}
+LONGEST = {"run": 25, "nothing": 3, "watch": 8, "upload": 18, "multiply": 14}
 """Files that each journey of CONTRIBUTING.md passes at most: who reads the code reads them."""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -70,9 +71,13 @@ def painted(side: int) -> Material:
     )
 
 
+@lru_cache
+def multiplied() -> Material:
+    return run("multiply", painted(48), save_map=True, candidates=1)
+
+
 def with_coordinates() -> Material:
-    made = run("multiply", painted(40), save_map=True, candidates=1)
-    return painted(40).replace(coordinates=made["coordinates"])
+    return painted(48).replace(coordinates=multiplied()["coordinates"])
 
 
 def packed() -> Material:
@@ -117,7 +122,7 @@ def levels(material: Material) -> Material:
 CASES: dict[str, Make] = {
     "upscale": lambda _: run("upscale", sample("brick", 32), scale=2),
     "upscale_lanczos": lambda _: run("upscale", sample("brick", 32), scale=2, method="lanczos"),
-    "multiply": lambda _: run("multiply", painted(48), candidates=1),
+    "multiply": lambda _: multiplied().only("base_color", "height"),
     "multiply_blend": lambda _: run("multiply", sample("fabric"), method="blend"),
     "apply_map": lambda _: run("apply_map", with_coordinates(), scale=2),
     "stylize": lambda _: run("stylize", sample("brick"), style=str(PAINTING), iterations=4),

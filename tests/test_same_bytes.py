@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+import torch
+from bytes_of_steps import compared
 from test_pipelines import PIPELINES, forge, redirected
 
 TESTS = Path(__file__).parent
@@ -20,7 +22,7 @@ NARROW = {
     "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX",
 }
 EXACT = ("patches", "lattice", "in place", "blend", "apply_map", "mips", "files for GPUs")
-"""Steps that are the same to the bit on every processor; the others are so with any number of cores."""
+"""Steps that are the same to the bit on every processor, as is "edges"; the others are so with any number of cores."""
 OF_SAMPLES = [file for file in PIPELINES if "sources: ../samples" in file.read_text(encoding="utf-8")]
 TOLERANCE = {"upscale": 1e-5}
 """How far a network's convolutions may be apart on processors of other instructions."""
@@ -58,10 +60,17 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_steps_are_alike_on_every_processor_and_on_any_number_of_cores(tmp_path: Path) -> None:
-    names = (*EXACT, *TOLERANCE)
-    first, here = told(tmp_path, 1, 1, narrow=False, names=names), told(tmp_path, 4, 2, narrow=True, names=names)
-    for name in EXACT:
+@pytest.mark.parametrize("exact", [EXACT, pytest.param(("edges",), marks=pytest.mark.slow)], ids=str)
+def test_steps_are_alike_on_every_processor_and_on_any_number_of_cores(exact: tuple[str, ...], tmp_path: Path) -> None:
+    names = (*exact, *TOLERANCE)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        first = compared(tmp_path / "first.pt", names)  # here, as to begin a process takes long
+    finally:
+        torch.set_num_threads(threads)
+    here = told(tmp_path, 4, 2, narrow=True, names=names)
+    for name in exact:
         assert here[name][0] == first[name][0], name
     for name, most in TOLERANCE.items():
         assert here[name][1] <= most, name

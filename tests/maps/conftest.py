@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,13 +58,14 @@ def numbers(
     return Texture(data.float().contiguous(), af.MAPS[name].color_space, wrap, alpha)  # type: ignore[arg-type]
 
 
-def real(data: Path, name: str) -> Material:
-    """One of the real materials of the shared data."""
+def real(data: Path, name: str, only: Collection[str] = ()) -> Material:
+    """One of the real materials of the shared data, or only some of its maps."""
     folder = data / "materials" / name
     card = json.loads((folder / "material.json").read_text())
     reading = Reading(green="down" if "DirectX" in card["normal_convention"] else "up")
     maps = {NAMES.get(key, key): folder / file for key, file in card["maps"].items()}
-    return Material(name, {key: decode(file, af.MAPS[key], reading).texture for key, file in maps.items()})
+    wanted = {key: file for key, file in maps.items() if not only or key in only}
+    return Material(name, {key: decode(file, af.MAPS[key], reading).texture for key, file in wanted.items()})
 
 
 def correlation(first: torch.Tensor, second: torch.Tensor) -> float:

@@ -18,9 +18,9 @@ from assetforge.material.texture import Texture
 from assetforge.ops.color import srgb_encode
 from assetforge.samples import make_sample
 
-SMALL, SMALLER = 80, 64
-"""The side of an exemplar where only the placement of its pixels is checked; the smaller one where nothing is compared
-with what it looks like."""
+SMALL, SMALLER = 66, 48
+"""The side of an exemplar where only the placement of its pixels is checked: patches lie at every second pixel of the
+first, and at every one of the other."""
 SPECS = {**MAPS, "coordinates": COORDINATES, "multiply_report": REPORT}
 
 

@@ -16,7 +16,7 @@ from assetforge.samples import write_sample
 
 TOLD = [
     ("stone", {}),
-    ("brick", {}),
+    pytest.param("brick", {}, marks=pytest.mark.slow),
     ("stone", {"turn": "all", "tileable": "x"}),
     ("brick", {"polish": 0.5, "flatten": 0.5, "repair_normals": True, "tileable": "none"}),
 ]
@@ -33,9 +33,9 @@ def test_saved_coordinates_make_the_same_of_the_same_maps_to_the_bit(name: str, 
         assert again[key].wrap == result[key].wrap
 
 
-@pytest.mark.parametrize(("scale", "number"), [(2, 3), (0.5, 1)])
-def test_saved_coordinates_make_maps_of_another_size(scale: float, number: int) -> None:
-    name, params = TOLD[number]
+@pytest.mark.parametrize("scale", [2, 0.5])
+def test_saved_coordinates_make_maps_of_another_size(scale: float) -> None:
+    name, params = TOLD[-1]
     result = placed(name, **params)
     side = round(SMALL * scale)
     other = matched(exemplar(name, SMALL), (side, side))
@@ -51,6 +51,13 @@ def test_coordinates_that_are_of_no_exemplar_are_refused() -> None:
     where[2] = 0
     with pytest.raises(af.StepError, match=r"coordinates.*not those of pixels"):
         apply(exemplar("stone", SMALL).replace(coordinates=af.Texture(where, af.ColorSpace.NONE)))
+
+
+def test_turned_pieces_are_used_only_if_wanted() -> None:
+    where = placed("stone", turn="all", tileable="x")["coordinates"].data
+    assert len((where[2] * 256).round().unique()) > 4
+    where = placed("stone")["coordinates"].data
+    assert where[2].max() == 0
 
 
 def test_coordinates_of_turned_pieces_are_refused_by_one_who_was_not_told() -> None:

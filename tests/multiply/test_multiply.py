@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,16 @@ from assetforge.ops.seams import seam_score
 from assetforge.ops.statistics import diversity, mutual_information, statistics_distance
 from assetforge.samples import SAMPLES, write_sample
 
+KINDS = [pytest.param(name, marks=() if name in ("brick", "stone") else pytest.mark.slow) for name in SAMPLES]
+"""Cells, and grain without order; the others are made in the same ways."""
 
-@pytest.mark.parametrize("name", SAMPLES)
+
+@lru_cache
+def odd(seed: int = 0) -> Material:
+    return multiply(exemplar("stone", SMALLER), seed, size=(41, 43), candidates=2 - seed)
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_a_crop_that_does_not_tile_becomes_a_material_that_does(name: str) -> None:
     result = multiplied(name)
     assert result.keys() == exemplar(name).keys()
@@ -29,7 +38,7 @@ def test_a_crop_that_does_not_tile_becomes_a_material_that_does(name: str) -> No
         assert seam_score(texture.data) <= 1.2, key
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", KINDS)
 def test_nothing_is_made_up(name: str) -> None:
     """Every value lies within what the exemplar has, and normals are unit vectors."""
     for key, texture in multiplied(name).items():
@@ -41,16 +50,16 @@ def test_nothing_is_made_up(name: str) -> None:
             assert texture.data.max() <= before.max() + 1e-4
 
 
-def test_it_looks_like_the_exemplar_and_like_no_other() -> None:
+@pytest.mark.parametrize("names", [("brick", "stone"), pytest.param(tuple(SAMPLES)[:3], marks=pytest.mark.slow)])
+def test_it_looks_like_the_exemplar_and_like_no_other(names: tuple[str, ...]) -> None:
     def distance(result: str, like: str) -> float:
         return statistics_distance(multiplied(result)["base_color"].data, exemplar(like)["base_color"].data)
 
-    names = list(SAMPLES)[:3]
     for name in names:
         assert all(distance(name, name) < 0.5 * distance(other, name) for other in names if other != name)
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", KINDS)
 def test_maps_belong_together(name: str) -> None:
     for key in ("roughness", "height"):
         if key in exemplar(name):
@@ -61,17 +70,16 @@ def test_maps_belong_together(name: str) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_another_texture() -> None:
-    first, again = (multiply(exemplar("stone", SMALLER), candidates=2) for _ in range(2))
-    assert all(torch.equal(again[key].data, texture.data) for key, texture in first.items())
-    other = multiply(exemplar("stone", SMALLER), 1, candidates=1)
-    assert diversity(first["height"].data, other["height"].data) > 0.6
+    again = odd.__wrapped__()
+    assert all(torch.equal(again[key].data, texture.data) for key, texture in odd().items())
+    assert diversity(odd()["height"].data, odd(1)["height"].data) > 0.6
 
 
 @pytest.mark.parametrize("method", ["patches", "blend"])
 def test_size_and_edges_are_as_asked_for(method: str) -> None:
-    result = multiply(exemplar("brick", SMALLER), method=method, size=(96, 160), tileable="x", candidates=1)
+    result = multiply(exemplar("brick", SMALLER), method=method, size=(40, 64), tileable="x", candidates=1)
     texture = result["height"]
-    assert texture.size == (160, 96)
+    assert texture.size == (64, 40)
     assert texture.wrap == "clamp"
     across = (texture.data[:, :, 0] - texture.data[:, :, -1]).abs().mean()
     down = (texture.data[:, 0] - texture.data[:, -1]).abs().mean()
@@ -79,8 +87,8 @@ def test_size_and_edges_are_as_asked_for(method: str) -> None:
 
 
 def test_odd_sizes_tile_too() -> None:
-    result = multiply(exemplar("stone", SMALLER), size=(61, 63), candidates=1)["height"]
-    assert result.size == (63, 61)
+    result = odd()["height"]
+    assert result.size == (43, 41)
     assert seam_score(result.data) <= 1.2
 
 
@@ -123,13 +131,13 @@ def test_what_is_too_small_to_take_pieces_from_is_refused(side: int) -> None:
 
 
 def test_the_smallest_exemplar_is_enough() -> None:
-    assert multiply(exemplar("stone", 16), size=64, candidates=1)["height"].size == (64, 64)
+    assert multiply(exemplar("stone", 16), size=48, candidates=1)["height"].size == (48, 48)
 
 
 @pytest.mark.parametrize("method", ["patches", "blend", "neural"])
 def test_the_range_of_values_is_kept(method: str) -> None:
     """Heights in meters and light above 1 come out as they went in: nothing is cut to 0 to 1."""
-    sample = exemplar("stone", SMALLER)
+    sample = exemplar("stone", 64 if method == "neural" else SMALLER)
     height = sample["height"].data
     height = (height - height.min()) / (height.max() - height.min()) * 8 - 2
     light = sample["base_color"].data * 10

@@ -31,8 +31,12 @@ def exemplar(name: str) -> Tensor:
     return stacked[:, 9 : 9 + SIDE, 20 : 20 + SIDE].contiguous()
 
 
-@lru_cache
 def made(name: str, seed: int = 0, loss: Loss = "moments") -> Tensor:
+    return _made(name, seed, loss)  # which tells calls apart by what is given
+
+
+@lru_cache
+def _made(name: str, seed: int, loss: Loss) -> Tensor:
     effort = EFFORT / 3 if loss == "sliced" else EFFORT  # a step of it takes as long as several of the others
     with torch.no_grad():  # as steps are run
         return optimize(exemplar(name), (SIDE, SIDE), seed, Settings(loss=loss, effort=effort))
@@ -57,7 +61,7 @@ def test_it_looks_like_the_exemplar_and_tiles(loss: Loss) -> None:
     assert seam_score(result) <= 1.2
 
 
-@pytest.mark.parametrize("name", ["stone", "fabric"])
+@pytest.mark.parametrize("name", ["stone", pytest.param("fabric", marks=pytest.mark.slow)])
 def test_nothing_is_beyond_what_the_exemplar_has(name: str) -> None:
     result = made(name)
     assert (result.amin((1, 2)) >= exemplar(name).amin((1, 2)) - 1e-5).all()
@@ -112,11 +116,11 @@ def test_one_channel_is_enough_and_a_flat_one_does_no_harm() -> None:
 def test_vgg_makes_all_maps_of_a_material(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSETFORGE_WEIGHTS", str(tmp_path))
     network = Vgg19.load(add("vgg19", data / "weights" / "vgg19_conv1_1_to_conv3_1_fp32.npz"))
-    sample = make_sample("stone", 64)
+    sample = make_sample("stone", 48)
     encoded = [srgb_encode(sample["base_color"].data), sample["normal"].data[:2]]
     wanted = torch.cat([*encoded, sample["roughness"].data, sample["height"].data])
     settings = Settings(network=network, effort=0.15)
     with torch.no_grad():
-        result = optimize(wanted, (64, 64), 0, settings)
+        result = optimize(wanted, (48, 48), 0, settings)
     assert neural_distance(result, wanted, 0, settings) < 0.25 * neural_distance(shuffled(wanted), wanted, 0, settings)
     assert seam_score(result) <= 1.2

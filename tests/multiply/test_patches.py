@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
 from assetforge_multiply import Reroll
-from multiply.conftest import SMALLER, exemplar, multiply, multiply_and_tell, placed, write_mask
+from multiply.conftest import SMALL, exemplar, multiply, multiply_and_tell, placed, write_mask
 
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.map_spec import MAPS
@@ -18,9 +19,9 @@ from assetforge.ops.seams import seam_score
 from assetforge.ops.statistics import diversity
 
 
-@pytest.mark.parametrize("name", ["stone", "brick", "wood"])
+@pytest.mark.parametrize("name", ["stone", *(pytest.param(one, marks=pytest.mark.slow) for one in ("brick", "wood"))])
 def test_without_variation_only_the_seams_are_removed(name: str) -> None:
-    before = exemplar(name)
+    before = exemplar(name, 96)
     result = multiply(before, variation=0)
     for key, texture in result.items():
         check_map(texture, MAPS[key])
@@ -41,9 +42,9 @@ def test_a_little_variation_stays_nearer_to_the_exemplar_than_much() -> None:
 
 
 def test_what_is_to_be_kept_is_and_the_rest_is_made_of_it(tmp_path: Path) -> None:
-    before = exemplar("stone", 112)
-    hole = torch.zeros(112, 112, dtype=torch.bool)
-    hole[60:90, 40:80] = True
+    before = exemplar("stone", 96)
+    hole = torch.zeros(96, 96, dtype=torch.bool)
+    hole[50:80, 30:70] = True
     marked = before["height"].data.clone()
     marked[:, hole] = 0.0
     material = Material("stone", {"height": Texture(marked, ColorSpace.NONE)})
@@ -53,28 +54,49 @@ def test_what_is_to_be_kept_is_and_the_rest_is_made_of_it(tmp_path: Path) -> Non
     assert result[:, hole].std() > 0.5 * marked[:, ~hole].std()
 
 
+def region(tmp_path: Path) -> tuple[torch.Tensor, Path]:
+    """What is made anew, and its mask."""
+    inside = torch.zeros(64, 64, dtype=torch.bool)
+    inside[16:46, 13:50] = True
+    return inside, write_mask(tmp_path / "region.png", inside)
+
+
 def test_only_the_region_is_made_anew_and_its_rim_does_not_show(tmp_path: Path) -> None:
-    region = torch.zeros(SMALLER, SMALLER, dtype=torch.bool)
-    region[16:46, 13:50] = True
-    mask = write_mask(tmp_path / "region.png", region)
-    before = placed("stone", SMALLER)
-    one, two = (
-        multiply(exemplar("stone", SMALLER), candidates=1, reroll=Reroll(region=mask, seed=seed)) for seed in (1, 2)
-    )
-    for name in one:
-        texture = before[name]
-        assert torch.equal(one[name].data[:, ~region], texture.data[:, ~region])
-        assert not torch.equal(one[name].data[:, region], two[name].data[:, region])
-    height = one["height"].data[0]
+    inside, mask = region(tmp_path)
+    before = placed("stone", 64)
+    made = multiply(exemplar("stone", 64), candidates=1, reroll=Reroll(region=mask, seed=1))
+    for name, texture in before.items():
+        if name in made:
+            assert torch.equal(made[name].data[:, ~inside], texture.data[:, ~inside])
+    height = made["height"].data[0]
     assert (height - before["height"].data[0])[22:40, 19:44].abs().mean() > 0.02
     steps = (height[:, 1:] - height[:, :-1]).abs()
     at_the_rim = torch.cat([steps[16:46, 12], steps[16:46, 49]]).mean()
     assert at_the_rim <= steps.mean(0).quantile(0.995)
 
 
-def test_results_with_the_same_edges_tile_with_one_another() -> None:
-    variants = [multiply(exemplar("stone", SMALLER), seed, edges=7, candidates=1) for seed in range(2)]
-    edge = SMALLER // 8
+@pytest.mark.slow
+def test_another_number_makes_another_region(tmp_path: Path) -> None:
+    inside, mask = region(tmp_path)
+    one, two = (multiply(exemplar("stone", 64), candidates=1, reroll=Reroll(region=mask, seed=seed)) for seed in (1, 2))
+    assert not any(torch.equal(one[name].data[:, inside], two[name].data[:, inside]) for name in one)
+
+
+@lru_cache
+def with_the_same_edges(side: int) -> list[tuple[Material, float]]:
+    """Two results, and which part of them is shared."""
+    told = [multiply_and_tell(exemplar("stone", side), seed, edges=7, candidates=1) for seed in range(2)]
+    return [(made, notes["shared"]) for made, notes, _ in told]
+
+
+SIDES = [SMALL, pytest.param(64, marks=pytest.mark.slow), pytest.param(96, marks=pytest.mark.slow)]
+"""Patches lie at every second pixel, at every one, and at every second one of more levels."""
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_results_with_the_same_edges_tile_with_one_another(side: int) -> None:
+    variants = [made for made, _ in with_the_same_edges(side)]
+    edge = side // 8
     for name in variants[0]:
         tiles = [one[name].data for one in variants]
         assert diversity(tiles[0], tiles[1]) > 0.1
@@ -86,9 +108,9 @@ def test_results_with_the_same_edges_tile_with_one_another() -> None:
             assert seam_score(torch.cat([second, first], 1), "y") <= 1.2
 
 
-@pytest.mark.parametrize("side", [66, pytest.param(96, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("side", SIDES)
 def test_small_results_share_no_more_than_their_edges(side: int) -> None:
-    first, second = (multiply_and_tell(exemplar("stone", side), seed, edges=1, candidates=1) for seed in (0, 1))
-    same = (first[0]["height"].data == second[0]["height"].data).float().mean().item()
-    assert same == pytest.approx(first[1]["shared"], abs=0.02)
+    (first, shared), (second, _) = with_the_same_edges(side)
+    same = (first["height"].data == second["height"].data).float().mean().item()
+    assert same == pytest.approx(shared, abs=0.02)
     assert same < 0.5

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from multiply.conftest import exemplar, multiply_and_tell
+from assetforge_multiply import _multiply
+from multiply.conftest import SMALLER, exemplar, multiply_and_tell
 
 
-def test_a_result_tells_what_is_measured_of_it() -> None:
-    material = exemplar("stone", 96)
-    result, notes, flags = multiply_and_tell(material, report=True, candidates=2)
+def test_a_result_tells_what_is_measured_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_multiply, "_REPORT_HEIGHT", 128)
+    material = exemplar("stone", SMALLER)
+    result, notes, flags = multiply_and_tell(material, report=True, candidates=1)
     assert set(notes["seam_score"]) == set(material)
     assert {"statistics_distance", "largest_copy", "coverage", "repetition", "coherence", "normal_curl"} <= set(notes)
-    assert result["multiply_report"].size[0] == 1024
+    assert result["multiply_report"].size == (128, 384)
     assert not [flag for flag in flags if "seam" in flag]
 
 

@@ -25,7 +25,9 @@ def grid(height: float, width: float, side: int = 160, seed: int = 0) -> torch.T
     return torch.where(lines, 0.1, image) + grain
 
 
-@pytest.mark.parametrize(("height", "width"), [(32, 32), (25.5, 40), (20, 33.3)])
+@pytest.mark.parametrize(("height", "width"), [
+    (25.5, 40), *(pytest.param(*one, marks=pytest.mark.slow) for one in ((32, 32), (20, 33.3))),
+])  # fmt: skip
 def test_rows_and_columns_of_a_regular_pattern_stay(height: float, width: float) -> None:
     pattern = grid(height, width)
     material = Material("grid", {"height": Texture(pattern[None], ColorSpace.NONE)})

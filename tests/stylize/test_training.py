@@ -52,7 +52,8 @@ def test_the_network_of_a_style_is_trained_with_a_folder_of_textures_and_applied
     assert len(list((tmp_path / "build").rglob("*.png"))) == 2
 
 
-def test_the_network_of_a_style_learns(tmp_path: Path) -> None:
+def test_the_network_of_a_style_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "_SIDE", 96)
     drawn(tmp_path / "textures" / "wall.png", 1)
     training = style.training(StyleTraining(style=drawn(tmp_path / "look.png", 0), style_size=128), tmp_path, 0)
     before, after = learned(training)
@@ -61,6 +62,7 @@ def test_the_network_of_a_style_learns(tmp_path: Path) -> None:
 
 def test_the_decoder_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "_DRAWN", 2)
+    monkeypatch.setattr(decoder, "_SIDE", 64)
     drawn(tmp_path / "train" / "game" / "wall_d.webp", 1)
     drawn(tmp_path / "style" / "content" / "view.png", 2)
     before, after = learned(decoder.training(tmp_path, 0))

@@ -32,7 +32,7 @@ def test_the_color_network_restores_drawings_though_it_has_learned_from_textures
 
 @pytest.mark.parametrize("scale", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_the_data_network_is_never_worse_than_bicubic_in_the_mean(scale: int, data: Path) -> None:
-    held = sorted(dataset.held_out(data / "materials"))[:4]
+    held = sorted(dataset.held_out(data / "materials"))[:3]
     found = evaluated(data / "materials", only=held, maps=("normal", "roughness", "height"), scale=scale, shrink=2)
     for name in ("normal", "roughness", "height"):
         ratios = [one["ratio"] for one in found[name, "fast"].values()]

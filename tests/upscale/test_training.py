@@ -48,8 +48,8 @@ def textures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def small_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _small_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "DRAWN_SIZE", 128)
 
 
@@ -279,13 +279,11 @@ def test_a_picture_of_few_pixels_stops_nothing(size: tuple[int, int], tmp_path: 
     assert len(training.pictures(training.network)) == 1
 
 
-@pytest.mark.usefixtures("small_drawings")
 def test_a_batch_may_be_drawn_as_a_whole(textures: Path) -> None:
     training = made(textures, leaves=1, drawings=1, leaves_share=0.9, drawings_share=0.1)  # whose rest rounds below 0
     assert len(training.batch(0)[0]) == SMALL["batch"]
 
 
-@pytest.mark.usefixtures("small_drawings")
 def test_a_batch_depends_on_step_and_seed_alone(textures: Path) -> None:
     options: dict[str, Any] = {
         "reductions": {"bicubic": 1, "mip": 2}, "damages": [{"kind": "jpeg"}, {"kind": "palette"}],
