@@ -32,7 +32,7 @@ from assetforge.plugins import load
 SIZES = (512, 1024, 2048, 4096)
 ALWAYS = 1024
 """Sizes up to this are measured of every step, as growth is told by two."""
-PATIENCE = math.inf if "ASSETFORGE_BENCH_ALL_SIZES" in os.environ else 5.0
+PATIENCE = math.inf if "ASSETFORGE_BENCH_ALL_SIZES" in os.environ else 3.0
 """Seconds that a larger size may be expected to take."""
 MEMORY = 0.6
 """Part of the machine's memory that a size may be expected to take."""

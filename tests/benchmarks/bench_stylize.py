@@ -15,7 +15,7 @@ from assetforge.weights import SHIPPED
 from assetforge.weights.distances import Moments
 from assetforge.weights.features import Vgg19
 
-ROUNDS = 9
+ROUNDS = 5
 MOST = {256: 1.7, 512: 1.15}
 """What around the pieces of a small picture is computed twice weighs more."""
 
