@@ -62,7 +62,7 @@ def test_a_missed_bar_fails_the_run_and_the_page_says_by_how_much(tmp_path: Path
     done, page = bench(tmp_path, "--figures", "page.md")
     text = page.read_text()
     assert done.returncode == 1
-    assert "a start: missed by 50 %\nE           a build: missed by 25 %" in done.stdout
+    assert "\na start: missed by 50 %\na build: missed by 25 %\n" in done.stdout
     assert "2 of 3 bars are missed:\n\n- a start: missed by 50 %\n- a build: missed by 25 %\n" in text
     assert "| a start | 1.50 s |  |  | ≤ 1 s | **missed by 50 %** |" in text
     assert "| a build | 2.00 s | make 4: 4.00 s | 0.50 (0.25, 0.75, 0.50) | ≤ 0.4 | **missed by 25 %** |" in text

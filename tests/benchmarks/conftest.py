@@ -11,7 +11,7 @@ from benchmarks.figures import Figures, Page
 PAGE = pytest.StashKey[Page]()
 
 
-class MissedError(AssertionError):
+class MissedError(pytest.fail.Exception):
     """Bars are missed."""
 
 
@@ -43,7 +43,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     result = yield
     figures = pyfuncitem.funcargs.get("figures")
     if isinstance(figures, Figures) and figures.missed:
-        raise MissedError("\n".join(figures.missed))
+        raise MissedError("\n".join(figures.missed), pytrace=False)
     if isinstance(figures, Figures) and figures.doubtful:
         raise NotJudgedError("; ".join(figures.doubtful))
     return result
