@@ -24,8 +24,8 @@ from assetforge.serve.access import write_secret
 
 _ELSEWHERE = "10.255.255.255", 9
 """Somewhere beyond this machine: the system says from which address it would send there, and nothing is sent."""
-_DAYS, _RENEWED_AFTER = 397, 300
-"""How long a certificate is valid; browsers refuse one that is for longer than some two years."""
+_DAYS, _USED_DAYS = 397, 300
+"""How long a certificate is valid, and how long it is used; browsers refuse what is valid for much more than a year."""
 _SECONDS = 60
 _NAME = re.compile(r"[A-Za-z0-9.-]{1,253}")
 _KEY = "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-pkeyopt", "ec_param_enc:named_curve"
@@ -78,7 +78,7 @@ def own_certificate(folder: Path, names: Sequence[str]) -> Path:
     Whoever has accepted it need not do so again. Raises UsageError where none can be made.
     """
     file = folder / f"lan-{file_name(','.join(names))}.pem"
-    if file.is_file() and time.time() - file.stat().st_mtime < _RENEWED_AFTER * 24 * 3600:
+    if file.is_file() and time.time() - file.stat().st_mtime < _USED_DAYS * 24 * 3600:
         return file
     write_secret(file, _made(names))
     return file
