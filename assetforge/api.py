@@ -78,6 +78,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "moments",
         "norm",
         "root",
+        "row_sums",
         "whole",
     ),
     "assetforge.ops.heights": (

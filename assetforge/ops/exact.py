@@ -21,7 +21,7 @@ _BAND = 2**18
 _SQUARINGS = 6
 
 
-def whole(values: Tensor, unit: float | Tensor, most: int) -> Tensor:
+def whole(values: Tensor, unit: float, most: int) -> Tensor:
     """Return values in whole units, at most so many either way: float32 of whole numbers, any shape."""
     return (values / unit).round_().clamp_(-most, most)
 
@@ -39,6 +39,17 @@ def mix(matrix: Tensor, channels: Tensor) -> Tensor:
 def between(first: Tensor, second: Tensor, share: Tensor | float) -> Tensor:
     """Return what lies between two tensors: the first where `share` is 0, the second where it is 1."""
     return first + (second - first) * share
+
+
+def row_sums(rows: Tensor) -> Tensor:
+    """Add up the columns of (N, D), halves onto halves: (N,)."""
+    while (count := rows.shape[1]) > 1:
+        half = count // 2
+        rest = rows[:, 2 * half :]
+        rows = rows[:, :half] + rows[:, half : 2 * half]
+        if rest.shape[1]:
+            rows[:, :1] += rest
+    return rows[:, 0]
 
 
 def decay(values: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from assetforge.ops.resample import resample
-from assetforge_multiply._field import PATCH, Field, VoteTable, stride_of
+from assetforge_multiply._field import PATCH, Field, stride_of
 from assetforge_multiply._search import Patches
 from assetforge_multiply._structure import Lattice, shuffle_cells
 
@@ -62,22 +62,18 @@ def _scaled(size: tuple[int, int], scale: float, multiple: int) -> tuple[int, in
 
 @dataclass(frozen=True)
 class Canvas:
-    """One level: the exemplars' features, (C, S · H, W), their patches, and the step between those of a result.
-
-    votes: the features as votes are made of.
-    """
+    """One level: the exemplars' features, (C, S · H, W), their patches, and the step between those of a result."""
 
     level: Level
     atlas: Tensor
     patches: Patches
-    votes: VoteTable
     stride: int
 
     @staticmethod
     def at(level: Level, features: Tensor) -> Canvas:
         """Bring the features (S, C, H, W) of exemplars to the resolution of a level."""
         atlas = atlas_of(features, level.source_size)
-        return Canvas(level, atlas, Patches.of(atlas), VoteTable.of(atlas), stride_of(level.result_size))
+        return Canvas(level, atlas, Patches.of(atlas), stride_of(level.result_size))
 
     @property
     def shape(self) -> tuple[int, int]:

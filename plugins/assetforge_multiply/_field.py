@@ -16,15 +16,12 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-from assetforge.ops.exact import whole
 
 PATCH = 8
 """Side of a patch in pixels, at every resolution."""
@@ -38,12 +35,6 @@ _CODES = 65535
 """Largest number of a file of 16 bits."""
 _LARGEST = 2**14
 """Longest side of an exemplar that is looked for."""
-_EXACT, _HALF = 2**24, 2**6
-"""Whole numbers of float32 up to which sums are exact, and the most that either half of a step may be."""
-_SMALLEST = 1e-30
-"""Step of a channel that does not vary."""
-_VOTED = 2**12
-"""Patches that are voted on at a time: more would not stay in caches."""
 _TOLD = 2**12
 """Places that are looked at to find out how large the exemplar was."""
 
@@ -99,82 +90,6 @@ def vote(atlas: Tensor, field: Field) -> Tensor:
         total += texels.index_select(0, places.flatten()).mul_(counted)
         weight += counted
     return (total / weight).reshape(h * s, w * s, -1).permute(2, 0, 1).contiguous()
-
-
-@dataclass(frozen=True)
-class VoteTable:
-    """An atlas (C, H, W) in whole steps, in which votes are quick: those of a search, where steps do not show.
-
-    A step is the range of a channel over 2**14. The high and the low half of a number are summed up apart, each times
-    weights in so small steps that no sum is rounded: the order of sums does not matter.
-
-    halves: (H · W, 2 · C + 1), and 1 in the last column, which adds up the weights. join: (C + 1, 2 · C + 1), which
-    puts halves together. middle, unit: (C,), of the channels.
-    """
-
-    halves: Tensor
-    join: Tensor
-    middle: Tensor
-    unit: Tensor
-    width: int
-
-    @staticmethod
-    def of(atlas: Tensor) -> VoteTable:
-        """Take in the pixels of (C, H, W)."""
-        count, channels = len(atlas), atlas.flatten(1)
-        lowest, highest = torch.aminmax(channels, dim=1)
-        middle, unit = (lowest + highest) / 2, ((highest - lowest) / (2 * _HALF**2)).clamp_min(_SMALLEST)
-        halves = torch.ones(channels.shape[1], 2 * count + 1, device=atlas.device)
-        for number, channel in enumerate(channels):
-            steps = whole(channel - middle[number], unit[number], _HALF**2)
-            high = whole(steps, _HALF, _HALF)
-            halves[:, number], halves[:, count + number] = high, steps - high * _HALF
-        one = torch.eye(count + 1, device=atlas.device)
-        join = torch.cat([one[:, :-1] * _HALF, one], 1)
-        return VoteTable(halves, join, middle, unit, atlas.shape[2])
-
-    def vote(self, field: Field) -> Tensor:
-        """Lay the patches of a field over each other and average: (C, *field.size)."""
-        n = PATCH // field.stride
-        corners = _wrapped((field.y * self.width + field.x).int(), n - 1)
-        weights = _wrapped(field.weight, n - 1)
-        rows = max(1, _VOTED // field.y.shape[1])
-        bands = [slice(top, min(top + rows, field.y.shape[0]) + n - 1) for top in range(0, field.y.shape[0], rows)]
-        return torch.cat([self._voted(corners[band], weights[band], field.stride) for band in bands], 1)
-
-    def _voted(self, corners: Tensor, weights: Tensor, stride: int) -> Tensor:
-        """Average patches whose last rows and columns are the result's; those before reach into it."""
-        n = PATCH // stride
-        into, shares = _covered(stride, self.width)
-        places = _around(corners, n) + into.to(corners.device)
-        counted = (_around(weights, n) * shares.to(weights.device)).round_().clamp_min_(1)
-        sums = functional.embedding_bag(
-            places.flatten(0, 3), self.halves, mode="sum", per_sample_weights=counted.flatten(0, 3)
-        )
-        joined = self.join @ sums.T  # of all products, two are not 0
-        image = joined[:-1].div_(joined[-1]).mul_(self.unit[:, None]).add_(self.middle[:, None])
-        return image.reshape(-1, places.shape[0] * stride, places.shape[2] * stride)
-
-
-def _around(grid: Tensor, count: int) -> Tensor:
-    """Return, for each place of a grid that has so many before it along both axes, those: (h, 1, w, 1, count²)."""
-    return grid.unfold(0, count, 1).unfold(1, count, 1).flatten(2)[:, None, :, None]
-
-
-@cache
-def _covered(stride: int, width: int) -> tuple[Tensor, Tensor]:
-    """Return where pixels of a block of stride × stride lie in the patches that cover it, and how much they count.
-
-    Both (stride, 1, stride, PATCH² / stride²), the first in pixels of an atlas of a width from the patch's first.
-    """
-    n = PATCH // stride
-    line = torch.arange(PATCH, dtype=torch.int32)
-    into, shares = (
-        one.reshape(n, stride, n, stride).flip(0, 2).permute(1, 3, 0, 2).flatten(2)[:, None]
-        for one in (line[:, None] * width + line, patch_window())
-    )
-    most = shares.sum(3).max().item()
-    return into, shares * math.floor((_EXACT / _HALF - n * n) / most)
 
 
 def _wrapped(grid: Tensor, count: int) -> Tensor:

@@ -6,7 +6,6 @@ pixel by pixel, all patches here try their neighbors' matches at once, from seve
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from assetforge.ops.exact import mix, moments, whole
+from assetforge.ops.exact import mix, moments, row_sums, whole
 from assetforge.ops.principal import principal_axes
 from assetforge_multiply._field import PATCH, CopyLimits, Field
 from assetforge_multiply._structure import LatticeConstraint
@@ -30,8 +29,6 @@ _UNIT, _MOST = 1 / 64, 512
 """Steps to which channels are rounded, and how many of them at most; `_WAVE` is the same of waves. They are so few that
 no sum of products over a patch is rounded, whatever its order."""
 _WAVE = 1 / 256
-_FARTHEST, _SMALLEST = 2000, 1e-6
-"""Steps from 0 to the farthest point that there could be, whose double squared is below 2**24, and the least step."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +41,11 @@ class Patches:
     """
 
     points: Tensor
-    """(height · width, D), in steps of `unit`"""
+    """(height · width, D)"""
     axes: Tensor
     """(A, C), orthonormal: the axes of the channels that are looked at."""
     waves: tuple[Tensor, ...]
     """Of each axis those of its waves that count: (D_a, 1, PATCH, PATCH), in steps of `_WAVE`."""
-    unit: float
-    """So large that no squared distance, in steps, is too large for a whole number: no sum is rounded."""
-    most: Tensor
-    """(D, 1), how far points may be from 0, in steps."""
     height: int
     width: int
 
@@ -64,26 +57,18 @@ class Patches:
         used = sorted({axis for axis, _ in chosen})
         axes = axes.T[used].to(atlas)
         waves = tuple(_waves()[[wave for axis, wave in chosen if axis == one]][:, None].to(atlas) for one in used)
-        found = _described(_turned(axes, atlas), waves, 1)
-        largest = torch.maximum(found.amax(1, keepdim=True), -found.amin(1, keepdim=True))
-        unit = max(math.sqrt(math.fsum(one * one for one in largest.flatten().tolist())) / _FARTHEST, _SMALLEST)
-        most = (largest / unit).round_()
+        points = _described(_turned(axes, atlas), waves, 1).T.contiguous()
         height, width = atlas.shape[1] - PATCH + 1, atlas.shape[2] - PATCH + 1
-        return Patches(_in_steps(found, unit, most), axes, waves, unit, most, height, width)
+        return Patches(points, axes, waves, height, width)
 
     def describe(self, image: Tensor, stride: int) -> Tensor:
         """Return the points (H/stride · W/stride, D) of the patches of (C, H, W) on the torus."""
         wrapped = functional.pad(image[None], (0, PATCH - 1, 0, PATCH - 1), mode="circular")[0]
-        return _in_steps(_described(_turned(self.axes, wrapped), self.waves, stride), self.unit, self.most)
+        return _described(_turned(self.axes, wrapped), self.waves, stride).T.contiguous()
 
     def distance(self, index: Tensor, wanted: Tensor) -> Tensor:
         """Return the squared distances of patches, (N,) by their numbers, to the points (N, D)."""
-        return self.points.index_select(0, index).sub_(wanted).square_().sum(1).mul_(self.unit * self.unit)
-
-
-def _in_steps(found: Tensor, unit: float, most: Tensor) -> Tensor:
-    """Turn strengths (D, N) to points (N, D), in whole steps, at most so many (D, 1) either way."""
-    return found.div_(unit).round_().clamp_(-most, most).T.contiguous()
+        return row_sums(self.points.index_select(0, index).sub_(wanted).square_())
 
 
 def _turned(axes: Tensor, image: Tensor) -> Tensor:

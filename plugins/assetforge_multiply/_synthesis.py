@@ -28,6 +28,7 @@ from assetforge_multiply._field import (
     derive_seed,
     largest_copy,
     too_large_copies,
+    vote,
 )
 from assetforge_multiply._search import Search, occurrences
 from assetforge_multiply._structure import Lattice, LatticeConstraint
@@ -228,7 +229,7 @@ class _Fixed:
             others = functional.pad(1 - pixels, beyond, value=1.0)  # no patch of an exemplar goes on across its edge
         else:
             base = canvas.resized(task.base)
-            image = canvas.votes.vote(base)
+            image = vote(canvas.atlas, base)
             others = functional.pad(1 - pixels, beyond, mode="circular")
         patches = functional.max_pool2d(others, PATCH, stride)[0, 0] == 0
         return _Fixed(canvas, guide, pixels[0, 0] > 0, patches, base, image)
@@ -242,7 +243,7 @@ class _Fixed:
 
     def voted(self, field: Field) -> Tensor:
         """Average the patches of a field; what is fixed stays."""
-        image = self.canvas.votes.vote(field)
+        image = vote(self.canvas.atlas, field)
         if self.pixels is not None and self.image is not None:
             image = torch.where(self.pixels, self.image, image)
         if self.guide is not None:
@@ -282,7 +283,7 @@ class _Try:
 
 def _try(task: Task, statistics: PatchStatistics) -> _Try:
     state = synthesize_field(task, until=task.tried_until)
-    picture = _seen(task, task.pyramid.canvas(state.level).votes.vote(state.field))
+    picture = _seen(task, vote(task.pyramid.canvas(state.level).atlas, state.field))
     copied = max(0.0, largest_copy(state.field) / _COPY_ALLOWED - 1)
     return _Try(task, state, picture, statistics.distance(picture) * (1 + copied))
 

@@ -146,15 +146,6 @@ def test_distances_between_points_go_with_those_between_patches() -> None:
     assert torch.corrcoef(torch.stack([wanted, found]))[0, 1] > 0.95
 
 
-def test_no_distance_between_points_is_rounded() -> None:
-    patches = Patches.of(noise())
-    wanted = patches.describe(noise(seed=1) * 9 - 4, 1)[: len(patches.points)]
-    steps = (patches.points.double() - wanted).square().sum(1)
-    assert steps.max() < 2**24
-    found = patches.distance(torch.arange(len(steps)), wanted)
-    assert torch.equal(found, steps.float() * (patches.unit * patches.unit))
-
-
 def test_the_points_of_an_exemplar_with_few_patches_are_the_same_each_time() -> None:
     small = noise(2, 12, 13)
     assert torch.equal(Patches.of(small).points, Patches.of(small.clone()).points)

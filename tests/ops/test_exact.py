@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from assetforge.ops.exact import between, decay, mean, mix, moments, norm, root, whole
+from assetforge.ops.exact import between, decay, mean, mix, moments, norm, root, row_sums, whole
 
 
 def noise(*size: int) -> torch.Tensor:
@@ -28,6 +28,12 @@ def test_moments_do_not_depend_on_the_order_of_pixels() -> None:
     shuffled = rows[:, torch.randperm(5000, generator=torch.Generator().manual_seed(2))]
     for one, other in zip(moments(rows), moments(shuffled), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 5, 24, 31])
+def test_row_sums_are_sums(columns: int) -> None:
+    rows = noise(100, columns)
+    assert torch.allclose(row_sums(rows), rows.sum(1))
 
 
 def test_small_functions_are_what_they_say() -> None:
