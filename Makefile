@@ -9,7 +9,9 @@ WORKERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 PYTEST := $(BIN)/python -m compileall -qq assetforge plugins; OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
 	--numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
-.PHONY: demo test pytest coverage test-all check bench docs viewer clean
+BENCH := $(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -q -s
+
+.PHONY: demo test pytest coverage test-all check bench soak docs viewer clean
 
 demo: $(INSTALLED)  ## make samples, upscale them, make a material of two photographs, say where the results are
 	$(BIN)/assetforge samples samples
@@ -34,8 +36,11 @@ check: $(INSTALLED)  ## lint, types and the import contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(INSTALLED)  ## speed, as ratios against a baseline run side by side
-	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -q -s
+bench: $(INSTALLED)  ## time and memory, with rivals in the same run; fails where a bar is missed, and writes docs/figures.md
+	$(BENCH) --figures docs/figures.md
+
+soak: $(INSTALLED)  ## benchmarks that take many minutes: what watch and serve hold must not grow
+	$(BENCH) -m slow
 
 docs: $(DOCUMENTED)  ## generate the references in docs from the code, and build the web site into build/docs
 	$(BIN)/python -m assetforge.cli.reference docs/reference.md docs/api.md

@@ -182,6 +182,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "mutual_information",
         "ordered",
         "random_directions",
+        "PatchStatistics",
         "statistics_distance",
     ),
     "assetforge.ops.surface": (

@@ -56,7 +56,7 @@ def in_place() -> Material:
 
 
 STEPS = {
-    "patches": lambda: multiply(material("stone", 66), candidates=1, turn="mirror"),
+    "patches": lambda: multiply(material("stone", 66), candidates=2, turn="mirror"),
     "edges": lambda: multiply(material("stone", 66), candidates=1, edges=1),
     "lattice": lambda: multiply(material("brick", 56), candidates=1, repair_normals=True, flatten=0.3),
     "in place": in_place,

@@ -107,6 +107,16 @@ class Session:
         else:
             queue.extend(jobs)
 
+    def hurry(self, jobs: Collection[Job]) -> None:
+        """Let jobs that have not begun be the next, in the order in which they wait."""
+        queues = self._scheduler.urgent, self._scheduler.waiting
+        chosen = [job for queue in queues for job in queue if job in jobs]
+        for queue in queues:
+            others = [job for job in queue if job not in jobs]
+            queue.clear()
+            queue.extend(others)
+        self._scheduler.urgent.extendleft(reversed(chosen))
+
     def poll(self, patience: float, *, idle: bool = False) -> list[JobResult]:
         """Go on until something has happened, but no longer than so many seconds; return the jobs that ended.
 

@@ -18,6 +18,8 @@ from assetforge.ops.normals import in_plane, normalize
 
 Kernel = tuple[Callable[[Tensor], Tensor], float]
 """A function of the distance in source pixels, and the distance from which it is 0."""
+_BAND = 64
+"""Rows that are summed up at a time: as many as a processor's cache holds."""
 
 
 def lanczos3(x: Tensor) -> Tensor:
@@ -125,12 +127,26 @@ def _resample_axis(pixels: Tensor, axis: int, length: int, kernel: Kernel, *, re
     count = pixels.shape[axis]
     index, weight = _taps(count, length, kernel)
     index = index % count if repeat else index.clamp(0, count - 1)
+    index, weight = index.to(pixels.device), weight.to(pixels)
+    size = (*pixels.shape[:axis], length, *pixels.shape[axis + 1 :])
+    result = pixels.new_empty(size)
+    for rows in torch.arange(size[1]).split(_BAND):
+        band = slice(int(rows[0]), int(rows[-1]) + 1)
+        if axis == 1:
+            result[:, band] = _mixed(pixels, axis, index[band], weight[band])
+        else:
+            result[:, band] = _mixed(pixels[:, band], axis, index, weight)
+    return result
+
+
+def _mixed(pixels: Tensor, axis: int, index: Tensor, weight: Tensor) -> Tensor:
+    """Return the sum of pixels (C, H, W) along an axis, of each result the taps (length, taps) with their weights."""
     shape = [1, 1, 1]
-    shape[axis] = length
+    shape[axis] = len(index)
     result = torch.zeros(1, device=pixels.device)
     for tap in range(index.shape[1]):
-        picked = pixels.index_select(axis, index[:, tap].to(pixels.device))
-        result = picked.mul_(weight[:, tap].to(pixels).view(shape)).add_(result)
+        picked = pixels.index_select(axis, index[:, tap])
+        result = picked.mul_(weight[:, tap].view(shape)).add_(result)
     return result
 
 

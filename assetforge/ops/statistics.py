@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -29,25 +31,50 @@ def statistics_distance(result: Tensor, exemplar: Tensor, *, repeat: bool = True
     projections are always the same. `repeat` says whether the texture continues at its opposite edge. Both must be
     14 pixels wide and high at least, or ValueError is raised.
     """
-    mean, covariance = moments(exemplar)
-    deviations = root(covariance.diagonal().clamp_min(0)).clamp_min(_SMALLEST_DEVIATION)
-    shift, scale = (one.to(exemplar)[:, None, None] for one in (mean, deviations))
-    result, exemplar = (result - shift) / scale, (exemplar - shift) / scale
-    generator = torch.Generator().manual_seed(123)
-    distances = []
-    for octave in range(_SCALES):
-        small_result, small_exemplar = (
-            _shrunk(one, octave, repeat=again) for one, again in ((result, repeat), (exemplar, False))
-        )
-        kernels = random_directions(_PROJECTIONS, result.shape[0], _SIDE, generator).to(result.device)
-        if min(*small_result.shape[1:], *small_exemplar.shape[1:]) < 2 * _SIDE:
-            break
-        first, second = (_quantiles(one, kernels) for one in (small_result, small_exemplar))
-        away = (first - second).abs().double().sum(1) / root(kernels.double().square().sum((1, 2, 3)))
-        distances.append(sum(away.tolist()) * _UNIT / first.numel())
-    if not distances:
-        raise ValueError(f"textures of less than {2 * _SIDE} pixels cannot be compared")
-    return math.fsum(distances) / len(distances)
+    return PatchStatistics.of(exemplar).distance(result, repeat=repeat)
+
+
+@dataclass(frozen=True)
+class PatchStatistics:
+    """What `statistics_distance` looks at of an exemplar: where several textures are compared with it, it is kept.
+
+    shift, scale: (C, 1, 1), which bring channels to mean 0 and deviation 1. octaves: of each, the projections
+    (N, C, h, w), and the quantiles (N, Q) of the exemplar's patches along them.
+    """
+
+    shift: Tensor
+    scale: Tensor
+    octaves: Sequence[tuple[Tensor, Tensor]]
+
+    @staticmethod
+    def of(exemplar: Tensor) -> PatchStatistics:
+        """Take in an exemplar (C, H, W)."""
+        mean, covariance = moments(exemplar)
+        deviations = root(covariance.diagonal().clamp_min(0)).clamp_min(_SMALLEST_DEVIATION)
+        shift, scale = (one.to(exemplar)[:, None, None] for one in (mean, deviations))
+        exemplar = (exemplar - shift) / scale
+        generator = torch.Generator().manual_seed(123)
+        octaves = []
+        for octave in range(_SCALES):
+            kernels = random_directions(_PROJECTIONS, exemplar.shape[0], _SIDE, generator).to(exemplar.device)
+            small = _shrunk(exemplar, octave, repeat=False)
+            if min(small.shape[1:]) >= 2 * _SIDE:
+                octaves.append((kernels, _quantiles(small, kernels)))
+        return PatchStatistics(shift, scale, octaves)
+
+    def distance(self, result: Tensor, *, repeat: bool = True) -> float:
+        """Return how far the patches of a texture (C, H, W) are from the exemplar's; see `statistics_distance`."""
+        result = (result - self.shift) / self.scale
+        distances = []
+        for octave, (kernels, wanted) in enumerate(self.octaves):
+            small = _shrunk(result, octave, repeat=repeat)
+            if min(small.shape[1:]) >= 2 * _SIDE:
+                away = (_quantiles(small, kernels) - wanted).abs().double().sum(1)
+                away /= root(kernels.double().square().sum((1, 2, 3)))
+                distances.append(sum(away.tolist()) * _UNIT / wanted.numel())
+        if not distances:
+            raise ValueError(f"textures of less than {2 * _SIDE} pixels cannot be compared")
+        return math.fsum(distances) / len(distances)
 
 
 def random_directions(count: int, channels: int, side: int, generator: torch.Generator) -> Tensor:

@@ -24,7 +24,7 @@ from assetforge.errors import UsageError
 from assetforge.store.json_text import parse
 
 Right = Literal["view", "upload", "retry"]
-"""`retry` is to ask for anything else that changes something: retry, rebuild, cancel, pause, resume."""
+"""`retry` is to ask for anything else that changes something: retry, rebuild, cancel, hurry, pause, resume."""
 RIGHTS: tuple[Right, ...] = get_args(Right)
 SESSION_SECONDS = 30 * 24 * 3600.0
 CODE_SECONDS = 600.0
@@ -134,12 +134,18 @@ class Access:
         return FileLock(self._file.with_name(f"{self._file.name}.lock"))
 
     def _write(self, kept: list[_Secret]) -> None:
-        with temporary(self._file) as written:
-            opened = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(opened, "w") as file:
-                json.dump([asdict(one) for one in kept], file)
-            written.replace(self._file)
+        write_secret(self._file, json.dumps([asdict(one) for one in kept]).encode())
         self._known, self._stamp = kept, self._file.stat().st_mtime_ns
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a file that nobody else can read, at no time, nor list its folder."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with temporary(path) as written:
+        opened = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(opened, "wb") as file:
+            file.write(content)
+        written.replace(path)
 
 
 def _sha256(secret: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from assetforge.serve.service import Service
 from assetforge.viewer.bundle import STATIC as VIEWER
 
 STATIC = Path(__file__).parent / "static"
+_THREADS = 8
+"""That read the state: each keeps some memory, and machines with many cores would have many of them."""
 _MEDIA = {".js": "text/javascript", ".css": "text/css", ".png": "image/png", ".html": "text/html"}
 
 
@@ -30,6 +33,7 @@ def make_app(service: Service, hosts: Collection[str]) -> Guard:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "serve"))
         task = asyncio.create_task(service.run())
         try:
             yield

@@ -13,6 +13,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 PATIENCE = 30.0
 """Seconds for the head of a request to come, from the connection or the last answer; and for a client to read."""
 
+SPARE = 100
+"""Connections beyond those that are answered, which are told so; each is an open file, of which there are some 1024."""
+
 
 class Connection(H11Protocol):
     """HTTP/1.1 as uvicorn has it, which waits without end for a first request, for the rest of one, and for readers."""
@@ -25,9 +28,12 @@ class Connection(H11Protocol):
         self._standstill: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for the first request."""
+        """Wait for the first request; hang up at once where there are so many that the system would have no more."""
         super().connection_made(transport)
-        self._wait_for_request()
+        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency + SPARE:
+            transport.abort()
+        else:
+            self._wait_for_request()
 
     def data_received(self, data: bytes) -> None:
         """Wait no more if that was the rest of a request's head."""

@@ -383,7 +383,7 @@ def _ask(project: Project, key: str, data: Mapping[str, Any], user: User) -> Any
     fields, params = data.get("fields", {}), data.get("params", {})
     if not isinstance(fields, dict) or not isinstance(params, dict):
         raise ServeError(422, "body", "`fields` and `params` must be objects", "see /docs")
-    asset, files = project.asset_of(fields), project.incoming.files(key)
+    asset, files = project.asset_of(fields), project.incoming.files(key, user.name)
     missing = [one["map"] for one in project.description.inputs if not one["optional"] and one["map"] not in files]
     if missing and not project.record(asset):
         raise ServeError(422, asset, f"{', '.join(missing)} is missing", "send it first, by PUT")
@@ -402,16 +402,18 @@ def _ask(project: Project, key: str, data: Mapping[str, Any], user: User) -> Any
 async def _request(call: Call) -> Response:
     data = await json_of(call.request, call.service.limits)
     verb, names = data.get("verb"), data.get("assets", [])
-    if verb not in ("retry", "rebuild", "cancel", "pause", "resume"):
-        raise ServeError(422, "verb", "is none", "retry, rebuild, cancel, pause or resume")
+    if verb not in ("retry", "rebuild", "cancel", "hurry", "pause", "resume"):
+        raise ServeError(422, "verb", "is none", "retry, rebuild, cancel, hurry, pause or resume")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ServeError(422, "assets", "is no list of names", "see /docs")
-    if verb in ("rebuild", "cancel") and not names:
+    if verb in ("rebuild", "cancel", "hurry") and not names:
         raise ServeError(422, "assets", "is empty", "name some")
-    project = call.project
+    project, most = call.project, call.service.limits.waiting
 
     def ask() -> int:
         with opened_requests(project.reader.path, project.id) as log:
+            if log.waiting(call.user.name) >= most:
+                raise ServeError(429, "requests", f"of yours that wait are {most} already", "wait for the daemon")
             return log.ask(verb, {"assets": names}, call.user.name)
 
     number = await asyncio.to_thread(ask)
@@ -476,7 +478,7 @@ _UPLOAD: Schema = {
 _ASKED: Schema = {
     "type": "object",
     "properties": {
-        "verb": {"enum": ["retry", "rebuild", "cancel", "pause", "resume"]},
+        "verb": {"enum": ["retry", "rebuild", "cancel", "hurry", "pause", "resume"]},
         "assets": {"type": "array", "items": TEXT},
     },
     "required": ["verb"],

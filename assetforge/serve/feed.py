@@ -20,7 +20,10 @@ PERIOD = 0.25
 """Seconds between looks at the state."""
 KEEP_ALIVE = 15.0
 """Seconds after which a stream on which nothing happens says that it lives."""
-_KEPT = 5000
+_KEPT = 1000
+"""Events at hand; older ones are read from the state, by the few who come back after a while."""
+_PIECE = 50
+"""Events that are read at a time for one who comes back: all of a slow client's are held until it takes them."""
 MOST_STREAMS = 200
 
 
@@ -131,10 +134,13 @@ class Feed:
         try:
             yield ": following\n\n"
             while not self.is_ending:
-                for row in await self._after(after):
+                last, rows = self.last, await self._after(after)
+                for row in rows:
                     after = row.number
                     if asset in ("", row.asset) or row.asset.rpartition("[")[0] == asset:
                         yield f"id: {row.number}\ndata: {row.text}\n\n"
+                if not rows:  # what there is beyond is another pipeline's
+                    after = max(after, last)
                 if after >= self.last and not await self.wait(KEEP_ALIVE):
                     yield ": still here\n\n"
         finally:
@@ -143,10 +149,10 @@ class Feed:
     async def _after(self, number: int) -> list[Row]:
         if number >= self._first:
             return list(takewhile(lambda row: row.number > number, reversed(self._rows)))[::-1]
-        return list(map(_row, await asyncio.to_thread(self._read_after, number)))
+        return list(map(_row, await asyncio.to_thread(self._read_after, number, _PIECE)))
 
-    def _read_after(self, number: int) -> list[LoggedEvent]:
-        return events_after(self._reader.path, self._reader.pipeline, number)
+    def _read_after(self, number: int, most: int = _KEPT) -> list[LoggedEvent]:
+        return events_after(self._reader.path, self._reader.pipeline, number, most)
 
 
 def _row(one: LoggedEvent) -> Row:

@@ -19,6 +19,10 @@ class ServeLimits:
     """Files that one user sends at a time."""
     incoming: int = 20 * 2**30
     """Bytes that wait to become assets."""
+    incoming_of_user: int = 5 * 2**30
+    """Bytes of them that one user has sent."""
+    waiting: int = 200
+    """Uploads of one user that wait, or requests."""
     free: int = 2 * 2**30
     """Bytes of the disk that stay free."""
     patience: float = 30.0

@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -72,12 +72,15 @@ class Incoming:
         self.folder, self._limits = folder, limits
         self._sending: Counter[str] = Counter()
         self._keeping = threading.Lock()
+        self._owners: dict[str, str] = {}
+        """Who has begun each upload that is there. It is forgotten when the server ends, as uploads are soon after."""
+        self._making = threading.Lock()
 
     async def take(self, request: Request, user: str, key: str, name: str) -> dict[str, Any]:
         """Take in one file for a map of an upload; return what it is. What was sent for it before is forgotten."""
         with self._one_of_few(user):
             folder = self.folder / key
-            await asyncio.to_thread(self._make, folder)
+            await asyncio.to_thread(self._make, folder, user)
             part = folder / f"{name}.{secrets.token_hex(4)}{_PART}"  # a client that lost its connection sends again
             try:
                 sha256 = await self._write(request, part)
@@ -104,14 +107,30 @@ class Incoming:
         finally:
             self._sending[user] -= 1
 
-    def _make(self, folder: Path) -> None:
+    def _make(self, folder: Path, user: str) -> None:
+        """Make the folder of an upload; raise ServeError where that is another user's, or too much waits already."""
+        limits = self._limits
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            free, waiting = shutil.disk_usage(folder).free, _bytes_below(self.folder)
+            with self._making:
+                there = {one.name: _bytes_in(one) for one in self.folder.iterdir()} if self.folder.is_dir() else {}
+                self._check_owner(folder.name, user, there)
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            free = shutil.disk_usage(folder).free
         except OSError as error:
             raise _no_space(error) from error
-        if free < self._limits.free + self._limits.file or waiting > self._limits.incoming:
+        if free < limits.free + limits.file or sum(there.values()) > limits.incoming:
             raise ServeError(507, "disk", "is almost full", "tell who runs the server")
+
+    def _check_owner(self, key: str, user: str, there: Mapping[str, int]) -> None:
+        owners = {one: owner for one, owner in self._owners.items() if one in there}
+        if owners.get(key, user) != user:
+            raise ServeError(409, key, "is another user's upload", "make a new key for a new upload")
+        mine = [there[one] for one, owner in owners.items() if owner == user and one != key and there[one]]
+        if len(mine) >= self._limits.waiting or sum(mine) > self._limits.incoming_of_user:
+            what = f"of yours that wait are {len(mine)} already, with {sum(mine)} bytes"
+            instead = "wait until some have become assets; those that nobody finishes are removed after an hour"
+            raise ServeError(429, "uploads", what, instead)
+        self._owners = {**owners, key: user}
 
     async def _write(self, request: Request, part: Path) -> str:
         digest = hashlib.sha256()
@@ -135,8 +154,10 @@ class Incoming:
             raise ServeError(413, name, what, f"send at most {self._limits.pixels} in all")
         return head
 
-    def files(self, key: str) -> dict[str, Any]:
-        """Return what was sent for an upload: the sha256 and the ending of each map's file."""
+    def files(self, key: str, user: str) -> dict[str, Any]:
+        """Return what a user sent for an upload: the sha256 and the ending of each map's file."""
+        if self._owners.get(key, user) != user:
+            raise ServeError(409, key, "is another user's upload", "make a new key for a new upload")
         found = {}
         for about in (self.folder / key).glob(f"*{_ABOUT}"):
             with suppress(OSError, ValueError):
@@ -154,10 +175,10 @@ class Incoming:
                     shutil.rmtree(folder)
 
 
-def _bytes_below(folder: Path) -> int:
-    """Return the bytes of all uploads; those that end meanwhile count nothing."""
+def _bytes_in(folder: Path) -> int:
+    """Return the bytes of an upload; files that end meanwhile count nothing."""
     total = 0
-    for file in folder.glob("*/*"):
+    for file in folder.glob("*"):
         with suppress(OSError):
             total += file.stat().st_size
     return total

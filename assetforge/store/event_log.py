@@ -24,6 +24,8 @@ KEPT = 100_000
 """Events that are kept of all pipelines of a project; older ones are dropped."""
 PERIOD = 0.25
 """Seconds that an event may wait until it is written with others."""
+_CACHE = 256
+"""KiB of the database that a reader keeps: what it reads once is of no use later, and the system keeps it anyway."""
 _LONGEST = 2**20
 """Characters of an event; we write no longer ones."""
 _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
@@ -132,7 +134,9 @@ def events_after(path: Path, pipeline: str, number: int, most: int = 500) -> lis
 def open_to_read(path: Path, *, shared: bool = False) -> sqlite3.Connection:
     """Open a state's database for reading alone; `shared` by threads that see to it that one reads at a time."""
     uri = f"{path.absolute().as_uri()}?mode=ro"
-    return sqlite3.connect(uri, uri=True, timeout=PATIENCE, check_same_thread=not shared)
+    database = sqlite3.connect(uri, uri=True, timeout=PATIENCE, check_same_thread=not shared)
+    database.execute(f"pragma cache_size = -{_CACHE}")
+    return database
 
 
 def _logged(number: int, run: str, when: float, kind: str, text: str) -> Iterator[LoggedEvent]:

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 from assetforge.store.json_text import parse
 from assetforge.store.schema import PATIENCE, transaction, writing
 
-Verb = Literal["retry", "rebuild", "cancel", "pause", "resume", "receive"]
+Verb = Literal["retry", "rebuild", "cancel", "hurry", "pause", "resume", "receive"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
 KEPT_SECONDS = 30 * 24 * 3600.0
 """How long an answered request is remembered."""
@@ -32,7 +32,7 @@ class Request:
     number: int
     verb: Verb
     what: Data
-    """Of `retry`, `rebuild` and `cancel`: the assets. Of `receive`: the uploaded files."""
+    """Of `retry`, `rebuild`, `cancel` and `hurry`: the assets. Of `receive`: the uploaded files."""
     who: str
     asked: float
     """Seconds since 1970, as is `done`."""
@@ -71,6 +71,12 @@ class RequestLog:
     def pending(self) -> list[Request]:
         """Return what is not answered yet, in the order in which it was asked."""
         return list(self._rows("done is null"))
+
+    def waiting(self, who: str) -> int:
+        """Count what somebody has asked for and is not answered yet."""
+        query = "select count(*) from requests where pipeline = ? and who = ? and done is null"
+        with writing(self._path):
+            return int(self._database.execute(query, (self._pipeline, who)).fetchone()[0])
 
     def latest(self, verb: Verb, most: int = 200, since: float = 0.0) -> list[Request]:
         """Return the last requests of a kind that were asked since a time, the latest first."""

@@ -20,6 +20,8 @@ from assetforge.plan.plan import PlanOptions, source_prefix
 from assetforge.report import ReportBuilder
 from assetforge.watch.file_tracker import Clock, FileTracker
 
+_MOST_HURRIED = 1000
+"""Names that are remembered until their files have arrived: some may never come."""
 REPORT_AFTER = 10.0
 """Seconds after which an incomplete asset says what it waits for."""
 
@@ -104,6 +106,8 @@ class BuildQueue:
     """Whether everything is to be planned: only that tells what is gone, and which outputs collide."""
     _dirty: dict[str, bool] = field(default_factory=dict)
     """Assets that something has happened to; true where an event told of it, so that somebody is waiting."""
+    _hurried: set[str] = field(default_factory=set)
+    """Assets that are to be built before all others, and have not been submitted yet."""
 
     # Files
 
@@ -183,7 +187,9 @@ class BuildQueue:
         for urgent in (True, False):
             chosen = [job for job in out_of_date if self._dirty.get(job.base, False) == urgent]
             self.session.submit(chosen, urgent=urgent, first=self.newest_first)
+        self.session.hurry([job for job in out_of_date if _is_named(job.asset, self._hurried)])
         planned = {job.base for job in plan.jobs}
+        self._hurried -= {name for job in jobs for name in (job.asset, job.base)}
         for base in planned & busy:
             self._dirty.setdefault(base, False)
         for base in planned - busy:
@@ -229,6 +235,14 @@ class BuildQueue:
         for job in chosen:
             self.session.cancel(job, Problem("", why))
         return [job.asset for job in chosen]
+
+    def hurry(self, names: Collection[str]) -> list[str]:
+        """Let jobs be the next to begin, also those that are submitted soon; return the ones that wait already."""
+        waiting = [job for job in self.session.waiting if _is_named(job.asset, names)]
+        self.session.hurry(waiting)
+        known = {name for job in waiting for name in (job.asset, job.base)}
+        self._hurried = {*list(self._hurried)[-_MOST_HURRIED:], *(name for name in names if name not in known)}
+        return [job.asset for job in waiting]
 
     def _base(self, name: str) -> str:
         """Return the asset of a job by its name, with or without a variant; nothing where there is none."""

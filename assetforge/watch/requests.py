@@ -1,4 +1,4 @@
-"""Does what other processes ask for: retry, rebuild, cancel, pause, resume, and receive what was uploaded."""
+"""Does what other processes ask for: retry, rebuild, cancel, hurry, pause, resume, and receive what was uploaded."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ class RequestHandler:
             case "cancel":
                 by = f" by {request.who}" if request.who else ""
                 return {"assets": self._queue.cancel(names, f"canceled{by}")}
+            case "hurry":
+                return {"assets": self._queue.hurry(names)}
             case "receive":
                 return receive(self._build, self._queue.catalog, request.what)
             case _:  # to pause is to have asked for it

@@ -16,7 +16,7 @@ from assetforge.ops.exact import between, moments, norm, root
 from assetforge.ops.neighbors import nearest_neighbors
 from assetforge.ops.normals import curl, gradients, in_plane, integrable, normalize, of_slopes, slopes_of
 from assetforge.ops.resample import resample, restore
-from assetforge.ops.statistics import statistics_distance
+from assetforge.ops.statistics import PatchStatistics
 from assetforge_multiply import ApplyParams, Params
 
 _SMALLEST_DEVIATION = 0.02
@@ -175,11 +175,12 @@ def _with_curl(old: Tensor, new: Tensor, source: Tensor) -> Tensor:
     least, all_of_it = curl(of_slopes(before + whole)), curl(new)
     share = ((most - least) / max(all_of_it - least, 1e-9)) if all_of_it > most else 1.0
     share = max(0.0, share) ** 0.5
-    here, then = (statistics_distance(one[:_ACROSS], source[:_ACROSS]) for one in (new, old))
+    statistics = PatchStatistics.of(source[:_ACROSS])
+    here, then = (statistics.distance(one[:_ACROSS]) for one in (new, old))
     farthest = max(_WORSE * here, here + _LOST * (then - here))
     for back in (0.0, 0.25, 0.5):
         limited = of_slopes(before + between(whole, change, share + back * (1 - share)))
-        if statistics_distance(limited[:_ACROSS], source[:_ACROSS]) <= farthest:
+        if statistics.distance(limited[:_ACROSS]) <= farthest:
             return limited
     return new
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -199,6 +200,8 @@ LARGEST = 0.06
 """Part of the result that may be copied from one place."""
 _NEAR = 0.06
 """Part of the result's side by which a patch must come from elsewhere to count as another place."""
+_ROUNDED = 1e-6
+"""Pixels by which a move may be rounded otherwise."""
 
 
 @dataclass(frozen=True)
@@ -238,12 +241,15 @@ class CopiedRegion:
 class CopyLimits:
     """Where regions must not go on: each place knows the region that it was cut from, or else the nearest one.
 
-    number, y, x: (h, w), of that region, the moves in pixels; number is -1 where a patch may come from anywhere.
+    top: (h, w), the first row of that region's exemplar. y, x: the first matches that must not be used, as they would
+    let it go on. height, width: how many rows and columns they are; height is 0 where a patch may come from anywhere.
     """
 
-    number: Tensor
+    top: Tensor
     y: Tensor
     x: Tensor
+    height: Tensor
+    width: Tensor
 
     @staticmethod
     def of(regions: Sequence[CopiedRegion], field: Field) -> CopyLimits | None:
@@ -255,19 +261,30 @@ class CopyLimits:
         which = torch.stack([_inside(~core) for core in cores]).argmin(0)
         for index, region in enumerate(regions):
             which = which.masked_fill(_resized(region.rest, size), index)
-        moves = [(region.number, region.y * field.size[0], region.x * field.size[1]) for region in regions]
-        number, y, x = (torch.tensor(each, device=which.device)[which] for each in zip(*moves, strict=True))
+        near = [(_near(one.y, field.size[0]), _near(one.x, field.size[1])) for one in regions]
+        tops = [region.number * field.source_size[0] for region in regions]
+        numbers = [(top, top + y, x, height, width) for top, ((y, height), (x, width)) in zip(tops, near, strict=True)]
+        top, y, x, height, width = (torch.tensor(one, device=which.device)[which] for one in zip(*numbers, strict=True))
         for index, core in enumerate(cores):
-            number = number.masked_fill(core & (which == index), -1)
-        return CopyLimits(number, y, x)
+            height = height.masked_fill(core & (which == index), 0)
+        rows, columns = _places(field)
+        return CopyLimits(top, y + rows, x + columns, height, width)
 
     def broken(self, y: Tensor, x: Tensor, field: Field) -> Tensor:
         """Tell which matches (h, w) would let a region go on."""
-        broken = y // field.source_size[0] == self.number
-        for moved, limit, side in zip(_moves(y, x, field), (self.y, self.x), field.size, strict=True):
-            off = (moved - limit + side / 2) % side - side / 2
-            broken &= off.abs() <= max(1.0, _NEAR * side)
+        broken = (y - self.y).remainder_(field.size[0]) < self.height
+        broken &= (x - self.x).remainder_(field.size[1]) < self.width
+        below = y - self.top
+        broken &= below >= 0
+        broken &= below < field.source_size[0]
         return broken
+
+
+def _near(move: float, side: int) -> tuple[int, int]:
+    """Return the first of the moves near one, which is told as a part of a side, and how many they are."""
+    away = max(1.0, _NEAR * side) + _ROUNDED
+    first, last = math.ceil(move * side - away), math.floor(move * side + away)
+    return first, last - first + 1
 
 
 def largest_copy(field: Field) -> float:
@@ -288,9 +305,15 @@ def too_large_copies(field: Field) -> list[CopiedRegion]:
 
 def _moves(y: Tensor, x: Tensor, field: Field) -> tuple[Tensor, Tensor]:
     """Return how far patches were moved; on a torus, what goes on across an edge was moved by a side more."""
-    rows = torch.arange(y.shape[0], device=y.device)[:, None] * field.stride
-    columns = torch.arange(x.shape[1], device=x.device) * field.stride
+    rows, columns = _places(field)
     return (y % field.source_size[0] - rows) % field.size[0], (x - columns) % field.size[1]
+
+
+def _places(field: Field) -> tuple[Tensor, Tensor]:
+    """Return the rows (h, 1) and the columns (w) of the result at which the patches of a field begin."""
+    h, w = field.y.shape
+    rows, columns = (torch.arange(side, device=field.y.device) * field.stride for side in (h, w))
+    return rows[:, None], columns
 
 
 def _labels(field: Field) -> Tensor:

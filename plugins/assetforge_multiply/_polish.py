@@ -19,7 +19,8 @@ from assetforge.ops.exact import between, mix, whole
 from assetforge.ops.neighbors import nearest_neighbors
 from assetforge.ops.principal import PrincipalAxes, random_basis
 from assetforge.ops.ranks import SAMPLES, transfer_ranks
-from assetforge.ops.statistics import random_directions, statistics_distance
+from assetforge.ops.statistics import PatchStatistics, random_directions
+from assetforge.ops.threads import one_thread
 from assetforge_multiply._channels import Stack
 from assetforge_multiply._field import Field, choose, seed_of, vote
 
@@ -80,10 +81,11 @@ def polish(result: Tensor, source: Tensor, seed: int, steps: int = STEPS, usable
 
 def _as_far_as_it_helps(before: Tensor, after: Tensor, source: Tensor) -> Tensor:
     """Return what lies between two textures nearest to the exemplar: where pieces fit, hardly anything was lost."""
-    best, least = after, statistics_distance(after, source)
+    statistics = PatchStatistics.of(source)
+    best, least = after, statistics.distance(after)
     for share in (0.5, 0.25, 0.0):
         less = between(before, after, share)
-        distance = statistics_distance(less, source)
+        distance = statistics.distance(less)
         if distance >= least:
             break
         best, least = less, distance
@@ -97,7 +99,8 @@ def _drawn(pixels: Tensor, wanted: Tensor, generator: torch.Generator) -> Tensor
     that is not just across it, the sheet and a cloud around it are the same.
     """
     some = wanted.flatten(1)[:, torch.randint(wanted[0].numel(), (_NEAREST_OF,), generator=generator)]
-    found = some[:, nearest_neighbors(pixels.flatten(1).T, some.T)]
+    with one_thread():
+        found = some[:, nearest_neighbors(pixels.flatten(1).T, some.T)]
     return between(pixels, found.reshape(pixels.shape), _DRAWN)
 
 

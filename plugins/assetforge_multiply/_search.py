@@ -66,6 +66,10 @@ class Patches:
         wrapped = functional.pad(image[None], (0, PATCH - 1, 0, PATCH - 1), mode="circular")[0]
         return _described(_turned(self.axes, wrapped), self.waves, stride).T.contiguous()
 
+    def distance(self, index: Tensor, wanted: Tensor) -> Tensor:
+        """Return the squared distances of patches, (N,) by their numbers, to the points (N, D)."""
+        return row_sums(self.points.index_select(0, index).sub_(wanted).square_())
+
 
 def _turned(axes: Tensor, image: Tensor) -> Tensor:
     """Return an image (C, H, W) along axes (A, C), in steps of `_UNIT`."""
@@ -121,7 +125,15 @@ class Search:
     limits: CopyLimits | None = None
 
     def __post_init__(self) -> None:
-        self.cost = self._cost(self.field.y, self.field.x)
+        device = self.field.y.device
+        self._at = torch.stack([self.field.y, self.field.x])
+        self._first = torch.zeros(2, 1, 1, dtype=torch.long, device=device)
+        self._last = torch.tensor([self.patches.height - 1, self.patches.width - 1], device=device)[:, None, None]
+        self.cost = self._cost(self._at)
+
+    def found(self) -> Field:
+        """Return the field of the best matches so far."""
+        return replace(self.field, y=self._at[0], x=self._at[1])
 
     def run(self, rounds: int, reach: int) -> None:
         """Improve the matches; `reach` is how far from the present match a random one may be, in pixels."""
@@ -131,49 +143,56 @@ class Search:
             self._explore(reach)
 
     def _propagate(self, step: int) -> None:
-        for dy, dx in ((0, step), (0, -step), (step, 0), (-step, 0)):
-            y = self.field.y.roll((dy, dx), (0, 1)) + dy * self.field.stride
-            x = self.field.x.roll((dy, dx), (0, 1)) + dx * self.field.stride
-            self._try(y, x)
+        for axis, away in ((1, step), (1, -step), (0, step), (0, -step)):
+            at = self._at.roll(away, axis + 1)
+            at[axis] += away * self.field.stride
+            self._try(at)
 
     def _explore(self, reach: int) -> None:
         """Try random matches near the present one, at distances that halve; the first ones are anywhere."""
         radius = reach
         while radius >= 1:
-            self._try(self.field.y + self._random(radius), self.field.x + self._random(radius))
+            away = torch.randint(-radius, radius + 1, self._at.shape, generator=self.generator)
+            self._try(away.to(self._at.device).add_(self._at))
             radius //= 2
 
-    def _random(self, radius: int) -> Tensor:
-        away = torch.randint(-radius, radius + 1, self.field.y.shape, generator=self.generator)
-        return away.to(self.field.y.device)
-
-    def _try(self, y: Tensor, x: Tensor) -> None:
-        y, x = y.clamp_(0, self.patches.height - 1), x.clamp_(0, self.patches.width - 1)
-        cost = self._cost(y, x)
+    def _try(self, at: Tensor) -> None:
+        at = torch.clamp(at, self._first, self._last)
+        cost = self._cost(at)
         better = cost < self.cost
-        self.cost = torch.where(better, cost, self.cost)
-        y, x = torch.where(better, y, self.field.y), torch.where(better, x, self.field.x)
-        self.field = replace(self.field, y=y, x=x)
+        self.cost = torch.minimum(cost, self.cost)
+        self._at = torch.where(better, at, self._at)
 
-    def _cost(self, y: Tensor, x: Tensor) -> Tensor:
-        index = (y * self.patches.width + x).flatten()
-        away = torch.index_select(self.patches.points, 0, index).sub_(self.wanted)
-        cost = (row_sums(away.square_()) + self.penalty[index]).reshape(y.shape)
+    def _cost(self, at: Tensor) -> Tensor:
+        """Return what matches (2, h, w), rows and columns, cost."""
+        y, x = at
+        index = self._index(at)
+        cost = self.patches.distance(index, self.wanted).add_(self.penalty.index_select(0, index)).reshape(y.shape)
         if self.constraint is not None:
-            cost += self.constraint.penalty(y, x, self.field.stride)
+            count = (self.patches.height, self.patches.width)
+            cost.masked_fill_(self.constraint.broken(y, x, self.field.stride, count), torch.inf)
         if self.limits is not None:
             cost.masked_fill_(self.limits.broken(y, x, self.field), torch.inf)
         return cost
 
+    def _index(self, at: Tensor) -> Tensor:
+        return torch.add(at[1], at[0], alpha=self.patches.width).flatten()
+
     def distance(self) -> Tensor:
         """Return the squared distance of each match, penalties left out: (h, w)."""
-        index = (self.field.y * self.patches.width + self.field.x).flatten()
-        return row_sums((self.patches.points[index] - self.wanted).square_()).reshape(self.field.y.shape)
+        return self.patches.distance(self._index(self._at), self.wanted).reshape(self.cost.shape)
 
 
 def occurrences(y: Tensor, x: Tensor, patches: Patches, radius: int) -> Tensor:
     """Return how often patches near each one are used, 1 on average: (height · width,)."""
     used = torch.bincount((y * patches.width + x).flatten(), minlength=patches.height * patches.width).float()
     image = used.reshape(1, 1, patches.height, patches.width)  # whole numbers, whose sums are not rounded
-    mean = functional.avg_pool2d(image, 2 * radius + 1, 1, radius, count_include_pad=False)
+    mean = _sums_around(image, radius) / _sums_around(torch.ones_like(image), radius)
     return mean.flatten() * (used.numel() / y.numel())
+
+
+def _sums_around(image: Tensor, radius: int) -> Tensor:
+    """Return the sums of (1, 1, H, W) over squares of 2 · radius + 1 pixels around each, rows first."""
+    side = 2 * radius + 1
+    rows = functional.avg_pool2d(image, (1, side), 1, (0, radius), divisor_override=1)
+    return functional.avg_pool2d(rows, (side, 1), 1, (radius, 0), divisor_override=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -146,12 +147,12 @@ class LatticeConstraint:
     width: float
     tolerance: float
 
-    def penalty(self, y: Tensor, x: Tensor, stride: int) -> Tensor:
-        """Return 0 for matches that lie where they should, and infinity for all others: (h, w)."""
+    def broken(self, y: Tensor, x: Tensor, stride: int, count: tuple[int, int]) -> Tensor:
+        """Tell which matches (h, w) do not lie where they should; count: rows and columns of patches to choose from."""
         rows = torch.arange(y.shape[0], device=y.device)[:, None] * stride
         columns = torch.arange(x.shape[1], device=x.device) * stride
-        off = (_off(y - rows, self.height) > self.tolerance) | (_off(x - columns, self.width) > self.tolerance)
-        return torch.zeros(y.shape, device=y.device).masked_fill_(off, torch.inf)
+        off = _looked_up(y - rows, y.shape[0] * stride, count[0], self.height, self.tolerance)
+        return off.logical_or_(_looked_up(x - columns, x.shape[1] * stride, count[1], self.width, self.tolerance))
 
     def snapped(self, field: Field, count: tuple[int, int]) -> Field:
         """Move matches to where they should lie in the cell; count: rows and columns of patches to choose from."""
@@ -168,6 +169,17 @@ def _snap(match: Tensor, place: Tensor, period: float, count: int) -> Tensor:
     snapped = torch.where(snapped < 0, (snapped + period).round().long(), snapped)
     snapped = torch.where(snapped >= count, (snapped - period).round().long(), snapped)
     return snapped.clamp(0, count - 1)
+
+
+def _looked_up(distance: Tensor, before: int, behind: int, period: float, tolerance: float) -> Tensor:
+    """Tell which distances, whole numbers from -before to behind, are off whole multiples of a period."""
+    table = _off_table(before, behind, period, tolerance, distance.device)
+    return table.index_select(0, (distance + before).flatten()).reshape(distance.shape)
+
+
+@lru_cache(maxsize=64)
+def _off_table(before: int, behind: int, period: float, tolerance: float, device: torch.device) -> Tensor:
+    return (_off(torch.arange(-before, behind), period) > tolerance).to(device)
 
 
 def _off(distance: Tensor, period: float) -> Tensor:

@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from assetforge.ops.exact import decay
 from assetforge.ops.resample import resample
-from assetforge.ops.statistics import diversity, statistics_distance
+from assetforge.ops.statistics import PatchStatistics, diversity
+from assetforge.ops.threads import each, one_thread
 from assetforge_multiply._canvas import Canvas, Level, Pyramid, largest_square, levels
 from assetforge_multiply._field import (
     PATCH,
@@ -108,6 +109,11 @@ class Task:
         )
 
     @property
+    def tried_until(self) -> float:
+        """The part of the full resolution at which layouts are compared, unless even the coarsest is finer."""
+        return min(_TRIED_AT, _TRIED_SIDE / max(self.size))
+
+    @property
     def moves(self) -> float:
         """How far pieces are moved at most where the layout stays, in pixels; 0 where it does not."""
         return self.variation * max(self.size) if self.variation < 1 else 0.0
@@ -152,22 +158,23 @@ def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> St
     forbidden = canvas.forbidden(task.ignore)
     image = fixed.voted(field)
     state = State(field, level, before.energy if before else 0.0, before.cut if before else ())
+    limits = CopyLimits.of(state.cut, state.field)
     for number in range(_REFINE_ROUNDS if refine else rounds):
         penalty = (
             _UNIFORMITY * state.energy * occurrences(state.field.y, state.field.x, canvas.patches, PATCH) + forbidden
         )
         wanted = canvas.patches.describe(image, canvas.stride)
-        limits = CopyLimits.of(state.cut, state.field)
         search = Search(canvas.patches, wanted, penalty, state.field, generator, constraint, limits)
         search.run(2 if number == 0 and not refine else 1, reach)
         distance = search.distance()
         state.energy = _mean(distance) + 1e-9
         sharp = 0.5 if level.scale == 1.0 else 1.0
         weight = decay(distance / (2 * state.energy * sharp)).mul_(_WEIGHTS).round_().clamp_min_(1) / _WEIGHTS
-        state.field = fixed.put_back(replace(search.field, weight=weight))
+        state.field = fixed.put_back(replace(search.found(), weight=weight))
         image = fixed.voted(state.field)
         if number in (0, rounds // 2) and task.variation == 1 and _CUT_FROM <= min(level.result_size) <= _CUT_TO:
             state.cut += tuple(too_large_copies(state.field))
+            limits = CopyLimits.of(state.cut, state.field)
     return state
 
 
@@ -247,14 +254,18 @@ class _Fixed:
 def find_layout(task: Task, candidates: int, progress: Progress) -> tuple[Field, float]:
     """Return the field of a task, and how different the layouts are that were tried for it.
 
-    The best layout has the exemplar's statistics, and copies no large piece.
+    The best layout has the exemplar's statistics, and copies no large piece. Layouts are tried side by side, each by
+    one thread: what is small is not worth waking others up for.
     """
     if max(task.levels()[0].result_size) > _TRIED_SIDE:
         candidates = min(candidates, _LARGE_TRIES)  # the cells of a fine pattern show only in large pictures
     tried = []
-    for number in range(candidates):
-        tried.append(_try(replace(task, seed=derive_seed(task.seed, number))))
-        progress(_TRYING * (number + 1) / candidates)
+    with one_thread():
+        statistics = _statistics(task)
+        seeds = [derive_seed(task.seed, number) for number in range(candidates)]
+        for one in each(lambda seed: _try(replace(task, seed=seed), statistics), seeds):
+            tried.append(one)
+            progress(_TRYING * len(tried) / candidates)
     best = min(tried, key=lambda one: one.cost)
     state = synthesize_field(best.task, best.state, progress=lambda done: progress(_TRYING + (1 - _TRYING) * done))
     return state.field, _variety([one.picture for one in tried])
@@ -270,14 +281,26 @@ class _Try:
     cost: float
 
 
-def _try(task: Task) -> _Try:
-    state = synthesize_field(task, until=min(_TRIED_AT, _TRIED_SIDE / max(task.size)))
-    atlas = task.pyramid.canvas(state.level).atlas
-    picture = vote(atlas, state.field)
-    if task.guide is not None:
-        atlas, picture = (one[: -task.guide.shape[0]] for one in (atlas, picture))
+def _try(task: Task, statistics: PatchStatistics) -> _Try:
+    state = synthesize_field(task, until=task.tried_until)
+    picture = _seen(task, vote(task.pyramid.canvas(state.level).atlas, state.field))
     copied = max(0.0, largest_copy(state.field) / _COPY_ALLOWED - 1)
-    return _Try(task, state, picture, statistics_distance(picture, atlas) * (1 + copied))
+    return _Try(task, state, picture, statistics.distance(picture) * (1 + copied))
+
+
+def _statistics(task: Task) -> PatchStatistics:
+    """Return what layouts are compared with. The canvases are made by the way, which those that try them share."""
+    coarsest, *finer = task.levels()
+    canvas = task.pyramid.canvas(coarsest)
+    for level in finer:
+        if level.scale <= task.tried_until:
+            canvas = task.pyramid.canvas(level)
+    return PatchStatistics.of(_seen(task, canvas.atlas))
+
+
+def _seen(task: Task, channels: Tensor) -> Tensor:
+    """Leave out the channels that a guide gives."""
+    return channels if task.guide is None else channels[: -task.guide.shape[0]]
 
 
 def _variety(pictures: list[Tensor]) -> float:

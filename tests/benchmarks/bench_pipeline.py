@@ -1,18 +1,16 @@
-"""Upscaling from file to file against a plain script, and the step against the bare network: part of `make bench`.
+"""Upscaling from file to file against a plain script, and the step against the bare network.
 
-Each round runs both, one after the other, and the median of the rounds' ratios counts. A machine that does other work
-meanwhile spoils walls, so CPU seconds are printed beside them.
+Each round runs both, one after the other, and the median of the rounds' ratios counts. Other work on the machine spoils
+seconds on the clock, so CPU seconds are beside them.
 """
-
-# ruff: noqa: T201
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -23,13 +21,15 @@ import assetforge_upscale
 import cv2
 import numpy as np
 from benchmarks import plain_script
+from benchmarks.figures import Figures
 
 from assetforge.execute.worker_process import settings
 from assetforge.samples import SAMPLES, write_sample
 
 FILES, SIDES, ROUNDS = 50, (256, 320, 384), 3
-END_TO_END, STEP = 1.3, 0.9
-"""How many times as fast as a plain script, and as the bare network."""
+END_TO_END, STEP = 1 / 1.3, 1 / 0.9
+"""Parts of the time of a plain script, and of the bare network: at least 1.3 and 0.9 times as fast."""
+SCRIPT = "a plain script, as that of Real-ESRGAN"
 WEIGHTS = Path(assetforge_upscale.__file__).parent / "weights" / "fast_color_x4.safetensors"
 GAME = Path(__file__).parents[2].parent / "shared" / "data" / "train"
 PIPELINE = """\
@@ -46,13 +46,6 @@ def timed(*command: str, cwd: Path, env: Mapping[str, str] = os.environ) -> tupl
     subprocess.run(command, cwd=cwd, env=dict(env), check=True, capture_output=True)
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def judge(title: str, ratios: list[float], least: float) -> None:
-    """Print how many times as fast ours is in each round; fail where the median is below its bar."""
-    found = statistics.median(ratios)
-    print(f"\n{title}: {found:.2f} times as fast ({', '.join(f'{one:.2f}' for one in ratios)}; bar {least})")
-    assert found >= least, f"{title}: missed by {100 * (1 - found / least):.0f} %"
 
 
 def write_textures(folder: Path) -> None:
@@ -81,26 +74,23 @@ def differences(ours: Path, theirs: Path) -> int:
     return most
 
 
-def test_fifty_files_against_a_plain_script(tmp_path: Path) -> None:
+def test_fifty_files_against_a_plain_script(tmp_path: Path, figures: Figures) -> None:
     write_textures(tmp_path / "textures")
     (tmp_path / "p.yaml").write_text(PIPELINE)
     env = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}  # torch's own choice
     script = (sys.executable, plain_script.__file__, str(WEIGHTS), "textures", "theirs")
     forge = (sys.executable, "-m", "assetforge", "run", "p.yaml")
-    ratios = []
+    ours, theirs = list[tuple[float, float]](), list[tuple[float, float]]()
     for _ in range(ROUNDS):
         for made in (".assetforge", "build", "theirs"):
             shutil.rmtree(tmp_path / made, ignore_errors=True)
-        theirs, their_cpu = timed(*script, cwd=tmp_path, env=env)
-        ours, our_cpu = timed(*forge, cwd=tmp_path, env=env)
-        print(f"\n    script {theirs:.1f} s, {their_cpu:.1f} s CPU; ours {ours:.1f} s, {our_cpu:.1f} s CPU", end="")
-        ratios.append(theirs / ours)
+        theirs.append(timed(*script, cwd=tmp_path, env=env))
+        ours.append(timed(*forge, cwd=tmp_path, env=env))
     assert differences(tmp_path / "build", tmp_path / "theirs") <= 1
-    judge(
-        f"{FILES} textures of {SIDES[0]} to {SIDES[-1]}, x4, from file to file, against a plain script",
-        ratios,
-        END_TO_END,
-    )
+    what = f"{FILES} textures of {SIDES[0]} to {SIDES[-1]}, x4, from file to file"
+    (wall, cpu), (their_wall, their_cpu) = zip(*ours, strict=True), zip(*theirs, strict=True)
+    figures.compared(what, wall, SCRIPT, their_wall, most=END_TO_END)
+    figures.compared(f"{what}, CPU time", cpu, SCRIPT, their_cpu)
 
 
 STEP_PROGRAM = """\
@@ -109,6 +99,7 @@ from pathlib import Path
 import torch
 import assetforge as af
 from benchmarks import plain_script
+from benchmarks.figures import Figures
 from assetforge.material.map_spec import MAPS
 from assetforge.samples import make_sample
 from assetforge_upscale import Params
@@ -135,17 +126,14 @@ for _ in range(int(sys.argv[3])):
 """
 
 
-def test_the_step_against_the_bare_network(side: int = 2048) -> None:
+def test_the_step_against_the_bare_network(figures: Figures, side: int = 2048) -> None:
     """Both in a process that is set up as our workers are; of the network's two layouts in memory, the faster one."""
     cores = len(os.sched_getaffinity(0))
     env = {**os.environ, **settings(cores), "PYTHONPATH": os.pathsep.join(sys.path)}
     command = (sys.executable, "-c", STEP_PROGRAM, str(WEIGHTS), str(side), str(ROUNDS))
     done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
-    ratios = []
-    for line in done.stdout.splitlines():
-        times = json.loads(line)
-        print(
-            "\n    " + ", ".join(f"{name} {wall:.2f} s, {cpu:.2f} s CPU" for name, (wall, cpu) in times.items()), end=""
-        )
-        ratios.append(min(times["plain"][0], times["channels last"][0]) / times["step"][0])
-    judge(f"the step on {side} x {side}, x4, against the bare network", ratios, STEP)
+    rounds = [json.loads(line) for line in done.stdout.splitlines()]
+    bare = [min(times["plain"], times["channels last"]) for times in rounds]
+    for number, (what, most) in enumerate((("", STEP), (", CPU time", math.inf))):
+        ours, theirs = [times["step"][number] for times in rounds], [times[number] for times in bare]
+        figures.compared(f"the step `upscale` on {side}², x4{what}", ours, "its bare network", theirs, most=most)

@@ -1,6 +1,6 @@
-"""The watch daemon under load: latency, a burst that the system's queue cannot hold, and a soak.
+"""How soon the watch daemon begins, and that it loses and leaks nothing under load.
 
-`make bench`, or one of them: `python -m pytest tests/benchmarks/bench_watch.py -q -s -k soak`.
+What takes minutes has the mark `slow`: `make soak` runs it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from benchmarks.figures import Figures
 from execute.conftest import outputs, write_project
 from watch.conftest import Watcher, picture
 
 BURST, QUEUE = 30_000, 1024
 BATCHES, BATCH = 20, 250
+FILES = 60
 LONG = 1800.0
 
 INOTIFY_QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
@@ -39,7 +41,7 @@ def small_queue() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("polling", "bar"), [("auto", 0.6), ("always", 4.0)])
-def test_latency_from_close_to_job_start(polling: str, bar: float, project: Path) -> None:
+def test_latency_from_close_to_job_start(polling: str, bar: float, project: Path, figures: Figures) -> None:
     with (project / "pipeline.yaml").open("a") as file:
         file.write(f"watch: {{polling: {polling}}}\n")
     watcher = Watcher(project)
@@ -47,19 +49,22 @@ def test_latency_from_close_to_job_start(polling: str, bar: float, project: Path
     (project / "textures" / "warm_d.png").write_bytes(picture(0))
     watcher.wait_for(lambda: watcher.states()["done"] == 1)
     rng, closed = random.Random(1), {}
-    for n in range(200):
+    for n in range(FILES):
         time.sleep(rng.uniform(0.05, 0.4))
         (project / "textures" / f"a{n:03}_d.png").write_bytes(picture(n))
         closed[f"a{n:03}"] = time.time()
-    watcher.wait_for(lambda: watcher.states()["done"] == 201)
+    watcher.wait_for(lambda: watcher.states()["done"] == FILES + 1)
     started = {event["asset"]: event["time"] for event in watcher.events("JobStarted")}
     taken = sorted(started[asset] - at for asset, at in closed.items())
     watcher.stop()
     median, p95 = statistics.median(taken), taken[int(0.95 * len(taken))]
-    print(f"\nclose to job start, polling {polling}: median {median:.2f} s, p95 {p95:.2f} s, bar {bar} s")  # noqa: T201
+    what = f"from the close of a file to the start of its job, polling {polling}"
+    figures.measured(f"{what}, median", median)
+    figures.measured(f"{what}, 95th percentile", p95, most=bar, on_clock=True)
 
 
-def test_a_burst_with_a_small_queue_loses_nothing(project: Path, small_queue: None) -> None:
+@pytest.mark.slow
+def test_a_burst_with_a_small_queue_loses_nothing(project: Path, small_queue: None, figures: Figures) -> None:
     watcher = Watcher(project)
     watcher.wait_until_watching()
     contents = [picture(n, 8) for n in range(BURST)]
@@ -74,11 +79,13 @@ def test_a_burst_with_a_small_queue_loses_nothing(project: Path, small_queue: No
     assert lost
     watcher.stop()
     assert len(outputs(project)) == BURST
-    print(f"\n{BURST} files written in {written:.0f} s, all built after {taken:.0f} s; events lost {lost} times")  # noqa: T201
+    figures.measured(f"{BURST} files are written, with events lost {lost} times, after", written)
+    figures.measured("all of them are built after", taken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", ["same", "new"])
-def test_soak(names: str, project: Path) -> None:
+def test_soak(names: str, project: Path, figures: Figures) -> None:
     """Batches with corrupt files and steps that crash: what the host holds must not grow.
 
     Where every batch has new names, it knows more and more assets: then a daemon that has just begun is the measure.
@@ -103,11 +110,16 @@ def test_soak(names: str, project: Path) -> None:
         total = (batch + 1) * BATCH + (batch + 3) // 5
         watcher.wait_for(lambda total=total: sum(watcher.states().values()) >= total, LONG, 1.0)  # type: ignore[misc]
         time.sleep(2)
-        print(f"\nbatch {batch}: {watcher.holds()}", end="")  # noqa: T201
+        tell_of(figures, f"batch {batch}, {names} names", watcher)
     assert watcher.states()["failed"] == bad
     assert watcher.stop() == 0
     watcher = Watcher(project)
     watcher.wait_until_watching()
     time.sleep(10)
-    print(f"\none that has just begun: {watcher.holds()}")  # noqa: T201
+    tell_of(figures, f"a daemon that has just begun, {names} names", watcher)
     watcher.stop()
+
+
+def tell_of(figures: Figures, what: str, watcher: Watcher) -> None:
+    """Record what a daemon holds."""
+    figures.add({"what": what, **{name: str(value) for name, value in watcher.holds().items()}})

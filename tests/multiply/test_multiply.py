@@ -75,6 +75,17 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_another_texture() ->
     assert diversity(odd()["height"].data, odd(1)["height"].data) > 0.6
 
 
+def test_the_number_of_cores_changes_no_byte() -> None:
+    before, made = torch.get_num_threads(), []
+    try:
+        for cores in (1, 2, 4):  # layouts are tried side by side by so many threads
+            torch.set_num_threads(cores)
+            made.append(multiply(exemplar("stone", SMALLER), candidates=3))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one[key].data, texture.data) for one in made for key, texture in made[0].items())
+
+
 @pytest.mark.parametrize("method", ["patches", "blend"])
 def test_size_and_edges_are_as_asked_for(method: str) -> None:
     result = multiply(exemplar("brick", SMALLER), method=method, size=(40, 64), tileable="x", candidates=1)

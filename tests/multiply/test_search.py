@@ -164,7 +164,7 @@ def test_a_search_finds_where_pieces_of_the_exemplar_come_from() -> None:
     before = found.distance().mean()
     found.run(6, SIDE)
     assert found.distance().mean() < 0.2 * before
-    right = (found.field.y == one.unchanged().y) & (found.field.x == one.unchanged().x)
+    right = (found.found().y == one.unchanged().y) & (found.found().x == one.unchanged().x)
     assert right[: one.patches.height, : one.patches.width].float().mean() > 0.8
 
 
@@ -183,10 +183,9 @@ def test_what_must_not_be_used_is_not() -> None:
     one = canvas(image)
     found = search(one, image)
     upper = torch.arange(one.patches.height)[:, None].expand(one.patches.height, one.patches.width) < 20
-    found.penalty = torch.zeros(upper.numel()).masked_fill(upper.flatten(), torch.inf)
-    found.cost = found._cost(found.field.y, found.field.x)
+    found = replace(found, penalty=torch.zeros(upper.numel()).masked_fill(upper.flatten(), torch.inf))
     found.run(6, SIDE)
-    assert (found.field.y[found.cost < torch.inf] >= 20).all()
+    assert (found.found().y[found.cost < torch.inf] >= 20).all()
     assert (found.cost < torch.inf).float().mean() > 0.99
 
 
@@ -247,12 +246,12 @@ def test_shuffled_cells_stay_in_their_place_of_the_cell() -> None:
 def test_a_constraint_forbids_what_lies_elsewhere_in_the_cell_and_snaps_it_back() -> None:
     constraint = LatticeConstraint(10.0, 10.0, 1.0)
     y, x = torch.tensor([[0, 11]]), torch.tensor([[20, 4]])  # places are columns 0 and 2
-    assert constraint.penalty(y, x, 2).tolist() == [[0.0, torch.inf]]
+    assert constraint.broken(y, x, 2, (50, 50)).tolist() == [[False, True]]
     field = Field(y, x, torch.ones(1, 2), 2, (60, 60))
     snapped = constraint.snapped(field, (50, 50))
     assert snapped.y.tolist() == [[0, 10]]
     assert snapped.x.tolist() == [[20, 2]]
-    assert constraint.penalty(snapped.y, snapped.x, 2).eq(0).all()
+    assert not constraint.broken(snapped.y, snapped.x, 2, (50, 50)).any()
 
 
 # Copies

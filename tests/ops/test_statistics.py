@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from assetforge.ops.statistics import autocorrelation, diversity, mutual_information, statistics_distance
+from assetforge.ops.statistics import (
+    PatchStatistics,
+    autocorrelation,
+    diversity,
+    mutual_information,
+    statistics_distance,
+)
 from assetforge.samples import make_sample
 
 
@@ -18,6 +24,8 @@ def test_the_distance_is_small_between_parts_of_one_texture_and_large_between_tw
     same = statistics_distance(bricks.roll((60, 31), (1, 2)), bricks)
     assert same < 0.3 * statistics_distance(metal, bricks)
     assert statistics_distance(bricks, bricks, repeat=False) == 0
+    kept = PatchStatistics.of(bricks)
+    assert all(kept.distance(one) == statistics_distance(one, bricks) for one in (metal, bricks))
 
 
 def test_blur_and_contrast_count() -> None:

@@ -94,7 +94,7 @@ class Server:
     def _entry(self) -> str:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until and self.process.poll() is None:
-            if found := re.search(r"http://\S+/enter#\S+", self.output.read_text()):
+            if found := re.search(r"https?://\S+/enter#\S+", self.output.read_text()):
                 return found.group()
             time.sleep(0.02)
         raise AssertionError(self.output.read_text())

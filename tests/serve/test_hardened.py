@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import json
 import os
+import shutil
 import socket
 import sys
 import threading
 import uuid
+import weakref
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,24 +26,27 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 from watch.conftest import picture
 
-from assetforge.events import JobFinished
+from assetforge.events import JobFinished, StepProgress
 from assetforge.serve import supervisor as supervising
 from assetforge.serve import uploads
 from assetforge.serve.access import Access, User
 from assetforge.serve.app import make_app
-from assetforge.serve.connections import Connection
+from assetforge.serve.connections import PATIENCE, Connection
 from assetforge.serve.endpoints import BASE
 from assetforge.serve.feed import Feed
 from assetforge.serve.guard import COOKIE
 from assetforge.serve.limits import ServeLimits
 from assetforge.serve.project import Place, Project
-from assetforge.serve.server import Address, bind, configure, entry, own_hosts
+from assetforge.serve.server import Address, bind, configure, entry, find_garbage_early, own_hosts
 from assetforge.serve.service import Service
 from assetforge.serve.supervisor import Supervisor
 from assetforge.serve.uploads import Incoming
+from assetforge.snapshot import DATABASE
 from assetforge.store.daemon_status import _file
+from assetforge.store.event_log import EventLog
 from assetforge.store.reader import Reader
 from assetforge.store.requests import opened_requests
+from assetforge.store.schema import open_database
 
 P = f"{BASE}/pipelines/pipeline"
 KEY = "01234567-89ab-cdef-0123-456789abcdef"
@@ -186,7 +192,7 @@ def test_a_file_that_is_sent_again_while_the_first_try_hangs_is_taken(tmp_path: 
         gate.set()
         with pytest.raises(Exception, match="damaged"):
             await hanging
-        assert incoming.files(KEY)["base_color"]["sha256"] == taken["sha256"]
+        assert incoming.files(KEY, "anna")["base_color"]["sha256"] == taken["sha256"]
         assert (tmp_path / KEY / "base_color").read_bytes() == new
 
     asyncio.run(both())
@@ -208,7 +214,7 @@ def test_uploads_that_end_while_they_are_counted_are_no_error(tmp_path: Path) ->
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "gone").symlink_to(tmp_path / "nowhere")  # as a file that was there when the folder was listed
     (tmp_path / "a" / "there").write_bytes(b"12345")
-    assert uploads._bytes_below(tmp_path) == 5
+    assert uploads._bytes_in(tmp_path / "a") == 5
 
 
 def test_a_slow_upload_is_not_taken_for_a_forgotten_one(tmp_path: Path) -> None:
@@ -318,6 +324,26 @@ def test_a_stream_ends_when_the_server_does(built: Path) -> None:
     finished = [one for one in said if '"JobFinished"' in one]
     assert len(finished) == 4
     assert feed.streams == 0
+
+
+def test_events_of_another_pipeline_are_waited_out_and_not_read_again_and_again(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a page that comes back after the server was started anew, where two pipelines share a state."""
+    state = tmp_path / ".assetforge"
+    shutil.copytree(built / ".assetforge", state)
+    with closing(open_database(state / DATABASE)) as database:
+        log = EventLog(database, state / DATABASE, "other.yaml")
+        log.begin("another run")
+        log.add(StepProgress("theirs", "work", 0.5))
+        log.end()
+    feed, reads = Feed(Reader(state, "pipeline.yaml")), []
+    read = feed._read_after
+    monkeypatch.setattr(feed, "_read_after", lambda *which: reads.append(which) or read(*which))
+    said = follow_once(feed, 0)
+    assert sum('"JobFinished"' in one for one in said) == 4
+    assert not [one for one in said if "theirs" in one]
+    assert len(reads) <= 6
 
 
 def test_who_leaves_while_something_happens_keeps_nobody_waiting(built: Path) -> None:
@@ -492,6 +518,29 @@ def test_a_service_whose_tasks_have_died_still_ends_its_daemons(
     assert ended == [True]
 
 
+# Memory
+
+
+class Cycle:
+    """What only the collector of garbage finds, as tasks and errors are that know each other."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_garbage_of_requests_is_found_soon_whatever_commands_do() -> None:
+    """Commands look for it rarely, as they end soon; a server would grow by all that it has not found yet."""
+    before = gc.get_threshold()
+    gc.set_threshold(10**6)
+    try:
+        find_garbage_early()
+        made = [weakref.ref(Cycle()) for _ in range(2000)]
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+    assert sum(one() is not None for one in made) < 1000
+
+
 # Connections
 
 
@@ -569,6 +618,46 @@ def test_who_sends_no_request_or_takes_no_answer_is_hung_up_on(served: Served, m
                 )
                 assert answers[:2] == [b"", b""]
             await reads_nothing(port, server.server_state.connections)
+        server.should_exit = True
+        await running
+
+    with bind(Address(port=0)) as listening:
+        app = make_app(served.service, own_hosts(Address(), listening.getsockname()[1]))
+        asyncio.run(all_of_them(uvicorn.Server(configure(app, Address())), listening))
+
+
+def test_connections_without_end_leave_files_for_those_that_are_there(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is an open file: without any more, the state could not be read."""
+    import uvicorn
+
+    monkeypatch.setattr("assetforge.serve.server._MOST_CONNECTIONS", 4)
+    monkeypatch.setattr("assetforge.serve.connections.SPARE", 3)
+    monkeypatch.setattr(served.service, "run", lambda: asyncio.sleep(60))
+    monkeypatch.setattr(served.service, "close", lambda: None)
+
+    async def health(port: int, connection: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> bytes:
+        reader, writer = connection
+        with suppress(ConnectionError):
+            writer.write(b"GET /healthz HTTP/1.1\r\n" + HOST_LINE.replace(b"PORT", str(port).encode()) + b"\r\n")
+            return (await reader.readline()).strip()
+        return b""
+
+    async def all_of_them(server: uvicorn.Server, listening: socket.socket) -> None:
+        running = asyncio.create_task(server.serve([listening]))
+        port = listening.getsockname()[1]
+        async with asyncio.timeout(PATIENCE / 2), AsyncExitStack() as stack:  # sooner than who says nothing
+            there = [await stack.enter_async_context(connected(port)) for _ in range(20)]
+            for reader, _ in there[7:]:
+                with suppress(ConnectionError):
+                    assert await reader.read() == b""  # hung up on, without a word
+            assert await health(port, there[6]) == b"HTTP/1.1 503 Service Unavailable"
+        async with asyncio.timeout(60):
+            while server.server_state.connections:
+                await asyncio.sleep(0.01)
+            async with connected(port) as connection:
+                assert await health(port, connection) == b"HTTP/1.1 200 OK"
         server.should_exit = True
         await running
 

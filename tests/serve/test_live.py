@@ -12,9 +12,9 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,15 +26,19 @@ import pytest
 from commands import shared
 from conftest import ROOT
 from execute.conftest import executions, write_project
-from serve.conftest import PATIENCE, Server, wait_for
+from filelock import FileLock
+from serve.conftest import PATIENCE, Server, in_thread, wait_for
 from serve.test_api import SPELLINGS
 from serve.test_uploads import BODIES, NO_PICTURES, decoded, encoded
 from test_docs import blocks
 from watch.conftest import picture
 
+from assetforge.events import StepProgress
 from assetforge.serve.endpoints import BASE
-from assetforge.store.event_log import events_after
+from assetforge.store.daemon_status import _file
+from assetforge.store.event_log import EventLog, events_after
 from assetforge.store.requests import opened_requests
+from assetforge.store.schema import open_database
 
 P = f"{BASE}/pipelines/pipeline"
 GUIDE = ROOT / "docs" / "serve.md"
@@ -172,6 +176,58 @@ def test_a_daemon_that_is_killed_loses_and_doubles_no_event_and_no_upload(live: 
     written = [one.number for one in events_after(live.folder / STATE, "pipeline.yaml", after)]
     assert told == written[: len(told)]
     assert all("log" not in one for one in (*first, *second))
+
+
+def some_events(client: httpx.Client, after: int, most: int, instead: Callable[[], object] | None = None) -> list[int]:
+    """Follow as a page does that is closed after some events, or while which something happens to the server."""
+    told: list[int] = []
+    with (
+        suppress(httpx.TransportError),
+        client.stream("GET", f"{P}/events", headers={"last-event-id": str(after)}) as answer,
+    ):
+        for line in answer.iter_lines():
+            if line.startswith("id: "):
+                told.append(int(line[4:]))
+            if len(told) == most and instead is None:
+                break
+            if len(told) == most // 2 and instead is not None:
+                instead()
+                instead = None
+    return told
+
+
+def test_reloads_sleep_and_a_server_that_is_killed_lose_and_double_no_event(tmp_path: Path) -> None:
+    """All the while another process writes down what happens."""
+    folder, total, told = write_project(tmp_path / "project", assets=0), 300, [0]
+
+    def write() -> None:
+        with closing(open_database(folder / STATE)) as database:
+            log = EventLog(database, folder / STATE, "pipeline.yaml")
+            log.begin("another process")
+            for number in range(total):
+                log.add(StepProgress(f"a{number}", "work", 0.5))
+                log.write_due()
+                time.sleep(0.01)
+            log.end()
+
+    (folder / STATE).parent.mkdir(mode=0o700)
+    with ExitStack() as stack:
+        stack.enter_context(FileLock(_file(folder / ".assetforge", "pipeline.yaml", "lock")))  # no daemon is needed
+        servers = [Server(folder, "pipeline.yaml")]
+        stack.callback(lambda: [one.stop() for one in servers])
+        client = stack.enter_context(servers[0].client())
+        writing = in_thread(write)
+        while len(told) < 100:  # each time, it is asked anew for what comes after the last
+            told += some_events(client, told[-1], 20)
+        told += some_events(client, told[-1], 20, servers[0].process.kill)
+        servers.append(Server(folder, "pipeline.yaml"))
+        writing.join(PATIENCE)
+        client = stack.enter_context(servers[1].client())
+        while len(told) <= total:
+            told += some_events(client, told[-1], min(70, total + 1 - len(told)))
+    written = [one.number for one in events_after(folder / STATE, "pipeline.yaml", 0)]
+    assert told[1:] == written
+    assert len(written) == total
 
 
 def test_events_that_are_not_kept_any_more_are_gone(live: Server) -> None:

@@ -211,7 +211,14 @@ def test_requests_are_answered_and_strange_ones_refused(uploader: TestClient) ->
     assert asked.status_code == 202
     wait_for(lambda: uploader.get(asked.json()["href"]).json()["done"])
     assert uploader.get(asked.json()["href"]).json()["answer"] == {"assets": []}
-    for body in ({"verb": "receive"}, {"verb": "explode"}, {}, {"verb": "cancel"}, {"verb": "retry", "assets": "a"}):
+    for body in (
+        {"verb": "receive"},
+        {"verb": "explode"},
+        {},
+        {"verb": "cancel"},
+        {"verb": "hurry"},
+        {"verb": "retry", "assets": "a"},
+    ):
         assert uploader.post(f"{P}/requests", json=body).status_code == 422
 
 
@@ -238,6 +245,29 @@ def test_more_than_a_limit_allows_is_refused(limits: dict[str, int], status: int
             answer = client.put(f"{UPLOADS}/{new_key()}/base_color", content=content)
             assert (answer.status_code, answer.json()["status"]) == (status, status)
     assert not list((built / "textures" / ".incoming").rglob("*.part"))
+
+
+def test_a_user_who_has_much_waiting_keeps_no_other_from_uploading(built: Path) -> None:
+    for limits, most in ((ServeLimits(waiting=3), 3), (ServeLimits(incoming_of_user=len(PICTURE) + 300), 2)):
+        served = Served(built, limits)
+        anna, ben = served.client(), served.client(served.access.new_token("ben", ("upload",)))
+        keys = [new_key() for _ in range(most + 1)]
+        sent = [anna.put(f"{UPLOADS}/{key}/base_color", content=PICTURE) for key in keys]
+        assert [one.status_code for one in sent] == [201] * most + [429]
+        assert anna.put(f"{UPLOADS}/{keys[0]}/base_color", content=PICTURE).status_code == 201  # the same, again
+        assert ben.put(f"{UPLOADS}/{new_key()}/base_color", content=PICTURE).status_code == 201
+        for method, path in (("PUT", f"{UPLOADS}/{keys[0]}/base_color"), ("POST", f"{UPLOADS}/{keys[0]}")):
+            answer = ben.request(method, path, content=PICTURE if method == "PUT" else b'{"fields": {"name": "x"}}')
+            assert (answer.status_code, answer.json()["detail"]) == (409, "is another user's upload")
+        served.service.close()
+
+
+def test_many_requests_that_wait_are_enough(built: Path) -> None:
+    served = Served(built, ServeLimits(waiting=2))
+    client = served.client(served.access.new_token("eve", ("retry",)))
+    answers = [client.post(f"{P}/requests", json={"verb": "resume"}) for _ in range(3)]
+    assert [one.status_code for one in answers] == [202, 202, 429]
+    served.service.close()
 
 
 def test_a_body_that_does_not_come_is_waited_for_no_longer_than_allowed() -> None:

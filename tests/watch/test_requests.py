@@ -101,6 +101,23 @@ def test_a_pause_begins_nothing_new_and_outlives_the_daemon(tmp_path: Path, watc
     daemon.wait_for(lambda: daemon.states() == {"done": 1})
 
 
+def test_what_somebody_is_in_a_hurry_for_is_built_next(project: Path, watch: Start) -> None:
+    daemon = watch(project)
+    daemon.wait_until_watching()
+    answer(project, ask(project, "pause"), daemon)
+    for number in range(6):
+        (project / "textures" / f"a{number}_d.png").write_bytes(picture(number))
+    daemon.wait_for(lambda: daemon.status().get("waiting_count") == 6)
+    last = daemon.status()["waiting"][-2:]
+    asked = ask(project, "hurry", {"assets": [*last, "later", "nothing"]})
+    assert answer(project, asked, daemon) == {"assets": last}
+    (project / "textures" / "later_d.png").write_bytes(picture(9))  # as an upload that has not been seen yet
+    daemon.wait_for(lambda: daemon.status()["waiting"][:3] == ["later", *last])
+    answer(project, ask(project, "resume"), daemon)
+    daemon.wait_for(lambda: daemon.states() == {"done": 7})
+    assert [one["asset"] for one in daemon.events("JobStarted")][:3] == ["later", *last]
+
+
 def test_a_canceled_job_is_left_alone_until_it_is_retried(tmp_path: Path, watch: Start) -> None:
     project = write_project(tmp_path / "project", assets=1, pause=WAITS)
     daemon = watch(project)

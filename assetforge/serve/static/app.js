@@ -277,6 +277,7 @@ class Board {
     return h("div", { class: "pending", role: "status" }, h("h2", { tabindex: -1 }, asset.name), h("p", {}, chip(asset.state)),
       asset.error && h("p", {}, asset.error),
       asset.state === "building" && h("p", {}, step.step || "reading", " ", h("progress", { max: 1, value: step.fraction ?? 0, "aria-label": "Progress" })),
+      this.may("retry") && asset.state === "queued" && this.button("Build next", "hurry", [asset.name]),
       this.may("retry") && ["building", "queued"].includes(asset.state) && this.button("Cancel", "cancel", [asset.name]));
   }
 

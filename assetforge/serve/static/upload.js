@@ -98,9 +98,9 @@ class Slot {
   constructor(input) {
     Object.assign(this, { input, file: null, url: "", others: [], chosen: () => {}, changed: () => {} });
     const id = `slot-${input.map}`;
-    const isPhoto = input.kind === "photo";
+    const isPhoto = input.kind === "photo"; // a phone opens its camera at once where the page cannot use it
     this.picker = h("input", {
-      type: "file", id, accept: "image/*,.exr,.psd", capture: isPhoto ? "environment" : null,
+      type: "file", id, accept: "image/*,.exr,.psd", capture: isPhoto && !hasCamera ? "environment" : null,
       "aria-describedby": `${id}-hint`, change: () => this.take(this.picker.files[0]),
     });
     this.shown = h("div", { class: "shown" }, h("span", {}, "Drop a picture here"));
