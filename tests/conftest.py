@@ -21,7 +21,9 @@ from assetforge.plugins import Registry
 # A shell that starts the tests in the background has children ignore interrupts, and tests send some.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-hypothesis.settings.register_profile("patient", deadline=None)  # machines are busy
+hypothesis.settings.register_profile(  # machines are busy
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("patient")
 
 ROOT = Path(__file__).parents[1]
