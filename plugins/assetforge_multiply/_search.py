@@ -131,7 +131,7 @@ class Search:
         self._last = torch.tensor([self.patches.height - 1, self.patches.width - 1], device=device)[:, None, None]
         self.cost = self._cost(self._at)
 
-    def found(self) -> Field:
+    def layout(self) -> Field:
         """Return the field of the best matches so far."""
         return replace(self.field, y=self._at[0], x=self._at[1])
 

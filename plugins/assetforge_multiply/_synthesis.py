@@ -109,7 +109,7 @@ class Task:
         )
 
     @property
-    def tried_until(self) -> float:
+    def coarse_scale(self) -> float:
         """The part of the full resolution at which layouts are compared, unless even the coarsest is finer."""
         return min(_TRIED_AT, _TRIED_SIDE / max(self.size))
 
@@ -170,7 +170,7 @@ def _at_level(task: Task, level: Level, rounds: int, before: State | None) -> St
         state.energy = _mean(distance) + 1e-9
         sharp = 0.5 if level.scale == 1.0 else 1.0
         weight = decay(distance / (2 * state.energy * sharp)).mul_(_WEIGHTS).round_().clamp_min_(1) / _WEIGHTS
-        state.field = fixed.put_back(replace(search.found(), weight=weight))
+        state.field = fixed.put_back(replace(search.layout(), weight=weight))
         image = fixed.voted(state.field)
         if number in (0, rounds // 2) and task.variation == 1 and _CUT_FROM <= min(level.result_size) <= _CUT_TO:
             state.cut += tuple(too_large_copies(state.field))
@@ -282,7 +282,7 @@ class _Try:
 
 
 def _try(task: Task, statistics: PatchStatistics) -> _Try:
-    state = synthesize_field(task, until=task.tried_until)
+    state = synthesize_field(task, until=task.coarse_scale)
     picture = _seen(task, vote(task.pyramid.canvas(state.level).atlas, state.field))
     copied = max(0.0, largest_copy(state.field) / _COPY_ALLOWED - 1)
     return _Try(task, state, picture, statistics.distance(picture) * (1 + copied))
@@ -293,7 +293,7 @@ def _statistics(task: Task) -> PatchStatistics:
     coarsest, *finer = task.levels()
     canvas = task.pyramid.canvas(coarsest)
     for level in finer:
-        if level.scale <= task.tried_until:
+        if level.scale <= task.coarse_scale:
             canvas = task.pyramid.canvas(level)
     return PatchStatistics.of(_seen(task, canvas.atlas))
 

@@ -164,7 +164,7 @@ def test_a_search_finds_where_pieces_of_the_exemplar_come_from() -> None:
     before = found.distance().mean()
     found.run(6, SIDE)
     assert found.distance().mean() < 0.2 * before
-    right = (found.found().y == one.unchanged().y) & (found.found().x == one.unchanged().x)
+    right = (found.layout().y == one.unchanged().y) & (found.layout().x == one.unchanged().x)
     assert right[: one.patches.height, : one.patches.width].float().mean() > 0.8
 
 
@@ -185,7 +185,7 @@ def test_what_must_not_be_used_is_not() -> None:
     upper = torch.arange(one.patches.height)[:, None].expand(one.patches.height, one.patches.width) < 20
     found = replace(found, penalty=torch.zeros(upper.numel()).masked_fill(upper.flatten(), torch.inf))
     found.run(6, SIDE)
-    assert (found.found().y[found.cost < torch.inf] >= 20).all()
+    assert (found.layout().y[found.cost < torch.inf] >= 20).all()
     assert (found.cost < torch.inf).float().mean() > 0.99
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -77,6 +77,9 @@ class FakeSession:
     def submit(self, jobs: Sequence[Job], *, urgent: bool = False, first: bool = False) -> None:
         self.waiting = [*jobs, *self.waiting] if urgent or first else [*self.waiting, *jobs]
         self.submitted += [job.asset for job in jobs]
+
+    def hurry(self, jobs: Collection[Job]) -> None:
+        self.waiting.sort(key=lambda job: job not in jobs)
 
     def begin(self) -> Job:
         self.under_way.append(self.waiting.pop(0))

@@ -93,6 +93,20 @@ def test_a_file_that_has_settled_becomes_a_job_once(queueing: Queueing) -> None:
     assert queueing.queue.outcomes.done_count == 1
 
 
+def test_jobs_are_hurried_whether_they_wait_or_are_planned_later(project: Path) -> None:
+    queueing = Queueing(project)
+    for name in ("a", "b", "c"):
+        queueing.write(f"{name}_d.png", picture(ord(name)))
+    queueing.settle()
+    queueing.plan()
+    assert queueing.queue.hurry(["c", "later"]) == ["c"]
+    assert [job.asset for job in queueing.session.waiting] == ["c", "a", "b"]
+    queueing.write("later_d.png", picture(9))
+    queueing.settle()
+    queueing.plan()
+    assert [job.asset for job in queueing.session.waiting] == ["later", "c", "a", "b"]
+
+
 def test_an_asset_waits_while_another_of_its_files_arrives(project: Path) -> None:
     need_roughness(project)
     queueing = Queueing(project)
