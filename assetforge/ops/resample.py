@@ -130,8 +130,8 @@ def _resample_axis(pixels: Tensor, axis: int, length: int, kernel: Kernel, *, re
     index, weight = index.to(pixels.device), weight.to(pixels)
     size = (*pixels.shape[:axis], length, *pixels.shape[axis + 1 :])
     result = pixels.new_empty(size)
-    for rows in torch.arange(size[1]).split(_BAND):
-        band = slice(int(rows[0]), int(rows[-1]) + 1)
+    for first in range(0, size[1], _BAND):
+        band = slice(first, first + _BAND)
         if axis == 1:
             result[:, band] = _mixed(pixels, axis, index[band], weight[band])
         else:
