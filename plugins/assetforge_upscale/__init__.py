@@ -13,10 +13,14 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 import assetforge as af
 
 SHIPPED: Mapping[str, Mapping[str, tuple[int, ...]]] = {
-    "color": {"fast": (2, 4), "quality": (4,)},
-    "data": {"fast": (2, 4)},
+    "color": {"fast": (2, 4), "quality": (4,), "denoise": (4,), "drawn": (4,)},
+    "data": {"fast": (2, 4), "quality": (4,)},
 }
 """The networks that are shipped: for which kind of map, by which name, of which scales."""
+DETAIL = "detail_color_x4"
+"""The file of the network that `quality` is mixed with for `detail`."""
+AUTO = ("quality", "denoise", "drawn")
+"""What `auto` chooses from, for each picture of colors."""
 LARGEST_SCALE = 16
 LARGEST_SIDE = 32768
 
@@ -29,9 +33,9 @@ Factor = Annotated[
 """How many times wider and higher."""
 
 
-NetworkName = Literal["fast", "quality"] | af.File
+NetworkName = Literal["fast", "quality", "denoise", "drawn", "auto"] | af.File
 """A network for color that is shipped, or one of a file."""
-DataNetworkName = Literal["fast"] | af.File
+DataNetworkName = Literal["fast", "quality"] | af.File
 """The same for data maps."""
 
 
@@ -46,11 +50,16 @@ class Params(af.Params):
     method: Literal["network", "lanczos"] = "network"
     """`network` restores detail that was lost; `lanczos` only interpolates, in linear light."""
     network: NetworkName = "fast"
-    """For color: `fast`, or `quality`, which restores more and takes six times as long; or a file of weights, .pth or
-    .safetensors, of ESRGAN, Compact, SPAN, RLFN, EFDN or SRResNet, and with `assetforge[spandrel]` of many more."""
+    """For color: `fast`; or `quality`, which restores more and takes six times as long; or, as slow, `denoise` for old
+    files that JPEG, BC1 (DXT1) or a palette damaged, and `drawn` for line art, cel shading and flat fills; or `auto`,
+    which chooses one of these three for each picture; or a file of weights, .pth or .safetensors, of ESRGAN, Compact,
+    SPAN, RLFN, EFDN or SRResNet, and with `assetforge[spandrel]` of many more."""
     data_network: DataNetworkName = "fast"
-    """The same for data maps, normals and alpha, each of whose channels goes through it by itself: `fast`, or a file of
-    weights."""
+    """The same for data maps, normals and alpha, each of whose channels goes through it by itself: `fast` or `quality`,
+    or a file of weights."""
+    detail: af.Fraction = 0.0
+    """With `network: quality` or `auto`: how much fine detail is invented where none can be restored; it looks crisper,
+    and is less like what there was. 0 is none, 1 about as much as surfaces have."""
     mix: af.File | None = None
     """Weights that are averaged with those of the file `network`, of the same architecture."""
     mix_share: af.Fraction = 0.5
@@ -72,6 +81,8 @@ class Params(af.Params):
     def _fits(self) -> Self:
         if self.scale is not None and self.size is not None:
             raise ValueError("`scale` and `size` both say how large the result is; leave one out")
+        if self.detail and self.network not in ("quality", "auto"):
+            raise ValueError("`detail` is for the networks `quality` and `auto`; name one of them, or leave it out")
         if self.mix is not None and isinstance(self.network, str):
             raise ValueError("`mix` needs a file of weights as `network`")
         return self
@@ -101,10 +112,13 @@ def weights_for(params: Params) -> tuple[str, ...]:
     chosen = {kind: network for kind, network in params.networks.items() if isinstance(network, str)}
     told = params.size is None and (params.scale is not None or len(chosen) == len(SHIPPED))
     names = []
-    for kind, network in chosen.items():
-        scales = SHIPPED[kind][network]
-        needed = sorted(set(passes(params.scale or 2, scales))) if told else scales
-        names += [name_of(network, kind, scale) for scale in needed]
+    for kind, chosen_one in chosen.items():
+        for network in AUTO if chosen_one == "auto" else (chosen_one,):
+            scales = SHIPPED[kind][network]
+            needed = sorted(set(passes(params.scale or 2, scales))) if told else scales
+            names += [name_of(network, kind, scale) for scale in needed]
+    if params.detail:
+        names.append(DETAIL)
     return tuple(names)
 
 
@@ -133,6 +147,8 @@ class Losses(af.Params):
     """Hundredths of the dB that a picture's PSNR lacks to 60."""
     hfen: Weight = 0.0
     """Error of fine detail, seen through a Laplacian of a Gaussian."""
+    broad: Weight = 0.0
+    """Error of the means of squares of 4 pixels. Beside `gan`, it keeps tones where they are."""
     gradient: Weight = 0.0
     """Error of the differences between neighbors."""
     perceptual: Weight = 0.0
@@ -188,10 +204,24 @@ class Damage(af.Params):
         return self
 
 
+Shipped = Literal[
+    "fast_color_x4",
+    "quality_color_x4",
+    "detail_color_x4",
+    "denoise_color_x4",
+    "drawn_color_x4",
+    "fast_color_x2",
+    "fast_data_x4",
+    "fast_data_x2",
+    "quality_data_x4",
+]
+"""The files of the shipped networks. What starts from another one stands behind it."""
+
+
 class Training(af.Params):
     """What the recipe `upscale` can be told."""
 
-    network: Literal["quality_color_x4", "fast_color_x4", "fast_color_x2", "fast_data_x4", "fast_data_x2"] | None = None
+    network: Shipped | None = None
     """Train one of the shipped networks, as it was trained; what is given beside it goes before that."""
     architecture: Literal["compact", "span", "srresnet", "msrresnet"] = "compact"
     """Of a network from scratch. `compact` is the fastest; `srresnet` is the generator of SRGAN, for 2 and 4 times, and
@@ -238,23 +268,30 @@ class Training(af.Params):
     """How many "dead leaves" pictures are drawn: overlapping shapes with the colors of your textures."""
     leaves_share: af.Fraction = 0.5
     """Their part of each batch. Textures alone hold too few sharp edges."""
+    flats_share: af.Fraction = 0.0
+    """Part of each batch that is even color, on which the loss `gan` would invent grain."""
+    colors_share: af.Fraction = 0.0
+    """Of networks for data maps: the part of each batch that is color pictures, channel by channel. There are more of
+    them than of other maps."""
     drawings: Annotated[int, Field(ge=0)] = 160
     """How many line drawings, flat fills, sprites, texts and the like are drawn."""
     drawings_share: af.Fraction = 0.0
     """Their part of each batch."""
     teachers: tuple[af.File, ...] = ()
     """Files of larger networks of the same scale, whose mean is learned from (distillation). They see clean sources,
-    also where the network is shown damaged ones. Of drawings they know no more than is drawn, which counts alone."""
+    also where the network is shown damaged ones."""
     teacher_share: af.Fraction = 1.0
-    """How much what teachers make of textures counts beside the truth. Leaves are learned from them alone: what is no
-    picture of anything is worth what they make of it."""
+    """How much what teachers make of textures counts beside the truth. Leaves and drawings are learned from them alone:
+    so fine that nobody can restore them as they are, they are worth what teachers make of them."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.architecture == "srresnet" and self.scale == 3:
             raise ValueError("`srresnet` enlarges 2 or 4 times; take `msrresnet` for 3")
-        if self.leaves_share + self.drawings_share > 1:
-            raise ValueError("`leaves_share` and `drawings_share` are more than the whole batch together")
+        if self.leaves_share + self.drawings_share + self.flats_share + self.colors_share > 1:
+            raise ValueError("the shares of leaves, drawings, flats and colors are more than the whole batch together")
+        if self.colors_share and self.channels == "color":
+            raise ValueError("`colors_share` is for data maps; leave it out, or say `channels: data`")
         drawn = self.leaves * self.leaves_share + self.drawings * self.drawings_share
         if self.leaves_share + self.drawings_share == 1 and not drawn:
             raise ValueError("there is nothing to learn from: the whole batch is drawn, and nothing is drawn")
@@ -286,6 +323,8 @@ class Comparison(af.Params):
     """How many times smaller pictures are made, and then larger again."""
     reduce: Literal["bicubic", "box"] = "bicubic"
     """How they are made smaller: `bicubic` as papers do it, or `box`, the mean of what a pixel covers, as mip maps."""
+    damage: Literal["no", "jpeg", "bc1", "palette"] = "no"
+    """What happens to color pictures then: JPEG of quality 50, blocks of BC1 (DXT1), or a palette of 64 colors."""
     network: NetworkNames = ("fast",)
     """For color: networks that are compared, as the step takes them."""
     data_network: DataNetworkNames = ("fast",)

@@ -7,10 +7,12 @@ bits, and `scale` pixels along the edges are not measured. Bicubic is that of `B
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,10 +24,17 @@ from assetforge.ops.resample import BICUBIC, BOX, LANCZOS, resample, restore
 from assetforge.ops.seams import continues
 from assetforge_upscale import Comparison, NetworkName, Params, weights_for
 from assetforge_upscale._upscale import upscale_material
+from assetforge_upscale.training.dataset import Pixels
+from assetforge_upscale.training.degradations import bc1, jpeg, palette
 
 LEAST_CONTRAST = 0.5 / 255
 """Standard deviation of a picture in which there is something to restore."""
 _KERNELS = {"bicubic": BICUBIC, "box": BOX}
+_DAMAGES: Mapping[str, Callable[[Pixels], Pixels]] = {
+    "jpeg": partial(jpeg, quality=50),
+    "bc1": bc1,
+    "palette": partial(palette, colors=64, dithered=False),
+}
 _FOLDER = Path(__file__).parent
 
 
@@ -77,9 +86,18 @@ def _pair(texture: af.Texture, spec: af.MapSpec, params: Comparison) -> _Pair:
     cropped = (height - height % params.scale, width - width % params.scale)
     repeat = repeat and cropped == (height, width)
     truth = truth[:, : cropped[0], : cropped[1]]
-    small = (max(1, cropped[0] // params.scale), max(1, cropped[1] // params.scale))
-    reduced = resample(truth, small, _KERNELS[params.reduce], repeat=repeat) if truth.numel() else truth
-    return _Pair(truth, _file(reduced, spec), spec, replace(texture, alpha=None), repeat)
+    size = (max(1, cropped[0] // params.scale), max(1, cropped[1] // params.scale))
+    reduced = resample(truth, size, _KERNELS[params.reduce], repeat=repeat) if truth.numel() else truth
+    small = _file(reduced, spec)
+    if params.damage != "no" and spec.is_color:
+        small = _damaged(small, params.damage)
+    return _Pair(truth, small, spec, replace(texture, alpha=None), repeat)
+
+
+def _damaged(pixels: Tensor, damage: str) -> Tensor:
+    """Return color (3, H, W), 0 to 1, as it is after compression."""
+    codes = (pixels * 255).round().byte().permute(1, 2, 0).numpy()
+    return torch.from_numpy(np.array(_DAMAGES[damage](codes))).permute(2, 0, 1).float() / 255
 
 
 def _scores(name: str, pair: _Pair, params: Comparison, context: af.Context) -> Iterator[af.Score]:

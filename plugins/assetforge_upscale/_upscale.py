@@ -19,8 +19,9 @@ from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.resample import LANCZOS, held_range, nearest, resample, restore
 from assetforge.ops.seams import continues
 from assetforge.ops.tile import Tiling, map_tiles
-from assetforge_upscale import SHIPPED, Params, name_of, passes
+from assetforge_upscale import DETAIL, SHIPPED, Params, name_of, passes
 from assetforge_upscale._architectures import Network, load
+from assetforge_upscale._choose import choose
 from assetforge_upscale._correct import corrected
 
 TILE = {"cpu": 512, "cuda": 1024}
@@ -47,6 +48,8 @@ class Networks:
     def __init__(self, params: Params, context: af.Context) -> None:
         self._params, self._context = params, context
         self._loaded: dict[str, Network] = {}
+        self.choices: dict[str, str] = {}
+        """What was chosen for each map where the choice was left to us."""
 
     @property
     def scale(self) -> int:
@@ -59,9 +62,17 @@ class Networks:
         """Name the files whose networks see farther than what is around a tile."""
         return sorted(Path(name).name for name, network in self._loaded.items() if not network.is_exact)
 
-    def passes(self, kind: Literal["color", "data"], factor: float) -> list[Pass]:
+    def for_map(self, texture: af.Texture, spec: af.MapSpec, factor: float) -> list[Pass]:
+        """Return what enlarges a map; what `auto` has chosen for its pixels is noted."""
+        if not spec.is_color:
+            return self.passes("data", self._params.data_network, factor)
+        chosen = self._params.network
+        if chosen == "auto" and self._params.method == "network":
+            chosen = self.choices[spec.name] = choose(texture.data)
+        return self.passes("color", chosen, factor)
+
+    def passes(self, kind: Literal["color", "data"], chosen: str | Path, factor: float) -> list[Pass]:
         """Return what enlarges, one after the other, by the factor or more; nothing where all is interpolated."""
-        chosen = self._params.networks[kind]
         if self._params.method == "lanczos":
             return []
         if isinstance(chosen, str):
@@ -84,10 +95,16 @@ class Networks:
     def _load(self, file: Path) -> Network:
         name = str(file)
         if name not in self._loaded:
-            mix = self._params.mix if file == self._params.network else None
-            self._loaded[name] = load(file, mix, self._params.mix_share)
+            self._loaded[name] = load(file, *self._mixed_with(file))
             self._loaded[name].module.to(self._context.device)
         return self._loaded[name]
+
+    def _mixed_with(self, file: Path) -> tuple[Path | None, float]:
+        """Return the weights that those of a file are averaged with, and how much they count."""
+        params, weights = self._params, self._context.weights
+        if params.detail and file == weights.get(name_of("quality", "color", 4)):
+            return weights[DETAIL], params.detail
+        return (params.mix if file == params.network else None), params.mix_share
 
 
 def upscale_material(material: af.Material, params: Params, context: af.Context) -> af.Material:
@@ -100,6 +117,8 @@ def upscale_material(material: af.Material, params: Params, context: af.Context)
         wrapped = replace(texture, wrap="repeat" if repeat else "clamp")
         factor = params.size / max(texture.size) if params.size else params.scale or networks.scale
         maps[name] = upscale_texture(wrapped, context.specs[name], factor, networks, params, progress)
+    if networks.choices:
+        context.note("networks", networks.choices)
     if inexact := networks.inexact:
         context.note("inexact", inexact)
     return af.Material(material.name, maps)
@@ -118,7 +137,7 @@ def upscale_texture(
     if spec.kind == "id":
         return replace(texture, data=nearest(texture.data, size))
     repeat, alpha = texture.wrap == "repeat", texture.alpha
-    chain = networks.passes("color" if spec.is_color else "data", factor)
+    chain = networks.for_map(texture, spec, factor)
     source = _source(texture, spec, chain)
     if spec.is_color:
         data = _upscale_color(source, size, chain, repeat=repeat, progress=progress)
@@ -128,7 +147,9 @@ def upscale_texture(
         encode, decode = (hdr_encode, hdr_decode) if spec.is_color else (_as_it_is, _as_it_is)  # as the network sees it
         data = decode(corrected(encode(data), encode(source), params.correct, repeat=repeat))
     if alpha is not None:
-        alpha = upscale_data(alpha, size, networks.passes("data", factor), repeat=repeat).clamp_(0, 1)
+        alpha = upscale_data(alpha, size, networks.passes("data", params.data_network, factor), repeat=repeat).clamp_(
+            0, 1
+        )
         alpha = alpha.round_() if params.alpha == "cutout" else alpha
     data = data.clone() if data is source else data
     return replace(texture, data=_restored(data, spec, texture.data), alpha=alpha)

@@ -116,6 +116,14 @@ def test_a_correction_makes_the_result_more_consistent(brick: af.Material, tmp_p
     assert of(plain, "base_color", "bicubic") == of(corrected, "base_color", "bicubic")
 
 
+def test_damage_is_done_to_colors_alone(brick: af.Material) -> None:
+    whole = scores(brick, scale=2)
+    for damage in ("jpeg", "bc1", "palette"):
+        damaged = scores(brick, scale=2, damage=damage)
+        assert of(damaged, "base_color", "fast")["PSNR"] < of(whole, "base_color", "fast")["PSNR"] - 0.3
+        assert of(damaged, "roughness", "fast") == of(whole, "roughness", "fast")
+
+
 def test_a_shrunk_picture_is_another_one(brick: af.Material) -> None:
     whole, shrunk = (scores(brick.only("base_color"), scale=2, shrink=shrink) for shrink in (1, 2))
     assert of(whole, "base_color", "bicubic")["PSNR"] != of(shrunk, "base_color", "bicubic")["PSNR"]

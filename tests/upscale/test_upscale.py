@@ -10,7 +10,7 @@ from pathlib import Path
 import assetforge_upscale
 import pytest
 import torch
-from assetforge_upscale import SHIPPED, Params, name_of, weights_for
+from assetforge_upscale import DETAIL, SHIPPED, Params, name_of, weights_for
 from assetforge_upscale import _upscale as upscaling
 from assetforge_upscale._architectures import Network, load
 from assetforge_upscale._network import Base, Compact
@@ -237,10 +237,13 @@ def test_cuda_and_cpu_differ_by_rounding_only(scale: int) -> None:
 
 
 SHIPPED_NAMES = [
-    name_of(network, kind, scale)
-    for kind, networks in SHIPPED.items()
-    for network, scales in networks.items()
-    for scale in scales
+    DETAIL,
+    *(
+        name_of(network, kind, scale)
+        for kind, networks in SHIPPED.items()
+        for network, scales in networks.items()
+        for scale in scales
+    ),
 ]
 
 
@@ -255,6 +258,26 @@ def test_all_that_lies_among_the_weights_is_shipped_and_is_small() -> None:
     files = list(FOLDER.glob("*.safetensors"))
     assert sorted(file.stem for file in files) == sorted(SHIPPED_NAMES)
     assert sum(file.stat().st_size for file in files) < 16_000_000
+
+
+def test_detail_is_a_mixture_of_two_networks() -> None:
+    brick = Material("brick", {"base_color": make_sample("brick", 32)["base_color"]})
+    plain, half = (upscale(brick, scale=4, network="quality", detail=detail) for detail in (0.0, 0.5))
+    files = {"network": FOLDER / "quality_color_x4.safetensors", "mix": FOLDER / f"{DETAIL}.safetensors"}
+    assert torch.equal(half["base_color"].data, upscale(brick, scale=4, **files)["base_color"].data)
+    assert (codes(half["base_color"]) - codes(plain["base_color"])).abs().max() > 1
+
+
+@pytest.mark.parametrize("level", [0.0, 0.2, 1.0])
+def test_detail_is_not_invented_on_flat_color(level: float) -> None:
+    flat = Material("flat", {"base_color": Texture(torch.full((3, 24, 24), level), ColorSpace.LIN_REC709, "repeat")})
+    made = upscale(flat, scale=4, network="quality", detail=1.0)["base_color"]
+    assert (codes(made) - codes(flat["base_color"])[:, :1, :1]).abs().max() <= 1
+
+
+def test_detail_is_for_the_networks_that_have_it() -> None:
+    with pytest.raises(ValueError, match="`detail` is for the networks `quality` and `auto`"):
+        Params(detail=0.5)
 
 
 @pytest.mark.parametrize("method", ["network", "lanczos"])

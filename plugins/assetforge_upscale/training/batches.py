@@ -24,6 +24,7 @@ Teach = Callable[[Pixels], Pixels]
 """Enlarges a small picture (h, w, 3) as the teachers do."""
 
 DRAWN_SIZE = 384
+_FLATS = 256
 _GRID = 8
 """Pixels of the blocks of JPEG: crops begin anywhere in one."""
 _MARGIN = 8
@@ -146,8 +147,25 @@ def leaves(count: int, textures: Sequence[Pixels], seed: int) -> tuple[Make, int
 
 
 def drawings(count: int, seed: int) -> tuple[Make, int]:
-    """Return what draws each of so many procedural drawings."""
-    return lambda index: drawing(DRAWN_SIZE, np.random.default_rng((seed, index))), count
+    """Return what draws each of so many sheets of procedural drawings."""
+    return lambda index: _sheet(np.random.default_rng((seed, index))), count
+
+
+def flats(seed: int) -> tuple[Make, int]:
+    """Return what makes pictures of one color each, more of them dark, where little is seen most."""
+
+    def flat(index: int) -> Pixels:
+        color = np.random.default_rng((seed, index)).uniform(0, 1, 3) ** 2 * 255
+        return np.full((DRAWN_SIZE, DRAWN_SIZE, 3), color.round(), np.uint8)
+
+    return flat, _FLATS
+
+
+def _sheet(rng: np.random.Generator) -> Pixels:
+    """Draw one picture, or 4 or 9 small ones beside each other: as fine lines, but of denser shapes."""
+    across = int(rng.integers(1, 4))
+    side = DRAWN_SIZE // across
+    return np.concatenate([np.concatenate([drawing(side, rng) for _ in range(across)], 1) for _ in range(across)])
 
 
 def _normalized(weights: list[float]) -> Floats:

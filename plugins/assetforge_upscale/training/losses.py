@@ -24,6 +24,7 @@ _SMOOTH = 1e-3
 _PSNR_FLOOR = 1e-6
 """Mean squared error, that of 60 dB, below which the loss `psnr` hardly gains: 8 bits cannot hold it."""
 _PSNR_UNIT = 0.01
+_BROAD = 4
 _LOG_SIDE, _LOG_SIGMA = 15, 1.5
 """Of the filter of HFEN."""
 
@@ -65,6 +66,11 @@ def gradient(result: Tensor, truth: Tensor) -> Tensor:
     """Return the error of the differences between neighbors, across and down."""
     difference = result - truth
     return _smooth(difference.diff(dim=2)) + _smooth(difference.diff(dim=3))
+
+
+def broad(result: Tensor, truth: Tensor) -> Tensor:
+    """Return the error of the means of squares of 4 pixels: of what small pictures of both would show."""
+    return _smooth(F.avg_pool2d(result - truth, _BROAD))
 
 
 def _smooth(difference: Tensor) -> Tensor:
@@ -120,6 +126,7 @@ PLAIN: Mapping[str, Loss] = {
     "mse": mse,
     "psnr": psnr,
     "hfen": hfen,
+    "broad": broad,
     "gradient": gradient,
 }
 """Losses that need no network, by the names of their weights."""

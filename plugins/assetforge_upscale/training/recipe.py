@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import assetforge as af
 from assetforge.ops.metrics import psnr
 from assetforge.ops.resample import BICUBIC, resample
-from assetforge_upscale import Training
+from assetforge_upscale import Damage, Losses, Training
 from assetforge_upscale.training import adversary, batches, dataset, losses, networks, pictures
 from assetforge_upscale.training.batches import Pool, Sampler
 from assetforge_upscale.training.dataset import Pixels
@@ -38,11 +38,63 @@ _COLOR_X4 = {
     "leaves_share": 0.6,
     "teacher_share": 0.4,
 }
+_FINE_TUNED = {
+    "channels": "color",
+    "scale": 4,
+    "start": "quality_color_x4",
+    "rate": 1e-3,
+    "batch": 8,
+    "optimizer": "muon",
+}
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "quality_color_x4": {**_COLOR_X4, "width": 64, "depth": 15, "steps": 14_000},
+    "detail_color_x4": {
+        **_FINE_TUNED,
+        "optimizer": "adam",
+        "rate": 2e-4,
+        "steps": 2_500,
+        "leaves_share": 0.0,
+        "flats_share": 0.15,
+        "losses": Losses(l1=0.2, broad=1.0, gan=0.01),
+        "discriminator": "patch",
+        "discriminator_rate": 4e-4,
+        "judgement": "softplus",
+    },
+    "denoise_color_x4": {
+        **_FINE_TUNED,
+        "steps": 4_000,
+        "leaves": 200,
+        "leaves_share": 0.3,
+        "drawings": 200,
+        "drawings_share": 0.15,
+        "teacher_share": 0.5,
+        "damages": (
+            Damage(kind="palette", probability=0.3),
+            Damage(kind="bc1", probability=0.4),
+            Damage(kind="jpeg", probability=0.5),
+        ),
+    },
+    "drawn_color_x4": {
+        **_FINE_TUNED,
+        "steps": 5_000,
+        "leaves": 100,
+        "leaves_share": 0.15,
+        "drawings": 500,
+        "drawings_share": 0.7,
+        "teacher_share": 0.5,
+    },
     "fast_color_x4": {**_COLOR_X4, "steps": 10_000},
     "fast_color_x2": {"channels": "color", "scale": 2, "steps": 6_000, "start": "fast_color_x4", "rate": 1e-3},
     "fast_data_x4": {"channels": "data", "scale": 4, "steps": 5_000, "start": "fast_color_x4", "rate": 1e-3},
+    "quality_data_x4": {
+        **_FINE_TUNED,
+        "channels": "data",
+        "steps": 5_000,
+        "leaves": 200,
+        "leaves_share": 0.35,
+        "colors_share": 0.25,
+        "teacher_share": 0.6,
+    },
     "fast_data_x2": {"channels": "data", "scale": 2, "steps": 5_000, "start": "fast_color_x2", "rate": 1e-3},
 }
 """The parameters of the shipped networks. What starts from another one begins with its file."""
@@ -63,9 +115,10 @@ def training(params: Training, data: Path, seed: int) -> af.Training:
     """Return what trains a network by the parameters, on the pictures in a folder."""
     params = resolved(params)
     channels = CHANNELS[params.channels]
-    sources = _pictures_of(params, data)
+    sources = _pictures_of(params, data, params.channels)
+    colors = _pictures_of(params, data, "color").seen if params.colors_share else []
     network = _network(params, channels)
-    sampler = _sampler(params, sources, seed)
+    sampler = _sampler(params, sources, colors, seed)
     kept_out = [_shown(pixels, channels, params.scale) for pixels in _spread(sources.kept_out, _MEASURED)]
     rival, loss = _objective(params, channels)
     is_new = params.start == "scratch"
@@ -84,10 +137,10 @@ def training(params: Training, data: Path, seed: int) -> af.Training:
     )
 
 
-def _pictures_of(params: Training, data: Path) -> pictures.Pictures:
-    """Read what is learned from, and the colors that leaves are filled with, which need not be what is learned."""
+def _pictures_of(params: Training, data: Path, content: pictures.Content) -> pictures.Pictures:
+    """Read what is learned from; of the shared data, only what no network is measured on."""
     excluded = dataset.reserved(data) if params.network else frozenset()
-    return pictures.load(data, params.channels, excluded)
+    return pictures.load(data, content, excluded)
 
 
 def _network(params: Training, channels: int) -> nn.Module:
@@ -111,17 +164,19 @@ def _shipped(name: str) -> Path:
     return path
 
 
-def _sampler(params: Training, sources: pictures.Pictures, seed: int) -> Sampler:
+def _sampler(params: Training, sources: pictures.Pictures, colors: list[Pixels], seed: int) -> Sampler:
     scale = params.scale
     teach = networks.teachers(params.teachers, CHANNELS[params.channels], scale)
     size = scale, params.crop
     pools = [
         (
-            max(0.0, 1 - params.leaves_share - params.drawings_share),
+            max(0.0, 1 - params.leaves_share - params.drawings_share - params.flats_share - params.colors_share),
             Pool(sources.seen.__getitem__, len(sources.seen), *size, teach),
         ),
+        (params.flats_share, Pool(*batches.flats(seed), *size)),
+        (params.colors_share, Pool(colors.__getitem__, len(colors), *size, teach)),
         (params.leaves_share, Pool(*batches.leaves(params.leaves, sources.seen, seed), *size, teach, obeyed=True)),
-        (params.drawings_share, Pool(*batches.drawings(params.drawings, seed), *size)),
+        (params.drawings_share, Pool(*batches.drawings(params.drawings, seed), *size, teach, obeyed=True)),
     ]
     channels = CHANNELS[params.channels]
     weights = {name: getattr(params.reductions, name) for name in get_args(Reduction)}

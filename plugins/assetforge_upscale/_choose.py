@@ -1,0 +1,112 @@
+"""Which of the shipped networks a picture asks for, told by what is measured of it.
+
+Compression leaves traces that can be told from what was painted: a block of BC1 has four colors at most; most of the
+fine waves of a block of JPEG are rounded to nothing, in its blocks of eight pixels and in no others; and a palette has
+no two colors that are all but the same. Drawings have even fills, and sharp edges between them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from assetforge.ops.color import srgb_encode
+
+Choice = Literal["quality", "denoise", "drawn"]
+
+_LOOKED_AT = 1024
+"""Pixels across."""
+_FEW_COLORS = 0.9
+"""Of the lively blocks of a picture that was BC1, so many have four colors or fewer; of others, hardly any."""
+_ROUNDED = 0.13
+"""By so much more of the fine waves are next to nothing in the blocks of JPEG than half a block beside them."""
+_GAP = 2
+"""Codes between a color of a palette and the one most like it."""
+_PALETTE = 256
+_EVEN, _SHARP = 0.06, 0.4
+"""A drawing has this share of even pixels, and of all others this share are at sharp edges."""
+_OF_EVEN, _OF_SHARP = 2, 60
+"""Codes by which a pixel's neighborhood differs: at most where it is even, at least where it is sharp."""
+_FINE_WAVES = 7
+"""Half waves across a block, horizontally and vertically together, from which on they are fine."""
+_NEXT_TO_NOTHING = 1.5
+"""Codes."""
+_LIVELY = 16
+"""Codes by which the pixels of a block differ, at least."""
+
+
+def choose(color: Tensor) -> Choice:
+    """Choose for linear color (3, H, W), as it would be in a file of 8 bits; of a large one, by its middle."""
+    middle = color[:, _middle(color.shape[1]), _middle(color.shape[2])]
+    codes = (srgb_encode(middle.clamp(0, 1)) * 255).round()
+    if is_bc1(codes) or is_jpeg(codes):
+        return "denoise"
+    if is_drawn(codes):
+        return "drawn"
+    return "denoise" if is_palette(codes) else "quality"
+
+
+def _middle(side: int) -> slice:
+    """Cut off what is more than is looked at, where blocks begin."""
+    start = max(0, side - _LOOKED_AT) // 2 // 8 * 8
+    return slice(start, start + _LOOKED_AT)
+
+
+def is_drawn(codes: Tensor) -> bool:
+    """Tell whether codes (3, H, W) are of even fills with sharp edges between them."""
+    most, least = (F.max_pool2d(sign * codes[None], 3, 1, 1)[0] for sign in (1, -1))
+    differs = (most + least).amax(0)
+    even, sharp = _share(differs <= _OF_EVEN), _share(differs >= _OF_SHARP)
+    return even >= _EVEN and sharp > _SHARP * (1 - even)
+
+
+def is_bc1(codes: Tensor) -> bool:
+    """Tell whether codes (3, H, W) were in blocks of 4 × 4 pixels of four colors."""
+    blocks = _blocks(codes, 4)
+    lively = (blocks.amax(2) - blocks.amin(2)).amax(0) >= _LIVELY
+    if not lively.any():
+        return False
+    red, green, blue = blocks[:, lively]
+    colors = ((red * 256 + green) * 256 + blue).sort(1).values
+    count = 1 + (colors.diff(dim=1) != 0).sum(1)
+    return _share(count <= 4) >= _FEW_COLORS
+
+
+def is_jpeg(codes: Tensor) -> bool:
+    """Tell whether codes (3, H, W) were in blocks of 8 × 8 pixels whose fine waves are rounded."""
+    luma = torch.tensordot(torch.tensor((0.299, 0.587, 0.114)), codes, 1)[None]
+    if min(luma.shape[1:]) < 4 + 8:  # then there is no block beside those of JPEG
+        return False
+    return _without_fine_waves(luma) - _without_fine_waves(luma[:, 4:, 4:]) >= _ROUNDED
+
+
+def is_palette(codes: Tensor) -> bool:
+    """Tell whether codes (3, H, W) are of few colors, none of which is all but another one."""
+    colors = torch.unique(codes.flatten(1), dim=1).T
+    if not 2 < len(colors) <= _PALETTE:
+        return False
+    apart = (colors[:, None] - colors).abs().amax(2).fill_diagonal_(torch.inf)
+    return bool(apart.amin(1).median() >= _GAP)
+
+
+def _without_fine_waves(luma: Tensor) -> float:
+    """Return the share of the fine waves in blocks of 8 × 8 pixels (1, H, W) that are next to nothing."""
+    at = torch.arange(8.0)
+    waves = torch.cos(torch.pi / 8 * at[:, None] * (at + 0.5)) / 2  # the cosine transform, but for its constant
+    spectrum = waves @ _blocks(luma, 8).reshape(-1, 8, 8) @ waves.T
+    fine = spectrum[:, at[:, None] + at >= _FINE_WAVES]
+    return _share(fine.abs() < _NEXT_TO_NOTHING)
+
+
+def _share(is_so: Tensor) -> float:
+    return float(is_so.float().mean())
+
+
+def _blocks(pixels: Tensor, side: int) -> Tensor:
+    """Cut (C, H, W) into whole blocks (C, count, side · side)."""
+    down, across = (length // side for length in pixels.shape[1:])
+    cut = pixels[:, : down * side, : across * side].reshape(len(pixels), down, side, across, side)
+    return cut.transpose(2, 3).reshape(len(pixels), down * across, side * side)
