@@ -16,7 +16,7 @@ from assetforge.errors import StoreError
 from assetforge.store.event_log import LoggedEvent, events_after, last_number, open_to_read
 from assetforge.store.reader import Reader
 
-PERIOD = 0.25
+PERIOD = 0.1
 """Seconds between looks at the state."""
 KEEP_ALIVE = 15.0
 """Seconds after which a stream on which nothing happens says that it lives."""

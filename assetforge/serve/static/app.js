@@ -64,7 +64,8 @@ class Board {
   }
 
   refreshSoon() {
-    this.soon ??= setTimeout(() => { this.soon = null; this.refresh(); }, SOON);
+    const rest = (this.refreshed ?? 0) + SOON - performance.now(); // what comes alone is shown at once
+    this.soon ??= setTimeout(() => { this.soon = null; this.refreshed = performance.now(); this.refresh(); }, rest);
   }
 
   async restart() {
