@@ -90,7 +90,7 @@ class EventLoop:
         self._since = time.time()
         self._status: DaemonStatus | None = None
         self._chores, self._version_check, self._show = Throttle(1.0, 0.1), Throttle(5.0, 0.05), Throttle(0.5, 0.1)
-        self._ask = Throttle(0.5, 0.1)
+        self._ask = Throttle(0.2, 0.1)
         self._full_scan = Throttle(60.0, 0.05)  # some events get lost
         self._poll_scan = Throttle(1.0, 0.2)
         self._settle = Throttle(0.0, 0.3)

@@ -177,6 +177,8 @@ def _place(upload: _Upload) -> None:
         upload.path.replace(upload.target)
     else:
         link_or_move(upload.path, upload.target)  # which fails where somebody has put a file there meanwhile
+        with upload.target.open("ab"):  # nothing is written; watchers hear that it is closed, as of a link they do not
+            pass
     synchronize_folder(upload.target.parent)
 
 

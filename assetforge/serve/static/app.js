@@ -7,7 +7,7 @@ import { ask, below, follow, of } from "./api.js";
 import { uploadForm } from "./upload.js";
 
 const PAGE = 100; // assets that are asked for at a time
-const SOON = 300; // milliseconds in which changes are gathered
+const SOON = 200; // milliseconds in which changes are gathered
 const STATES = ["building", "queued", "received", "waiting", "failed", "quarantined", "done"];
 const ENDED = ["done", "failed", "quarantined"];
 const main = document.querySelector("main");
