@@ -97,14 +97,26 @@ def test_tiles_change_no_code(wrap: str, scale: int, tile_of: object) -> None:
             assert torch.equal(codes(pieces[name]), codes(whole[name])), (name, side)
 
 
-def test_tiles_of_the_best_network_change_no_code_and_it_rolls(tile_of: Callable[[int], None]) -> None:
-    color = make_sample("stone", 80)["base_color"]
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("base_color", {"network": "quality"}),
+        ("base_color", {"network": "quality", "detail": 1.0}),
+        ("base_color", {"network": "denoise"}),
+        ("base_color", {"network": "drawn"}),
+        ("roughness", {"data_network": "quality"}),
+    ],
+)
+def test_tiles_of_the_large_networks_change_no_code_and_they_roll(
+    name: str, params: dict[str, object], tile_of: Callable[[int], None]
+) -> None:
+    texture = make_sample("stone", 80)[name]
     dy, dx = 13, 57
-    whole = codes(upscale(Material("m", {"base_color": color}), network="quality", scale=4)["base_color"])
-    rolled = Material("m", {"base_color": replace(color, data=color.data.roll((dy, dx), (1, 2)))})
-    for side in (32, 40, 56, 64):
+    whole = codes(upscale(Material("m", {name: texture}), scale=4, **params)[name])
+    rolled = Material("m", {name: replace(texture, data=texture.data.roll((dy, dx), (1, 2)))})
+    for side in (32, 40, 48, 56, 64):
         tile_of(side)
-        pieces = codes(upscale(rolled, network="quality", scale=4)["base_color"])
+        pieces = codes(upscale(rolled, scale=4, **params)[name])
         assert torch.equal(pieces.roll((-dy * 4, -dx * 4), (1, 2)), whole), side
 
 
