@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from assetforge.errors import AssetForgeError, blamed_on
-from assetforge.events import Event, RunStarted
 from assetforge.execute.devices import check_device
 from assetforge.execute.options import RunOptions
 from assetforge.inventory import Inventory, keep, listed_then
@@ -25,15 +24,16 @@ from assetforge.plan.assets import Asset
 from assetforge.plan.jobs import Plan
 from assetforge.plan.plan import PlanOptions, make_plan, plan_assets
 from assetforge.plugins import Registry
-from assetforge.report import Report, ReportBuilder
 from assetforge.snapshot import Earlier, Occasion, runs_at_work
 from assetforge.store.results import is_marked, mark, open_store
 from assetforge.store.state import RUNS, State
 
 if TYPE_CHECKING:
+    from assetforge.events import Event
     from assetforge.execute.session import Session
+    from assetforge.report import Report, ReportBuilder
 
-Listener = Callable[[Event], None]
+    Listener = Callable[[Event], None]
 
 
 class Build:
@@ -126,6 +126,9 @@ class Build:
         An interrupt (KeyboardInterrupt) ends the run in good order, and so does an error that is not an asset's; the
         report says so.
         """
+        from assetforge.events import RunStarted  # which plans do without, as what is reported
+        from assetforge.report import ReportBuilder
+
         options = options or RunOptions()
         check_device(options.device)
         began = time.monotonic()

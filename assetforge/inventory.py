@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assetforge import snapshot, weights
 from assetforge.codecs.atomic import write_atomically
@@ -23,10 +24,12 @@ from assetforge.plan.jobs import Job, Plan
 from assetforge.plan.plan import Planner, PlanOptions, source_prefix
 from assetforge.plugins import FOLDER as PLUGINS
 from assetforge.plugins import Registry
-from assetforge.report import Report
 from assetforge.snapshot import Ending, Occasion, Snapshot
 from assetforge.store.results import MARK, is_marked
 from assetforge.store.state import State
+
+if TYPE_CHECKING:
+    from assetforge.report import Report
 
 _HOST = Path(__file__).parent
 _VARIABLES = (b"environ", b"getenv")

@@ -125,12 +125,12 @@ class Snapshot:
             was, at = self.numbers[at : at + size], at + size
             if listed != known or numbers[:_NUMBERS] != was[:_NUMBERS].tolist():
                 yield folder
-            elif array("Q", numbers) != was:
+            elif (now := array("Q", numbers)) != was:
                 names = ["", *files_of(known)]
-                yield from (os.path.join(folder, names[index]) for index in _different(numbers, was))  # noqa: PTH118
-        numbers, was = stats_of(self.files), self.numbers[at:]
-        if array("Q", numbers) != was:
-            yield from (self.files[index] for index in _different(numbers, was))
+                yield from (os.path.join(folder, names[index]) for index in _different(now, was))  # noqa: PTH118
+        now, was = array("Q", stats_of(self.files)), self.numbers[at:]
+        if now != was:
+            yield from (self.files[index] for index in _different(now, was))
 
     def stats(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Yield the path of each file, with its numbers."""
@@ -315,12 +315,18 @@ def stats_of(paths: Iterable[str]) -> list[int]:
     return numbers
 
 
-def _different(now: Sequence[int], before: Sequence[int]) -> Iterator[int]:
-    """Yield the index of each file whose numbers differ."""
-    for index in range(len(before) // _NUMBERS):
-        part = slice(index * _NUMBERS, (index + 1) * _NUMBERS)
-        if list(now[part]) != list(before[part]):
-            yield index
+def _different(now: array[int], before: array[int], start: int = 0, end: int | None = None) -> Iterator[int]:
+    """Yield the index of each file whose numbers differ: halves that are alike are not looked through."""
+    end = len(before) // _NUMBERS if end is None else end
+    part = slice(start * _NUMBERS, end * _NUMBERS)
+    if now[part] == before[part]:
+        return
+    if end - start == 1:
+        yield start
+        return
+    middle = (start + end) // 2
+    yield from _different(now, before, start, middle)
+    yield from _different(now, before, middle, end)
 
 
 def _joined(texts: Iterable[str]) -> bytes:

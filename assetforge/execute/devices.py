@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 import sys
 
@@ -21,6 +20,8 @@ def likely_device(wanted: str) -> str:
     """Return `cpu` where `auto` can mean nothing else, as there is no driver; torch is not needed to know that."""
     if wanted != AUTO:
         return wanted
+    import ctypes  # only where it must be known
+
     try:
         ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:

@@ -8,6 +8,8 @@ word says where green points, or `unused` for maps that the vocabulary lacks.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
 
 from assetforge.codecs.reading import Channel, Green
 
@@ -74,3 +76,23 @@ _DEPTHS = "8bit 16bit 32bit 8b 16b 32b"
 _SIDES = "256 512 1024 2048 4096 8192 16384"
 NOT_WORDS = frozenset(f"{_FORMATS} {_DEPTHS} {_SIDES}".split())
 """What says how large a file is or of which format, besides `1k`, `2048x2048` and `lod0`."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a word, or a channel of a packed file, stands for."""
+
+    map: str
+    invert: bool = False
+    green: Green | None = None
+    """Where a normal map's green points, if the word says so."""
+
+
+def parse_target(text: str) -> Target:
+    """Parse what the tables say that a word stands for; whether there is such a map is not checked."""
+    if text.replace(" ", "").startswith("1-"):
+        return Target(text.partition("-")[2].strip(), invert=True)
+    name, _, green = text.partition(" ")
+    if name == NORMAL and green in ("up", "down"):
+        return Target(NORMAL, green=cast("Green", green))
+    return Target(text)

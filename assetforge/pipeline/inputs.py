@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from assetforge.codecs.reading import Reading
 from assetforge.errors import count_of, did_you_mean
 from assetforge.material.map_spec import ALIASES, MapSpec
-from assetforge.pipeline.conventions import UNUSED
+from assetforge.pipeline.conventions import UNUSED, parse_target
 from assetforge.pipeline.document import AutoSection, InputSection
 from assetforge.pipeline.findings import AUTO, Findings
 from assetforge.pipeline.patterns import Pattern, compile_auto, compile_pattern
 from assetforge.pipeline.pipeline import Input
-from assetforge.pipeline.recognize import Conventions, extended, parse_target
 from assetforge.pipeline.validate import validate
+
+if TYPE_CHECKING:
+    from assetforge.pipeline.recognize import Conventions
 
 
 def resolve_inputs(findings: Findings, conventions: Conventions | None = None) -> dict[str, Input]:
@@ -51,6 +54,8 @@ def resolve_conventions(findings: Findings) -> Conventions | None:
         findings.add(("inputs", other), "cannot stand beside `auto`, which finds all maps", instead, key=True)
     if section is None:
         return None
+    from assetforge.pipeline.recognize import extended
+
     own = extended(section.words, section.packed)
     _check_words(findings, section)
     by_asset = section.green if isinstance(section.green, dict) else {}

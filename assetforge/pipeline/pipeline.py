@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assetforge.codecs.allowance import Limits
 from assetforge.codecs.formats import Format
@@ -17,9 +17,11 @@ from assetforge.pipeline.document import StoreMode, WatchSection
 from assetforge.pipeline.marked_yaml import Document
 from assetforge.pipeline.patterns import Pattern
 from assetforge.pipeline.presets import Preset
-from assetforge.pipeline.recognize import Conventions
 from assetforge.plugins import Plugin
 from assetforge.steps import Resources, Step
+
+if TYPE_CHECKING:
+    from assetforge.pipeline.recognize import Conventions
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from assetforge.codecs.packages import not_written
 from assetforge.codecs.packing import Packing, Part, held
 from assetforge.codecs.reading import Channel
 from assetforge.errors import did_you_mean
-from assetforge.export.descriptors import DESCRIPTORS
 from assetforge.material.map_spec import ALIASES, MapSpec
 from assetforge.pipeline import marked_yaml
+from assetforge.pipeline.conventions import parse_target
 from assetforge.pipeline.document import OutputsSection, PresetSection
 from assetforge.pipeline.findings import Findings
-from assetforge.pipeline.recognize import parse_target
 from assetforge.pipeline.validate import validate
 
 RAW = "raw"
@@ -325,6 +324,8 @@ def _check_descriptor(findings: Findings, preset: Preset, at: marked_yaml.Path) 
     """Refuse files that a descriptor would have to leave out though it has a place for their maps."""
     if not preset.descriptor:
         return
+    from assetforge.export.descriptors import DESCRIPTORS  # few presets of a pipeline's own have one
+
     descriptor = DESCRIPTORS[preset.descriptor]
     own = "files" in findings.mapping("presets")[preset.name]
     for file in preset.files:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from operator import itemgetter
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 from assetforge.codecs.reading import Channel, Green, Reading
 from assetforge.pipeline import conventions
-from assetforge.pipeline.conventions import DIFFUSE, NORMAL, SPECULAR, UNUSED
+from assetforge.pipeline.conventions import DIFFUSE, NORMAL, SPECULAR, UNUSED, Target, parse_target
 from assetforge.pipeline.patterns import FOLDER, NAME
 
 _MOST_WORDS = 4
@@ -23,26 +23,6 @@ _SIZE = re.compile(r"\d+k|\d+x\d+|lod\d+")
 _PICTURE = re.compile(r"\.(png|jpe?g|tiff?|tga|bmp|webp|exr|hdr|psd|dds|ktx2|heic|heif|dng)", re.IGNORECASE)
 _ENDING = re.compile(r"\.[^.]*$")
 _SEPARATORS = "_-. "
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a word, or a channel of a packed file, stands for."""
-
-    map: str
-    invert: bool = False
-    green: Green | None = None
-    """Where a normal map's green points, if the word says so."""
-
-
-def parse_target(text: str) -> Target:
-    """Parse what the tables say that a word stands for; whether there is such a map is not checked."""
-    if text.replace(" ", "").startswith("1-"):
-        return Target(text.partition("-")[2].strip(), invert=True)
-    name, _, green = text.partition(" ")
-    if name == NORMAL and green in ("up", "down"):
-        return Target(NORMAL, green=cast("Green", green))
-    return Target(text)
 
 
 class Part(NamedTuple):

@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from assetforge.codecs.reading import Reading
 from assetforge.errors import PipelineError, Problem
 from assetforge.pipeline.conventions import NORMAL
 from assetforge.pipeline.patterns import FOLDER, NAME, Tree, asset_of
 from assetforge.pipeline.pipeline import Pipeline
-from assetforge.pipeline.recognize import Conventions, Recognized
+
+if TYPE_CHECKING:
+    from assetforge.pipeline.recognize import Conventions, Recognized
 
 FOLDER_OVERRIDE = "forge.yaml"
 """Values for all assets in a folder and below it."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from assetforge.export.description import Description, TextureFile
-from assetforge.export.descriptors import DESCRIPTORS
 from assetforge.material.map_spec import MapSpec
 from assetforge.pipeline.pipeline import Outputs
 from assetforge.pipeline.presets import Preset, PresetFile
 from assetforge.plan import keys
 from assetforge.plan.jobs import DescribedOutput, MapOrigin, Output, SourceMap
+
+if TYPE_CHECKING:
+    from assetforge.export.description import TextureFile
 
 _SEPARATORS = "_-. "
 TRANSPARENT = ("base_color", "opacity")
@@ -74,6 +76,9 @@ def _packed(file: PresetFile, name: str, material: Material, folder: Path) -> Ou
 def _descriptors(
     preset: Preset, material: Material, made: list[tuple[PresetFile, str]], label: str, folder: Path
 ) -> Iterator[Output]:
+    from assetforge.export.description import Description  # without a preset, nothing is described
+    from assetforge.export.descriptors import DESCRIPTORS
+
     descriptor = DESCRIPTORS[preset.descriptor]
     inside = Path(made[0][1]).parent.as_posix()
     names = [f"{Path(name).name}{file.format.suffix}" for file, name in made]
@@ -95,6 +100,8 @@ def _descriptors(
 
 
 def _texture(file: PresetFile, name: str, material: Material) -> TextureFile:
+    from assetforge.export.description import TextureFile
+
     specs = {letter: material.specs[part.map] for letter, part in file.packing.parts if part.map}
     color = specs.get("rgb")
     is_color = color is not None and color.is_color and not file.format.is_linear

@@ -6,16 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from assetforge.codecs.formats import Format
 from assetforge.codecs.packing import Packing
 from assetforge.errors import Problem
-from assetforge.export.description import Description
-from assetforge.export.descriptors import SHARED
 from assetforge.flags import Flag
 from assetforge.material.map_spec import MapSpec
 from assetforge.pipeline.pipeline import Input, Pipeline, StepUse
+
+if TYPE_CHECKING:
+    from assetforge.export.description import Description
 
 State = Literal["up to date", "out of date", "incomplete", "failed", "quarantined"]
 """`incomplete`: a source is missing; `failed`: something else keeps it from being built."""
@@ -140,7 +141,11 @@ class Output:
     @property
     def is_shared(self) -> bool:
         """Whether a program that reads it adds to it, which is no reason to write it anew."""
-        return self.format is None and self.suffix in SHARED
+        if self.format is not None:
+            return False
+        from assetforge.export.descriptors import SHARED
+
+        return self.suffix in SHARED
 
 
 def tasks_of(origins: Iterable[MapOrigin]) -> set[str]:

@@ -13,12 +13,15 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from assetforge.events import Event, StepProgress
 from assetforge.store.json_text import parse
 from assetforge.store.schema import PATIENCE, transaction, writing
+
+if TYPE_CHECKING:
+    from assetforge.events import Event
 
 KEPT = 100_000
 """Events that are kept of all pipelines of a project; older ones are dropped."""
@@ -28,7 +31,6 @@ _CACHE = 256
 """KiB of the database that a reader keeps: what it reads once is of no use later, and the system keeps it anyway."""
 _LONGEST = 2**20
 """Characters of an event; we write no longer ones."""
-_KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
 
 
 class LoggedEvent(NamedTuple):
@@ -99,6 +101,8 @@ class EventLog:
 
 def _without_old_progress(pending: Sequence[tuple[float, Event]]) -> list[tuple[float, Event]]:
     """Leave out progress that more progress of the same job follows: a fast step makes a hundred of them at once."""
+    from assetforge.events import StepProgress
+
     last = {event.asset: index for index, (_, event) in enumerate(pending) if isinstance(event, StepProgress)}
     return [
         one for index, one in enumerate(pending) if not isinstance(one[1], StepProgress) or last[one[1].asset] == index
@@ -139,9 +143,16 @@ def open_to_read(path: Path, *, shared: bool = False) -> sqlite3.Connection:
     return database
 
 
+@cache
+def _kinds() -> dict[str, type[Event]]:
+    from assetforge.events import Event  # where nothing is run, nothing is known of them
+
+    return {kind.__name__: kind for kind in get_args(Event)}
+
+
 def _logged(number: int, run: str, when: float, kind: str, text: str) -> Iterator[LoggedEvent]:
     """Yield the event in a row, unless it is none that we write."""
     try:
-        yield LoggedEvent(number, run, when, parse(_KINDS[kind], text))
+        yield LoggedEvent(number, run, when, parse(_kinds()[kind], text))
     except (KeyError, ValueError):
         return

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,9 @@ RACY_NS = GRAIN
 Stat = tuple[int, int, int]
 """Size, time of the last change in nanoseconds, inode."""
 
+
+_FEW = 16
+"""Files that are looked up one by one."""
 
 _FileRow = tuple[str, int, int, int, str]
 """Name, the parts of `Stat`, sha256."""
@@ -59,6 +62,30 @@ class Published:
     stat: Stat
 
 
+class _Files:
+    """The files that were seen: a few are looked up one by one, and where more are asked for, all are read at once."""
+
+    def __init__(self, one: Callable[[str, str], _FileRow | None], every: Callable[[], Iterable[_FileRow]]) -> None:
+        self._one, self._every = one, every
+        self._rows: dict[str, _FileRow] = {}
+        self._left = _FEW
+
+    def get(self, name: str) -> _FileRow | None:
+        """Return what is known of a file. A row that others write meanwhile is as true as an old one."""
+        if name in self._rows or self._left < 0:
+            return self._rows.get(name)
+        self._left -= 1
+        if self._left < 0:
+            self._rows = {row[0]: row for row in self._every()} | self._rows
+        elif row := self._one("select * from files where path = ?", name):
+            self._rows[name] = row
+        return self._rows.get(name)
+
+    def keep(self, row: _FileRow) -> None:
+        """Know a file from now on."""
+        self._rows[row[0]] = row
+
+
 class State:
     """The memory of one pipeline in its project's database. Names of files are relative to the project's folder."""
 
@@ -86,14 +113,14 @@ class State:
     def _load(self) -> None:
         """Load what most jobs need; as rows, as there may be very many."""
         database, mine = self._database, (self.pipeline,)
-        self._files: dict[str, _FileRow] = {row[0]: row for row in database.execute("select * from files")}
+        self._files = _Files(self._one, self._all_files)
         self._outputs: dict[str, list[tuple[str, str]]] = {}
         self._owners: dict[str, str] | None = None
-        self._published: dict[str, _FileRow] = {}
         rows = "select asset, key, path, size, mtime_ns, inode, sha256 from outputs where pipeline = ?"
-        for asset, key, *published in database.execute(rows, mine):
-            self._outputs.setdefault(asset, []).append((published[0], key))
-            self._published[published[0]] = tuple(published)
+        self._put_in_place: dict[str, _FileRow] = {}
+        self._output_rows = database.execute(rows, mine).fetchall()
+        for asset, key, path, *_ in self._output_rows:
+            self._outputs.setdefault(asset, []).append((path, key))
         rows = "select path, size, mtime_ns, inode, sha256 from stale where pipeline = ?"
         self._stale: dict[str, _FileRow] = {row[0]: row for row in database.execute(rows, mine)}
         rows = "select asset, signature, sources from jobs where pipeline = ?"
@@ -101,6 +128,13 @@ class State:
         rows = "select asset, flags from flags where pipeline = ?"
         self._flags = {asset: _flags(text) for asset, text in database.execute(rows, mine)}
         self.journal.load()
+
+    @property
+    def _published(self) -> dict[str, _FileRow]:
+        """The outputs as they were put in place; made of the rows when one is asked for: some plans ask for none."""
+        if self._output_rows:
+            self._put_in_place, self._output_rows = {row[2]: row[2:] for row in self._output_rows}, []
+        return self._put_in_place
 
     def _at(self, name: str) -> str:
         return name if name[:1] == "/" or name[1:2] == ":" else self._project + name
@@ -127,7 +161,7 @@ class State:
             raise AccessError(
                 path, f"cannot be read ({error.strerror})", "check that it is there, and yours"
             ) from error
-        self._files[name] = (name, *stat, sha256)
+        self._files.keep((name, *stat, sha256))
         if time.time_ns() - stat[1] > RACY_NS:
             self._unsaved[name] = (name, *stat, sha256)
         return sha256
@@ -257,7 +291,7 @@ class State:
             self._published.pop(lost[0], None)
         self._jobs[asset] = (asset, signature, "\0".join(sources))
         self._outputs[asset] = [(one.name, one.key) for one in outputs]
-        self._published |= {one.name: (one.name, *one.stat, one.sha256) for one in outputs}
+        self._published.update({one.name: (one.name, *one.stat, one.sha256) for one in outputs})
         self._flags.pop(asset, None)
         if flags:
             self._flags[asset] = tuple(flags)
@@ -318,6 +352,10 @@ class State:
     def _one(self, query: str, *values: str) -> Any:
         with writing(self.path):
             return self._database.execute(query, values).fetchone()
+
+    def _all_files(self) -> Iterable[_FileRow]:
+        with writing(self.path):
+            return self._database.execute("select * from files").fetchall()
 
     def close(self) -> None:
         """Save, and let go of the database."""
