@@ -29,6 +29,8 @@ _DENSE = 64
 """Side up to which there is a patch at every pixel; beyond, at every second one."""
 FALLOFF = 0.35
 """Standard deviation of the Gaussian by which a patch counts less towards its edges, in patches."""
+_BAND = 2**14
+"""Pixels of a result that are put together at a time: more would not stay in caches."""
 MAX_EXEMPLARS = 256.0
 """How many exemplars the map `coordinates` can tell apart."""
 _CODES = 65535
@@ -80,16 +82,22 @@ def vote(atlas: Tensor, field: Field) -> Tensor:
     block = (pixel * width)[:, None, None] + pixel
     shares = patch_window().to(atlas).reshape(n, s, 1, n, s)
     corners, weights = (_wrapped(one, n - 1)[:, None, :, None] for one in (field.y * width + field.x, field.weight))
-    total = torch.zeros(h * s * w * s, atlas.shape[0], device=atlas.device)
-    weight = torch.zeros(h * s * w * s, 1, device=atlas.device)
-    # One block of stride × stride pixels of every patch at a time: it falls on the place that many patches further on.
-    for down, right in itertools.product(range(n), repeat=2):
-        from_there = (slice(n - 1 - down, n - 1 - down + h), slice(None), slice(n - 1 - right, n - 1 - right + w))
-        counted = (weights[from_there] * shares[down, :, :, right]).reshape(-1, 1)
-        places = corners[from_there] + (block + (down * width + right) * s)
-        total += texels.index_select(0, places.flatten()).mul_(counted)
-        weight += counted
-    return (total / weight).reshape(h * s, w * s, -1).permute(2, 0, 1).contiguous()
+    result = torch.empty(atlas.shape[0], h * s, w * s, device=atlas.device)
+    for top in range(0, h, rows := max(1, _BAND // (w * s * s))):
+        count = min(rows, h - top)
+        total = torch.zeros(count * s * w * s, atlas.shape[0], device=atlas.device)
+        weight = torch.zeros(count * s * w * s, 1, device=atlas.device)
+        # One block of stride × stride pixels of every patch at a time: it falls on the place that many patches further.
+        for down, right in itertools.product(range(n), repeat=2):
+            first = top + n - 1 - down
+            from_there = (slice(first, first + count), slice(None), slice(n - 1 - right, n - 1 - right + w))
+            counted = (weights[from_there] * shares[down, :, :, right]).reshape(-1, 1)
+            places = corners[from_there] + (block + (down * width + right) * s)
+            total += texels.index_select(0, places.flatten()).mul_(counted)
+            weight += counted
+        voted = (total / weight).reshape(count * s, w * s, -1)
+        result[:, top * s : (top + count) * s] = voted.permute(2, 0, 1)
+    return result
 
 
 def _wrapped(grid: Tensor, count: int) -> Tensor:
