@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def browser(server: Server) -> Iterator[Any]:
     started = start_browser(1280, 800)
     started.get(server.entry)
+    wait_for(started, "return document.querySelector('.af-count')?.textContent")  # it is logged in
     yield started
     started.quit()
 
@@ -146,9 +148,11 @@ def test_the_page_fits_a_phone_and_says_nothing_to_the_console(page: str, browse
 
 @pytest.mark.parametrize("page", ["pipeline", "pipeline/upload", "pipeline/asset/a01", "pipeline/asset/a03"])
 def test_a_checker_of_accessibility_finds_nothing_serious(page: str, browser: Any, server: Server) -> None:
-    go(browser, server, page)
-    wait_for(browser, "return document.querySelector('.af-card, form.upload, .af-detail')")
-    assert serious(browser) == []
+    for width, scheme in product((1280, 390), ("light", "dark")):
+        with looking(browser, width, scheme):
+            go(browser, server, page)
+            wait_for(browser, "return document.querySelector('.af-card, form.upload, .af-detail')")
+            assert serious(browser) == [], (width, scheme)
 
 
 def serious(browser: Any) -> list[str]:
