@@ -107,9 +107,9 @@ def start_browser(width: int = 1200, height: int = 800, flags: Sequence[str] = (
 
 
 @contextmanager
-def looking(browser: Any, width: int, scheme: str) -> Iterator[None]:
+def looking(browser: Any, width: int, scheme: str, height: int = 800) -> Iterator[None]:
     """Let a page be as wide as a phone, or wider, and `light` or `dark`."""
-    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})

@@ -211,11 +211,15 @@ class Session:
             self._reports.removed.append(str(path))
             self._deps.emit(OutputRemoved(asset, str(path), why))
 
-    def forget_others(self, jobs: Iterable[Job]) -> None:
-        """Forget what failed of assets that are up to date again or gone, of all jobs, and what the latter printed."""
+    def forget_others(self, jobs: Iterable[Job], held: Collection[str] = ()) -> None:
+        """Forget what failed of assets that are up to date again or gone, of all jobs, and what the latter printed.
+
+        held: jobs beside them that may not be gone.
+        """
         states = {job.asset: job.state for job in jobs}
-        self._deps.state.journal.forget_others({name for name, state in states.items() if state != "up to date"})
-        self._log.logs.prune(states.keys())
+        failed = {name for name, state in states.items() if state != "up to date"}
+        self._deps.state.journal.forget_others(failed.union(held))
+        self._log.logs.prune({*states, *held})
 
     def _claimed_by_the_living(self) -> set[str]:
         state, folder = self._deps.state, self._deps.pipeline.state

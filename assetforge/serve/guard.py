@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assetforge.serve.access import Access, User
@@ -14,8 +15,11 @@ from assetforge.serve.problems import ServeError
 
 COOKIE = "assetforge"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+API = "/api/"
 SESSION = "/api/v1/session"
-OPEN = frozenset({"/enter", "/healthz"})
+ENTER = "/enter"
+"""Where a person logs in."""
+OPEN = frozenset({ENTER, "/healthz"})
 """What may be read without a login, beside the static files, which hold nothing of anybody's."""
 STATIC = "/static/"
 _POLICY = (
@@ -64,7 +68,9 @@ class Guard:
         try:
             scope.setdefault("state", {})["user"] = self._admit(scope)
         except ServeError as error:
-            await error.response()(scope, receive, send_guarded)
+            # With an empty fragment, or the browser would add that of the page, and it would be taken for a code.
+            answer = RedirectResponse(f"{ENTER}#", 303) if error.status == 401 and _is_page(scope) else error.response()
+            await answer(scope, receive, send_guarded)
             return
         await self.app(scope, receive, send_guarded)
 
@@ -107,3 +113,9 @@ class Guard:
 
     def _cookie(self, headers: Headers) -> str:
         return cookie_parser(headers.get("cookie", "")).get(self.cookie, "")
+
+
+def _is_page(scope: Scope) -> bool:
+    """Tell whether a browser asks for a page to show, and no script for data."""
+    accepts = Headers(scope=scope).get("accept", "")
+    return scope["method"] in SAFE and not scope["path"].startswith(API) and "text/html" in accepts

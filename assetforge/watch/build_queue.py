@@ -106,6 +106,9 @@ class BuildQueue:
     """Whether everything is to be planned: only that tells what is gone, and which outputs collide."""
     _dirty: dict[str, bool] = field(default_factory=dict)
     """Assets that something has happened to; true where an event told of it, so that somebody is waiting."""
+    _held: set[str] = field(default_factory=set)
+    """Assets of which something is recorded and whose files are arriving: when they have settled, all is planned again,
+    which tells what of them is gone."""
     _hurried: set[str] = field(default_factory=set)
     """Assets that are to be built before all others, and have not been submitted yet."""
 
@@ -127,6 +130,7 @@ class BuildQueue:
     def _mark(self, assets: Iterable[str], *, live: bool) -> None:
         for asset in assets:
             self._dirty[asset] = self._dirty.get(asset, False) or live
+            self.needs_full_plan |= asset in self._held
 
     # Plans
 
@@ -136,18 +140,27 @@ class BuildQueue:
         return self._dirty.keys() - self._busy()
 
     def plan_everything(self) -> None:
-        """Plan all assets, submit what is out of date, and remove what is not made any more."""
+        """Plan all assets, submit what is out of date, and remove what is not made any more.
+
+        An asset whose files are arriving may be missing from the plan: a daemon has just begun, and they were written
+        while there was none, or right before. Nothing of it is removed or forgotten.
+        """
         self.build.state.reload()  # others may have built something, too
         assets = self.catalog.assets()
         plan = self.build.plan_assets(assets, all_of_them=True)
         self.needs_full_plan = False
         self._dirty = {name: live for name, live in self._dirty.items() if name in self.catalog}
         self._submit(plan, assets)
+        quarantined = self.build.state.journal.all_quarantined()
+        recorded = {one.asset for one in plan.gone} | {one.asset for one in quarantined}
+        held = {name for name in recorded if _is_named(name, self.tracker.unsettled_assets)}
+        self._held = {base for name in held for base in (name, name.rpartition("[")[0])}
         if assets:  # where there is nothing at all, a disk is away rather than everything removed
             for gone in plan.gone:
-                self._remove_gone(gone)
+                if gone.asset not in held:
+                    self._remove_gone(gone)
             self.session.remove_stale(plan.needed)
-            self.session.forget_others(plan.jobs)
+            self.session.forget_others(plan.jobs, held)
 
     def plan_ready(self) -> None:
         """Plan the assets that are ready, and submit what is out of date; or find that everything must be planned."""

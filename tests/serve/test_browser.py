@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def browser(server: Server) -> Iterator[Any]:
     started = start_browser(1280, 800)
-    started.get(server.entry)
+    started.get(f"{server.base}/#pipeline/asset/a00")
+    wait_for(started, "return document.querySelector('.enter form')")
+    look(started, "enter")
+    started.get(server.entry)  # in the same tab, as who was led there does
+    wait_for(started, "return document.querySelector('.af-count')?.textContent")
     yield started
     started.quit()
 
@@ -144,11 +149,24 @@ def test_the_page_fits_a_phone_and_says_nothing_to_the_console(page: str, browse
         assert [one["message"] for one in browser.get_log("browser") if one["level"] == "SEVERE"] == []
 
 
+def test_on_a_phone_nothing_lies_over_anything(browser: Any, server: Server) -> None:
+    with looking(browser, 390, "light", 480):
+        go(browser, server, "pipeline/asset/a01")
+        wait_for(browser, "return document.querySelector('.af-maps button')")
+        place = "const place = (name) => document.querySelector(name).getBoundingClientRect();"
+        parts = [".af-nav", ".af-tabs", ".af-view", ".af-side"]
+        places = browser.execute_script(f"{place} return arguments[0].map((name) => place(name).toJSON())", parts)
+        assert all(one["height"] > 30 and one["bottom"] <= two["top"] for one, two in pairwise(places)), places
+        look(browser, "phone_parts")
+
+
 @pytest.mark.parametrize("page", ["pipeline", "pipeline/upload", "pipeline/asset/a01", "pipeline/asset/a03"])
 def test_a_checker_of_accessibility_finds_nothing_serious(page: str, browser: Any, server: Server) -> None:
-    go(browser, server, page)
-    wait_for(browser, "return document.querySelector('.af-card, form.upload, .af-detail')")
-    assert serious(browser) == []
+    for width, scheme in product((1280, 390), ("light", "dark")):
+        with looking(browser, width, scheme):
+            go(browser, server, page)
+            wait_for(browser, "return document.querySelector('.af-card, form.upload, .af-detail')")
+            assert serious(browser) == [], (width, scheme)
 
 
 def serious(browser: Any) -> list[str]:

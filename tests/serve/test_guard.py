@@ -35,6 +35,17 @@ def test_without_a_login_nothing_is_answered(path: str, served: Served) -> None:
             assert client.request(method, path).status_code in (401, 403), method
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/nothing"])
+def test_a_person_without_a_login_is_led_to_where_one_logs_in(path: str, served: Served) -> None:
+    client = served.client("", accept="text/html,application/xhtml+xml,*/*;q=0.8")
+    answer = client.get(path, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/enter#")
+    assert "content-security-policy" in answer.headers
+    assert "assetforge serve" in client.get(path).text
+    assert client.post(path).status_code == 403
+    assert client.get(BASE).status_code == 401
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_login_that_is_none_is_none_for_whatever_is_asked(method: str, served: Served) -> None:
     client = served.client("")

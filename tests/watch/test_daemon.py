@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from commands import shared
-from execute.conftest import executions, outputs
+from execute.conftest import executions, outputs, write_project
 from watch.conftest import PATIENCE, Start, picture
 
 FILES = int(os.environ.get("ASSETFORGE_DELIVERIES", "8"))
@@ -287,6 +287,24 @@ def test_outputs_of_a_removed_source_are_removed_and_a_moved_one_is_not_computed
     watcher.wait_for(lambda: watcher.states()["done"] == 4)
     assert sorted(outputs(project)) == ["build/c/c_base_color.png", "build/moved/moved_base_color.png"]
     assert executions(project) == 3
+
+
+def test_sources_that_change_while_no_daemon_runs_lose_nothing(tmp_path: Path, watch: Start) -> None:
+    """Until they have settled, the next daemon knows neither that they are there nor that they are gone."""
+    project = write_project(tmp_path / "project", "raise ValueError('bad')", assets=5)
+    assert watch(project, "--once").process.wait(PATIENCE) == 1
+    before, textures = executions(project), project / "textures"
+    (textures / "a00_d.png").write_bytes(picture(1))
+    (textures / "a01_d.png").touch()
+    (textures / "a03_d.png").touch()  # which is quarantined
+    (textures / "a04_d.png").unlink()
+    watcher = watch(project)
+    watcher.wait_for(lambda: watcher.states()["done"] == 1)
+    watcher.wait_until_idle()
+    assert [Path(one["path"]).name for one in watcher.events("OutputRemoved")] == ["a04_base_color.png"]
+    assert executions(project) == before + 1
+    assert watcher.started() == {"a00": 1}
+    assert "a03" in watcher.status()["failed"]
 
 
 def test_a_file_that_a_program_removes_to_save_it_keeps_its_outputs(project: Path, watch: Start) -> None:

@@ -236,7 +236,7 @@ class Board {
     document.title = `${name} – ${this.data.title}`;
     fill(this.panel, this.navigation(), h("p", { class: "af-message", role: "status" }, "Loading…"));
     await this.showAgain();
-    this.panel.querySelector("h2")?.focus();
+    this.panel.querySelector("h2")?.focus({ preventScroll: true }); // on a phone, the view stands above it
   }
 
   async showAgain() {

@@ -27,8 +27,12 @@ function failed() {
   status.textContent = "The server does not answer: see whether `assetforge serve` still runs.";
 }
 
-const code = location.hash.slice(1);
-if (code) {
+function enterByAddress() {
+  const code = location.hash.slice(1);
+  if (!code) return;
   history.replaceState(null, "", location.pathname); // so that it is not kept in the history
   enter(code).catch(failed);
 }
+
+addEventListener("hashchange", enterByAddress); // the address was opened in the tab that shows this page already
+enterByAddress();
