@@ -15,6 +15,7 @@ from assetforge import weights
 from assetforge.codecs.decode import for_steps
 from assetforge.errors import AssetForgeError, ChangedError, StepError
 from assetforge.events import StepProgress, StepStarted
+from assetforge.execute.blame import step_failure
 from assetforge.execute.map_io import folder_size, load_map, load_maps, save_maps, scratch_path
 from assetforge.execute.messages import Done
 from assetforge.execute.stages import Compute, StageContext
@@ -129,8 +130,8 @@ def _run(
         raise StepError(
             f"step {step.name!r}", "there is not enough memory", "free some, or use smaller ones"
         ) from error
-    except (Exception, SystemExit) as error:  # whatever a stranger's code raises fails this asset and no other
-        raise StepError(f"step {step.name!r}", f"{type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a stranger's code fails this asset and no other
+        raise step_failure(step.name, task.use.plugin, error) from None
     if _versions(material) != before:
         raise StepError(f"step {step.name!r}", "changed its input in place", "compute into new tensors")
     _verify_files(task)  # a file that was changed while the step read it, too
