@@ -135,7 +135,11 @@ def _run(
     if _versions(material) != before:
         raise StepError(f"step {step.name!r}", "changed its input in place", "compute into new tensors")
     _verify_files(task)  # a file that was changed while the step read it, too
-    return _checked(result, task)
+    written = _checked(result, task)
+    for name in _undeclared(result, material, task):
+        text = "what the step wrote into it is left out, as its `writes` does not name it"
+        recorder.flag(Flag(text, map=name))
+    return written
 
 
 def _name_place(error: StepError, task: Task, material: Material) -> None:
@@ -203,6 +207,16 @@ def _checked(result: object, task: Task) -> dict[str, Texture]:
             raise StepError(where, str(error)) from error
         _check_finite(written[name], name, where)
     return written
+
+
+def _undeclared(result: object, given: Material, task: Task) -> list[str]:
+    """Return the maps that a step made or changed without declaring it: keys and outputs know nothing of them."""
+    others = result.items() if isinstance(result, Material) else ()
+    return [name for name, one in others if name not in task.writes and not _is_same(one, given.get(name))]
+
+
+def _is_same(one: Texture, other: Texture | None) -> bool:
+    return one is other or (other is not None and torch.equal(one.to("cpu").data, other.data))
 
 
 def _check_finite(texture: Texture, name: str, where: str) -> None:
