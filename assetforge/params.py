@@ -45,7 +45,7 @@ Memory = Annotated[
 class Params(BaseModel):
     """Base of every step's parameters: frozen, nothing unknown, no infinity, docstrings as descriptions."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True, validate_default=True)
 
 
 Place = tuple[str | int, ...]

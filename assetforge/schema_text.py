@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import DEFAULT_REF_TEMPLATE, GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ModelSchema
 
 Schema = Mapping[str, Any]
@@ -86,6 +87,24 @@ def type_at(model: type[BaseModel], path: Path) -> str:
     for part in path:
         found = [inner for one in found for inner in _inside(one, part, definitions)]
     return " | ".join(dict.fromkeys(spell_type(one, definitions) for one in found))
+
+
+def wrong_defaults(model: type[BaseModel]) -> list[str]:
+    """Say which of a model's defaults its own fields do not allow."""
+    try:
+        model.model_validate({})
+    except ValidationError as error:
+        own = [detail for detail in error.errors() if detail["loc"] and detail["type"] != "missing"]
+        return [spell_default(detail, model) for detail in own]
+    return []
+
+
+def spell_default(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    """Say what is wrong with a default: `wetness: the default 1.5 should be number from 0 to 1`."""
+    said = detail["msg"].partition(", ")[2] if detail["type"] in ("value_error", "assertion_error") else ""
+    should = "should be " + (type_at(model, detail["loc"]) or detail["msg"]).replace(" | ", " or ")
+    what = should if not said else said if said.startswith("should ") else f"is wrong: {said}"
+    return f"{'.'.join(map(str, detail['loc']))}: the default {detail['input']!r} {what}"
 
 
 def models_in(schema: Schema, definitions: Schema) -> Iterator[tuple[str, Schema]]:

@@ -93,6 +93,14 @@ def test_a_result_from_the_store_has_the_same_notes(noting: Path, forge: Forge) 
     assert (forced["notes"], forced["flags"]) == (first["notes"], first["flags"])
 
 
+def test_a_map_that_a_step_does_not_declare_is_left_out_and_flagged(noting: Path, forge: Forge) -> None:
+    body = "material = material.replace(height=af.Texture(base.data[:1], af.ColorSpace.NONE))"
+    write_plugin(noting, body)
+    flag = "height: what the step wrote into it is left out, as its `writes` does not name it"
+    assert f"flagged  moss: dim: {flag}" in run(forge, noting)["said"]
+    assert [path.name for path in (noting / "build").iterdir()] == ["moss_base_color.png"]
+
+
 def test_what_is_up_to_date_stays_flagged(noting: Path, forge: Forge) -> None:
     run(forge, noting)
     again = run(forge, noting)

@@ -10,6 +10,7 @@ import pytest
 from assetforge.errors import PluginError
 from assetforge.material.map_spec import MAPS
 from assetforge.plugins import load, reload
+from assetforge.schema_text import wrong_defaults
 from assetforge.steps import select
 
 STEP = """\
@@ -91,6 +92,38 @@ def test_a_broken_plugin_is_named_and_stops_no_other(source: str, expected: str,
     [problem] = registry.broken
     assert "plugin 'a_broken' (plugins/a_broken.py)" in str(problem)
     assert expected in str(problem)
+
+
+DEFAULTS = """\
+from __future__ import annotations
+import assetforge as af
+
+class Params(af.Params):
+    needed: int
+    wetness: af.Fraction = 1.5
+
+@af.step("wet", Params, reads={"base_color"}, writes={"base_color"})
+def wet(material: af.Material, params: Params, context: af.Context) -> af.Material:
+    return material
+
+@af.hookimpl
+def register_steps(register: af.Register) -> None:
+    register(wet)
+"""
+
+
+def test_a_default_that_its_own_type_refuses_breaks_the_plugin(tmp_path: Path) -> None:
+    registry = load(loose(tmp_path, wet=DEFAULTS, dry=DEFAULTS.replace("wet", "dry").replace("1.5", "0.5")))
+    assert list(map(str, registry.broken)) == [
+        "plugin 'wet' (plugins/wet.py): wetness: the default 1.5 should be number from 0 to 1"
+    ]
+    assert "dry" in registry.steps
+
+
+def test_every_default_of_the_shipped_steps_is_right() -> None:
+    registry = load()
+    for offered in (registry.steps, registry.recipes, registry.evaluations):
+        assert not [name for name, one in offered.items() if wrong_defaults(one.params)]
 
 
 def test_two_plugins_with_one_step_name_are_refused(tmp_path: Path) -> None:

@@ -79,6 +79,12 @@ GRAY = Texture(torch.full((1, 64, 64), 0.5), af.ColorSpace.NONE, "repeat")
         ),
         ("check_step", lambda m, _: m.replace(height=GRAY), {}, r"wrote \['height'\], which it does not declare"),
         ("check_step", lambda m, _: color(m, lambda d: d / 0), {}, "that are not finite"),
+        (
+            "check_step",
+            lambda m, _: color(m, lambda d: d + 1),
+            {},
+            "wrote values from 1.* into 'base_color'",
+        ),
         ("check_step", in_place, {}, "changed its input 'base_color' in place"),
         ("check_step", lambda m, _: color(m, torch.rand_like), {}, "another 'base_color' when it runs again"),
         ("check_step", by_threads, {}, "another 'base_color' with 1 and with 2 threads"),

@@ -15,6 +15,7 @@ from assetforge import weights
 from assetforge.codecs.decode import for_steps
 from assetforge.errors import AssetForgeError, ChangedError, StepError
 from assetforge.events import StepProgress, StepStarted
+from assetforge.execute.blame import step_failure
 from assetforge.execute.map_io import folder_size, load_map, load_maps, save_maps, scratch_path
 from assetforge.execute.messages import Done
 from assetforge.execute.stages import Compute, StageContext
@@ -129,12 +130,16 @@ def _run(
         raise StepError(
             f"step {step.name!r}", "there is not enough memory", "free some, or use smaller ones"
         ) from error
-    except (Exception, SystemExit) as error:  # whatever a stranger's code raises fails this asset and no other
-        raise StepError(f"step {step.name!r}", f"{type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a stranger's code fails this asset and no other
+        raise step_failure(step.name, task.use.plugin, error) from None
     if _versions(material) != before:
         raise StepError(f"step {step.name!r}", "changed its input in place", "compute into new tensors")
     _verify_files(task)  # a file that was changed while the step read it, too
-    return _checked(result, task)
+    written = _checked(result, task)
+    for name in _undeclared(result, material, task):
+        text = "what the step wrote into it is left out, as its `writes` does not name it"
+        recorder.flag(Flag(text, map=name))
+    return written
 
 
 def _name_place(error: StepError, task: Task, material: Material) -> None:
@@ -202,6 +207,16 @@ def _checked(result: object, task: Task) -> dict[str, Texture]:
             raise StepError(where, str(error)) from error
         _check_finite(written[name], name, where)
     return written
+
+
+def _undeclared(result: object, given: Material, task: Task) -> list[str]:
+    """Return the maps that a step made or changed without declaring it: keys and outputs know nothing of them."""
+    others = result.items() if isinstance(result, Material) else ()
+    return [name for name, one in others if name not in task.writes and not _is_same(one, given.get(name))]
+
+
+def _is_same(one: Texture, other: Texture | None) -> bool:
+    return one is other or (other is not None and torch.equal(one.to("cpu").data, other.data))
 
 
 def _check_finite(texture: Texture, name: str, where: str) -> None:

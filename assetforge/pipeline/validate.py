@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from assetforge.errors import PluginError, Problem, blamed_on, did_you_mean
 from assetforge.pipeline.marked_yaml import Document, Path
-from assetforge.schema_text import type_at
+from assetforge.schema_text import spell_default, type_at
 
 M = TypeVar("M", bound=BaseModel)
 _LONGEST = 80
@@ -51,10 +51,19 @@ def _problem(detail: ErrorDetails, model: type[M], document: Document, at: Path,
         return Problem(document.place(path, key=True), f"unknown {word}", did_you_mean(str(path[-1]), known))
     if detail["type"] == "missing":
         return Problem(document.place(path), "is missing", f"add `{path[-1]}:`")
+    if detail["loc"] and path == at and not _is_given(detail["loc"][0], document, at):
+        return Problem(
+            document.place(at), spell_default(detail, model), "mend it in the plugin, or write another value"
+        )
     if detail["type"] in ("value_error", "assertion_error"):  # which a validator of the model has put into words
         return _in_its_words(detail, document.place(path))
     expected = type_at(model, path[len(at) :]) or detail["msg"]
     return Problem(document.place(path), f"is {_spell(detail['input'])}", f"it should be {_or(expected)}")
+
+
+def _is_given(field: str | int, document: Document, at: Path) -> bool:
+    data = _look_up(document.data, at)
+    return not isinstance(data, dict) or field in data
 
 
 def _in_its_words(detail: ErrorDetails, where: str) -> Problem:

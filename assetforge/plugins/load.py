@@ -33,6 +33,7 @@ from assetforge.plugins import local
 from assetforge.plugins.code import code_digest, with_imported
 from assetforge.plugins.registry import Plugin, Registry
 from assetforge.recipes import Recipe
+from assetforge.schema_text import wrong_defaults
 from assetforge.steps import Context, Step
 
 if TYPE_CHECKING:
@@ -160,6 +161,8 @@ class _Builder:
         with _contained():
             module = _import(found, where)
             offers = _offers(module, where)
+            if found.file:  # those of installed plugins would take longer than to load them; using one tells
+                _refuse_wrong_defaults(offers, where)
         seconds = time.perf_counter() - began
         self._refuse_taken(offers, where)
         self.manager.register(module, name=found.name)
@@ -346,6 +349,17 @@ def _offers(module: ModuleType, where: str) -> _Offers:
         name = _hook_name(error.__cause__)
         raise PluginError(where, _misspelt(error.__cause__, name), did_you_mean(name, _hook_names())) from error
     return offers
+
+
+def _refuse_wrong_defaults(offers: _Offers, where: str) -> None:
+    models = [step.params for step in offers.steps.values()]
+    models += [recipe.params for recipe in offers.recipes.values()]
+    models += [evaluation.params for evaluation in offers.evaluations.values()]
+    for model in dict.fromkeys(models):
+        with blamed_on(where, f"checking the defaults of {model.__name__}"):
+            wrong = wrong_defaults(model)
+        if wrong:
+            raise PluginError(where, "; ".join(wrong))
 
 
 def _keep(offered: K, kind: type[K], kept: dict[str, K]) -> None:

@@ -17,10 +17,12 @@ from assetforge.testing._run import StepResult, run_step, same_pixels
 
 HALF_CODE = 0.5 / 255
 """Half a step of files with 8 bits."""
+ROUNDING = 1e-4
+"""How far a value may be outside of the range of its map."""
 
 
 def check_step(step: Step[Any], material: Material, params: Params | None = None) -> StepResult:
-    """Check what is asked of every step: its declarations and its determinism. Return the result."""
+    """Check what is asked of every step: its declarations, its ranges and its determinism. Return the result."""
     result = check_declarations(step, material, params)
     check_deterministic(step, material, params)
     return result
@@ -29,14 +31,27 @@ def check_step(step: Step[Any], material: Material, params: Params | None = None
 def check_declarations(step: Step[Any], material: Material, params: Params | None = None) -> StepResult:
     """Check that a step reads and writes what it declares and nothing else, and leaves its input as it is.
 
-    A map that it reads without having declared so is not given to it, as in a pipeline.
+    A map that it reads without having declared so is not given to it, as in a pipeline. What it writes must lie in the
+    range of its map.
     """
     try:
-        return run_step(step, material, params)
+        result = run_step(step, material, params)
     except KeyError as error:
         there = {name: MAPS[name] for name in material if name in MAPS}
         declared = sorted(step.reads_with(step.params() if params is None else params, there))
         raise AssertionError(f"step {step.name!r} declares to read {declared} alone: {error.args[0]}") from error
+    _check_ranges(step, result)
+    return result
+
+
+def _check_ranges(step: Step[Any], result: StepResult) -> None:
+    """Raise AssertionError where what a step wrote is outside of the range of its map by more than rounding."""
+    for name in sorted(result.written):
+        least, most = result.specs[name].valid
+        for level in result.material[name].levels:
+            low, high = (bound.item() for bound in torch.aminmax(level.data))
+            where = f"values from {low:.4g} to {high:.4g} into {name!r}, whose range is {least:g} to {most:g}"
+            assert least - ROUNDING <= low <= high <= most + ROUNDING, f"step {step.name!r} wrote {where}"
 
 
 def check_deterministic(

@@ -32,6 +32,8 @@ class StepResult:
     """Names of the maps that the step wrote."""
     notes: Mapping[str, JSON]
     flags: tuple[Flag, ...]
+    specs: Mapping[str, MapSpec]
+    """What each map is that the step read or wrote."""
 
 
 def sample(name: str = "brick", size: int = 64) -> Material:
@@ -85,7 +87,7 @@ def run_step(
         assert same_pixels(texture, given[name]), f"step {step.name!r} changed its input {name!r} in place"
     written = {name: _written(step, result, specs[name]) for name in sorted(writes)}
     _check_undeclared(step, given, result, writes)
-    return StepResult(material.replace(**written), writes, notes, tuple(flags))
+    return StepResult(material.replace(**written), writes, notes, tuple(flags), context.specs)
 
 
 def same_pixels(one: Texture, other: Texture) -> bool:

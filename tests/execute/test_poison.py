@@ -51,6 +51,28 @@ def test_a_poisoned_asset_is_quarantined_and_no_innocent_is_blamed(name: str, tm
     assert executions(project) == 15
 
 
+@pytest.mark.parametrize(
+    ("always", "times"),
+    [("rouhgness", 1), ("material['rouhgness']", 1), ("import no_such_module", 1), ("[].pop()", 3)],
+)
+def test_a_failure_names_the_line_of_the_plugin_and_what_is_the_same_each_time_is_tried_once(
+    always: str, times: int, tmp_path: Path, run: Run
+) -> None:
+    project = write_project(tmp_path, always, assets=4)
+    ran = run(project)
+    [bad] = [job for job in ran.report["jobs"] if job["state"] == "failed"]
+    source = (project / "plugins" / "work.py").read_text().splitlines()
+    line = 1 + source.index(f"        {always}")
+    assert bad["error"].endswith(f"(plugins/work.py line {line})")
+    assert bad["quarantined"]
+    assert executions(project) == 3 + times
+    log = Path(bad["log"]).read_text()
+    assert log.startswith(
+        f'Traceback (most recent call last):\n  File "{project / "plugins" / "work.py"}", line {line}'
+    )
+    assert log.count("Traceback") == times
+
+
 def test_the_log_of_a_failure_is_kept_but_not_all_of_100_megabytes(tmp_path: Path, run: Run) -> None:
     ran = run(write_project(tmp_path, POISONS["prints and dies"][0]))
     [bad] = [job for job in ran.report["jobs"] if job["state"] == "failed"]

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import assetforge as af
 from assetforge.errors import PipelineError
+from assetforge.pipeline import marked_yaml
 from assetforge.pipeline.load import load
+from assetforge.pipeline.validate import validate
 from assetforge.plan.assets import find_assets
 from assetforge.plugins import Registry
 
@@ -368,6 +371,16 @@ def test_mistakes_in_nested_parameters_are_in_our_words(
     found = problems(text, tmp_path, registry)
     assert any(expected in problem for problem in found), found
     assert not any("nput" in problem or "valid" in problem for problem in found), found
+
+
+class Wet(af.Params):
+    wetness: af.Fraction = 1.5
+
+
+def test_a_wrong_default_is_not_blamed_on_the_pipeline() -> None:
+    _, found = validate(Wet, marked_yaml.parse("{}", "bad.yaml"), (), "parameter")
+    assert [problem.what for problem in found] == ["wetness: the default 1.5 should be number from 0 to 1"]
+    assert validate(Wet, marked_yaml.parse("wetness: 1", "bad.yaml"), (), "parameter")[1] == []
 
 
 def test_patterns_that_ignore_case_make_one_asset_of_all_spellings(tmp_path: Path, registry: Registry) -> None:
