@@ -102,7 +102,7 @@ async def _home(call: Call) -> Response:
             "version": assetforge.__version__,
             "pipelines": [one.place.about() for one in call.service.projects.values()],
             "you": {"name": call.user.name, "may": call.user.may},
-            "limits": {"file": limits.file, "pixels": limits.pixels},
+            "limits": {"file": limits.file, "asset": limits.asset, "pixels": limits.pixels},
         }
     )
 

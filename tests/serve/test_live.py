@@ -290,16 +290,29 @@ def test_an_upload_that_is_cut_off_leaves_no_file(live: Server) -> None:
     wait_for(lambda: not list(folder.iterdir()))
 
 
-def memory(process: int) -> float:
-    """Return the MiB that a process holds."""
+def memory(process: int, which: str = "VmRSS") -> float:
+    """Return the MiB that a process holds; `VmHWM` at most until now."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
-    return int(status["VmRSS"].split()[0]) / 1024
+    return int(status[which].split()[0]) / 1024
 
 
 def test_the_server_is_light_and_never_loads_torch(live: Server) -> None:
     maps = Path(f"/proc/{live.process.pid}/maps").read_text()
     assert not [name for name in ("libtorch", "_multiarray_umath", "cv2") if name in maps]
     assert memory(live.process.pid) < 80
+
+
+def test_a_large_file_passes_through_without_being_held(live: Server) -> None:
+    """What comes after a picture's beginning is not looked at before `watch` reads it."""
+    size = 60 * 2**20
+    with live.client() as client:
+        ready(client)
+        before = memory(live.process.pid)
+        content = iter([picture(1), *[bytes(2**16)] * (size // 2**16)])
+        answer = client.put(f"{P}/incoming/{uuid.uuid4()}/base_color", content=content)
+        assert answer.status_code == 201, answer.text
+        assert memory(live.process.pid, "VmHWM") - before < 20
+    shutil.rmtree(live.folder / "textures" / ".incoming")
 
 
 def test_hostile_requests_are_refused_and_cost_no_memory(live: Server) -> None:

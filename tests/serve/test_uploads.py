@@ -233,6 +233,7 @@ def limited(built: Path, **limits: Any) -> Iterator[TestClient]:
     ("limits", "status"),
     [
         ({"file": 100}, 413),
+        ({"asset": 100}, 413),
         ({"pixels": 100}, 413),
         ({"free": 2**62}, 507),
         ({"incoming": -1}, 507),
