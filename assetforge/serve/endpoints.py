@@ -227,6 +227,8 @@ def _asset_data(project: Project, row: Row) -> dict[str, Any]:
     record, last, jobs = project.record(row.asset), project.last_finish(row.asset), project.jobs_of(row.asset)
     progress, versions = project.reader.progress(), project.reader.versions(jobs)
     data: dict[str, Any] = _row(row, project, progress, versions)
+    if row.state == "queued":
+        data["queue"] = project.place_in_queue(row.asset)
     if jobs != [row.asset]:
         data["variants"] = [_row(one, project, progress, versions) for one in project.rows(jobs)]
     data |= {"sources": [], "outputs": [], "flags": []}

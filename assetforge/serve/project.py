@@ -192,6 +192,16 @@ class Project:
         refused = _refusal(last) if last is not None else ""
         return Row(row.asset, "failed", refused) if refused else row
 
+    def place_in_queue(self, asset: str) -> dict[str, int | None]:
+        """Return the place of an asset among the jobs that wait, 1 for the next, and how many wait in all.
+
+        The place is None beyond the first ones, which alone the daemon names. Of variants, the first one counts.
+        """
+        status = self.status() or {}
+        waiting = status.get("waiting", ())
+        at = next((at for at, job in enumerate(waiting, 1) if asset in (job, job.rpartition("[")[0])), None)
+        return {"position": at, "of": status.get("waiting_count", 0)}
+
     def record(self, asset: str) -> AssetRecord | None:
         """Return what is known of an asset that was built, all of its variants together."""
         found = [one for one in map(self.reader.record, self.jobs_of(asset)) if one is not None]

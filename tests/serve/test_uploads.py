@@ -142,6 +142,29 @@ def test_an_upload_of_which_there_are_variants_is_done_when_all_of_them_are(
         assert client.get(f"{P}/assets/reed").status_code == 404
 
 
+def test_what_waits_knows_its_place_in_the_queue(uploader: TestClient) -> None:
+    def ask(verb: str, *assets: str) -> None:
+        asked = uploader.post(f"{P}/requests", json={"verb": verb, "assets": assets}).json()
+        wait_for(lambda: uploader.get(asked["href"]).json()["done"])
+
+    def place(asset: str) -> Any:
+        return uploader.get(f"{P}/assets/{asset}").json().get("queue")
+
+    names = ("elm", "oak", "yew")
+    ask("pause")
+    for seed, name in enumerate(names, 20):
+        assert send(uploader, new_key(), picture(seed), name).status_code == 202
+        wait_for(lambda name=name: (place(name) or {}).get("position"))  # type: ignore[misc]
+    wait_for(lambda: place("elm")["of"] == len(names))
+    assert [place(name)["position"] for name in names] == [1, 2, 3]
+    ask("hurry", "yew")
+    wait_for(lambda: place("yew")["position"] == 1)
+    assert [place(name)["position"] for name in names] == [2, 3, 1]
+    ask("resume")
+    done = [uploader.get(f"{P}/assets/{name}?wait=60").json() for name in names]
+    assert [(one["state"], "queue" in one) for one in done] == [("done", False)] * 3
+
+
 PICTURE = picture(5)
 NO_PICTURES = (
     (b"<html><script>alert(1)</script></html>", 415),

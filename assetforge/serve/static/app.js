@@ -249,6 +249,8 @@ class Board {
       if (mark === this.seen) {
         const bar = this.panel.querySelector(".pending progress");
         if (bar) bar.value = step.fraction ?? 0;
+        const place = this.panel.querySelector(".pending .place");
+        if (place) place.textContent = placeOf(short.queue);
         return;
       }
       this.seen = mark;
@@ -277,9 +279,10 @@ class Board {
     const step = this.steps.get(asset.name) ?? asset;
     return h("div", { class: "pending", role: "status" }, h("h2", { tabindex: -1 }, asset.name), h("p", {}, chip(asset.state)),
       asset.error && h("p", {}, asset.error),
+      asset.state === "queued" && h("p", { class: "place" }, placeOf(asset.queue)),
       asset.state === "building" && h("p", {}, step.step || "reading", " ", h("progress", { max: 1, value: step.fraction ?? 0, "aria-label": "Progress" })),
-      this.may("retry") && asset.state === "queued" && this.button("Build next", "hurry", [asset.name]),
-      this.may("retry") && ["building", "queued"].includes(asset.state) && this.button("Cancel", "cancel", [asset.name]));
+      this.may("retry") && ["building", "queued"].includes(asset.state) && h("div", { class: "buttons" },
+        asset.state === "queued" && this.button("Build next", "hurry", [asset.name]), this.button("Cancel", "cancel", [asset.name])));
   }
 
   /** One asset of which there are several: a card for each, that leads to it. */
@@ -321,6 +324,16 @@ function card(row) {
     h("div", { class: "af-card-text" }, h("span", { class: "af-name", title: row.name }, row.name),
       h("span", { class: "af-marks" }, chip(row.state), row.step && h("span", {}, `${row.step} ${Math.round(100 * row.fraction)} %`))),
   ];
+}
+
+const ordinals = new Intl.PluralRules("en", { type: "ordinal" });
+const ENDINGS = { one: "st", two: "nd", few: "rd", other: "th" };
+
+/** Say where in the queue an asset is: "3rd of 12". Only the first ones have a place. */
+function placeOf(queue) {
+  if (!queue?.of) return "";
+  const { position, of } = queue;
+  return position ? `${position}${ENDINGS[ordinals.select(position)]} of ${of} in the queue` : `In a queue of ${of}`;
 }
 
 function back() {
