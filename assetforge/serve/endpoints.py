@@ -438,7 +438,18 @@ async def _answer(call: Call) -> Response:
 
 async def _runs(call: Call) -> Response:
     limit = call.number("limit", 50)
-    return JSONResponse({"items": await asyncio.to_thread(call.project.reader.runs, limit)})
+    found = await asyncio.to_thread(call.project.reader.runs, limit)
+    return JSONResponse({"items": [one.data for one in found]})
+
+
+async def _run(call: Call) -> Response:
+    project, name = call.project, str(call.request.path_params["run"])
+    found = await asyncio.to_thread(project.reader.run, name)
+    if found is None:
+        raise ServeError(404, name[:200], "is no run, or is not remembered any more", "see the list of runs")
+    shown = "asset", "state", "seconds", "error"
+    jobs = await asyncio.to_thread(project.reader.finished_in, name)
+    return JSONResponse({**found.data, "jobs": [{key: job.get(key) for key in shown} for job in jobs]})
 
 
 async def _events(call: Call) -> Response:
@@ -509,7 +520,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
              body=_UPLOAD, status=202),
     Endpoint("POST", f"{_OF}/requests", _request, "Ask the daemon for something.", "retry", body=_ASKED, status=202),
     Endpoint("GET", f"{_OF}/requests/{{number:int}}", _answer, "What became of that."),
-    Endpoint("GET", f"{_OF}/runs", _runs, "The latest runs.", query={"limit": NUMBER}),
+    Endpoint("GET", f"{_OF}/runs", _runs, "The latest runs: when each began and ended, how, and whose it is.",
+             query={"limit": {"type": "integer", "minimum": 1, "maximum": MOST}}),
+    Endpoint("GET", f"{_OF}/runs/{{run}}", _run, "One run, and how its jobs have ended."),
     Endpoint("GET", f"{_OF}/events", _events, "What happens, as server-sent events with numbers.",
              query={"after": NUMBER, "asset": TEXT}, media="text/event-stream"),
 )  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from assetforge.snapshot import DATABASE, RUNS
 from assetforge.store.event_log import open_to_read
+from assetforge.store.history import RunKind
 from assetforge.store.json_text import parse
 from assetforge.store.runs import Run
 from assetforge.store.schema import writing
@@ -101,6 +102,38 @@ class FileRecord:
     sha256: str
     holds: tuple[Mapping[str, Any], ...]
     """Each with `map`, and the `reading` that takes it from the file."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run that had something to do."""
+
+    run: str
+    kind: RunKind
+    began: float
+    """Seconds since 1970, as is `ended`."""
+    ended: float | None
+    exit_code: int | None
+    """How it ended; None where it is at work, or was killed."""
+    counts: Mapping[str, int]
+    """How many of its jobs have ended in which state, until now, or until a second before it was killed."""
+    who: str
+    """The user of its process."""
+    lives: bool
+
+    @property
+    def state(self) -> Literal["running", "ended", "killed"]:
+        """How it stands with the run."""
+        if self.ended is not None:
+            return "ended"
+        return "running" if self.lives else "killed"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """All of it as JSON has it."""
+        data = {**vars(self), "state": self.state, "counts": dict(self.counts)}
+        del data["lives"]
+        return data
 
 
 @dataclass(frozen=True)
@@ -234,18 +267,33 @@ class Reader:
             rows = database.execute(query, (self.pipeline,)).fetchall()
         return {asset: (str(step), float(fraction or 0)) for asset, step, fraction in rows}
 
-    def runs(self, limit: int = 50) -> list[dict[str, Any]]:
-        """Return the runs whose events are still there, the latest first."""
+    def runs(self, limit: int = 50) -> list[RunRecord]:
+        """Return the latest runs that had something to do, the last one first."""
+        return self._runs("order by began desc limit ?", min(limit, MOST))
+
+    def run(self, run: str) -> RunRecord | None:
+        """Return a run by its name, or None where it is not known, or not any more."""
+        return next(iter(self._runs("and run = ?", run)), None)
+
+    def _runs(self, which: str, *values: object) -> list[RunRecord]:
+        columns = "run, kind, began, ended, exit_code, counts, who"
+        query = f"select {columns} from history where pipeline = ? and typeof(began) = 'real' {which}"  # noqa: S608
+        with self._opened() as (database, _):
+            rows = database.execute(query, (self.pipeline, *values)).fetchall()
+        # Only the living have no end, so that few folders are looked at.
+        return [
+            RunRecord(run, kind, began, ended, exit_code, _mapping(counts), who, ended is None and self._lives(run))
+            for run, kind, began, ended, exit_code, counts, who in rows
+        ]
+
+    def finished_in(self, run: str) -> list[Mapping[str, Any]]:
+        """Return how jobs have ended in a run, as events, as long as those are kept; the latest ones first."""
         query = """
-            select run, min(time), max(time), sum(kind = 'JobFinished' and json_extract(event, '$.state') = 'done'),
-            sum(kind = 'JobFinished' and json_extract(event, '$.state') = 'failed'), min(n), max(n)
-            from events where pipeline = ? group by run order by max(n) desc limit ?
+            select event from events where pipeline = ? and run = ? and kind = 'JobFinished' order by n desc limit ?
         """
-        with self._opened() as (database, values):
-            rows = database.execute(query, (self.pipeline, min(limit, MOST))).fetchall()
-        living = json.loads(values["runs"])
-        names = ("run", "began", "last", "done", "failed", "first_event", "last_event")
-        return [dict(zip(names, row, strict=True)) | {"lives": row[0] in living} for row in rows]
+        with self._opened() as (database, _):
+            rows = database.execute(query, (self.pipeline, run, MOST)).fetchall()
+        return [_mapping(text) for (text,) in rows if isinstance(text, str)]
 
     def first_event(self) -> int:
         """Return the number of the first event that is still there, 0 where there is none."""

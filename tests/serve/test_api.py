@@ -91,9 +91,18 @@ def test_a_failure_has_its_log_as_text(client: TestClient) -> None:
 
 
 def test_runs_are_told_with_what_became_of_their_jobs(client: TestClient) -> None:
-    run = client.get(f"{P}/runs").json()["items"][0]
-    assert (run["done"], run["lives"]) == (3, False)
-    assert run["began"] <= run["last"]
+    (run,) = client.get(f"{P}/runs").json()["items"]
+    assert (run["kind"], run["state"], run["exit_code"]) == ("watch", "ended", 1)
+    assert run["counts"] == {"done": 3, "failed": 1}
+    assert run["began"] <= run["ended"]
+    found = client.get(f"{P}/runs/{run['run']}").json()
+    jobs = {one["asset"]: one for one in found.pop("jobs")}
+    assert found == run
+    assert {asset: one["state"] for asset, one in jobs.items()} == {
+        "a00": "done", "a01": "done", "a02": "done", "a03": "failed",
+    }  # fmt: skip
+    assert "<img onerror=x>" in jobs["a03"]["error"]
+    assert jobs["a03"].keys() == {"asset", "state", "seconds", "error"}  # and no path of a log
 
 
 WRONG = (
@@ -107,6 +116,7 @@ WRONG = (
     ("GET", f"{P}/pictures/a00?file=pipeline.yaml", 404, "pipeline.yaml"),
     ("GET", f"{P}/pictures/a00?file=textures/a00_d.png&side=4096", 400, "side"),
     ("GET", f"{P}/requests/999999", 404, "999999"),
+    ("GET", f"{P}/runs/none", 404, "none"),
     ("GET", f"{BASE}/pipelines/other", 404, "other"),
     ("GET", f"{BASE}/nothing", 404, f"{BASE}/nothing"),
     ("POST", f"{P}/assets", 405, f"{P}/assets"),

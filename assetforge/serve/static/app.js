@@ -8,6 +8,7 @@ import { uploadForm } from "./upload.js";
 
 const PAGE = 100; // assets that are asked for at a time
 const SOON = 200; // milliseconds in which changes are gathered
+const RUNS = 20; // the latest ones, which are shown
 const STATES = ["building", "queued", "received", "waiting", "failed", "quarantined", "done"];
 const ENDED = ["done", "failed", "quarantined"];
 const main = document.querySelector("main");
@@ -28,13 +29,14 @@ class Board {
     this.now = h("section", { class: "now", "aria-label": "Under way" });
     this.trouble = h("p", { class: "af-error", role: "alert", hidden: true });
     this.buttons = h("div", { class: "buttons" });
+    this.runs = h("details", { class: "runs", toggle: () => this.tellRuns() }, h("summary", {}, "Runs"), h("ul", { tabindex: 0, "aria-label": "Runs" }));
     const find = h("input", {
       type: "search", placeholder: "Find assets", "aria-label": "Find assets by name", id: "find",
       input: () => { this.text = find.value; this.search(); },
     });
     this.list = h("div", { class: "af-list" },
       h("header", { class: "af-head" }, h("h1", {}, back(), data.title), this.totals, this.buttons),
-      this.trouble, this.now, h("div", { class: "af-filters", role: "search" }, find), this.count, this.grid);
+      this.trouble, this.now, this.runs, h("div", { class: "af-filters", role: "search" }, find), this.count, this.grid);
     this.panel = h("div", { class: "af-panel", hidden: true });
     fill(main, this.list, this.panel);
     this.follow();
@@ -87,6 +89,7 @@ class Board {
       for (const one of this.data.daemon?.building ?? []) this.steps.set(one.asset, one);
       this.tell();
       await this.load([...this.wanted()], true);
+      await this.tellRuns();
       if (this.shown) await this.showAgain();
       this.tellTrouble(this.data.problem);
     } catch (error) {
@@ -149,6 +152,20 @@ class Board {
     fill(this.now, this.how && h("p", { class: "af-message" }, this.how), rows.length && h("ul", {}, rows),
       next.length && h("p", { class: "next" }, "Next: ", next.flatMap((one, index) => (index ? [", ", one] : [one])), more > 0 ? ` and ${more} more` : ""));
     this.now.hidden = !this.now.firstChild;
+  }
+
+  /** Show the latest runs, while somebody looks at them. */
+  async tellRuns() {
+    if (!this.runs.open) return;
+    try {
+      const { items } = await ask(below(this.name, `/runs?limit=${RUNS}`));
+      const mark = JSON.stringify(items);
+      if (mark === this.toldRuns) return; // or what is read or marked just now would be lost
+      this.toldRuns = mark;
+      fill(this.runs.lastChild, items.length ? items.map(runRow) : h("li", {}, "None has had anything to do yet."));
+    } catch (error) {
+      this.tellTrouble(error.message);
+    }
   }
 
   button(text, verb, assets) {
@@ -324,6 +341,15 @@ function card(row) {
     h("div", { class: "af-card-text" }, h("span", { class: "af-name", title: row.name }, row.name),
       h("span", { class: "af-marks" }, chip(row.state), row.step && h("span", {}, `${row.step} ${Math.round(100 * row.fraction)} %`))),
   ];
+}
+
+function runRow(run) {
+  const { state, exit_code: code, counts, who } = run;
+  const began = new Date(run.began * 1000);
+  const how = state === "ended" ? (code ? `exit code ${code}` : "ended well") : state === "killed" ? "killed" : "at work";
+  const parts = [how, ...Object.entries(counts ?? {}).map(([name, count]) => `${count} ${name}`)];
+  return h("li", {}, h("time", { datetime: began.toISOString() }, began.toLocaleString([], { dateStyle: "medium", timeStyle: "short" })),
+    h("span", {}, who ? `${run.kind} by ${who}` : run.kind), h("span", { class: state === "killed" || code ? "bad" : "" }, parts.join(", ")));
 }
 
 const ordinals = new Intl.PluralRules("en", { type: "ordinal" });
