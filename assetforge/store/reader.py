@@ -17,6 +17,7 @@ from assetforge.snapshot import DATABASE, RUNS
 from assetforge.store.event_log import open_to_read
 from assetforge.store.history import RunKind
 from assetforge.store.json_text import parse
+from assetforge.store.owners import base_of
 from assetforge.store.runs import Run
 from assetforge.store.schema import writing
 
@@ -47,6 +48,7 @@ _KNOWN = """
         from names left join building on building.asset = names.asset left join said on said.asset = names.asset
         left join quarantine as held on held.pipeline = :p and held.asset = names.asset
         left join tried on tried.asset = names.asset
+        where :who = '' or base_of(names.asset) in (select asset from uploads where pipeline = :p and who = :who)
     )
 """
 _WHERE = "where (:state = '' or state = :state) and instr(lower(asset), lower(:text)) > 0"
@@ -162,10 +164,11 @@ class Reader:
         after: str = "",
         offset: int = 0,
         limit: int = 100,
+        who: str = "",
     ) -> AssetPage:
-        """Return a page of assets by name: in one state, with a text in their names, after a name."""
+        """Return a page of assets by name: in one state, with a text in their names, after a name, of one user."""
         with self._opened(said) as (database, values):
-            values |= {"state": state, "text": text, "after": after, "offset": offset}
+            values |= {"who": who, "state": state, "text": text, "after": after, "offset": offset}
             values["limit"] = min(max(limit, 1), MOST) + 1
             total = int(database.execute(_COUNT, values).fetchone()[0])
             found = database.execute(_PAGE, values).fetchall()
@@ -173,10 +176,10 @@ class Reader:
         more, rows = len(rows) == values["limit"], rows[: values["limit"] - 1]
         return AssetPage(tuple(rows), total, rows[-1].asset if more else "")
 
-    def counts(self, said: Sequence[Said] = ()) -> dict[str, int]:
-        """Count the assets in each state."""
+    def counts(self, said: Sequence[Said] = (), who: str = "") -> dict[str, int]:
+        """Count the assets in each state, of all or of one user."""
         with self._opened(said) as (database, values):
-            counted = dict(database.execute(_COUNTS, values))
+            counted = dict(database.execute(_COUNTS, values | {"who": who}))
         return {state: counted.get(state, 0) for state in STATES}
 
     def rows(self, assets: Sequence[str], said: Sequence[Said] = ()) -> list[Row]:
@@ -185,6 +188,24 @@ class Reader:
             found = database.execute(_ROWS, values | {"assets": json.dumps(assets)}).fetchall()
         # SQLite cuts texts in JSON off at a NUL, so that another asset may be found.
         return [Row(asset, state, str(error)) for asset, state, error in found if asset in assets]
+
+    def owned(self, jobs: Iterable[str], who: str) -> set[str]:
+        """Return those of some jobs and assets that a user has uploaded."""
+        bases = {job: base_of(job) for job in jobs}
+        query = """
+            select asset from uploads where pipeline = :p and who = :who
+            and asset in (select value from json_each(:assets))
+        """
+        with self._opened() as (database, values):
+            values |= {"who": who, "assets": json.dumps(sorted(set(bases.values())))}
+            found = {row[0] for row in database.execute(query, values)}
+        return {job for job, base in bases.items() if base in found}
+
+    def all_owned(self, who: str) -> list[str]:
+        """Return all assets that a user has uploaded."""
+        with self._opened() as (database, _):
+            query = "select asset from uploads where pipeline = ? and who = ? order by asset"
+            return [row[0] for row in database.execute(query, (self.pipeline, who))]
 
     def record(self, asset: str) -> AssetRecord | None:
         """Return all that is known of an asset that was built, or None of one that never was."""
@@ -306,7 +327,8 @@ class Reader:
         with writing(self.path), closing(open_to_read(self.path)) as database:
             runs = [row[0] for row in database.execute("select distinct run from claims")]
             living = [run for run in runs if isinstance(run, str) and self._lives(run)]
-            yield database, {"p": self.pipeline, "said": json.dumps(said), "runs": json.dumps(living)}
+            database.create_function("base_of", 1, base_of, deterministic=True)
+            yield database, {"p": self.pipeline, "said": json.dumps(said), "runs": json.dumps(living), "who": ""}
 
     def _lives(self, run: str) -> bool:
         folder = self.state / RUNS / run

@@ -66,6 +66,11 @@ MIGRATIONS = (
         counts text, who text) without rowid;
     create index history_of on history (pipeline, began)
     """,
+    # 9: who has uploaded which asset
+    """
+    create table uploads (pipeline text, asset text, who text, primary key (pipeline, asset)) without rowid;
+    create index uploads_of on uploads (pipeline, who)
+    """,
 )
 """Statements that lead from each version to the next. Never change one that was released; add another."""
 
@@ -74,6 +79,7 @@ _TEXTS = {
     "outputs": "pipeline asset path key sha256", "quarantine": "pipeline asset signature error log",
     "claims": "pipeline asset run", "runs": "pipeline counts", "flags": "pipeline asset flags", "stale": "path sha256",
     "requests": "pipeline verb what who", "history": "pipeline kind counts who",
+    "uploads": "who",
 }  # fmt: skip
 _NUMBERS = {
     "files": "size mtime_ns inode", "outputs": "size mtime_ns inode", "stale": "size mtime_ns inode",

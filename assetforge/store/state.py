@@ -21,6 +21,7 @@ from assetforge.store.event_log import EventLog
 from assetforge.store.history import History
 from assetforge.store.journal import Journal, Quarantine
 from assetforge.store.json_text import parse
+from assetforge.store.owners import Owners
 from assetforge.store.requests import RequestLog
 from assetforge.store.schema import open_database, transaction, writing
 
@@ -72,6 +73,7 @@ class State:
         self.journal = Journal(self._database, self.path, pipeline)
         self.events = EventLog(self._database, self.path, pipeline)
         self.history = History(self._database, self.path, pipeline)
+        self.owners = Owners(self._database, self.path, pipeline)
         self.requests = RequestLog(self._database, self.path, pipeline)
         self._unsaved: dict[str, _FileRow] = {}
         self.consulted: set[str] = set()

@@ -53,12 +53,13 @@ class _Upload:
         return {one for one in self.others if not (one == self.target and self.is_placed)}
 
 
-def receive(build: Build, catalog: Catalog, what: Mapping[str, Any]) -> dict[str, Any]:
+def receive(build: Build, catalog: Catalog, what: Mapping[str, Any], who: str = "") -> dict[str, Any]:
     """Make the sources of an asset of uploaded files; return its name, or the sources that are in the way.
 
     what: `key` of the upload, `fields` for the pattern, `params` of steps, `files` with the sha256 and the ending of
-    each map's, and whether to `replace` sources that are there. Raises SourceError or PipelineError where that cannot
-    be.
+    each map's, whether to `replace` sources that are there, and whether it is `private`: then only what the user has
+    uploaded. Raises SourceError or PipelineError where that cannot be.
+    who: the user, whose the asset is from then on, if there was none.
     """
     pipeline = build.pipeline
     fields = _fields(pipeline, what.get("fields", {}))
@@ -70,14 +71,28 @@ def receive(build: Build, catalog: Catalog, what: Mapping[str, Any]) -> dict[str
     override = _override(build, folder, uploads[0], what.get("params", {}))
     others = {path for upload in uploads for path in upload.in_the_way}
     others |= set() if override is None else override.in_the_way
-    if others and not what.get("replace"):
+    there = _there(pipeline, catalog, asset, uploads)
+    owner, is_private = build.state.owners.of(asset), bool(what.get("private"))
+    if is_private and owner not in ("", who):
+        raise SourceError(asset, "is another user's", "choose another name")
+    if is_private and not owner:  # be it the same, byte for byte: who sends what there is would see what became of it
+        others |= there
+    if others and not (what.get("replace") and (owner or not is_private)):
         return {"asset": asset, "exists": sorted(path.name for path in others)}
+    if who and not there:  # before the first file is in place, so that whoever does this again finds it so
+        build.state.owners.set(asset, who)
     kept = pipeline.state / REPLACED / f"{time.time_ns()}-{folder.name}"
     for upload in [*([] if override is None else [override]), *uploads]:  # parameters first: the asset waits for none
         _put(upload, pipeline, kept)
     shutil.rmtree(folder, ignore_errors=True)
     _drop_old(kept.parent)
     return {"asset": asset}
+
+
+def _there(pipeline: Pipeline, catalog: Catalog, asset: str, uploads: list[_Upload]) -> set[Path]:
+    """Return all sources that an asset has already, as far as the catalog knows and uploads would meet them."""
+    known = {pipeline.sources / name for one in catalog.assets([asset]) for name in one.sources.values()}
+    return known | {path for upload in uploads for path in upload.others}
 
 
 def _fields(pipeline: Pipeline, said: Any) -> dict[str, str]:

@@ -18,7 +18,7 @@ P = f"{BASE}/pipelines/pipeline"
 
 def test_the_home_says_who_you_are_and_what_there_is(client: TestClient) -> None:
     home = client.get(BASE).json()
-    assert home["you"] == {"name": "anna", "may": ["view", "upload", "retry"]}
+    assert home["you"] == {"name": "anna", "may": ["view", "upload", "retry", "admin"]}
     assert [one["name"] for one in home["pipelines"]] == ["pipeline"]
     assert home["limits"]["pixels"] == 2**26
 

@@ -53,10 +53,10 @@ def png_of(width: int, height: int) -> bytes:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Served]:
+def serving(folder: Path, *, private: bool = False) -> Iterator[Served]:
     """A service over a project whose daemon runs."""
     daemon = shared().start(folder, "watch", "pipeline.yaml", out=folder / "daemon.txt")
-    served = Served(folder)
+    served = Served(folder, private=private)
     wait_for(lambda: served.project.status() and (folder / ".assetforge" / "runs").exists())
     yield served
     served.service.close()

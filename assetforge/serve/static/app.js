@@ -131,7 +131,7 @@ class Board {
     const failed = counts.failed + counts.quarantined;
     fill(this.buttons,
       this.may("retry") && failed > 0 && this.button("Retry all", "retry", []),
-      this.may("retry") && this.button(label(verb), verb, []),
+      this.may("retry") && !this.data.private && this.button(label(verb), verb, []),
       this.may("upload") && h("button", { type: "button", class: "main", click: () => go(this.name, "upload") }, "New asset"));
   }
 
@@ -150,7 +150,8 @@ class Board {
       h("a", { href: link(this.name, one.asset) }, one.asset), h("span", {}, one.step || "reading"), this.bars[index]));
     const next = waiting.slice(0, 5).map((asset) => h("a", { href: link(this.name, asset) }, asset));
     fill(this.now, this.how && h("p", { class: "af-message" }, this.how), rows.length && h("ul", {}, rows),
-      next.length && h("p", { class: "next" }, "Next: ", next.flatMap((one, index) => (index ? [", ", one] : [one])), more > 0 ? ` and ${more} more` : ""));
+      next.length && h("p", { class: "next" }, "Next: ", next.flatMap((one, index) => (index ? [", ", one] : [one])), more > 0 ? ` and ${more} more` : ""),
+      !next.length && more > 0 && h("p", { class: "next" }, `In the queue: ${more} of others`)); // whose names are not told
     this.now.hidden = !this.now.firstChild;
   }
 
