@@ -24,13 +24,15 @@ from assetforge.store.reader import ENDED, MOST, STATES, Row, RunRecord
 from assetforge.store.requests import opened_requests
 from assetforge.viewer.data import picture_data
 from assetforge.viewer.pictures import Picture
-from assetforge.viewer.previews import Preview
+from assetforge.viewer.previews import Preview, Wanted
 
 BASE = "/api/v1"
 _LONGEST_WAIT = 60.0
 _ANSWER = 20.0
 """Seconds that an upload waits for the daemon to take it, which may be starting."""
 _PAUSE = 0.05
+_MAKING = 1.0
+"""Seconds that a request waits for previews: browsers ask for six things of a server at a time, and no more."""
 _SIDES = (256, 2048)
 """Pixels of previews: for lists, and for maps."""
 Schema = Mapping[str, Any]
@@ -111,6 +113,8 @@ class Endpoint:
     """A JSON schema, or a media type."""
     status: int = 200
     media: str = "application/json"
+    waits: bool = False
+    """Whether it is answered by 202 while it is being made."""
     checks_owner: bool = False
     """Whether it sees itself to what a user may see of an asset, as there is more to say than that there is none."""
 
@@ -295,15 +299,19 @@ def _asset_data(call: Call, row: Row) -> dict[str, Any]:
 
 
 async def _view(call: Call) -> Response:
-    return JSONResponse(await asyncio.to_thread(_view_data, call))
+    sources, outputs = await asyncio.to_thread(call.project.pictures, call.asset)
+    made = await _made(call.project, [(one, _SIDES[1]) for one in (*sources, *outputs)])
+    if made is None:
+        return _later()
+    before, after = made[: len(sources)], made[len(sources) :]
+    return JSONResponse(await asyncio.to_thread(_view_data, call, before, after))
 
 
-def _view_data(call: Call) -> dict[str, Any]:
+def _view_data(call: Call, sources: list[Preview], outputs: list[Preview]) -> dict[str, Any]:
     """Return an asset as the elements of the viewer take it, with previews of all maps."""
     project, asset = call.project, call.asset
     row, last = project.row(asset, call.sender), project.last_finish(asset)
     record = project.record(asset)
-    sources, outputs = project.pictures(asset)
     seconds = float(last[1].get("seconds", 0.0)) if last else 0.0
     return {
         "name": asset,
@@ -321,14 +329,28 @@ def _view_data(call: Call) -> dict[str, Any]:
         "log": "",
         "log_text": project.log(asset),
         "drawn": "",
-        "sources": _shown(project, asset, sources),
-        "outputs": _shown(project, asset, outputs),
+        "sources": [_picture(project, asset, one) for one in sources],
+        "outputs": [_picture(project, asset, one) for one in outputs],
     }
 
 
-def _shown(project: Project, asset: str, pictures: list[Picture]) -> list[dict[str, Any]]:
-    made = project.previews.make([(one, _SIDES[1]) for one in pictures])
-    return [_picture(project, asset, preview) for preview in made]
+async def _made(project: Project, wanted: list[Wanted]) -> list[Preview] | None:
+    """Return previews, or None where they are still being made; no thread waits for them."""
+    begun = await asyncio.to_thread(lambda: [project.previews.begin(*one) for one in wanted])
+    futures = [one for one in begun if one is not None]
+    waited_for = [asyncio.wrap_future(one) for one in futures if not one.done()]
+    pending = (await asyncio.wait(waited_for, timeout=_MAKING))[1] if waited_for else ()
+    if pending or len(futures) < len(wanted):
+        return None
+    made = [one.result() for one in futures]
+    for picture, side in wanted:
+        project.previews.told(picture, side)
+    return made
+
+
+def _later() -> Response:
+    """Return the answer that says when to ask again."""
+    return JSONResponse({"detail": "is being made"}, 202, {"retry-after": "1"})
 
 
 def _picture(project: Project, asset: str, preview: Preview) -> dict[str, Any]:
@@ -371,7 +393,10 @@ async def _thumb(call: Call) -> Response:
 
 async def _preview(project: Project, picture: Picture, side: int, call: Call) -> Response:
     await asyncio.to_thread(project.file, call.asset, picture.file)
-    made = (await asyncio.to_thread(lambda: list(project.previews.make([(picture, side)]))))[0]
+    found = await _made(project, [(picture, side)])
+    if found is None:
+        return _later()
+    (made,) = found
     if made.problem:
         raise ServeError(415, picture.file, made.problem, "download the file")
     same = call.text("v") == picture.sha256
@@ -579,14 +604,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"{_OF}/assets", _assets, "Assets by name, page by page.", query=_PAGE),
     Endpoint("GET", f"{_OF}/assets/{{asset:path}}", _asset, "One asset; with `wait`, when it has ended.",
              query={"wait": NUMBER, "until": {"enum": ["done", *STATES]}}, checks_owner=True),
-    Endpoint("GET", f"{_OF}/views/{{asset:path}}", _view, "One asset with previews of all of its maps."),
+    Endpoint("GET", f"{_OF}/views/{{asset:path}}", _view, "One asset with previews of all of its maps.", waits=True),
     Endpoint("GET", f"{_OF}/logs/{{asset:path}}", _log, "What its job printed.", media="text/plain"),
     Endpoint("GET", f"{_OF}/files/{{asset:path}}", _file, "One of its files.", query={"name": TEXT},
              media="application/octet-stream"),
     Endpoint("GET", f"{_OF}/pictures/{{asset:path}}", _pictures, "A preview of a map in one of its files.",
-             query={"file": TEXT, "map": TEXT, "side": {"enum": list(_SIDES)}, "v": TEXT}, media="image/webp"),
+             query={"file": TEXT, "map": TEXT, "side": {"enum": list(_SIDES)}, "v": TEXT}, media="image/webp",
+             waits=True),
     Endpoint("GET", f"{_OF}/thumbs/{{asset:path}}", _thumb, "The picture that stands for it.",
-             query={"version": TEXT}, media="image/webp"),
+             query={"version": TEXT}, media="image/webp", waits=True),
     Endpoint("PUT", f"{_OF}/incoming/{{key}}/{{map}}", _put, "Send one file of an upload; KEY is a new UUID.", "upload",
              body="application/octet-stream", status=201),
     Endpoint("POST", f"{_OF}/incoming/{{key}}", _post, "Make an asset of what was sent; again is the same.", "upload",

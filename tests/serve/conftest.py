@@ -140,6 +140,11 @@ def wait_for(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
     return found
 
 
+def made(ask: Callable[[], Any]) -> Any:
+    """Ask again and again while the answer is that something is being made; return what follows."""
+    return wait_for(lambda: found if (found := ask()).status_code != 202 else None)
+
+
 @pytest.fixture(scope="module")
 def daemon(built: Path) -> Iterator[Started]:
     """A daemon of the built project."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from serve.conftest import Served
+from serve.conftest import Served, made
 from starlette.testclient import TestClient
 
 from assetforge.serve.endpoints import BASE, ENDPOINTS
@@ -69,16 +69,16 @@ def test_an_asset_tells_its_files_by_their_maps_and_serves_them_as_attachments(c
 
 
 def test_previews_are_small_pictures_that_browsers_keep(client: TestClient) -> None:
-    view = client.get(f"{P}/views/a01").json()
+    view = made(lambda: client.get(f"{P}/views/a01")).json()
     shown = view["outputs"][0]
     assert (shown["map"], shown["size"], shown["depth"]) == ("base_color", [16, 16], "8")
     (file,) = view["files"]  # as the page shows them: a name, and a link
     assert file["file"] == "build/a01/a01_base_color.png"
     assert client.get(file["href"]).status_code == 200
-    answer = client.get(shown["url"])
+    answer = made(lambda: client.get(shown["url"]))
     assert answer.content[:4] == b"RIFF"
     assert "immutable" in answer.headers["cache-control"]
-    thumb = client.get(f"{P}/thumbs/a01")
+    thumb = made(lambda: client.get(f"{P}/thumbs/a01"))
     assert thumb.headers["content-type"] == "image/webp"
     assert "immutable" not in thumb.headers["cache-control"]
 

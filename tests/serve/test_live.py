@@ -25,9 +25,9 @@ import numpy as np
 import pytest
 from commands import shared
 from conftest import ROOT
-from execute.conftest import executions, write_project
+from execute.conftest import descendants, executions, write_project
 from filelock import FileLock
-from serve.conftest import PATIENCE, Server, in_thread, wait_for
+from serve.conftest import PATIENCE, Server, in_thread, made, wait_for
 from serve.test_api import SPELLINGS
 from serve.test_uploads import BODIES, NO_PICTURES, decoded, encoded
 from test_docs import blocks
@@ -288,6 +288,30 @@ def test_an_upload_that_is_cut_off_leaves_no_file(live: Server) -> None:
         folder = live.folder / "textures" / ".incoming" / key
         wait_for(lambda: list(folder.glob("*.part")))
     wait_for(lambda: not list(folder.iterdir()))
+
+
+def test_pictures_that_are_being_made_are_asked_for_again_and_hold_nobody_up(live: Server) -> None:
+    with live.client() as client, ThreadPoolExecutor(12) as pool:
+        ready(client)
+        for seed, name in enumerate(("pine", "larch"), 30):
+            upload(client, name, picture(seed))
+            result(client, name)
+        made(lambda: client.get(f"{P}/thumbs/pine"))
+        (worker,) = [pid for pid in descendants(live.process.pid) if "preview_worker" in command_of(pid)]
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            asked = [pool.submit(client.get, f"{P}/{kind}/larch") for kind in ("thumbs", "views") for _ in range(6)]
+            assert client.get(f"{P}/assets").json()["total"] >= 2  # though there are fewer threads than who waits
+            answers = [one.result() for one in asked]
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        assert {(one.status_code, one.headers["retry-after"]) for one in answers} == {(202, "1")}
+        assert made(lambda: client.get(f"{P}/thumbs/larch")).content[:4] == b"RIFF"
+        assert made(lambda: client.get(f"{P}/views/larch")).json()["outputs"]
+
+
+def command_of(process: int) -> str:
+    return Path(f"/proc/{process}/cmdline").read_text()
 
 
 def memory(process: int, which: str = "VmRSS") -> float:

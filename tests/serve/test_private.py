@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
 from execute.conftest import write_project
-from serve.conftest import Served, Server, wait_for
+from serve.conftest import Served, Server, made, wait_for
 from serve.test_guard import spelled
 from serve.test_live import following, ready, result, upload
 from serve.test_uploads import new_key, send, serving
@@ -81,7 +82,7 @@ def test_users_see_what_they_have_uploaded_and_an_admin_sees_all(
     asset = anna.get(f"{P}/assets/moss").json()
     assert {anna.get(one["href"]).status_code for one in (*asset["sources"], *asset["outputs"])} == {200}
     assert anna.get(f"{P}/assets/moss[gain=0.5]").json()["state"] == "done"
-    assert anna.get(f"{P}/thumbs/moss[gain=0.5]").status_code == 200
+    assert made(lambda: anna.get(f"{P}/thumbs/moss[gain=0.5]")).status_code == 200
     assert anna.get(f"{P}/assets/a00").status_code == 404
 
 
@@ -128,7 +129,7 @@ def test_a_stranger_finds_nothing_whatever_is_asked(
     for client in (anna, root):
         for endpoint in ENDPOINTS:
             if endpoint.method == "GET" and "{asset" in endpoint.path:
-                found = asked(client, endpoint, asset, number, run)
+                found = made(partial(asked, client, endpoint, asset, number, run))
                 assert found.status_code == 200 or "side" in endpoint.query, (endpoint.path, found.text)
 
 

@@ -3,6 +3,7 @@
 import { fill, h, label } from "/static/h.js";
 import { chip, detail } from "/static/detail.js";
 import "/static/grid.js";
+import { fetchMade } from "/static/pictures.js";
 import { ask, below, follow, of } from "./api.js";
 import { uploadForm } from "./upload.js";
 
@@ -236,7 +237,8 @@ class Board {
 
   draw() {
     const what = this.total === 1 ? "1 asset" : `${this.total} assets`;
-    this.count.textContent = this.total || this.text || this.state ? what : "No asset yet. Drop pictures by “New asset”, or put files into the folder of sources.";
+    this.count.textContent = this.total || this.text || this.state ? what
+      : `No asset yet. Drop pictures by “New asset”${this.data.private ? "." : ", or put files into the folder of sources."}`;
     this.grid.rows = { count: this.total, at: (index) => this.at(index), card: (row) => card(row) };
   }
 
@@ -337,11 +339,20 @@ class Board {
 function card(row) {
   if (!row) return [h("div", { class: "af-empty" }, "…")];
   return [
-    row.thumb ? h("img", { src: row.thumb, alt: "", decoding: "async", draggable: "false", error: (event) => event.target.replaceWith(h("div", { class: "af-empty" }, "No picture")) })
+    row.thumb ? h("img", { src: row.thumb, alt: "", decoding: "async", draggable: "false", error: (event) => showMade(event.target) })
       : h("div", { class: "af-empty" }, label(row.state)),
     h("div", { class: "af-card-text" }, h("span", { class: "af-name", title: row.name }, row.name),
       h("span", { class: "af-marks" }, chip(row.state), row.step && h("span", {}, `${row.step} ${Math.round(100 * row.fraction)} %`))),
   ];
+}
+
+/** Show a picture that could not be: once it is made, or that there is none. */
+async function showMade(image) {
+  const url = image.getAttribute("src");
+  const isMade = !image.dataset.made && await fetchMade(url).then((answer) => answer.ok, () => false);
+  image.dataset.made = true;
+  if (!isMade) image.replaceWith(h("div", { class: "af-empty" }, "No picture"));
+  else if (image.isConnected) image.src = url;
 }
 
 function runRow(run) {
