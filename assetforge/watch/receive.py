@@ -37,6 +37,8 @@ class _Upload:
     """One uploaded file, where it goes, and the sources that are in its place."""
 
     path: Path
+    name: str
+    """Of its place, below the sources."""
     target: Path
     sha256: str
     others: tuple[Path, ...]
@@ -73,8 +75,10 @@ def receive(build: Build, catalog: Catalog, what: Mapping[str, Any], who: str = 
     others |= set() if override is None else override.in_the_way
     there = _there(pipeline, catalog, asset, uploads)
     owner, is_private = build.state.owners.of(asset), bool(what.get("private"))
-    if is_private and owner not in ("", who):
-        raise SourceError(asset, "is another user's", "choose another name")
+    if is_private:
+        _check_alone(catalog, asset, uploads)
+        if owner not in ("", who):
+            raise SourceError(asset, "is another user's", "choose another name")
     if is_private and not owner:  # be it the same, byte for byte: who sends what there is would see what became of it
         others |= there
     if others and not (what.get("replace") and (owner or not is_private)):
@@ -87,6 +91,13 @@ def receive(build: Build, catalog: Catalog, what: Mapping[str, Any], who: str = 
     shutil.rmtree(folder, ignore_errors=True)
     _drop_old(kept.parent)
     return {"asset": asset}
+
+
+def _check_alone(catalog: Catalog, asset: str, uploads: list[_Upload]) -> None:
+    """Raise SourceError where a file would be a part of another asset, too, which may be anybody's."""
+    for upload in uploads:
+        if any(other != asset for _, other in catalog.maps_of(upload.name)):
+            raise SourceError(upload.name, "could be a part of another asset, too", "choose another name")
 
 
 def _there(pipeline: Pipeline, catalog: Catalog, asset: str, uploads: list[_Upload]) -> set[Path]:
@@ -129,7 +140,9 @@ def _uploads(
         known = there.sources.get(name) if there else None
         others = {path, *_same_map(catalog, pipeline, target, (name, asset))}
         others |= {pipeline.sources / known} if known else set()
-        yield _Upload(folder / name, path, sha256, tuple(one for one in others if one.exists() or one.is_symlink()))
+        yield _Upload(
+            folder / name, target, path, sha256, tuple(one for one in others if one.exists() or one.is_symlink())
+        )
 
 
 def _same_map(catalog: Catalog, pipeline: Pipeline, target: str, meant: tuple[str, str]) -> Iterator[Path]:
@@ -161,7 +174,7 @@ def _override(build: Build, folder: Path, first: _Upload, params: Any) -> _Uploa
     build.check_overrides([path])
     target = first.target.with_name(first.target.name + ASSET_OVERRIDE)
     sha256 = hashlib.sha256(content).hexdigest()
-    return _Upload(path, target, sha256, (target,) if target.exists() else ())
+    return _Upload(path, target.name, target, sha256, (target,) if target.exists() else ())
 
 
 def _names_file(build: Build, key: str) -> bool:

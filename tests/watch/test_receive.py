@@ -103,6 +103,16 @@ def test_a_private_upload_is_taken_where_nothing_is_or_ones_own(taker: Taker, mo
     assert [taker.build.state.owners.of(asset) for asset in ("moss", "wall")] == ["anna", ""]
 
 
+def test_a_private_upload_becomes_no_part_of_another_asset(project: Path) -> None:
+    file = project / "pipeline.yaml"
+    file.write_text(file.read_text().replace('"{name}_d.png"', '"{name}.png", normal: "{name}_n.png?"'))
+    with Build(file) as build:
+        taker = Taker(build, project)
+        assert taker.take(OLD, who="anna", private=True) == {"asset": "moss"}
+        with pytest.raises(AssetForgeError, match="could be a part of another asset"):
+            taker.take(NEW, who="ben", private=True, name="moss_n")
+
+
 def test_what_somebody_else_replaces_stays_whose_it_was(taker: Taker) -> None:
     """Who may do that sees all assets anyway."""
     taker.take(OLD, who="anna")
