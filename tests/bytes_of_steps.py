@@ -56,7 +56,7 @@ def in_place() -> Material:
 
 
 STEPS = {
-    "patches": lambda: multiply(material("stone", 66), candidates=2, turn="mirror"),
+    "patches": lambda: multiply(material("stone", 48), candidates=2, turn="mirror"),
     "edges": lambda: multiply(material("stone", 66), candidates=1, edges=1),
     "lattice": lambda: multiply(material("brick", 56), candidates=1, repair_normals=True, flatten=0.3),
     "in place": in_place,
@@ -82,7 +82,7 @@ def compared(kept: Path, names: Sequence[str]) -> dict[str, tuple[str, float]]:
     if kept.exists():
         before, exemplars = torch.load(kept, weights_only=False)
     else:
-        sides = (("stone", 64), ("stone", 66), ("brick", 56))
+        sides = (("stone", 48), ("stone", 64), ("stone", 66), ("brick", 56))
         made = {f"{name} {side}": exemplar(name, side) for name, side in sides}
         before = None
         exemplars = {key: {name: (t.data, t.color_space) for name, t in one.items()} for key, one in made.items()}

@@ -64,14 +64,15 @@ _STEPS = 2**16
 
 def _decoded_by_table(encoded: Tensor) -> Tensor:
     """Decode by a table what is from 0 to 1, as almost all is: powers would take several times as long."""
-    inside = (encoded >= 0) & (encoded <= 1)
-    if not inside.all():
+    low, high = torch.aminmax(encoded) if len(encoded) else (encoded, encoded)
+    if not bool((low >= 0).all() and (high <= 1).all()):  # NaN is neither
+        inside = (encoded >= 0) & (encoded <= 1)
         light = _decoded_by_table(torch.where(inside, encoded, 0))
         return light.masked_scatter(~inside, _decoded(encoded[~inside]))
     starts, slopes = _table(encoded.device)
     place = encoded * _STEPS
     index = place.to(torch.int32)
-    return (place - index).mul_(slopes.index_select(0, index)).add_(starts.index_select(0, index))
+    return place.sub_(index).mul_(slopes.index_select(0, index)).add_(starts.index_select(0, index))
 
 
 @lru_cache

@@ -138,7 +138,8 @@ def align(flash: Tensor, guide: Tensor) -> Alignment:
     flash = _fitted(flash, guide.shape[1:])
     with one_thread():
         levels = _pyramid(flash, guide)
-        start = _started(levels)
+        coarse = _started(levels)
+        start = _followed(levels, *coarse)
         found = [_measured(levels, start, kind) for kind in (LUMINANCE, CHROMA)]
         warp, spread = _averaged(_agreeing(found))
         best = max(found, key=lambda one: one.trust)
@@ -148,7 +149,7 @@ def align(flash: Tensor, guide: Tensor) -> Alignment:
         shifts = block_shifts(levels[-1], points, best.channels)
         residual = math.hypot(spread, _misplaced(shifts))
         warped = plane.sample(flash, points).clamp_min(0)
-        turned = _turned(levels[0])
+        turned = _turned(levels[0], coarse[0])
     seen = plane.inside(points, warp.size)
     return Alignment(warped, points, others, seen, residual, warp.homography, warp.radial, shifts, turned)
 
@@ -236,20 +237,27 @@ def blurred(field: Tensor, deviation: float) -> Tensor:
     return F.conv2d(F.conv2d(padded, line.view(1, 1, -1, 1)), line.view(1, 1, 1, -1))[0, 0]
 
 
-def _started(levels: Sequence[_Level]) -> _Warp:
-    """Return the homography of the kind of feature that correlates best: from one of several starts, coarse to fine."""
+def _started(levels: Sequence[_Level]) -> tuple[_Warp, slice]:
+    """Return the warp of the coarsest level that correlates best, from one of several starts, and by which features."""
     coarsest, size = levels[0], levels[-1].size
     starts = [_Warp(_shift(*way), 0.0, size).at(coarsest.size) for way in _starts(levels)]
     tried = [(_refined(coarsest, one, kind), kind) for one in starts for kind in (LUMINANCE, CHROMA)]
-    warp, kind = max(tried, key=lambda one: _correlation(coarsest, *one) - _FAR * _distance(one[0]))
+    return max(tried, key=lambda one: _correlation(coarsest, *one) - _FAR * _distance(one[0]))
+
+
+def _followed(levels: Sequence[_Level], warp: _Warp, kind: slice) -> _Warp:
+    """Follow a warp of the coarsest level to the finest, by a kind of feature."""
     for level in levels[1:]:
         warp = _refined(level, warp.at(level.size), kind)
     return warp
 
 
-def _turned(level: _Level) -> str:
-    """Name the turn of the flash photograph that lets it lie on the guide clearly better than as it is, or none."""
-    apart = _unlike(level)
+def _turned(level: _Level, warp: _Warp) -> str:
+    """Name the turn of the flash photograph that lets it lie on the guide clearly better than as it is, or none.
+
+    `warp` is what lays it best as it is.
+    """
+    apart = _unlike(level, warp)
     if apart < _ALIKE:
         return ""
     turned = {}
@@ -257,14 +265,14 @@ def _turned(level: _Level) -> str:
         flash = torch.rot90(level.flash.flip(2) if mirrored else level.flash, quarters, (1, 2)).contiguous()
         name = " and ".join(filter(None, [mirrored, _QUARTERS[quarters]]))
         if name and flash.shape == level.flash.shape:
-            turned[name] = _unlike(replace(level, flash=flash))
+            other = replace(level, flash=flash)
+            turned[name] = _unlike(other, _started([other])[0])
     best = min(turned, key=lambda name: turned[name])
     return best if turned[best] < _CLEARLY * apart else ""
 
 
-def _unlike(level: _Level) -> float:
-    """Return how much of either kind of feature does not correlate, however the photographs are laid: the less."""
-    warp = _started([level])
+def _unlike(level: _Level, warp: _Warp) -> float:
+    """Return how much of either kind of feature does not correlate under a warp: the less of both."""
     return 1 - max(_correlation(level, warp, kind) for kind in (LUMINANCE, CHROMA))
 
 
