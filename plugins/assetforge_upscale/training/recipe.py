@@ -76,7 +76,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     "drawn_color_x4": {
         **_FINE_TUNED,
-        "steps": 5_000,
+        "steps": 14_000,
         "leaves": 100,
         "leaves_share": 0.15,
         "drawings": 500,
