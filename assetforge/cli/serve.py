@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from assetforge.serve.project import Place
     from assetforge.serve.server import Address
 _RIGHTS = ("view", "upload", "retry")
+"""What is allowed where nothing is said; `admin` has to be."""
 _FILE = "serve.json"
 _PHONE = "phone"
 """Who enters by the code that is scanned; a new token of this name ends all of their sessions."""
@@ -44,6 +45,9 @@ _PHONE = "phone"
 @click.option("--behind-proxy", is_flag=True, help="A proxy does TLS, and passes the header Host on.")
 @click.option("--lan", is_flag=True, help="Let phones in: listen in the network, by TLS, and show a code to scan.")
 @click.option("--no-tls", is_flag=True, help="With --lan: who is in the network may read along.")
+@click.option(
+    "--private", is_flag=True, help="Let users see what they have uploaded, and nothing else; admin sees all."
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option(
     "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that compute on each device."
@@ -63,6 +67,7 @@ def command(  # noqa: PLR0913  as many options as users need
     behind_proxy: bool,
     lan: bool,
     no_tls: bool,
+    private: bool,
     device: str,
     workers: int,
     new_token: str | None,
@@ -99,8 +104,8 @@ def command(  # noqa: PLR0913  as many options as users need
         return
     if lan and not no_tls and tls_cert is None:
         address = replace(address, certificate=own_certificate(state, (host, *names)))
-    starter = pipeline is None
-    _serve(places, access, address, ("--device", device, "--workers", str(workers)), _rights(may), is_starter=starter)
+    arguments = ("--device", device, "--workers", str(workers))
+    _serve(places, access, address, arguments, _rights(may), is_starter=pipeline is None, private=private)
 
 
 def _serve(
@@ -111,6 +116,7 @@ def _serve(
     may: tuple[Right, ...],
     *,
     is_starter: bool,
+    private: bool,
 ) -> None:
     from assetforge.serve.access import RIGHTS, User
     from assetforge.serve.limits import ServeLimits
@@ -121,7 +127,7 @@ def _serve(
     listening = bind(address)
     limits = ServeLimits()
     port = port_of(listening)
-    projects = [Project(one, limits, arguments) for one in places]
+    projects = [Project(one, limits, arguments, private=private) for one in places]
     service = Service(projects, access, limits, secure=address.secure, port=port)
     if is_starter:  # a daemon for what is chosen, and not for all
         for project in service.projects.values():

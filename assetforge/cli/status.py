@@ -22,9 +22,11 @@ from assetforge.store import runs
 from assetforge.store.daemon_status import read_status
 from assetforge.store.event_log import PERIOD, LoggedEvent, events_after, last_number
 from assetforge.store.journal import LastRun
+from assetforge.store.reader import Reader
 
 _SHOWN = 10
 """Names of jobs that wait."""
+_SHOWN_RUNS = 5
 
 
 @click.command("status")
@@ -76,6 +78,7 @@ def status(build: Build) -> dict[str, Any]:
         "running": [{"asset": asset, "run": run} for asset, run in journal.claims() if run in living],
         "quarantined": [vars(one) for one in journal.all_quarantined()],
         "last_run": vars(last) if last else None,
+        "runs": [one.data for one in Reader(build.pipeline.state, build.pipeline.id).runs()],
         "daemon": read_status(build.pipeline.state, build.pipeline.id),
     }
 
@@ -94,7 +97,7 @@ def _last_run(build: Build) -> LastRun | None:
 
 
 def _print_daemon(queue: dict[str, Any]) -> None:
-    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(queue["since"]))
+    since = _when(queue["since"])
     say(f"watching    {queue['folder']} ({queue['how']}; process {queue['pid']}, since {since})")
     counts = ("done_count", "waiting_count", "arriving_count")
     done, waiting, arriving = (queue[name] for name in counts)
@@ -124,11 +127,31 @@ def _print(data: dict[str, Any]) -> None:
         say("they are tried again when what they depend on changes, or with `assetforge retry`")
     else:
         say("nothing is quarantined")
+    _print_runs(data)
+
+
+def _print_runs(data: dict[str, Any]) -> None:
+    for run in data["runs"][:_SHOWN_RUNS]:
+        _print_run(run)
     last = data["last_run"]
     if last is None:
-        if not data["daemon"]:
+        if not (data["daemon"] or data["runs"]):
             say("there was no run yet")
         return
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(last["ended"]))
-    counts = ", ".join(f"{count} {state}" for state, count in last["counts"].items() if count)
-    say(f"last run: exit code {last['exit_code']}, ended {when}, {counts}")
+    say(f"last run: exit code {last['exit_code']}, ended {_when(last['ended'])}, {_counted(last['counts'])}")
+
+
+def _print_run(run: dict[str, Any]) -> None:
+    how = f"exit code {run['exit_code']}" if run["state"] == "ended" else run["state"]
+    by = f" by {printable_name(run['who'])}" if run["who"] else ""
+    parts = filter(None, (how, _counted(run["counts"])))
+    color = "yellow" if run["state"] == "killed" or run["exit_code"] else None
+    say(f"{run['kind']:<11} {_when(run['began'])}{by}: {', '.join(parts)}", color=color)
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in counts.items() if count)

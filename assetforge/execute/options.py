@@ -19,3 +19,5 @@ class RunOptions:
     """Whether outputs that are not made any more are left where they are."""
     caller_replans: bool = False
     """Whether the caller plans a job again whose sources change while it is built; else the job fails."""
+    daemon: bool = False
+    """Whether it goes on until somebody ends it: then a job that fails is no failure of the whole."""

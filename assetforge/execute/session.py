@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from typing import Self
 
 from assetforge import weights
 from assetforge.codecs.allowance import MAX_BYTES
-from assetforge.errors import AssetForgeError, Problem
+from assetforge.errors import FAILED, INTERRUPTED, OK, AssetForgeError, Problem, StoreError
 from assetforge.events import AttemptFailed, Event, JobStarted, OutputRemoved, OutputWritten, Trouble
 from assetforge.execute.devices import likely_device
 from assetforge.execute.messages import Roots, Setup, Wake
@@ -72,6 +72,8 @@ class Session:
         deps, options = self._deps, self._options
         run = stack.enter_context(runs.begin(deps.pipeline.state))
         deps.state.events.begin(run.id)
+        deps.state.history.begin(run.id, "watch" if options.caller_replans else "run")
+        stack.push(self._note_end)
         stack.callback(deps.state.journal.unclaim_all, run.id)
         factory = _worker_factory(deps, run, options)
         self._pool = WorkerPool(factory)
@@ -92,7 +94,17 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        self._stack.__exit__(kind, error, trace)  # its callbacks see how it ends, and suppress nothing
+
+    def _note_end(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        """Write down how the run ends, while it still shows that it lives."""
+        code = OK if self._options.daemon else self._reports.report(0.0).exit_code
+        if isinstance(error, AssetForgeError):
+            code = error.exit_code
+        elif error is not None:
+            code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
+        with suppress(StoreError):  # what was done is done
+            self._deps.state.history.end(code)
 
     def submit(self, jobs: Sequence[Job], *, urgent: bool = False, first: bool = False, anew: bool = False) -> None:
         """Do jobs: all that are urgent come before all others; `first` puts them before their like, not after.
@@ -128,6 +140,7 @@ class Session:
             results = list(self._scheduler.listen(patience))
         for result in results:
             self._log.ended(result)
+        self._deps.state.history.write_due()
         return results
 
     def warm_up(self) -> None:
@@ -367,6 +380,7 @@ class _StateAttemptLog(AttemptLog):
             for one in attempt.published:
                 self.deps.emit(OutputWritten(job.asset, str(self.deps.pipeline.folder / one.name)))
             self.reports.done(job, attempt.seconds, noted, log)
+            state.history.job_ended("done")
         elif result.stale and self.options.caller_replans:
             self.deps.emit(AttemptFailed(job.asset, str(problem)))
             self.reports.untouched(job, "not run")
@@ -377,6 +391,7 @@ class _StateAttemptLog(AttemptLog):
             self.reports.finish(
                 job, "failed", attempt.seconds, error, log, quarantined=result.quarantine, flags=problem.flags
             )
+            state.history.job_ended("failed")
         state.journal.unclaim(job.asset, self.run)
 
     def _kept(self, result: JobResult) -> tuple[Problem | None, str]:

@@ -23,8 +23,9 @@ from assetforge.codecs.atomic import temporary
 from assetforge.errors import UsageError
 from assetforge.store.json_text import parse
 
-Right = Literal["view", "upload", "retry"]
-"""`retry` is to ask for anything else that changes something: retry, rebuild, cancel, hurry, pause, resume."""
+Right = Literal["view", "upload", "retry", "admin"]
+"""`retry` is to ask for anything else that changes something: retry, rebuild, cancel, hurry, pause, resume. `admin`,
+where uploads are private, is to see all of them, and to ask for that of all."""
 RIGHTS: tuple[Right, ...] = get_args(Right)
 SESSION_SECONDS = 30 * 24 * 3600.0
 CODE_SECONDS = 600.0

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from assetforge.errors import AssetForgeError
 from assetforge.serve import openapi
-from assetforge.serve.endpoints import BASE, ENDPOINTS, Call, Endpoint
+from assetforge.serve.endpoints import BASE, ENDPOINTS, Call, Endpoint, check_seen
 from assetforge.serve.guard import Guard
 from assetforge.serve.problems import ServeError, answer_crash, answer_error, answer_http, answer_serve_error
 from assetforge.serve.service import Service
@@ -64,6 +64,7 @@ def _route(service: Service, endpoint: Endpoint) -> Route:
         call = Call(service, request)
         if endpoint.right is not None and endpoint.right not in call.user.may:
             raise ServeError(403, call.user.name, f"may not {endpoint.right}", "ask who runs the server for a token")
+        await check_seen(call, endpoint)
         return await endpoint.call(call)
 
     return Route(BASE + endpoint.path, answer, methods=[endpoint.method])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -16,21 +16,23 @@ import assetforge
 from assetforge.serve.access import Right, User
 from assetforge.serve.feed import MOST_STREAMS
 from assetforge.serve.problems import ServeError
-from assetforge.serve.project import Project
+from assetforge.serve.project import Project, not_here
 from assetforge.serve.service import Service
 from assetforge.serve.uploads import json_of
 from assetforge.store.description import KEY
-from assetforge.store.reader import ENDED, MOST, STATES, Row
+from assetforge.store.reader import ENDED, MOST, STATES, Row, RunRecord
 from assetforge.store.requests import opened_requests
 from assetforge.viewer.data import picture_data
 from assetforge.viewer.pictures import Picture
-from assetforge.viewer.previews import Preview
+from assetforge.viewer.previews import Preview, Wanted
 
 BASE = "/api/v1"
 _LONGEST_WAIT = 60.0
 _ANSWER = 20.0
 """Seconds that an upload waits for the daemon to take it, which may be starting."""
 _PAUSE = 0.05
+_MAKING = 1.0
+"""Seconds that a request waits for previews: browsers ask for six things of a server at a time, and no more."""
 _SIDES = (256, 2048)
 """Pixels of previews: for lists, and for maps."""
 Schema = Mapping[str, Any]
@@ -63,6 +65,24 @@ class Call:
         found = self.request.state.user
         return found if found is not None else User("", ())
 
+    @property
+    def owner(self) -> str:
+        """Whose assets alone are shown; empty where all are."""
+        return self.user.name if self.project.private and "admin" not in self.user.may else ""
+
+    @property
+    def sender(self) -> str:
+        """Whose uploads tell how it stands with an asset; empty where all do."""
+        return self.user.name if self.project.private else ""
+
+    def seen(self, assets: Iterable[str]) -> list[str]:
+        """Return those of some assets that the user may see."""
+        if not self.owner:
+            return list(assets)
+        listed = list(assets)
+        mine = self.project.reader.owned(listed, self.owner)
+        return [one for one in listed if one in mine]
+
     def text(self, name: str) -> str:
         """Return a value of the query."""
         return self.request.query_params.get(name, "")
@@ -93,6 +113,18 @@ class Endpoint:
     """A JSON schema, or a media type."""
     status: int = 200
     media: str = "application/json"
+    waits: bool = False
+    """Whether it is answered by 202 while it is being made."""
+    checks_owner: bool = False
+    """Whether it sees itself to what a user may see of an asset, as there is more to say than that there is none."""
+
+
+async def check_seen(call: Call, endpoint: Endpoint) -> None:
+    """Raise ServeError where an endpoint is about an asset that the user may not see, as if there were none."""
+    if "asset" not in call.request.path_params or endpoint.checks_owner:
+        return
+    if not await asyncio.to_thread(call.seen, [call.asset]):
+        raise not_here(call.asset)
 
 
 async def _home(call: Call) -> Response:
@@ -102,7 +134,7 @@ async def _home(call: Call) -> Response:
             "version": assetforge.__version__,
             "pipelines": [one.place.about() for one in call.service.projects.values()],
             "you": {"name": call.user.name, "may": call.user.may},
-            "limits": {"file": limits.file, "pixels": limits.pixels},
+            "limits": {"file": limits.file, "asset": limits.asset, "pixels": limits.pixels},
         }
     )
 
@@ -132,11 +164,12 @@ async def _leave(call: Call) -> Response:
 
 
 async def _pipeline(call: Call) -> Response:
-    return JSONResponse(await asyncio.to_thread(_pipeline_data, call.project))
+    return JSONResponse(await asyncio.to_thread(_pipeline_data, call))
 
 
-def _pipeline_data(project: Project) -> dict[str, Any]:
-    last, status, said = project.feed.last, project.status(), project.said()
+def _pipeline_data(call: Call) -> dict[str, Any]:
+    project = call.project
+    last, status, said = project.feed.last, project.status(), project.said(call.sender)
     about = project.description
     with opened_requests(project.reader.path, project.id) as log:
         paused = log.is_paused
@@ -147,15 +180,16 @@ def _pipeline_data(project: Project) -> dict[str, Any]:
         "fields": about.fields,
         "inputs": about.inputs,
         "steps": about.steps,
-        "counts": project.reader.counts(said),
+        "counts": project.reader.counts(said, call.owner),
+        "private": bool(call.owner),
         "paused": paused,
         "problem": project.problem,
         "daemon": status
         and {
             "how": status["how"],
             "since": status["since"],
-            "building": _building(status["building"], project),
-            "waiting": status["waiting"],
+            "building": _building(call.seen(status["building"]), project),
+            "waiting": call.seen(status["waiting"]),
             "waiting_count": status["waiting_count"],
             "arriving_count": status["arriving_count"],
         },
@@ -179,12 +213,13 @@ async def _assets(call: Call) -> Response:
 
     def found() -> dict[str, Any]:
         page = project.reader.assets(
-            project.said(),
+            project.said(call.sender),
             state=state,
             text=call.text("q"),
             after=call.text("after"),
             offset=call.number("offset", 0),
             limit=limit,
+            who=call.owner,
         )
         progress = project.reader.progress() if any(row.state == "building" for row in page.rows) else {}
         versions = project.reader.versions([row.asset for row in page.rows])
@@ -216,19 +251,34 @@ async def _asset(call: Call) -> Response:
         raise ServeError(400, "until", "is none", f"done, or one of {', '.join(STATES)}")
     states = ENDED if wanted == "done" else (wanted,)
     while True:
-        row = await asyncio.to_thread(project.row, call.asset)
+        row, is_seen = await asyncio.to_thread(_seen_row, call, call.asset)
         left = until - time.monotonic()
         if row.state in states or left <= 0 or project.feed.is_ending:
-            return JSONResponse(await asyncio.to_thread(_asset_data, project, row))
+            return JSONResponse(await asyncio.to_thread(_asset_data, call, row) if is_seen else _sent_data(row))
         await project.feed.wait(min(left, 1.0))
 
 
-def _asset_data(project: Project, row: Row) -> dict[str, Any]:
+def _seen_row(call: Call, asset: str) -> tuple[Row, bool]:
+    """Return how it stands with an asset, and whether the user may see it, or only what they have sent to be it."""
+    if call.seen([asset]):
+        return call.project.row(asset, call.sender), True
+    return call.project.sent_row(asset, call.owner), False
+
+
+def _sent_data(row: Row) -> dict[str, Any]:
+    data: dict[str, Any] = {"name": row.asset, "state": row.state, "sources": [], "outputs": [], "flags": []}
+    return data | ({"error": row.error} if row.error else {})
+
+
+def _asset_data(call: Call, row: Row) -> dict[str, Any]:
+    project = call.project
     record, last, jobs = project.record(row.asset), project.last_finish(row.asset), project.jobs_of(row.asset)
     progress, versions = project.reader.progress(), project.reader.versions(jobs)
     data: dict[str, Any] = _row(row, project, progress, versions)
+    if row.state == "queued":
+        data["queue"] = project.place_in_queue(row.asset)
     if jobs != [row.asset]:
-        data["variants"] = [_row(one, project, progress, versions) for one in project.rows(jobs)]
+        data["variants"] = [_row(one, project, progress, versions) for one in project.rows(jobs, call.sender)]
     data |= {"sources": [], "outputs": [], "flags": []}
     if last is not None:
         data["finished"], data["seconds"] = last[0], last[1].get("seconds", 0.0)
@@ -249,14 +299,19 @@ def _asset_data(project: Project, row: Row) -> dict[str, Any]:
 
 
 async def _view(call: Call) -> Response:
-    return JSONResponse(await asyncio.to_thread(_view_data, call.project, call.asset))
+    sources, outputs = await asyncio.to_thread(call.project.pictures, call.asset)
+    made = await _made(call.project, [(one, _SIDES[1]) for one in (*sources, *outputs)])
+    if made is None:
+        return _later()
+    before, after = made[: len(sources)], made[len(sources) :]
+    return JSONResponse(await asyncio.to_thread(_view_data, call, before, after))
 
 
-def _view_data(project: Project, asset: str) -> dict[str, Any]:
+def _view_data(call: Call, sources: list[Preview], outputs: list[Preview]) -> dict[str, Any]:
     """Return an asset as the elements of the viewer take it, with previews of all maps."""
-    row, last = project.row(asset), project.last_finish(asset)
+    project, asset = call.project, call.asset
+    row, last = project.row(asset, call.sender), project.last_finish(asset)
     record = project.record(asset)
-    sources, outputs = project.pictures(asset)
     seconds = float(last[1].get("seconds", 0.0)) if last else 0.0
     return {
         "name": asset,
@@ -274,14 +329,28 @@ def _view_data(project: Project, asset: str) -> dict[str, Any]:
         "log": "",
         "log_text": project.log(asset),
         "drawn": "",
-        "sources": _shown(project, asset, sources),
-        "outputs": _shown(project, asset, outputs),
+        "sources": [_picture(project, asset, one) for one in sources],
+        "outputs": [_picture(project, asset, one) for one in outputs],
     }
 
 
-def _shown(project: Project, asset: str, pictures: list[Picture]) -> list[dict[str, Any]]:
-    made = project.previews.make([(one, _SIDES[1]) for one in pictures])
-    return [_picture(project, asset, preview) for preview in made]
+async def _made(project: Project, wanted: list[Wanted]) -> list[Preview] | None:
+    """Return previews, or None where they are still being made; no thread waits for them."""
+    begun = await asyncio.to_thread(lambda: [project.previews.begin(*one) for one in wanted])
+    futures = [one for one in begun if one is not None]
+    waited_for = [asyncio.wrap_future(one) for one in futures if not one.done()]
+    pending = (await asyncio.wait(waited_for, timeout=_MAKING))[1] if waited_for else ()
+    if pending or len(futures) < len(wanted):
+        return None
+    made = [one.result() for one in futures]
+    for picture, side in wanted:
+        project.previews.told(picture, side)
+    return made
+
+
+def _later() -> Response:
+    """Return the answer that says when to ask again."""
+    return JSONResponse({"detail": "is being made"}, 202, {"retry-after": "1"})
 
 
 def _picture(project: Project, asset: str, preview: Preview) -> dict[str, Any]:
@@ -324,7 +393,10 @@ async def _thumb(call: Call) -> Response:
 
 async def _preview(project: Project, picture: Picture, side: int, call: Call) -> Response:
     await asyncio.to_thread(project.file, call.asset, picture.file)
-    made = (await asyncio.to_thread(lambda: list(project.previews.make([(picture, side)]))))[0]
+    found = await _made(project, [(picture, side)])
+    if found is None:
+        return _later()
+    (made,) = found
     if made.problem:
         raise ServeError(415, picture.file, made.problem, "download the file")
     same = call.text("v") == picture.sha256
@@ -346,7 +418,9 @@ async def _put(call: Call) -> Response:
 async def _post(call: Call) -> Response:
     project, key = call.project, _key(call)
     data = await json_of(call.request, call.service.limits)
-    found = await asyncio.to_thread(_find, project, key) or await asyncio.to_thread(_ask, project, key, data, call.user)
+    found = await asyncio.to_thread(_find, project, key) or await asyncio.to_thread(_ask, call, key, data)
+    if found.who != call.user.name:
+        raise ServeError(409, key, "is another user's upload", "make a new key for a new upload")
     began = time.monotonic()
     while found.done is None and (waited := time.monotonic() - began) < _ANSWER and not project.feed.is_ending:
         await asyncio.sleep(max(_PAUSE, waited / 10))
@@ -358,7 +432,7 @@ async def _post(call: Call) -> Response:
             raise ServeError(409, asset, f"{', '.join(others)} is there already", "send `replace: true`", exists=others)
         raise ServeError(422, error["where"], error["what"], error["instead"])
     where = _url(project, "assets", asset)
-    state = "received" if found.done is None else (await asyncio.to_thread(project.row, asset)).state
+    state = "received" if found.done is None else (await asyncio.to_thread(_seen_row, call, asset))[0].state
     return JSONResponse({"asset": asset, "state": state, "href": where}, 202, {"location": where})
 
 
@@ -379,13 +453,14 @@ def _forget(project: Project, number: int) -> None:
         log.forget(number)
 
 
-def _ask(project: Project, key: str, data: Mapping[str, Any], user: User) -> Any:
+def _ask(call: Call, key: str, data: Mapping[str, Any]) -> Any:
+    project, user = call.project, call.user
     fields, params = data.get("fields", {}), data.get("params", {})
     if not isinstance(fields, dict) or not isinstance(params, dict):
         raise ServeError(422, "body", "`fields` and `params` must be objects", "see /docs")
     asset, files = project.asset_of(fields), project.incoming.files(key, user.name)
     missing = [one["map"] for one in project.description.inputs if not one["optional"] and one["map"] not in files]
-    if missing and not project.record(asset):
+    if missing and not (call.seen([asset]) and project.record(asset)):
         raise ServeError(422, asset, f"{', '.join(missing)} is missing", "send it first, by PUT")
     what = {
         "key": key,
@@ -394,6 +469,7 @@ def _ask(project: Project, key: str, data: Mapping[str, Any], user: User) -> Any
         "fields": {name: fields[name] for name in project.description.fields},
         "params": params,
         "replace": data.get("replace") is True,
+        "private": bool(call.owner),
     }
     with opened_requests(project.reader.path, project.id) as log:
         return log.find(log.ask("receive", what, user.name, f"{project.id}/{key}"))
@@ -411,6 +487,7 @@ async def _request(call: Call) -> Response:
     project, most = call.project, call.service.limits.waiting
 
     def ask() -> int:
+        names = _asked_assets(call, verb, data.get("assets", []))
         with opened_requests(project.reader.path, project.id) as log:
             if log.waiting(call.user.name) >= most:
                 raise ServeError(429, "requests", f"of yours that wait are {most} already", "wait for the daemon")
@@ -421,6 +498,21 @@ async def _request(call: Call) -> Response:
     return JSONResponse({"id": number, "href": where}, 202, {"location": where})
 
 
+def _asked_assets(call: Call, verb: str, names: list[str]) -> list[str]:
+    """Return the assets that something is asked for; raise ServeError where that is not the user's business."""
+    if not call.owner:
+        return names
+    if verb in ("pause", "resume"):
+        raise ServeError(403, call.user.name, f"may not {verb} what others have uploaded", "ask who runs the server")
+    unseen = {*names} - {*call.seen(names)}
+    if unseen:
+        raise not_here(min(unseen))
+    names = names or call.project.reader.all_owned(call.owner)  # as no names would be everybody's
+    if not names:
+        raise ServeError(422, "assets", "are none of yours", "upload some")
+    return names
+
+
 async def _answer(call: Call) -> Response:
     project, number = call.project, int(call.request.path_params["number"])
 
@@ -429,14 +521,32 @@ async def _answer(call: Call) -> Response:
             return log.find(number)
 
     found = await asyncio.to_thread(find) if number < _LARGEST else None
-    if found is None:
+    if found is None or call.owner not in ("", found.who):
         raise ServeError(404, str(number)[:200], "is no request", "ask again")
     return JSONResponse({"id": number, "verb": found.verb, "done": found.done is not None, "answer": found.answer})
 
 
 async def _runs(call: Call) -> Response:
     limit = call.number("limit", 50)
-    return JSONResponse({"items": await asyncio.to_thread(call.project.reader.runs, limit)})
+    found = await asyncio.to_thread(call.project.reader.runs, limit)
+    return JSONResponse({"items": [_run_data(call, one) for one in found]})
+
+
+def _run_data(call: Call, run: RunRecord) -> dict[str, Any]:
+    """Return a run; how much others have had done is nobody's business where uploads are private."""
+    return run.data | ({"counts": {}} if call.owner else {})
+
+
+async def _run(call: Call) -> Response:
+    project, name = call.project, str(call.request.path_params["run"])
+    found = await asyncio.to_thread(project.reader.run, name)
+    if found is None:
+        raise ServeError(404, name[:200], "is no run, or is not remembered any more", "see the list of runs")
+    shown = "asset", "state", "seconds", "error"
+    jobs = await asyncio.to_thread(project.reader.finished_in, name)
+    seen = {*await asyncio.to_thread(call.seen, [str(job.get("asset")) for job in jobs])}
+    told = [{key: job.get(key) for key in shown} for job in jobs if str(job.get("asset")) in seen]
+    return JSONResponse({**_run_data(call, found), "jobs": told})
 
 
 async def _events(call: Call) -> Response:
@@ -451,7 +561,8 @@ async def _events(call: Call) -> Response:
     if sum(one.feed.streams for one in call.service.projects.values()) >= MOST_STREAMS:
         raise ServeError(503, "events", "are followed by too many", "close a page")
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(feed.stream(after, call.text("asset")), 200, headers, "text/event-stream")
+    stream = feed.stream(after, call.text("asset"), call.seen if call.owner else None)
+    return StreamingResponse(stream, 200, headers, "text/event-stream")
 
 
 def _url(project: Project, kind: str, asset: str) -> str:
@@ -492,22 +603,25 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", _OF, _pipeline, "A pipeline: inputs, steps, counts, and what its daemon does."),
     Endpoint("GET", f"{_OF}/assets", _assets, "Assets by name, page by page.", query=_PAGE),
     Endpoint("GET", f"{_OF}/assets/{{asset:path}}", _asset, "One asset; with `wait`, when it has ended.",
-             query={"wait": NUMBER, "until": {"enum": ["done", *STATES]}}),
-    Endpoint("GET", f"{_OF}/views/{{asset:path}}", _view, "One asset with previews of all of its maps."),
+             query={"wait": NUMBER, "until": {"enum": ["done", *STATES]}}, checks_owner=True),
+    Endpoint("GET", f"{_OF}/views/{{asset:path}}", _view, "One asset with previews of all of its maps.", waits=True),
     Endpoint("GET", f"{_OF}/logs/{{asset:path}}", _log, "What its job printed.", media="text/plain"),
     Endpoint("GET", f"{_OF}/files/{{asset:path}}", _file, "One of its files.", query={"name": TEXT},
              media="application/octet-stream"),
     Endpoint("GET", f"{_OF}/pictures/{{asset:path}}", _pictures, "A preview of a map in one of its files.",
-             query={"file": TEXT, "map": TEXT, "side": {"enum": list(_SIDES)}, "v": TEXT}, media="image/webp"),
+             query={"file": TEXT, "map": TEXT, "side": {"enum": list(_SIDES)}, "v": TEXT}, media="image/webp",
+             waits=True),
     Endpoint("GET", f"{_OF}/thumbs/{{asset:path}}", _thumb, "The picture that stands for it.",
-             query={"version": TEXT}, media="image/webp"),
+             query={"version": TEXT}, media="image/webp", waits=True),
     Endpoint("PUT", f"{_OF}/incoming/{{key}}/{{map}}", _put, "Send one file of an upload; KEY is a new UUID.", "upload",
              body="application/octet-stream", status=201),
     Endpoint("POST", f"{_OF}/incoming/{{key}}", _post, "Make an asset of what was sent; again is the same.", "upload",
              body=_UPLOAD, status=202),
     Endpoint("POST", f"{_OF}/requests", _request, "Ask the daemon for something.", "retry", body=_ASKED, status=202),
     Endpoint("GET", f"{_OF}/requests/{{number:int}}", _answer, "What became of that."),
-    Endpoint("GET", f"{_OF}/runs", _runs, "The latest runs.", query={"limit": NUMBER}),
+    Endpoint("GET", f"{_OF}/runs", _runs, "The latest runs: when each began and ended, how, and whose it is.",
+             query={"limit": {"type": "integer", "minimum": 1, "maximum": MOST}}),
+    Endpoint("GET", f"{_OF}/runs/{{run}}", _run, "One run, and how its jobs have ended."),
     Endpoint("GET", f"{_OF}/events", _events, "What happens, as server-sent events with numbers.",
              query={"after": NUMBER, "asset": TEXT}, media="text/event-stream"),
 )  # fmt: skip

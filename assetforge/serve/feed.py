@@ -7,7 +7,7 @@ import json
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -128,16 +128,24 @@ class Feed:
             return False
         return True
 
-    async def stream(self, after: int, asset: str = "") -> AsyncIterator[str]:
-        """Yield what is sent to somebody who follows the events after a number, of one asset or of all."""
+    async def stream(
+        self, after: int, asset: str = "", seen: Callable[[set[str]], Collection[str]] | None = None
+    ) -> AsyncIterator[str]:
+        """Yield what is sent to somebody who follows the events after a number, of one asset or of all.
+
+        seen: gives those of some assets that they may see; then what is of no asset is not told.
+        """
         self.streams += 1
         try:
             yield ": following\n\n"
             while not self.is_ending:
                 last, rows = self.last, await self._after(after)
+                names: Collection[str] = {row.asset for row in rows}
+                if seen is not None and names:
+                    names = await asyncio.to_thread(seen, set(names))
                 for row in rows:
                     after = row.number
-                    if asset in ("", row.asset) or row.asset.rpartition("[")[0] == asset:
+                    if row.asset in names and asset in ("", row.asset, row.asset.rpartition("[")[0]):
                         yield f"id: {row.number}\ndata: {row.text}\n\n"
                 if not rows:  # what there is beyond is another pipeline's
                     after = max(after, last)

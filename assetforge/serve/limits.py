@@ -11,6 +11,8 @@ class ServeLimits:
 
     file: int = 64 * 2**20
     """Bytes of one file."""
+    asset: int = 512 * 2**20
+    """Bytes of all files of one upload, which become one asset."""
     pixels: int = 2**26
     """Width times height: 8192²."""
     body: int = 2**18

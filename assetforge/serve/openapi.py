@@ -59,6 +59,9 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
             "default": {"$ref": "#/components/responses/Problem"},
         },
     }  # fmt: skip
+    if endpoint.waits:
+        seconds = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds after which to ask again."}}
+        operation["responses"]["202"] = {"description": "It is being made.", "headers": seconds}
     if endpoint.body is not None:
         media = endpoint.body if isinstance(endpoint.body, str) else "application/json"
         schema = {} if isinstance(endpoint.body, str) else endpoint.body

@@ -87,8 +87,11 @@ class Place:
 class Project:
     """One pipeline. Its methods may be called from any thread, but for those of its feed."""
 
-    def __init__(self, place: Place, limits: ServeLimits, arguments: tuple[str, ...] = ()) -> None:
-        self.slug, self.place, self._limits = place.slug, place, limits
+    def __init__(
+        self, place: Place, limits: ServeLimits, arguments: tuple[str, ...] = (), *, private: bool = False
+    ) -> None:
+        """Take a pipeline, and further arguments of `assetforge watch`; `private`: who uploads sees that alone."""
+        self.slug, self.place, self._limits, self.private = place.slug, place, limits, private
         self.state, self.id = place.state, place.id
         self.reader = Reader(self.state, self.id)
         open_database(self.reader.path).close()  # so that there is one to read
@@ -107,7 +110,7 @@ class Project:
         """What the pipeline is; raise ServeError where its daemon has not said so yet."""
         found = read_description(self.state, self.id)
         if found is None:
-            what = self.supervisor.problem or "is being opened"
+            what = self.problem or "is being opened"
             raise ServeError(503, self.slug, what, "try again in a moment")
         return found
 
@@ -123,7 +126,10 @@ class Project:
     @property
     def problem(self) -> str:
         """Why there is no daemon, empty where one runs or is on its way."""
-        return "" if self.status() else self.supervisor.problem
+        problem = "" if self.status() else self.supervisor.problem
+        if problem and self.private:  # what it printed may name anybody's assets
+            return "the daemon has ended; who runs the server finds in serve-watch.log why"
+        return problem
 
     def status(self) -> dict[str, Any] | None:
         """Return what the daemon does, None where none runs."""
@@ -131,8 +137,11 @@ class Project:
 
     # Assets
 
-    def said(self) -> list[Said]:
-        """Return what is known of assets beside the tables: by the daemon, and of uploads that it has not seen yet."""
+    def said(self, sender: str = "") -> list[Said]:
+        """Return what is known of assets beside the tables: by the daemon, and of uploads that it has not seen yet.
+
+        sender: the user whose uploads count; all where it is empty.
+        """
         status = self.status() or {}
         said = {asset: Said(asset, "failed", error) for asset, error in status.get("failed", {}).items()}
         said |= {
@@ -143,15 +152,19 @@ class Project:
             said.pop(asset, None)
         said |= {asset: Said(asset, "queued") for asset in status.get("waiting", ())}
         said |= {asset: Said(asset, "building") for asset in status.get("building", ())}
-        for asset, job in self._received():
+        for asset, job in self._received(sender):
             if asset not in said:
                 said.setdefault(job, Said(job, "received"))
         return list(said.values())
 
-    def _received(self) -> list[tuple[str, str]]:
+    def _received(self, sender: str) -> list[tuple[str, str]]:
         """Return what was uploaded lately and has not been built: the asset, and the job for each of its variants."""
         with opened_requests(self.reader.path, self.id) as log:
-            recent = [one for one in log.latest("receive", since=time.time() - _RECENT) if not _refusal(one)]
+            recent = [
+                one
+                for one in log.latest("receive", since=time.time() - _RECENT)
+                if not _refusal(one) and sender in ("", one.who)
+            ]
         jobs = [(one, job) for one in recent for job in self.jobs_of(_asset(one))]
         endings = self.reader.endings([job for _, job in jobs], since=time.time() - _RECENT) if jobs else {}
         return [(_asset(one), job) for one, job in jobs if not _has_ended(one, endings.get(job, Ending()))]
@@ -161,14 +174,17 @@ class Project:
         about = read_description(self.state, self.id)
         return about.jobs_of(asset) if about else [asset]
 
-    def rows(self, assets: Sequence[str]) -> list[Row]:
+    def rows(self, assets: Sequence[str], sender: str = "") -> list[Row]:
         """Return how it stands with some assets, as far as anything is known of them."""
-        return self.reader.rows(assets, self.said())
+        return self.reader.rows(assets, self.said(sender))
 
-    def row(self, asset: str) -> Row:
-        """Return how it stands with an asset, all of its variants together; raise ServeError where there is none."""
+    def row(self, asset: str, sender: str = "") -> Row:
+        """Return how it stands with an asset, all of its variants together; raise ServeError where there is none.
+
+        sender: the user whose uploads to it count; all where it is empty.
+        """
         jobs = self.jobs_of(asset)
-        rows = self.rows([*{asset, *jobs}])
+        rows = self.rows([*{asset, *jobs}], sender)
         status = self.status() or {}
         is_long = status.get("waiting_count", 0) > len(status.get("waiting", ()))  # it names the first ones alone
         if rows and is_long and len({one.asset for one in rows} & {*jobs}) < len(jobs):
@@ -176,21 +192,44 @@ class Project:
         if rows:
             first = min(rows, key=lambda one: _ORDER.index(one.state))
             found = Row(asset, first.state, first.error)
-            return found if found.state != "done" else self._unless_refused(found)
+            return found if found.state != "done" else self._unless_refused(found, sender)
         with opened_requests(self.reader.path, self.id) as log:
-            last = log.last_receive(asset)
+            last = log.last_receive(asset, who=sender)
         if last is not None and (refused := _refusal(last)):
             return Row(asset, "failed", refused)
         if last is not None and is_long:
             return Row(asset, "queued", "")
-        raise ServeError(404, asset[:200], "is no asset here", "see the list of assets")
+        raise not_here(asset)
 
-    def _unless_refused(self, row: Row) -> Row:
+    def sent_row(self, asset: str, sender: str) -> Row:
+        """Return how it stands with what a user has sent to be an asset, and is none of theirs yet.
+
+        Raises ServeError where they have sent nothing.
+        """
+        with opened_requests(self.reader.path, self.id) as log:
+            last = log.last_receive(asset, who=sender)
+        if last is not None and (refused := _refusal(last)):
+            return Row(asset, "failed", refused)
+        if last is not None and last.done is None:
+            return Row(asset, "received", "")
+        raise not_here(asset)
+
+    def _unless_refused(self, row: Row, sender: str) -> Row:
         """Return a row, or that an upload of just now has not become what is there."""
         with opened_requests(self.reader.path, self.id) as log:
-            last = log.last_receive(row.asset, since=time.time() - _RECENT)
+            last = log.last_receive(row.asset, since=time.time() - _RECENT, who=sender)
         refused = _refusal(last) if last is not None else ""
         return Row(row.asset, "failed", refused) if refused else row
+
+    def place_in_queue(self, asset: str) -> dict[str, int | None]:
+        """Return the place of an asset among the jobs that wait, 1 for the next, and how many wait in all.
+
+        The place is None beyond the first ones, which alone the daemon names. Of variants, the first one counts.
+        """
+        status = self.status() or {}
+        waiting = status.get("waiting", ())
+        at = next((at for at, job in enumerate(waiting, 1) if asset in (job, job.rpartition("[")[0])), None)
+        return {"position": at, "of": status.get("waiting_count", 0)}
 
     def record(self, asset: str) -> AssetRecord | None:
         """Return what is known of an asset that was built, all of its variants together."""
@@ -270,6 +309,11 @@ class Project:
         """Remove what nobody has finished."""
         with suppress(ServeError, StoreError), opened_requests(self.reader.path, self.id) as log:
             self.incoming.prune({str(one.what.get("key")) for one in log.pending()})
+
+
+def not_here(asset: str) -> ServeError:
+    """Return the error that says that there is no such asset, or none that the user may see."""
+    return ServeError(404, asset[:200], "is no asset here", "see the list of assets")
 
 
 def _asset(request: Request) -> str:

@@ -30,8 +30,7 @@ _ABOUT = ".json"
 
 async def body_of(request: Request, most: int, patience: float) -> AsyncIterator[bytes]:
     """Yield the body of a request; raise ServeError where it is too long, or does not come."""
-    said = request.headers.get("content-length", "")
-    if said.isascii() and said.isdigit() and int(said) > most:
+    if (said := _said_length(request)) > most:
         raise ServeError(413, "body", f"has {said} bytes", f"send at most {most}")
     stream, count = request.stream(), 0
     while True:
@@ -47,6 +46,12 @@ async def body_of(request: Request, most: int, patience: float) -> AsyncIterator
         if count > most:
             raise ServeError(413, "body", f"has more than {most} bytes", "send less")
         yield piece
+
+
+def _said_length(request: Request) -> int:
+    """Return the bytes that a request says its body has; 0 where it does not say."""
+    said = request.headers.get("content-length", "")
+    return int(said) if said.isascii() and said.isdigit() else 0
 
 
 async def json_of(request: Request, limits: ServeLimits) -> dict[str, Any]:
@@ -81,6 +86,7 @@ class Incoming:
         with self._one_of_few(user):
             folder = self.folder / key
             await asyncio.to_thread(self._make, folder, user)
+            await asyncio.to_thread(self._check_asset, folder, name, _said_length(request))
             part = folder / f"{name}.{secrets.token_hex(4)}{_PART}"  # a client that lost its connection sends again
             try:
                 sha256 = await self._write(request, part)
@@ -142,9 +148,18 @@ class Incoming:
 
     def _keep(self, part: Path, file: Path, about: dict[str, str]) -> None:
         """Put a file that is complete in its place, and what is known of it beside it."""
-        with self._keeping:
+        with self._keeping:  # so that two files of one upload that end at once are counted, too
+            self._check_asset(file.parent, file.name, part.stat().st_size)
             write_atomically(file.with_name(f"{file.name}{_ABOUT}"), json.dumps(about).encode())
             part.replace(file)
+
+    def _check_asset(self, folder: Path, name: str, size: int) -> None:
+        """Raise ServeError where a file would make an upload larger than one asset may be."""
+        kept = [about.with_suffix("") for about in folder.glob(f"*{_ABOUT}")]
+        total = size + sum(_bytes_of(file) for file in kept if file.name != name)
+        if total > self._limits.asset:
+            what = f"would make the upload {total} bytes in all"
+            raise ServeError(413, name, what, f"send at most {self._limits.asset} for one asset")
 
     def _check(self, part: Path, name: str) -> Head:
         head = read_head(part)
@@ -177,11 +192,14 @@ class Incoming:
 
 def _bytes_in(folder: Path) -> int:
     """Return the bytes of an upload; files that end meanwhile count nothing."""
-    total = 0
-    for file in folder.glob("*"):
-        with suppress(OSError):
-            total += file.stat().st_size
-    return total
+    return sum(map(_bytes_of, folder.glob("*")))
+
+
+def _bytes_of(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _no_space(error: OSError) -> ServeError:

@@ -15,7 +15,9 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from assetforge.snapshot import DATABASE, RUNS
 from assetforge.store.event_log import open_to_read
+from assetforge.store.history import RunKind
 from assetforge.store.json_text import parse
+from assetforge.store.owners import base_of
 from assetforge.store.runs import Run
 from assetforge.store.schema import writing
 
@@ -46,6 +48,7 @@ _KNOWN = """
         from names left join building on building.asset = names.asset left join said on said.asset = names.asset
         left join quarantine as held on held.pipeline = :p and held.asset = names.asset
         left join tried on tried.asset = names.asset
+        where :who = '' or base_of(names.asset) in (select asset from uploads where pipeline = :p and who = :who)
     )
 """
 _WHERE = "where (:state = '' or state = :state) and instr(lower(asset), lower(:text)) > 0"
@@ -104,6 +107,38 @@ class FileRecord:
 
 
 @dataclass(frozen=True)
+class RunRecord:
+    """A run that had something to do."""
+
+    run: str
+    kind: RunKind
+    began: float
+    """Seconds since 1970, as is `ended`."""
+    ended: float | None
+    exit_code: int | None
+    """How it ended; None where it is at work, or was killed."""
+    counts: Mapping[str, int]
+    """How many of its jobs have ended in which state, until now, or until a second before it was killed."""
+    who: str
+    """The user of its process."""
+    lives: bool
+
+    @property
+    def state(self) -> Literal["running", "ended", "killed"]:
+        """How it stands with the run."""
+        if self.ended is not None:
+            return "ended"
+        return "running" if self.lives else "killed"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """All of it as JSON has it."""
+        data = {**vars(self), "state": self.state, "counts": dict(self.counts)}
+        del data["lives"]
+        return data
+
+
+@dataclass(frozen=True)
 class AssetRecord:
     """All that the state knows of one asset."""
 
@@ -129,10 +164,11 @@ class Reader:
         after: str = "",
         offset: int = 0,
         limit: int = 100,
+        who: str = "",
     ) -> AssetPage:
-        """Return a page of assets by name: in one state, with a text in their names, after a name."""
+        """Return a page of assets by name: in one state, with a text in their names, after a name, of one user."""
         with self._opened(said) as (database, values):
-            values |= {"state": state, "text": text, "after": after, "offset": offset}
+            values |= {"who": who, "state": state, "text": text, "after": after, "offset": offset}
             values["limit"] = min(max(limit, 1), MOST) + 1
             total = int(database.execute(_COUNT, values).fetchone()[0])
             found = database.execute(_PAGE, values).fetchall()
@@ -140,10 +176,10 @@ class Reader:
         more, rows = len(rows) == values["limit"], rows[: values["limit"] - 1]
         return AssetPage(tuple(rows), total, rows[-1].asset if more else "")
 
-    def counts(self, said: Sequence[Said] = ()) -> dict[str, int]:
-        """Count the assets in each state."""
+    def counts(self, said: Sequence[Said] = (), who: str = "") -> dict[str, int]:
+        """Count the assets in each state, of all or of one user."""
         with self._opened(said) as (database, values):
-            counted = dict(database.execute(_COUNTS, values))
+            counted = dict(database.execute(_COUNTS, values | {"who": who}))
         return {state: counted.get(state, 0) for state in STATES}
 
     def rows(self, assets: Sequence[str], said: Sequence[Said] = ()) -> list[Row]:
@@ -152,6 +188,24 @@ class Reader:
             found = database.execute(_ROWS, values | {"assets": json.dumps(assets)}).fetchall()
         # SQLite cuts texts in JSON off at a NUL, so that another asset may be found.
         return [Row(asset, state, str(error)) for asset, state, error in found if asset in assets]
+
+    def owned(self, jobs: Iterable[str], who: str) -> set[str]:
+        """Return those of some jobs and assets that a user has uploaded."""
+        bases = {job: base_of(job) for job in jobs}
+        query = """
+            select asset from uploads where pipeline = :p and who = :who
+            and asset in (select value from json_each(:assets))
+        """
+        with self._opened() as (database, values):
+            values |= {"who": who, "assets": json.dumps(sorted(set(bases.values())))}
+            found = {row[0] for row in database.execute(query, values)}
+        return {job for job, base in bases.items() if base in found}
+
+    def all_owned(self, who: str) -> list[str]:
+        """Return all assets that a user has uploaded."""
+        with self._opened() as (database, _):
+            query = "select asset from uploads where pipeline = ? and who = ? order by asset"
+            return [row[0] for row in database.execute(query, (self.pipeline, who))]
 
     def record(self, asset: str) -> AssetRecord | None:
         """Return all that is known of an asset that was built, or None of one that never was."""
@@ -234,18 +288,33 @@ class Reader:
             rows = database.execute(query, (self.pipeline,)).fetchall()
         return {asset: (str(step), float(fraction or 0)) for asset, step, fraction in rows}
 
-    def runs(self, limit: int = 50) -> list[dict[str, Any]]:
-        """Return the runs whose events are still there, the latest first."""
+    def runs(self, limit: int = 50) -> list[RunRecord]:
+        """Return the latest runs that had something to do, the last one first."""
+        return self._runs("order by began desc limit ?", min(limit, MOST))
+
+    def run(self, run: str) -> RunRecord | None:
+        """Return a run by its name, or None where it is not known, or not any more."""
+        return next(iter(self._runs("and run = ?", run)), None)
+
+    def _runs(self, which: str, *values: object) -> list[RunRecord]:
+        columns = "run, kind, began, ended, exit_code, counts, who"
+        query = f"select {columns} from history where pipeline = ? and typeof(began) = 'real' {which}"  # noqa: S608
+        with self._opened() as (database, _):
+            rows = database.execute(query, (self.pipeline, *values)).fetchall()
+        # Only the living have no end, so that few folders are looked at.
+        return [
+            RunRecord(run, kind, began, ended, exit_code, _mapping(counts), who, ended is None and self._lives(run))
+            for run, kind, began, ended, exit_code, counts, who in rows
+        ]
+
+    def finished_in(self, run: str) -> list[Mapping[str, Any]]:
+        """Return how jobs have ended in a run, as events, as long as those are kept; the latest ones first."""
         query = """
-            select run, min(time), max(time), sum(kind = 'JobFinished' and json_extract(event, '$.state') = 'done'),
-            sum(kind = 'JobFinished' and json_extract(event, '$.state') = 'failed'), min(n), max(n)
-            from events where pipeline = ? group by run order by max(n) desc limit ?
+            select event from events where pipeline = ? and run = ? and kind = 'JobFinished' order by n desc limit ?
         """
-        with self._opened() as (database, values):
-            rows = database.execute(query, (self.pipeline, min(limit, MOST))).fetchall()
-        living = json.loads(values["runs"])
-        names = ("run", "began", "last", "done", "failed", "first_event", "last_event")
-        return [dict(zip(names, row, strict=True)) | {"lives": row[0] in living} for row in rows]
+        with self._opened() as (database, _):
+            rows = database.execute(query, (self.pipeline, run, MOST)).fetchall()
+        return [_mapping(text) for (text,) in rows if isinstance(text, str)]
 
     def first_event(self) -> int:
         """Return the number of the first event that is still there, 0 where there is none."""
@@ -258,7 +327,8 @@ class Reader:
         with writing(self.path), closing(open_to_read(self.path)) as database:
             runs = [row[0] for row in database.execute("select distinct run from claims")]
             living = [run for run in runs if isinstance(run, str) and self._lives(run)]
-            yield database, {"p": self.pipeline, "said": json.dumps(said), "runs": json.dumps(living)}
+            database.create_function("base_of", 1, base_of, deterministic=True)
+            yield database, {"p": self.pipeline, "said": json.dumps(said), "runs": json.dumps(living), "who": ""}
 
     def _lives(self, run: str) -> bool:
         folder = self.state / RUNS / run

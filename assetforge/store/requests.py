@@ -83,10 +83,10 @@ class RequestLog:
         order = " order by n desc limit ?"
         return list(self._rows("verb = ? and asked >= ?", verb, since, most, order=order))
 
-    def last_receive(self, asset: str, since: float = 0.0) -> Request | None:
-        """Return the last upload to an asset that was asked since a time."""
-        where = "verb = 'receive' and json_extract(what, '$.asset') = ? and asked >= ?"
-        return next(self._rows(where, asset, since, order=" order by n desc limit 1"), None)
+    def last_receive(self, asset: str, since: float = 0.0, who: str = "") -> Request | None:
+        """Return the last upload to an asset that was asked since a time, by one user or by anybody."""
+        where = "verb = 'receive' and json_extract(what, '$.asset') = ? and asked >= ? and ? in ('', who)"
+        return next(self._rows(where, asset, since, who, order=" order by n desc limit 1"), None)
 
     def finish(self, number: int, answer: Data) -> None:
         """Answer a request."""

@@ -60,6 +60,17 @@ MIGRATIONS = (
     create table requests (n integer primary key autoincrement, pipeline text, verb text, what text, who text,
         key text unique, asked real, done real, answer text)
     """,
+    # 8: when runs began and ended, and how
+    """
+    create table history (run text primary key, pipeline text, kind text, began real, ended real, exit_code integer,
+        counts text, who text) without rowid;
+    create index history_of on history (pipeline, began)
+    """,
+    # 9: who has uploaded which asset
+    """
+    create table uploads (pipeline text, asset text, who text, primary key (pipeline, asset)) without rowid;
+    create index uploads_of on uploads (pipeline, who)
+    """,
 )
 """Statements that lead from each version to the next. Never change one that was released; add another."""
 
@@ -67,13 +78,14 @@ _TEXTS = {
     "files": "path sha256", "jobs": "pipeline asset signature sources facts",
     "outputs": "pipeline asset path key sha256", "quarantine": "pipeline asset signature error log",
     "claims": "pipeline asset run", "runs": "pipeline counts", "flags": "pipeline asset flags", "stale": "path sha256",
-    "requests": "pipeline verb what who",
+    "requests": "pipeline verb what who", "history": "pipeline kind counts who",
+    "uploads": "who",
 }  # fmt: skip
 _NUMBERS = {
     "files": "size mtime_ns inode", "outputs": "size mtime_ns inode", "stale": "size mtime_ns inode",
     "quarantine": "attempts", "runs": "exit_code",
 }  # fmt: skip
-_JSON = {"runs": "counts", "flags": "flags", "requests": "what"}
+_JSON = {"runs": "counts", "flags": "flags", "requests": "what", "history": "counts"}
 PATIENCE = 60.0
 """Seconds to wait for another process that is writing."""
 _PAUSE = 0.02

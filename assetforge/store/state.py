@@ -18,8 +18,10 @@ from assetforge.flags import Flag
 from assetforge.snapshot import DATABASE, GRAIN
 from assetforge.snapshot import RUNS as RUNS
 from assetforge.store.event_log import EventLog
+from assetforge.store.history import History
 from assetforge.store.journal import Journal, Quarantine
 from assetforge.store.json_text import parse
+from assetforge.store.owners import Owners
 from assetforge.store.requests import RequestLog
 from assetforge.store.schema import open_database, transaction, writing
 
@@ -97,6 +99,8 @@ class State:
         self._database = open_database(self.path)
         self.journal = Journal(self._database, self.path, pipeline)
         self.events = EventLog(self._database, self.path, pipeline)
+        self.history = History(self._database, self.path, pipeline)
+        self.owners = Owners(self._database, self.path, pipeline)
         self.requests = RequestLog(self._database, self.path, pipeline)
         self._unsaved: dict[str, _FileRow] = {}
         self.consulted: set[str] = set()

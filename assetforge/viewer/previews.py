@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -29,6 +29,10 @@ SECONDS = 60.0
 KEPT_DAYS = 30
 """How long a preview is kept that nobody asks for."""
 _DAY = 24 * 3600
+_MOST_BEGUN = 32
+"""Previews that wait to be made: who scrolls through thousands would wait for those that nobody looks at any more."""
+_MOST_TOLD = 1000
+"""Problems that are kept for who has asked for a preview, and may not come back."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,9 @@ class Previews:
         self._pool = ThreadPoolExecutor(processes, "previews")
         self._own = threading.local()
         self._workers: list[_Worker] = []
+        self._begun: dict[Wanted, Future[Preview]] = {}
+        """What is being made, and what could not be and nobody was told yet."""
+        self._beginning = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +104,36 @@ class Previews:
         by_file = [list(group) for _, group in groupby(wanted, key=lambda one: one[0].path)]
         for made in self._pool.map(self._of_file, by_file):
             yield from made
+
+    def begin(self, picture: Picture, side: int) -> Future[Preview] | None:
+        """Begin to make a preview, if it is not there and not under way; None where too many are. Any thread may call.
+
+        One that could not be made is not tried again before `told` is called: who comes back is to hear why.
+        """
+        if found := self.find(picture, side):
+            made: Future[Preview] = Future()
+            made.set_result(found)
+            return made
+        wanted = picture, side
+        with self._beginning:
+            if wanted in self._begun:
+                return self._begun[wanted]
+            if len(self._begun) > _MOST_TOLD:
+                self._begun = {one: future for one, future in self._begun.items() if not future.done()}
+            if sum(not future.done() for future in self._begun.values()) >= _MOST_BEGUN:
+                return None
+            future = self._begun[wanted] = self._pool.submit(lambda: self._of_file([wanted])[0])
+        future.add_done_callback(lambda ended: self._ended(wanted, ended))
+        return future
+
+    def _ended(self, wanted: Wanted, ended: Future[Preview]) -> None:
+        if ended.cancelled() or ended.exception() is not None or not ended.result().problem:
+            self.told(*wanted)
+
+    def told(self, picture: Picture, side: int) -> None:
+        """Forget why a preview could not be made, so that it is tried again for who asks again."""
+        with self._beginning:
+            self._begun.pop((picture, side), None)
 
     def prune(self) -> None:
         """Remove the previews that nobody has asked for in a long time."""

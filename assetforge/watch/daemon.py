@@ -50,7 +50,11 @@ class Daemon:
         self._open_build, self._listener, self._status_listener = open_build, listener, status_listener
         self._options = options
         self._run_options = RunOptions(
-            options.device, options.workers, keep_stale=options.keep_stale, caller_replans=True
+            options.device,
+            options.workers,
+            keep_stale=options.keep_stale,
+            caller_replans=True,
+            daemon=not options.once,
         )
         self._stopping = False
         self._wake: Callable[[], None] = lambda: None

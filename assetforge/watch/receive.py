@@ -37,6 +37,8 @@ class _Upload:
     """One uploaded file, where it goes, and the sources that are in its place."""
 
     path: Path
+    name: str
+    """Of its place, below the sources."""
     target: Path
     sha256: str
     others: tuple[Path, ...]
@@ -53,12 +55,13 @@ class _Upload:
         return {one for one in self.others if not (one == self.target and self.is_placed)}
 
 
-def receive(build: Build, catalog: Catalog, what: Mapping[str, Any]) -> dict[str, Any]:
+def receive(build: Build, catalog: Catalog, what: Mapping[str, Any], who: str = "") -> dict[str, Any]:
     """Make the sources of an asset of uploaded files; return its name, or the sources that are in the way.
 
     what: `key` of the upload, `fields` for the pattern, `params` of steps, `files` with the sha256 and the ending of
-    each map's, and whether to `replace` sources that are there. Raises SourceError or PipelineError where that cannot
-    be.
+    each map's, whether to `replace` sources that are there, and whether it is `private`: then only what the user has
+    uploaded. Raises SourceError or PipelineError where that cannot be.
+    who: the user, whose the asset is from then on, if there was none.
     """
     pipeline = build.pipeline
     fields = _fields(pipeline, what.get("fields", {}))
@@ -70,14 +73,37 @@ def receive(build: Build, catalog: Catalog, what: Mapping[str, Any]) -> dict[str
     override = _override(build, folder, uploads[0], what.get("params", {}))
     others = {path for upload in uploads for path in upload.in_the_way}
     others |= set() if override is None else override.in_the_way
-    if others and not what.get("replace"):
+    there = _there(pipeline, catalog, asset, uploads)
+    owner, is_private = build.state.owners.of(asset), bool(what.get("private"))
+    if is_private:
+        _check_alone(catalog, asset, uploads)
+        if owner not in ("", who):
+            raise SourceError(asset, "is another user's", "choose another name")
+    if is_private and not owner:  # be it the same, byte for byte: who sends what there is would see what became of it
+        others |= there
+    if others and not (what.get("replace") and (owner or not is_private)):
         return {"asset": asset, "exists": sorted(path.name for path in others)}
+    if who and not there:  # before the first file is in place, so that whoever does this again finds it so
+        build.state.owners.set(asset, who)
     kept = pipeline.state / REPLACED / f"{time.time_ns()}-{folder.name}"
     for upload in [*([] if override is None else [override]), *uploads]:  # parameters first: the asset waits for none
         _put(upload, pipeline, kept)
     shutil.rmtree(folder, ignore_errors=True)
     _drop_old(kept.parent)
     return {"asset": asset}
+
+
+def _check_alone(catalog: Catalog, asset: str, uploads: list[_Upload]) -> None:
+    """Raise SourceError where a file would be a part of another asset, too, which may be anybody's."""
+    for upload in uploads:
+        if any(other != asset for _, other in catalog.maps_of(upload.name)):
+            raise SourceError(upload.name, "could be a part of another asset, too", "choose another name")
+
+
+def _there(pipeline: Pipeline, catalog: Catalog, asset: str, uploads: list[_Upload]) -> set[Path]:
+    """Return all sources that an asset has already, as far as the catalog knows and uploads would meet them."""
+    known = {pipeline.sources / name for one in catalog.assets([asset]) for name in one.sources.values()}
+    return known | {path for upload in uploads for path in upload.others}
 
 
 def _fields(pipeline: Pipeline, said: Any) -> dict[str, str]:
@@ -114,7 +140,9 @@ def _uploads(
         known = there.sources.get(name) if there else None
         others = {path, *_same_map(catalog, pipeline, target, (name, asset))}
         others |= {pipeline.sources / known} if known else set()
-        yield _Upload(folder / name, path, sha256, tuple(one for one in others if one.exists() or one.is_symlink()))
+        yield _Upload(
+            folder / name, target, path, sha256, tuple(one for one in others if one.exists() or one.is_symlink())
+        )
 
 
 def _same_map(catalog: Catalog, pipeline: Pipeline, target: str, meant: tuple[str, str]) -> Iterator[Path]:
@@ -146,7 +174,7 @@ def _override(build: Build, folder: Path, first: _Upload, params: Any) -> _Uploa
     build.check_overrides([path])
     target = first.target.with_name(first.target.name + ASSET_OVERRIDE)
     sha256 = hashlib.sha256(content).hexdigest()
-    return _Upload(path, target, sha256, (target,) if target.exists() else ())
+    return _Upload(path, target.name, target, sha256, (target,) if target.exists() else ())
 
 
 def _names_file(build: Build, key: str) -> bool:

@@ -51,7 +51,7 @@ class RequestHandler:
             case "hurry":
                 return {"assets": self._queue.hurry(names)}
             case "receive":
-                return receive(self._build, self._queue.catalog, request.what)
+                return receive(self._build, self._queue.catalog, request.what, request.who)
             case _:  # to pause is to have asked for it
                 return {"assets": []}
 

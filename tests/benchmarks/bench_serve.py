@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -24,7 +25,7 @@ from commands import shared
 from execute.conftest import write_project
 from filelock import FileLock
 from looks import start_browser
-from serve.conftest import Server, serve, wait_for
+from serve.conftest import Server, made, serve, wait_for
 from serve.test_browser import CARDS
 from serve.test_browser import wait_for as seen
 from serve.test_live import STATE, P, daemon_pid, following, memory, ready
@@ -67,7 +68,7 @@ def test_start(tmp_path: Path, serve: Serve, figures: Figures) -> None:
         computed.append(cpu_seconds(server.process.pid))
         with server.client() as client:
             ready(client)
-            client.get(f"{P}/views/a00")
+            made(partial(client.get, f"{P}/views/a00"))
         held.append(memory(server.process.pid))
         server.stop()
     figures.measured("the first page is there after", min(taken), most=FIRST_PAGE, on_clock=True)
@@ -269,8 +270,8 @@ def test_soak(tmp_path: Path, serve: Serve, figures: Figures) -> None:
             assert sent.status_code == 202, sent.text
             with many_following(followers, 5):
                 for path in (P, f"{P}/assets?limit=500", f"{P}/assets/{name}?wait=5", f"{P}/views/{name}", f"{P}/runs"):
-                    assert client.get(path).status_code == 200, path
-                for shown in client.get(f"{P}/views/{name}").json()["outputs"]:
+                    assert made(partial(client.get, path)).status_code == 200, path
+                for shown in made(partial(client.get, f"{P}/views/{name}")).json()["outputs"]:
                     client.get(shown["url"])
             client.put(f"{P}/incoming/{uuid.uuid4()}/base_color", content=b"no picture")
             at = time.monotonic() - began

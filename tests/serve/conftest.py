@@ -39,9 +39,9 @@ PATIENCE = 120.0
 class Served:
     """A service that is called in this process, and the folder that it serves."""
 
-    def __init__(self, folder: Path, limits: ServeLimits | None = None) -> None:
+    def __init__(self, folder: Path, limits: ServeLimits | None = None, *, private: bool = False) -> None:
         self.folder, self.limits = folder, limits or ServeLimits()
-        self.project = Project(Place("pipeline", folder / "pipeline.yaml"), self.limits)
+        self.project = Project(Place("pipeline", folder / "pipeline.yaml"), self.limits, private=private)
         self.project.supervisor.check = lambda: None  # type: ignore[method-assign]  # tests start daemons themselves
         self.access = Access(folder / ".assetforge" / "serve.json")
         self.service = Service([self.project], self.access, self.limits)
@@ -99,15 +99,16 @@ class Server:
             time.sleep(0.02)
         raise AssertionError(self.output.read_text())
 
-    def token(self) -> str:
-        """Return a new token, made as a user would."""
+    def token(self, *more: str) -> str:
+        """Return a new token, made as a user would; of the name `script`, or as options say."""
         arguments = ("serve", *(["pipeline.yaml"] if (self.folder / "pipeline.yaml").exists() else []))
-        done = shared().run(self.folder, *arguments, "--new-token", "script")
+        done = shared().run(self.folder, *arguments, *(more or ("--new-token", "script")))
         assert done.code == 0, done.err
         return done.out.strip()
 
-    def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.base, headers={"authorization": f"Bearer {self.token()}"}, timeout=PATIENCE)
+    def client(self, token: str = "") -> httpx.Client:
+        headers = {"authorization": f"Bearer {token or self.token()}"}
+        return httpx.Client(base_url=self.base, headers=headers, timeout=PATIENCE)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -137,6 +138,11 @@ def wait_for(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
         assert time.monotonic() < until
         time.sleep(0.02)
     return found
+
+
+def made(ask: Callable[[], Any]) -> Any:
+    """Ask again and again while the answer is that something is being made; return what follows."""
+    return wait_for(lambda: found if (found := ask()).status_code != 202 else None)
 
 
 @pytest.fixture(scope="module")

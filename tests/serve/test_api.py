@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from serve.conftest import Served
+from serve.conftest import Served, made
 from starlette.testclient import TestClient
 
 from assetforge.serve.endpoints import BASE, ENDPOINTS
@@ -18,7 +18,7 @@ P = f"{BASE}/pipelines/pipeline"
 
 def test_the_home_says_who_you_are_and_what_there_is(client: TestClient) -> None:
     home = client.get(BASE).json()
-    assert home["you"] == {"name": "anna", "may": ["view", "upload", "retry"]}
+    assert home["you"] == {"name": "anna", "may": ["view", "upload", "retry", "admin"]}
     assert [one["name"] for one in home["pipelines"]] == ["pipeline"]
     assert home["limits"]["pixels"] == 2**26
 
@@ -69,16 +69,16 @@ def test_an_asset_tells_its_files_by_their_maps_and_serves_them_as_attachments(c
 
 
 def test_previews_are_small_pictures_that_browsers_keep(client: TestClient) -> None:
-    view = client.get(f"{P}/views/a01").json()
+    view = made(lambda: client.get(f"{P}/views/a01")).json()
     shown = view["outputs"][0]
     assert (shown["map"], shown["size"], shown["depth"]) == ("base_color", [16, 16], "8")
     (file,) = view["files"]  # as the page shows them: a name, and a link
     assert file["file"] == "build/a01/a01_base_color.png"
     assert client.get(file["href"]).status_code == 200
-    answer = client.get(shown["url"])
+    answer = made(lambda: client.get(shown["url"]))
     assert answer.content[:4] == b"RIFF"
     assert "immutable" in answer.headers["cache-control"]
-    thumb = client.get(f"{P}/thumbs/a01")
+    thumb = made(lambda: client.get(f"{P}/thumbs/a01"))
     assert thumb.headers["content-type"] == "image/webp"
     assert "immutable" not in thumb.headers["cache-control"]
 
@@ -91,9 +91,18 @@ def test_a_failure_has_its_log_as_text(client: TestClient) -> None:
 
 
 def test_runs_are_told_with_what_became_of_their_jobs(client: TestClient) -> None:
-    run = client.get(f"{P}/runs").json()["items"][0]
-    assert (run["done"], run["lives"]) == (3, False)
-    assert run["began"] <= run["last"]
+    (run,) = client.get(f"{P}/runs").json()["items"]
+    assert (run["kind"], run["state"], run["exit_code"]) == ("watch", "ended", 1)
+    assert run["counts"] == {"done": 3, "failed": 1}
+    assert run["began"] <= run["ended"]
+    found = client.get(f"{P}/runs/{run['run']}").json()
+    jobs = {one["asset"]: one for one in found.pop("jobs")}
+    assert found == run
+    assert {asset: one["state"] for asset, one in jobs.items()} == {
+        "a00": "done", "a01": "done", "a02": "done", "a03": "failed",
+    }  # fmt: skip
+    assert "<img onerror=x>" in jobs["a03"]["error"]
+    assert jobs["a03"].keys() == {"asset", "state", "seconds", "error"}  # and no path of a log
 
 
 WRONG = (
@@ -107,6 +116,7 @@ WRONG = (
     ("GET", f"{P}/pictures/a00?file=pipeline.yaml", 404, "pipeline.yaml"),
     ("GET", f"{P}/pictures/a00?file=textures/a00_d.png&side=4096", 400, "side"),
     ("GET", f"{P}/requests/999999", 404, "999999"),
+    ("GET", f"{P}/runs/none", 404, "none"),
     ("GET", f"{BASE}/pipelines/other", 404, "other"),
     ("GET", f"{BASE}/nothing", 404, f"{BASE}/nothing"),
     ("POST", f"{P}/assets", 405, f"{P}/assets"),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
 import pytest
-from execute.conftest import write_project
+from execute.conftest import descendants, write_project
 from looks import SECONDS, looking, start_browser
 from serve.conftest import Server
+from serve.test_live import command_of
 from watch.conftest import picture
 
 from assetforge.viewer.bundle import STATIC
@@ -81,6 +83,40 @@ def test_the_list_shows_what_was_built_and_what_arrives_without_a_reload(browser
     wait_for(
         browser, f"return {CARDS}.join() === 'later' && document.querySelector('.af-count').textContent === '1 asset'"
     )
+
+
+def test_pictures_that_are_still_being_made_are_waited_for(browser: Any, server: Server) -> None:
+    go(browser, server, "pipeline")
+    wait_for(browser, "return document.querySelector('.af-card img')?.naturalWidth")
+    (worker,) = [pid for pid in descendants(server.process.pid) if "preview_worker" in command_of(pid)]
+    image = "document.querySelector('.af-card img')"
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        (server.folder / "textures" / "slow_d.png").write_bytes(picture(17))
+        go(browser, server, "pipeline")
+        wait_for(browser, "return document.querySelector('#find')")
+        browser.execute_script(
+            "const find = document.querySelector('#find'); find.value = 'slow'; find.dispatchEvent(new Event('input'))"
+        )
+        wait_for(browser, f"return {CARDS}.join() === 'slow' && {image}")
+        asked = f"performance.getEntriesByType('resource').filter((one) => one.name === {image}?.src)"
+        wait_for(browser, f"return {asked}.some((one) => one.initiatorType === 'fetch')")  # it is asked for again
+        assert not browser.execute_script(f"return {image}.naturalWidth")
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    wait_for(browser, f"return {image}?.naturalWidth")
+    go(browser, server, "pipeline/asset/slow")
+    wait_for(browser, "return document.querySelectorAll('.af-maps button canvas').length")
+
+
+def test_runs_are_listed_for_who_opens_them(browser: Any, server: Server) -> None:
+    go(browser, server, "pipeline")
+    wait_for(browser, "return document.querySelector('.runs')").find_element("css selector", "summary").click()
+    row = wait_for(browser, "return document.querySelector('.runs li span')?.parentElement.textContent")
+    assert "watch by " in row
+    assert "at work, " in row
+    look(browser, "runs")
+    assert serious(browser) == []
 
 
 def test_a_failure_is_shown_as_text_and_retried(browser: Any, server: Server) -> None:

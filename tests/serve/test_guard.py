@@ -20,7 +20,7 @@ KEY = "01234567-89ab-cdef-0123-456789abcdef"
 
 
 def spelled(endpoint: Endpoint) -> str:
-    values = {"pipeline": "pipeline", "asset": "a00", "key": KEY, "map": "base_color", "number": "1"}
+    values = {"pipeline": "pipeline", "asset": "a00", "key": KEY, "map": "base_color", "number": "1", "run": "1"}
     return BASE + re.sub(r"\{(\w+)(:\w+)?\}", lambda found: values[found.group(1)], endpoint.path)
 
 

@@ -199,6 +199,26 @@ def test_a_file_that_is_sent_again_while_the_first_try_hangs_is_taken(tmp_path: 
     assert sorted(path.name for path in (tmp_path / KEY).iterdir()) == ["base_color", "base_color.json"]
 
 
+def test_the_files_of_one_upload_have_a_limit_together(tmp_path: Path) -> None:
+    one, large = picture(1), picture(2, size=64)
+    incoming = Incoming(tmp_path, ServeLimits(asset=len(large) + len(one)))
+
+    def take(content: bytes, name: str, key: str = KEY) -> None:
+        asyncio.run(incoming.take(body([content]), "anna", key, name))
+
+    take(large, "flash")
+    take(large, "flash")  # what is sent again counts once
+    take(one, "guide")
+    for content, name in ((one, "normal"), (large, "guide")):
+        with pytest.raises(uploads.ServeError, match="would make the upload") as told:
+            take(content, name)
+        assert told.value.status == 413
+    assert incoming.files(KEY, "anna").keys() == {"flash", "guide"}
+    assert (tmp_path / KEY / "guide").read_bytes() == one
+    assert not list(tmp_path.rglob("*.part"))
+    take(one, "normal", KEY.replace("0", "f"))
+
+
 def test_a_disk_that_is_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

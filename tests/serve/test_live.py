@@ -24,9 +24,9 @@ import httpx
 import pytest
 from commands import shared
 from conftest import ROOT
-from execute.conftest import executions, write_project
+from execute.conftest import descendants, executions, write_project
 from filelock import FileLock
-from serve.conftest import PATIENCE, Server, in_thread, wait_for
+from serve.conftest import PATIENCE, Server, in_thread, made, wait_for
 from serve.test_api import SPELLINGS
 from serve.test_uploads import BODIES, NO_PICTURES
 from test_docs import blocks
@@ -348,10 +348,34 @@ def test_an_upload_that_is_cut_off_leaves_no_file(live: Server) -> None:
     wait_for(lambda: not list(folder.iterdir()))
 
 
-def memory(process: int) -> float:
-    """Return the MiB that a process holds."""
+def test_pictures_that_are_being_made_are_asked_for_again_and_hold_nobody_up(live: Server) -> None:
+    with live.client() as client, ThreadPoolExecutor(12) as pool:
+        ready(client)
+        for seed, name in enumerate(("pine", "larch"), 30):
+            upload(client, name, picture(seed))
+            wait_until_done(client, name)
+        made(lambda: client.get(f"{P}/thumbs/pine"))
+        (worker,) = [pid for pid in descendants(live.process.pid) if "preview_worker" in command_of(pid)]
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            asked = [pool.submit(client.get, f"{P}/{kind}/larch") for kind in ("thumbs", "views") for _ in range(6)]
+            assert client.get(f"{P}/assets").json()["total"] >= 2  # though there are fewer threads than who waits
+            answers = [one.result() for one in asked]
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        assert {(one.status_code, one.headers["retry-after"]) for one in answers} == {(202, "1")}
+        assert made(lambda: client.get(f"{P}/thumbs/larch")).content[:4] == b"RIFF"
+        assert made(lambda: client.get(f"{P}/views/larch")).json()["outputs"]
+
+
+def command_of(process: int) -> str:
+    return Path(f"/proc/{process}/cmdline").read_text()
+
+
+def memory(process: int, which: str = "VmRSS") -> float:
+    """Return the MiB that a process holds; `VmHWM` at most until now."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
-    return int(status["VmRSS"].split()[0]) / 1024
+    return int(status[which].split()[0]) / 1024
 
 
 def test_the_server_is_light_and_never_loads_torch(live: Server) -> None:
@@ -370,6 +394,19 @@ def test_an_answer_waits_for_no_acknowledgment(live: Server) -> None:
 
     with httpx.Client(base_url=live.base) as client:
         assert min([seconds(client) for _ in range(60)][30:]) < 0.03
+
+
+def test_a_large_file_passes_through_without_being_held(live: Server) -> None:
+    """What comes after a picture's beginning is not looked at before `watch` reads it."""
+    size = 60 * 2**20
+    with live.client() as client:
+        ready(client)
+        before = memory(live.process.pid)
+        content = iter([picture(1), *[bytes(2**16)] * (size // 2**16)])
+        answer = client.put(f"{P}/incoming/{uuid.uuid4()}/base_color", content=content)
+        assert answer.status_code == 201, answer.text
+        assert memory(live.process.pid, "VmHWM") - before < 20
+    shutil.rmtree(live.folder / "textures" / ".incoming")
 
 
 def test_hostile_requests_are_refused_and_cost_no_memory(live: Server) -> None:

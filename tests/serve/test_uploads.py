@@ -53,10 +53,10 @@ def png_of(width: int, height: int) -> bytes:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Served]:
+def serving(folder: Path, *, private: bool = False) -> Iterator[Served]:
     """A service over a project whose daemon runs."""
     daemon = shared().start(folder, "watch", "pipeline.yaml", out=folder / "daemon.txt")
-    served = Served(folder)
+    served = Served(folder, private=private)
     wait_for(lambda: served.project.status() and (folder / ".assetforge" / "runs").exists())
     yield served
     served.service.close()
@@ -140,6 +140,29 @@ def test_an_upload_of_which_there_are_variants_is_done_when_all_of_them_are(
         monkeypatch.setattr("assetforge.serve.project._RECENT", -1.0)  # ten minutes later
         assert client.get(f"{P}/assets/moss").json()["state"] == "done"
         assert client.get(f"{P}/assets/reed").status_code == 404
+
+
+def test_what_waits_knows_its_place_in_the_queue(uploader: TestClient) -> None:
+    def ask(verb: str, *assets: str) -> None:
+        asked = uploader.post(f"{P}/requests", json={"verb": verb, "assets": assets}).json()
+        wait_for(lambda: uploader.get(asked["href"]).json()["done"])
+
+    def place(asset: str) -> Any:
+        return uploader.get(f"{P}/assets/{asset}").json().get("queue")
+
+    names = ("elm", "oak", "yew")
+    ask("pause")
+    for seed, name in enumerate(names, 20):
+        assert send(uploader, new_key(), picture(seed), name).status_code == 202
+        wait_for(lambda name=name: (place(name) or {}).get("position"))  # type: ignore[misc]
+    wait_for(lambda: place("elm")["of"] == len(names))
+    assert [place(name)["position"] for name in names] == [1, 2, 3]
+    ask("hurry", "yew")
+    wait_for(lambda: place("yew")["position"] == 1)
+    assert [place(name)["position"] for name in names] == [2, 3, 1]
+    ask("resume")
+    done = [uploader.get(f"{P}/assets/{name}?wait=60").json() for name in names]
+    assert [(one["state"], "queue" in one) for one in done] == [("done", False)] * 3
 
 
 PICTURE = picture(5)
@@ -233,6 +256,7 @@ def limited(built: Path, **limits: Any) -> Iterator[TestClient]:
     ("limits", "status"),
     [
         ({"file": 100}, 413),
+        ({"asset": 100}, 413),
         ({"pixels": 100}, 413),
         ({"free": 2**62}, 507),
         ({"incoming": -1}, 507),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import struct
 import time
 import zlib
@@ -144,3 +145,52 @@ def test_a_preview_whose_facts_are_damaged_is_made_anew(previews: Previews, red:
     made.path.with_suffix(".json").write_text("{")
     assert previews.find(red, 40) is None
     assert list(previews.make([(red, 40)])) == [made]
+
+
+def test_a_preview_that_is_being_made_is_begun_once(previews: Previews, red: Picture) -> None:
+    first = previews.begin(red, 40)
+    assert first is not None
+    assert previews.begin(red, 40) in (first, None) or first.done()
+    made = first.result(60)
+    again = previews.begin(red, 40)
+    assert again is not None
+    assert again.done()
+    assert again.result() == made == previews.find(red, 40)
+
+
+def test_why_a_preview_cannot_be_made_is_kept_until_it_is_told(previews: Previews, tmp_path: Path) -> None:
+    bad = picture(tmp_path, "bad", "roughness", gray(1))
+    content = bad.path.read_bytes()
+    bad.path.unlink()
+    first = previews.begin(bad, 32)
+    assert first is not None
+    assert "cannot be read" in first.result(60).problem
+    bad.path.write_bytes(content)
+    assert previews.begin(bad, 32) is first
+    previews.told(bad, 32)
+    second = previews.begin(bad, 32)
+    assert second is not None
+    assert not second.result(60).problem
+
+
+def test_no_more_previews_wait_than_somebody_looks_at(
+    tmp_path: Path, red: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assetforge.viewer.previews._MOST_BEGUN", 2)
+    with Previews(tmp_path / "previews") as some:
+        first = some.begin(red, 16)
+        assert first is not None
+        first.result(60)
+        os.kill(worker_of(some), signal.SIGSTOP)
+        begun = [some.begin(red, side) for side in (17, 18, 19)]
+        assert [one is None for one in begun] == [False, False, True]
+        assert some.begin(red, 16) is not None  # which is there
+        os.kill(worker_of(some), signal.SIGCONT)
+        assert [one.result(60).side for one in begun if one] == [17, 18]
+        assert some.begin(red, 19) is not None
+
+
+def worker_of(previews: Previews) -> int:
+    process = previews._workers[0]._process
+    assert process is not None
+    return process.pid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +38,9 @@ class Taker:
         """What a daemon knows that has not seen yet what was put in place just now."""
         return Catalog(self.build.pipeline)
 
-    def take(self, content: bytes, suffix: str = ".png", **more: Any) -> Mapping[str, Any]:
-        return receive(self.build, self.catalog, upload(self.folder, {"base_color": content}, suffix=suffix, **more))
+    def take(self, content: bytes, suffix: str = ".png", who: str = "", **more: Any) -> Mapping[str, Any]:
+        what = upload(self.folder, {"base_color": content}, suffix=suffix, **more)
+        return receive(self.build, self.catalog, what, who)
 
     def sources(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in (self.folder / "textures").glob("*_d.???")}
@@ -80,6 +82,42 @@ def test_the_same_upload_again_changes_nothing(taker: Taker) -> None:
     other = taker.take(OLD, params={"work.gain": 0.75})
     assert other == {"asset": "moss", "exists": ["moss_d.png.forge.yaml"]}
     assert (taker.sources(), taker.kept()) == ({"moss_d.png": OLD}, [])
+
+
+def test_a_private_upload_is_taken_where_nothing_is_or_ones_own(taker: Taker, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as context:
+        context.setattr(receiving, "_put", lambda *_: sys.exit("the daemon dies"))
+        with pytest.raises(SystemExit):
+            taker.take(OLD, who="anna", private=True)
+    (taker.folder / "textures" / "moss_d.png").write_bytes(OLD)  # placed, and then the daemon died
+    assert taker.take(OLD, who="anna", private=True) == {"asset": "moss"}
+    for content in (OLD, NEW):
+        with pytest.raises(AssetForgeError, match="is another user's"):
+            taker.take(content, who="ben", private=True, replace=True)
+        (taker.folder / "textures" / "wall_d.png").write_bytes(OLD)
+        told = taker.take(content, name="wall", who="ben", private=True, replace=True)
+        assert told == {"asset": "wall", "exists": ["wall_d.png"]}
+    assert taker.take(NEW, who="anna", private=True)["exists"] == ["moss_d.png"]
+    assert taker.take(NEW, who="anna", private=True, replace=True) == {"asset": "moss"}
+    assert taker.sources() == {"moss_d.png": NEW, "wall_d.png": OLD}
+    assert [taker.build.state.owners.of(asset) for asset in ("moss", "wall")] == ["anna", ""]
+
+
+def test_a_private_upload_becomes_no_part_of_another_asset(project: Path) -> None:
+    file = project / "pipeline.yaml"
+    file.write_text(file.read_text().replace('"{name}_d.png"', '"{name}.png", normal: "{name}_n.png?"'))
+    with Build(file) as build:
+        taker = Taker(build, project)
+        assert taker.take(OLD, who="anna", private=True) == {"asset": "moss"}
+        with pytest.raises(AssetForgeError, match="could be a part of another asset"):
+            taker.take(NEW, who="ben", private=True, name="moss_n")
+
+
+def test_what_somebody_else_replaces_stays_whose_it_was(taker: Taker) -> None:
+    """Who may do that sees all assets anyway."""
+    taker.take(OLD, who="anna")
+    assert taker.take(NEW, who="lead", replace=True) == {"asset": "moss"}
+    assert taker.build.state.owners.of("moss") == "anna"
 
 
 def test_a_disk_without_hard_links_takes_uploads(taker: Taker, monkeypatch: pytest.MonkeyPatch) -> None:

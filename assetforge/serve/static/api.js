@@ -1,5 +1,7 @@
 // Talks to the server.
 
+import { fetchMade } from "/static/pictures.js";
+
 export const BASE = "/api/v1";
 
 /** An answer that says what is wrong, and what would be right. */
@@ -15,7 +17,7 @@ export async function ask(path, { method = "GET", json, body } = {}) {
   const headers = json ? { "content-type": "application/json" } : {};
   let answer;
   try {
-    answer = await fetch(`${BASE}${path}`, { method, headers, body: json ? JSON.stringify(json) : body });
+    answer = await fetchMade(`${BASE}${path}`, { method, headers, body: json ? JSON.stringify(json) : body });
   } catch {
     throw new Refused(0, { title: "server", detail: "does not answer", instead: "see whether `assetforge serve` still runs" });
   }

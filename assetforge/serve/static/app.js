@@ -3,11 +3,13 @@
 import { fill, h, label } from "/static/h.js";
 import { chip, detail } from "/static/detail.js";
 import "/static/grid.js";
+import { fetchMade } from "/static/pictures.js";
 import { ask, below, follow, of } from "./api.js";
 import { uploadForm } from "./upload.js";
 
 const PAGE = 100; // assets that are asked for at a time
 const SOON = 200; // milliseconds in which changes are gathered
+const RUNS = 20; // the latest ones, which are shown
 const STATES = ["building", "queued", "received", "waiting", "failed", "quarantined", "done"];
 const ENDED = ["done", "failed", "quarantined"];
 const main = document.querySelector("main");
@@ -28,13 +30,14 @@ class Board {
     this.now = h("section", { class: "now", "aria-label": "Under way" });
     this.trouble = h("p", { class: "af-error", role: "alert", hidden: true });
     this.buttons = h("div", { class: "buttons" });
+    this.runs = h("details", { class: "runs", toggle: () => this.tellRuns() }, h("summary", {}, "Runs"), h("ul", { tabindex: 0, "aria-label": "Runs" }));
     const find = h("input", {
       type: "search", placeholder: "Find assets", "aria-label": "Find assets by name", id: "find",
       input: () => { this.text = find.value; this.search(); },
     });
     this.list = h("div", { class: "af-list" },
       h("header", { class: "af-head" }, h("h1", {}, back(), data.title), this.totals, this.buttons),
-      this.trouble, this.now, h("div", { class: "af-filters", role: "search" }, find), this.count, this.grid);
+      this.trouble, this.now, this.runs, h("div", { class: "af-filters", role: "search" }, find), this.count, this.grid);
     this.panel = h("div", { class: "af-panel", hidden: true });
     fill(main, this.list, this.panel);
     this.follow();
@@ -87,6 +90,7 @@ class Board {
       for (const one of this.data.daemon?.building ?? []) this.steps.set(one.asset, one);
       this.tell();
       await this.load([...this.wanted()], true);
+      await this.tellRuns();
       if (this.shown) await this.showAgain();
       this.tellTrouble(this.data.problem);
     } catch (error) {
@@ -128,7 +132,7 @@ class Board {
     const failed = counts.failed + counts.quarantined;
     fill(this.buttons,
       this.may("retry") && failed > 0 && this.button("Retry all", "retry", []),
-      this.may("retry") && this.button(label(verb), verb, []),
+      this.may("retry") && !this.data.private && this.button(label(verb), verb, []),
       this.may("upload") && h("button", { type: "button", class: "main", click: () => go(this.name, "upload") }, "New asset"));
   }
 
@@ -147,8 +151,23 @@ class Board {
       h("a", { href: link(this.name, one.asset) }, one.asset), h("span", {}, one.step || "reading"), this.bars[index]));
     const next = waiting.slice(0, 5).map((asset) => h("a", { href: link(this.name, asset) }, asset));
     fill(this.now, this.how && h("p", { class: "af-message" }, this.how), rows.length && h("ul", {}, rows),
-      next.length && h("p", { class: "next" }, "Next: ", next.flatMap((one, index) => (index ? [", ", one] : [one])), more > 0 ? ` and ${more} more` : ""));
+      next.length && h("p", { class: "next" }, "Next: ", next.flatMap((one, index) => (index ? [", ", one] : [one])), more > 0 ? ` and ${more} more` : ""),
+      !next.length && more > 0 && h("p", { class: "next" }, `In the queue: ${more} of others`)); // whose names are not told
     this.now.hidden = !this.now.firstChild;
+  }
+
+  /** Show the latest runs, while somebody looks at them. */
+  async tellRuns() {
+    if (!this.runs.open) return;
+    try {
+      const { items } = await ask(below(this.name, `/runs?limit=${RUNS}`));
+      const mark = JSON.stringify(items);
+      if (mark === this.toldRuns) return; // or what is read or marked just now would be lost
+      this.toldRuns = mark;
+      fill(this.runs.lastChild, items.length ? items.map(runRow) : h("li", {}, "None has had anything to do yet."));
+    } catch (error) {
+      this.tellTrouble(error.message);
+    }
   }
 
   button(text, verb, assets) {
@@ -218,7 +237,8 @@ class Board {
 
   draw() {
     const what = this.total === 1 ? "1 asset" : `${this.total} assets`;
-    this.count.textContent = this.total || this.text || this.state ? what : "No asset yet. Drop pictures by “New asset”, or put files into the folder of sources.";
+    this.count.textContent = this.total || this.text || this.state ? what
+      : `No asset yet. Drop pictures by “New asset”${this.data.private ? "." : ", or put files into the folder of sources."}`;
     this.grid.rows = { count: this.total, at: (index) => this.at(index), card: (row) => card(row) };
   }
 
@@ -249,6 +269,8 @@ class Board {
       if (mark === this.seen) {
         const bar = this.panel.querySelector(".pending progress");
         if (bar) bar.value = step.fraction ?? 0;
+        const place = this.panel.querySelector(".pending .place");
+        if (place) place.textContent = placeOf(short.queue);
         return;
       }
       this.seen = mark;
@@ -277,9 +299,10 @@ class Board {
     const step = this.steps.get(asset.name) ?? asset;
     return h("div", { class: "pending", role: "status" }, h("h2", { tabindex: -1 }, asset.name), h("p", {}, chip(asset.state)),
       asset.error && h("p", {}, asset.error),
+      asset.state === "queued" && h("p", { class: "place" }, placeOf(asset.queue)),
       asset.state === "building" && h("p", {}, step.step || "reading", " ", h("progress", { max: 1, value: step.fraction ?? 0, "aria-label": "Progress" })),
-      this.may("retry") && asset.state === "queued" && this.button("Build next", "hurry", [asset.name]),
-      this.may("retry") && ["building", "queued"].includes(asset.state) && this.button("Cancel", "cancel", [asset.name]));
+      this.may("retry") && ["building", "queued"].includes(asset.state) && h("div", { class: "buttons" },
+        asset.state === "queued" && this.button("Build next", "hurry", [asset.name]), this.button("Cancel", "cancel", [asset.name])));
   }
 
   /** One asset of which there are several: a card for each, that leads to it. */
@@ -316,11 +339,39 @@ class Board {
 function card(row) {
   if (!row) return [h("div", { class: "af-empty" }, "…")];
   return [
-    row.thumb ? h("img", { src: row.thumb, alt: "", decoding: "async", draggable: "false", error: (event) => event.target.replaceWith(h("div", { class: "af-empty" }, "No picture")) })
+    row.thumb ? h("img", { src: row.thumb, alt: "", decoding: "async", draggable: "false", error: (event) => showMade(event.target) })
       : h("div", { class: "af-empty" }, label(row.state)),
     h("div", { class: "af-card-text" }, h("span", { class: "af-name", title: row.name }, row.name),
       h("span", { class: "af-marks" }, chip(row.state), row.step && h("span", {}, `${row.step} ${Math.round(100 * row.fraction)} %`))),
   ];
+}
+
+/** Show a picture that could not be: once it is made, or that there is none. */
+async function showMade(image) {
+  const url = image.getAttribute("src");
+  const isMade = !image.dataset.made && await fetchMade(url).then((answer) => answer.ok, () => false);
+  image.dataset.made = true;
+  if (!isMade) image.replaceWith(h("div", { class: "af-empty" }, "No picture"));
+  else if (image.isConnected) image.src = url;
+}
+
+function runRow(run) {
+  const { state, exit_code: code, counts, who } = run;
+  const began = new Date(run.began * 1000);
+  const how = state === "ended" ? (code ? `exit code ${code}` : "ended well") : state === "killed" ? "killed" : "at work";
+  const parts = [how, ...Object.entries(counts ?? {}).map(([name, count]) => `${count} ${name}`)];
+  return h("li", {}, h("time", { datetime: began.toISOString() }, began.toLocaleString([], { dateStyle: "medium", timeStyle: "short" })),
+    h("span", {}, who ? `${run.kind} by ${who}` : run.kind), h("span", { class: state === "killed" || code ? "bad" : "" }, parts.join(", ")));
+}
+
+const ordinals = new Intl.PluralRules("en", { type: "ordinal" });
+const ENDINGS = { one: "st", two: "nd", few: "rd", other: "th" };
+
+/** Say where in the queue an asset is: "3rd of 12". Only the first ones have a place. */
+function placeOf(queue) {
+  if (!queue?.of) return "";
+  const { position, of } = queue;
+  return position ? `${position}${ENDINGS[ordinals.select(position)]} of ${of} in the queue` : `In a queue of ${of}`;
 }
 
 function back() {

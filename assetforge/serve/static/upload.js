@@ -5,7 +5,7 @@ import { ask, below } from "./api.js";
 import { hasCamera, photograph } from "./camera.js";
 import { paramsForm } from "./params.js";
 
-/** Return the form; `sent(asset)` is called when the pictures are on their way to become an asset. `limits`: bytes of a file. */
+/** Return the form; `sent(asset)` is called when the pictures are on their way to become an asset. `limits`: bytes of a file, and of all. */
 export function uploadForm(pipeline, limits, sent) {
   const slots = pipeline.inputs.map((input) => new Slot(input));
   for (const slot of slots) slot.others = slots.filter((one) => one !== slot);
@@ -40,6 +40,11 @@ export function uploadForm(pipeline, limits, sent) {
     const large = slots.find((slot) => slot.file?.size > limits.file);
     if (large) { // or the server would hang up, and the browser not know why
       tell(`${label(large.input.map)}: has ${mebibytes(large.file.size)} MiB; send at most ${mebibytes(limits.file)}`, true);
+      return;
+    }
+    const total = slots.reduce((sum, slot) => sum + (slot.file?.size ?? 0), 0);
+    if (total > limits.asset) {
+      tell(`All pictures together have ${mebibytes(total)} MiB; send at most ${mebibytes(limits.asset)} for one asset`, true);
       return;
     }
     button.disabled = true;

@@ -4,6 +4,16 @@ const loaded = new Map(); // the last few, by what they show
 const MOST = 48;
 const WHOLE = { premultiplyAlpha: "none", colorSpaceConversion: "none" };
 
+/** Fetch what a server may still be making: it says when to ask again. */
+export async function fetchMade(url, options) {
+  for (;;) {
+    const answer = await fetch(url, options);
+    if (answer.status !== 202 || !answer.headers.has("retry-after")) return answer;
+    await answer.text(); // or the connection is kept
+    await new Promise((resolve) => { setTimeout(resolve, 1000 * Number(answer.headers.get("retry-after"))); });
+  }
+}
+
 /** Return the preview's file. */
 async function blobOf(picture) {
   if (picture.base64) {
@@ -11,7 +21,7 @@ async function blobOf(picture) {
     const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
     return new Blob([bytes], { type: "image/webp" });
   }
-  const answer = await fetch(picture.url);
+  const answer = await fetchMade(picture.url);
   if (!answer.ok) throw new Error(`${picture.file}: the preview cannot be loaded (${answer.status})`);
   return answer.blob();
 }
