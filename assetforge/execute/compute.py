@@ -15,10 +15,10 @@ from assetforge import weights
 from assetforge.codecs.decode import for_steps
 from assetforge.errors import AssetForgeError, ChangedError, StepError
 from assetforge.events import StepProgress, StepStarted
-from assetforge.execute.blame import step_failure
 from assetforge.execute.map_io import folder_size, load_map, load_maps, save_maps, scratch_path
 from assetforge.execute.messages import Done
 from assetforge.execute.stages import Compute, StageContext
+from assetforge.execute.step_errors import step_failure
 from assetforge.flags import Flag
 from assetforge.hookspecs import Hooks
 from assetforge.material.material import Material, check_map

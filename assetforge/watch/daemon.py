@@ -56,6 +56,7 @@ class Daemon:
             caller_replans=True,
             daemon=not options.once,
         )
+        self._since = time.time()
         self._stopping = False
         self._wake: Callable[[], None] = lambda: None
         self._reports = ReportBuilder("", listener)
@@ -122,7 +123,7 @@ class Daemon:
         with build, build.session(self._reports, emit, self._run_options) as session:
             self._wake = session.wake
             session.warm_up()
-            with EventLoop(build, session, self._reports, emit, self._status_listener) as loop:
+            with EventLoop(build, session, self._reports, emit, self._status_listener, self._since) as loop:
                 while file := loop.run(lambda: self._stopping, once=self._options.once):
                     if changed := self._reopen(file, build):
                         return changed

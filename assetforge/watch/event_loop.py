@@ -61,7 +61,7 @@ class Throttle:
 
 
 class EventLoop:
-    """Watches one opened pipeline. Use it as a context manager."""
+    """Watches one opened pipeline, for a daemon that has begun at a time. Use it as a context manager."""
 
     def __init__(
         self,
@@ -70,6 +70,7 @@ class EventLoop:
         reports: ReportBuilder,
         emit: Callable[[Event], None],
         listener: StatusListener,
+        since: float,
     ) -> None:
         watch, catalog = build.pipeline.watch, Catalog(build.pipeline)
         self._build, self._session, self._reports, self._emit, self._listener = build, session, reports, emit, listener
@@ -87,7 +88,7 @@ class EventLoop:
         self._changed: Path | None = None
         self._notifier: Notifier | None = None
         self._prefix = source_prefix(build.pipeline)
-        self._since = time.time()
+        self._since = since
         self._status: DaemonStatus | None = None
         self._chores, self._version_check, self._show = Throttle(1.0, 0.1), Throttle(5.0, 0.05), Throttle(0.5, 0.1)
         self._ask = Throttle(0.2, 0.1)

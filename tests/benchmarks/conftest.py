@@ -63,8 +63,8 @@ def pytest_runtest_makereport(
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write the page of a run that was not broken off."""
+    """Write the page, also of what a run that is interrupted has measured until then."""
     page, file = session.config.stash.get(PAGE, None), session.config.getoption("figures", None)
-    if page and file and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+    if page and file and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
         text = file.read_text(encoding="utf-8")
         file.write_text(page.written_into(text), encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 from execute.conftest import write_project
 from serve.conftest import Served, Server, made, wait_for
 from serve.test_guard import spelled
-from serve.test_live import following, ready, result, upload
+from serve.test_live import following, ready, upload, wait_until_done
 from serve.test_uploads import new_key, send, serving
 from starlette.testclient import TestClient
 from watch.conftest import picture
@@ -195,7 +195,7 @@ def test_events_are_told_to_whom_they_concern(private: Served, anna: TestClient,
         told = {name: stack.enter_context(following(client, 0)) for name, client in clients.items()}
         for name, asset in (("eve", "elm"), ("ted", "fern")):
             upload(clients[name], asset, picture(3))
-            result(clients[name], asset)
+            wait_until_done(clients[name], asset)
         ended = {"fern[gain=0.25]", "fern[gain=0.5]"}
         for name in ("ted", "boss"):
             wait_for(lambda name=name: ended <= jobs(told[name], "JobFinished"))

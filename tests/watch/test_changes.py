@@ -31,7 +31,7 @@ def test_a_changed_pipeline_is_planned_anew_and_a_wrong_one_changes_nothing(proj
     add(project, "a")
     watcher = watch(project)
     watcher.wait_for(lambda: watcher.states()["done"] == 1)
-    before = outputs(project)
+    before, since = outputs(project), watcher.status()["since"]
     right = (project / "pipeline.yaml").read_text()
     (project / "pipeline.yaml").write_text(right.replace("use: work", "use: wrok"))
     watcher.wait_for(lambda: watcher.events("PipelineChanged"))
@@ -42,6 +42,7 @@ def test_a_changed_pipeline_is_planned_anew_and_a_wrong_one_changes_nothing(proj
     watcher.wait_for(lambda: watcher.states()["done"] == 4)
     assert watcher.events("PipelineChanged")[-1]["problem"] == ""
     assert outputs(project)["build/a/a_base_color.png"] != before["build/a/a_base_color.png"]
+    assert watcher.status()["since"] == since  # it is the same daemon
 
 
 @pytest.mark.parametrize("keep", [False, True])
