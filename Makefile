@@ -3,8 +3,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCUMENTED := .venv/.documented
 
-# One more than there are cores, as tests wait for the processes that they start.
-WORKERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# Two more than there are cores, as tests wait for the processes that they start.
+WORKERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
 # Compiled ahead, as each of the many processes that tests start would do it again where Python may not write bytecode.
 PYTEST := $(BIN)/python -m compileall -qq assetforge plugins; OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
 	--numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder

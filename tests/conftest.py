@@ -45,8 +45,8 @@ outputs:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run one test more at a time than there are cores: those that start daemons and runs wait for them."""
-    return len(os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1)) + 1
+    """Run two tests more at a time than there are cores: those that start daemons and runs wait for them."""
+    return len(os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1)) + 2
 
 
 LONG = (

@@ -125,7 +125,7 @@ def test_commands_exist(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for words in commands(page):
         match words:
-            case ["assetforge", *arguments]:
+            case ["assetforge" | ".venv/bin/assetforge", *arguments]:
                 check_call(arguments)
             case ["make", *targets]:
                 assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets), words

@@ -75,6 +75,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_another_texture() ->
     assert diversity(odd()["height"].data, odd(1)["height"].data) > 0.6
 
 
+@pytest.mark.slow
 def test_the_number_of_cores_changes_no_byte() -> None:
     before, made = torch.get_num_threads(), []
     try:

@@ -145,6 +145,7 @@ def gradient_correlation(one: Tensor, other: Tensor) -> float:
     return float(torch.corrcoef(torch.stack(slopes))[0, 1])
 
 
+@pytest.mark.slow
 def test_of_what_is_far_from_the_style_the_content_yields() -> None:
     style = painting("wood")
     free, urged = (styled([Style(style)], steps=60, worth=Worth(content=1.0, near=near)) for near in (None, 0.01))
@@ -152,6 +153,7 @@ def test_of_what_is_far_from_the_style_the_content_yields() -> None:
     assert gradient_correlation(urged, picture("stone")) < gradient_correlation(free, picture("stone"))
 
 
+@pytest.mark.slow
 def test_lbfgs_gets_there_too() -> None:
     style = painting("wood")
     result = styled([Style(style)], optimizer="lbfgs", steps=15)

@@ -325,6 +325,7 @@ def test_a_cell_does_not_see_the_next(style: Path, tmp_path: Path, params: dict[
     assert not torch.allclose(results[0], cell, atol=0.05)
 
 
+@pytest.mark.slow
 def test_maps_that_stay_are_told_of_as_before(brick: Material, style: Path) -> None:
     def told(material: Material) -> float:
         return mutual_information(hdr_encode(material["base_color"].data).mean(0), material["height"].data[0])

@@ -52,6 +52,7 @@ def test_the_network_of_a_style_is_trained_with_a_folder_of_textures_and_applied
     assert len(list((tmp_path / "build").rglob("*.png"))) == 2
 
 
+@pytest.mark.slow
 def test_the_network_of_a_style_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(style, "_SIDE", 96)
     drawn(tmp_path / "textures" / "wall.png", 1)

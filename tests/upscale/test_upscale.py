@@ -101,9 +101,10 @@ def test_tiles_change_no_code(wrap: str, scale: int, tile_of: object) -> None:
     ("name", "params"),
     [
         ("base_color", {"network": "quality"}),
-        ("base_color", {"network": "quality", "detail": 1.0}),
-        ("base_color", {"network": "denoise"}),
-        ("base_color", {"network": "drawn"}),
+        *(
+            pytest.param("base_color", alike, marks=pytest.mark.slow)  # of the same layers
+            for alike in ({"network": "quality", "detail": 1.0}, {"network": "denoise"}, {"network": "drawn"})
+        ),
         ("roughness", {"data_network": "quality"}),
     ],
 )
