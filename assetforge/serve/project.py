@@ -150,12 +150,18 @@ class Project:
         }
         for asset in self.reader.quarantined_of(said):  # which says more
             said.pop(asset, None)
-        said |= {asset: Said(asset, "queued") for asset in status.get("waiting", ())}
-        said |= {asset: Said(asset, "building") for asset in status.get("building", ())}
+        said |= self._under_way(status)
         for asset, job in self._received(sender):
             if asset not in said:
                 said.setdefault(job, Said(job, "received"))
         return list(said.values())
+
+    def _under_way(self, status: Mapping[str, Any]) -> dict[str, Said]:
+        """Return what waits and is built, but for what has ended since the daemon has said so."""
+        states: dict[str, AssetState] = dict.fromkeys(status.get("waiting", ()), "queued")
+        states |= dict.fromkeys(status.get("building", ()), "building")
+        ended = self.reader.finished(since=status["written"]) if states else set()
+        return {asset: Said(asset, state) for asset, state in states.items() if asset not in ended}
 
     def _received(self, sender: str) -> list[tuple[str, str]]:
         """Return what was uploaded lately and has not been built: the asset, and the job for each of its variants."""

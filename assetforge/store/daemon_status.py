@@ -91,15 +91,17 @@ def write_status(pipeline: Pipeline, status: DaemonStatus) -> None:
 
 
 def read_status(state: Path, pipeline: str) -> dict[str, Any] | None:
-    """Return what the daemon of a pipeline is doing, or None where none runs.
+    """Return what the daemon of a pipeline is doing, or None where none runs; `written` says as of when.
 
     state: the folder of its state; pipeline: its id.
     """
+    file = _file(state, pipeline, "json")
     try:
-        status = parse(DaemonStatus, read_regular(_file(state, pipeline, "json"), _MAX_BYTES))
+        written = file.stat().st_mtime  # before it is read: what is newer than that was true then, too
+        status = parse(DaemonStatus, read_regular(file, _MAX_BYTES))
     except (OSError, ValueError):
         return None
-    return asdict(status) if is_held(_file(state, pipeline, "lock")) else None
+    return asdict(status) | {"written": written} if is_held(_file(state, pipeline, "lock")) else None
 
 
 def daemon_runs(state: Path, pipeline: str) -> bool:

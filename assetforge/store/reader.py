@@ -263,6 +263,15 @@ class Reader:
             for asset in {*times, *held, *facts}
         }
 
+    def finished(self, since: float, latest: int = 2000) -> set[str]:
+        """Return the assets of which a job has ended since a time, of the latest events alone."""
+        query = """
+            select json_extract(event, '$.asset') from (select * from events order by n desc limit :latest)
+            where pipeline = :p and kind = 'JobFinished' and time >= :since
+        """
+        with self._opened() as (database, values):
+            return {row[0] for row in database.execute(query, values | {"since": since, "latest": latest})}
+
     def versions(self, assets: Sequence[str]) -> dict[str, str]:
         """Return what the results of assets were made of, as a text that changes with it; of those that were built."""
         query = (

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from filelock import FileLock
 from serve.conftest import Served, made
 from starlette.testclient import TestClient
 
 from assetforge.serve.endpoints import BASE, ENDPOINTS
 from assetforge.serve.openapi import plain_path
+from assetforge.store.daemon_status import DaemonStatus
+from assetforge.store.daemon_status import _file as daemon_file
 
 P = f"{BASE}/pipelines/pipeline"
 
@@ -45,6 +49,20 @@ def test_assets_are_listed_page_by_page(client: TestClient) -> None:
     assert [one["name"] for one in rest["items"]] == ["a02", "a03"]
     assert (rest["next"], rest["total"]) == ("", 4)
     assert [one["name"] for one in client.get(f"{P}/assets", params={"offset": 3}).json()["items"]] == ["a03"]
+
+
+@pytest.mark.parametrize(("written", "state"), [(0.0, "done"), (2e9, "building")], ids=["before", "after"])
+def test_what_has_ended_since_the_daemon_said_what_it_builds_is_done(
+    client: TestClient, built: Path, written: float, state: str
+) -> None:
+    status = DaemonStatus(1, 0.0, "textures", "events", ("a00",), ("a01",), 1, 0, {}, {}, 0)
+    file = daemon_file(built / ".assetforge", "pipeline.yaml", "json")
+    with FileLock(daemon_file(built / ".assetforge", "pipeline.yaml", "lock")):
+        file.write_text(json.dumps(status.as_dict()))
+        os.utime(file, (written, written))
+        listed = client.get(f"{P}/assets").json()["items"]
+    file.unlink()
+    assert [one["state"] for one in listed[:2]] == [state, "queued" if state == "building" else "done"]
 
 
 def test_assets_are_found_by_state_and_by_a_part_of_their_names(client: TestClient) -> None:

@@ -11,6 +11,7 @@ import shutil
 import socket
 import sys
 import threading
+import time
 import uuid
 import weakref
 from collections.abc import AsyncIterator
@@ -296,7 +297,14 @@ def test_an_asset_beyond_those_that_the_status_names_is_queued(
     number = asked(served, "late", {"asset": "late"})
     monkeypatch.setattr("assetforge.serve.project._RECENT", -1.0)
     assert client.get(f"{P}/assets/late").status_code == 404
-    status = {"waiting": ["x"], "waiting_count": 2, "failed": {}, "incomplete": {}, "building": []}
+    status = {
+        "waiting": ["x"],
+        "waiting_count": 2,
+        "failed": {},
+        "incomplete": {},
+        "building": [],
+        "written": time.time(),
+    }
     monkeypatch.setattr(served.project, "status", lambda: status)
     assert client.get(f"{P}/assets/late").json()["state"] == "queued"
     with opened_requests(served.project.reader.path, served.project.id) as log:

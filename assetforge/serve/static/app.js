@@ -84,18 +84,24 @@ class Board {
     }
   }
 
+  /** Ask for everything anew, once at a time: what happens while answers are on their way is asked for after them. */
   async refresh() {
+    this.isBehind = this.isAsking;
+    if (this.isAsking) return;
+    this.isAsking = true;
     try {
-      this.data = await ask(below(this.name));
+      [this.data] = await Promise.all([ask(below(this.name)), this.load([...this.wanted()], true)]);
       for (const one of this.data.daemon?.building ?? []) this.steps.set(one.asset, one);
       this.tell();
-      await this.load([...this.wanted()], true);
       await this.tellRuns();
       if (this.shown) await this.showAgain();
       this.tellTrouble(this.data.problem);
     } catch (error) {
       this.tellTrouble(error.message);
+    } finally {
+      this.isAsking = false;
     }
+    if (this.isBehind && open === this) this.refreshSoon();
     if (open === this && (this.isBusy || !this.data.daemon)) {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.refreshSoon(), 2000); // what waits and arrives makes no events
