@@ -57,6 +57,10 @@ def test_a_loose_file_is_a_plugin(tmp_path: Path) -> None:
             STEP.format(step="s", hook="register_step"),
             "there is no hook 'register_step'; did you mean 'register_steps'?",
         ),
+        (
+            STEP.format(step="s", hook="register_steps").replace("@af.hookimpl\n", ""),
+            "its function `register_steps` is no hook; write `@af.hookimpl` above it",
+        ),
         (STEP.format(step="not ok", hook="register_steps"), "not an identifier"),
         (
             STEP.format(step="upscale", hook="register_steps"),

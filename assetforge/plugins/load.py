@@ -348,7 +348,17 @@ def _offers(module: ModuleType, where: str) -> _Offers:
             raise
         name = _hook_name(error.__cause__)
         raise PluginError(where, _misspelt(error.__cause__, name), did_you_mean(name, _hook_names())) from error
+    for name in _hook_names():
+        if name.startswith("register_") and _is_unmarked(module, name):
+            raise PluginError(where, f"its function `{name}` is no hook", "write `@af.hookimpl` above it")
     return offers
+
+
+def _is_unmarked(module: ModuleType, name: str) -> bool:
+    """Tell whether a module has a function of its own that only looks like a hook."""
+    found = vars(module).get(name)
+    own = isinstance(found, FunctionType) and found.__module__ == module.__name__
+    return own and not hasattr(found, "assetforge_impl")
 
 
 def _refuse_wrong_defaults(offers: _Offers, where: str) -> None:
