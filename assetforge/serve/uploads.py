@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -26,6 +26,8 @@ from assetforge.store.description import UPLOADED
 
 _PART = ".part"
 _ABOUT = ".json"
+_FULL = 507
+"""The status of an answer: insufficient storage."""
 
 
 async def body_of(request: Request, most: int, patience: float) -> AsyncIterator[bytes]:
@@ -83,8 +85,7 @@ class Incoming:
 
     async def take(self, request: Request, user: str, key: str, name: str) -> dict[str, Any]:
         """Take in one file for a map of an upload; return what it is. What was sent for it before is forgotten."""
-        with self._one_of_few(user):
-            folder = self.folder / key
+        with self._one_of_few(user), _removed_if_full(self.folder / key) as folder:
             await asyncio.to_thread(self._make, folder, user)
             await asyncio.to_thread(self._check_asset, folder, name, _said_length(request))
             part = folder / f"{name}.{secrets.token_hex(4)}{_PART}"  # a client that lost its connection sends again
@@ -95,7 +96,7 @@ class Incoming:
                     self._keep, part, folder / name, {"sha256": sha256, "suffix": UPLOADED[head.kind]}
                 )
             except OutputError as error:
-                raise ServeError(507, "disk", error.problem.what, "tell who runs the server") from error
+                raise ServeError(_FULL, "disk", error.problem.what, "tell who runs the server") from error
             except OSError as error:
                 raise _no_space(error) from error
             finally:
@@ -125,7 +126,7 @@ class Incoming:
         except OSError as error:
             raise _no_space(error) from error
         if free < limits.free + limits.file or sum(there.values()) > limits.incoming:
-            raise ServeError(507, "disk", "is almost full", "tell who runs the server")
+            raise _almost_full()
 
     def _check_owner(self, key: str, user: str, there: Mapping[str, int]) -> None:
         owners = {one: owner for one, owner in self._owners.items() if one in there}
@@ -143,8 +144,14 @@ class Incoming:
         with part.open("wb") as file:
             async for piece in body_of(request, self._limits.file, self._limits.patience):
                 digest.update(piece)
-                await asyncio.to_thread(file.write, piece)
+                await asyncio.to_thread(self._append, file, piece)
         return digest.hexdigest()
+
+    def _append(self, file: BinaryIO, piece: bytes) -> None:
+        """Write a piece, unless too little of the disk is free by now: others write, too."""
+        if shutil.disk_usage(file.name).free < self._limits.free + len(piece):
+            raise _almost_full()
+        file.write(piece)
 
     def _keep(self, part: Path, file: Path, about: dict[str, str]) -> None:
         """Put a file that is complete in its place, and what is known of it beside it."""
@@ -202,5 +209,21 @@ def _bytes_of(file: Path) -> int:
         return 0
 
 
+@contextmanager
+def _removed_if_full(folder: Path) -> Iterator[Path]:
+    """Give the folder of an upload; remove it, if nothing is in it, where the disk is too full for more."""
+    try:
+        yield folder
+    except ServeError as error:
+        if error.status == _FULL:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _almost_full() -> ServeError:
+    return ServeError(_FULL, "disk", "is almost full", "tell who runs the server")
+
+
 def _no_space(error: OSError) -> ServeError:
-    return ServeError(507, "disk", f"cannot be written ({error.strerror})", "tell who runs the server")
+    return ServeError(_FULL, "disk", f"cannot be written ({error.strerror})", "tell who runs the server")

@@ -231,6 +231,31 @@ def test_a_disk_that_is_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert told.value.status == 507
 
 
+def test_uploads_that_fill_the_disk_together_are_refused_and_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is a small one: what is free on it is what no upload takes."""
+    limits, piece = ServeLimits(file=2**20, free=2**20), bytes(2**18)
+
+    def usage(_: object) -> SimpleNamespace:
+        return SimpleNamespace(free=9 * 2**18 - sum(one.stat().st_size for one in tmp_path.rglob("*.part")))
+
+    async def both() -> list[Any]:
+        incoming, gate = Incoming(tmp_path, limits), asyncio.Event()
+        keys = [str(uuid.uuid4()) for _ in range(2)]
+        sent = [asyncio.ensure_future(incoming.take(body([piece] * 4, gate), "anna", key, "flash")) for key in keys]
+        while len(list(tmp_path.rglob("*.part"))) < 2 and not any(one.done() for one in sent):
+            await asyncio.sleep(0.01)
+        gate.set()
+        return await asyncio.gather(*sent, return_exceptions=True)
+
+    monkeypatch.setattr(uploads.shutil, "disk_usage", usage)
+    refused = [one for one in asyncio.run(both()) if isinstance(one, uploads.ServeError)]
+    assert [one.status for one in refused if "almost full" in one.what] != []
+    assert not list(tmp_path.rglob("*.part"))
+    assert len(list(tmp_path.iterdir())) == len([one for one in refused if one.status != 507])
+
+
 def test_uploads_that_end_while_they_are_counted_are_no_error(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "gone").symlink_to(tmp_path / "nowhere")  # as a file that was there when the folder was listed
