@@ -131,21 +131,25 @@ class Build:
 
         options = options or RunOptions()
         check_device(options.device)
-        began = time.monotonic()
+        began, since = time.monotonic(), time.time()
         emit = self.emitter(listener)
         emit(RunStarted(len(plan.in_state("out of date")), len(plan.in_state("up to date"))))
         reports = ReportBuilder(self.pipeline.name, emit)
         reports.note(plan)
         journal = self.state.journal
         journal.release(job.asset for job in plan.in_state("up to date") if journal.quarantined(job.asset))  # mended
-        if plan.in_state("out of date") or (not options.keep_stale and (plan.gone or plan.stale)):
+        has_work = plan.in_state("out of date") or (not options.keep_stale and (plan.gone or plan.stale))
+        if has_work:
             try:
                 self._execute(reports, plan, emit, options)
             except AssetForgeError as error:
                 reports.stopped_by = error
         report = reports.report(time.monotonic() - began)
-        counts = report.counts
-        journal.run_ended(report.exit_code, {str(state): count for state, count in counts.items()})
+        counts = {str(state): count for state, count in report.counts.items()}
+        journal.run_ended(report.exit_code, counts)
+        if not has_work:
+            left = {state: count for state, count in counts.items() if count}
+            self.state.history.found_nothing(since, report.exit_code, left)
         emit(report.finished())
         self.state.events.end()
         return report

@@ -22,6 +22,7 @@ from assetforge.build import Build
 from assetforge.cli.group import run as run_command
 from assetforge.cli.unchanged import compared, nothing_to_do, occasion
 from assetforge.plan.jobs import Plan
+from assetforge.store.reader import Reader
 from assetforge.store.runs import begin
 
 GRAIN = 30_000_000
@@ -348,6 +349,14 @@ def test_a_real_process_proves_it_and_status_knows(project: Path, forge: Forge, 
     )
     assert "3 done" in first
     assert second == "0 done, 0 failed, 3 up to date (0.0 s)\noutputs are in build\n[]\n"
+    status = json.loads(forge("status", str(project / "pipeline.yaml"), "--json").stdout)
+    spared, begun = status["runs"]
+    assert (spared["counts"], begun["counts"]) == ({"up to date": 3}, {"done": 3})
+    assert (spared["kind"], spared["state"], spared["exit_code"]) == ("run", "ended", 0)
+    assert spared["began"] > begun["ended"]
+    found = Reader(project / ".assetforge", "pipeline.yaml").run(spared["run"])
+    assert found is not None
+    assert found.data == spared
     path, later = snapshot.paths(str(project / ".assetforge"))[0], time.time() + 60
     os.utime(path, (later, later))
     last = json.loads(forge("status", str(project / "pipeline.yaml"), "--json").stdout)["last_run"]

@@ -61,6 +61,8 @@ class Session:
         self._deps, self._reports, self._options = deps, reports, options
         self._canceled: list[JobResult] = []
         """How jobs ended that were canceled since the last poll."""
+        self.is_stopped = False
+        """Whether somebody has ended it who did not wait until all is done."""
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -98,7 +100,9 @@ class Session:
 
     def _note_end(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         """Write down how the run ends, while it still shows that it lives."""
-        code = OK if self._options.daemon else self._reports.report(0.0).exit_code
+        code: int | None = OK if self._options.daemon else self._reports.report(0.0).exit_code
+        if self.is_stopped:
+            code = None
         if isinstance(error, AssetForgeError):
             code = error.exit_code
         elif error is not None:
@@ -134,14 +138,24 @@ class Session:
 
         Where nothing is under way, it waits only if it is told to be `idle`.
         """
-        patience = min(patience, self._deps.state.events.write_due())
+        patience = min(patience, self._write_due())
         results, self._canceled = [*self._canceled, *self._scheduler.dispatch()], []
         if not results and (idle or self._scheduler.active):
             results = list(self._scheduler.listen(patience))
         for result in results:
             self._log.ended(result)
-        self._deps.state.history.write_due()
         return results
+
+    def _write_due(self) -> float:
+        """Write down what has waited long enough; return in how many seconds the rest should be written.
+
+        Counts come first: who is told of an event and asks for them then finds what it has ended counted.
+        """
+        state = self._deps.state
+        if state.events.due <= 0:
+            state.history.write()
+            state.events.write()
+        return state.events.due
 
     def warm_up(self) -> None:
         """Start the workers that the first job will need."""

@@ -72,21 +72,17 @@ class EventLog:
     def end(self) -> None:
         """Write what is pending of a run, and note that it has ended."""
         if self._run and self._pending:
-            self._write()
+            self.write()
         self._run = ""
         self._pending.clear()
 
-    def write_due(self) -> float:
-        """Write what has waited long enough; return in how many seconds the rest should be written."""
-        if not self._pending:
-            return float("inf")
-        wait = self._due - time.monotonic()
-        if wait > 0:
-            return wait
-        self._write()
-        return float("inf")
+    @property
+    def due(self) -> float:
+        """Seconds after which what is pending should be written."""
+        return max(0.0, self._due - time.monotonic()) if self._pending else float("inf")
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write what is pending."""
         rows = [
             (self._pipeline, self._run, when, type(event).__name__, json.dumps(asdict(event)))
             for when, event in _without_old_progress(self._pending)

@@ -1,16 +1,18 @@
 """The history of runs: when each began and ended, how, and what became of its jobs.
 
-A run is written down as it begins, so that one that was killed has a beginning and no end. Runs that find nothing to do
-begin nothing, and are not in it.
+A run is written down as it begins, so that one that was killed has a beginning and no end. One that plans and finds
+nothing to do is written down as it ends; what a snapshot spares writes nothing at all, and the reader finds it there.
 """
 
 from __future__ import annotations
 
 import getpass
 import json
+import os
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -19,8 +21,6 @@ from assetforge.store.schema import transaction, writing
 RunKind = Literal["run", "watch"]
 KEPT = 1000
 """Runs that are remembered of each pipeline."""
-_PERIOD = 1.0
-"""Seconds after which it is written down again how many jobs have ended: who is killed tells nothing any more."""
 
 
 class History:
@@ -31,36 +31,49 @@ class History:
         self._run = ""
         self._counts: Counter[str] = Counter()
         self._is_behind = False
-        self._due = 0.0
 
     def begin(self, run: str, kind: RunKind) -> None:
         """Note that a run begins."""
         self._run, self._counts, self._is_behind = run, Counter(), False
-        row = run, self._pipeline, kind, time.time(), "{}", _user()
+        self._insert(run, kind, time.time(), None, None, {})
+
+    def found_nothing(self, began: float, exit_code: int, counts: Mapping[str, int]) -> None:
+        """Note a run that had nothing to do and has ended; `counts`: how many jobs it left in which state."""
+        self._insert(new_name(), "run", began, time.time(), exit_code, counts)
+
+    def _insert(
+        self, run: str, kind: RunKind, began: float, ended: float | None, code: int | None, counts: Mapping[str, int]
+    ) -> None:
+        row = run, self._pipeline, kind, began, ended, code, json.dumps(dict(counts)), _user()
         old = "select run from history where pipeline = ? order by began desc limit -1 offset ?"
         with writing(self._path), transaction(self._database):
-            insert = "insert into history (run, pipeline, kind, began, counts, who) values (?, ?, ?, ?, ?, ?)"
-            self._database.execute(insert, row)
+            columns = "run, pipeline, kind, began, ended, exit_code, counts, who"
+            self._database.execute(f"insert into history ({columns}) values (?, ?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
             self._database.execute(f"delete from history where run in ({old})", (self._pipeline, self._kept))  # noqa: S608
 
     def job_ended(self, state: str) -> None:
-        """Count a job; soon, others can read it."""
+        """Count a job; `write` lets others read it."""
         self._counts[state] += 1
         self._is_behind = True
 
-    def write_due(self) -> None:
-        """Write down how many jobs have ended, if that is due."""
-        if self._is_behind and time.monotonic() >= self._due:
+    def write(self) -> None:
+        """Write down how many jobs have ended: who is killed tells nothing any more."""
+        if self._is_behind:
             self._update("counts = ?", json.dumps(self._counts))
-            self._is_behind, self._due = False, time.monotonic() + _PERIOD
+            self._is_behind = False
 
-    def end(self, exit_code: int) -> None:
-        """Note how the run ends."""
+    def end(self, exit_code: int | None) -> None:
+        """Note how the run ends; None where somebody has stopped what would have gone on for ever."""
         self._update("counts = ?, ended = ?, exit_code = ?", json.dumps(self._counts), time.time(), exit_code)
 
     def _update(self, what: str, *values: object) -> None:
         with writing(self._path), transaction(self._database):
             self._database.execute(f"update history set {what} where run = ?", (*values, self._run))  # noqa: S608
+
+
+def new_name() -> str:
+    """Return a name for a run of this process."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{os.urandom(3).hex()}"
 
 
 def _user() -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
+from assetforge import snapshot
+from assetforge.errors import OK
 from assetforge.snapshot import DATABASE, RUNS
 from assetforge.store.event_log import open_to_read
 from assetforge.store.history import RunKind
@@ -108,7 +110,7 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run that had something to do."""
+    """A run, or the last one of its like that a snapshot has spared."""
 
     run: str
     kind: RunKind
@@ -116,18 +118,18 @@ class RunRecord:
     """Seconds since 1970, as is `ended`."""
     ended: float | None
     exit_code: int | None
-    """How it ended; None where it is at work, or was killed."""
+    """How it ended; None where it is at work, or was killed or stopped."""
     counts: Mapping[str, int]
-    """How many of its jobs have ended in which state, until now, or until a second before it was killed."""
+    """How many of its jobs have ended in which state; of a run that had nothing to do, how many were in which."""
     who: str
     """The user of its process."""
     lives: bool
 
     @property
-    def state(self) -> Literal["running", "ended", "killed"]:
-        """How it stands with the run."""
+    def state(self) -> Literal["running", "ended", "stopped", "killed"]:
+        """How it stands with the run; what goes on for ever is stopped by somebody, and ends in no other way."""
         if self.ended is not None:
-            return "ended"
+            return "ended" if self.exit_code is not None else "stopped"
         return "running" if self.lives else "killed"
 
     @property
@@ -298,12 +300,13 @@ class Reader:
         return {asset: (str(step), float(fraction or 0)) for asset, step, fraction in rows}
 
     def runs(self, limit: int = 50) -> list[RunRecord]:
-        """Return the latest runs that had something to do, the last one first."""
-        return self._runs("order by began desc limit ?", min(limit, MOST))
+        """Return the latest runs, the last one first; of those that a snapshot has spared, the last of each kind."""
+        found = self._runs("order by began desc limit ?", min(limit, MOST))
+        return [*self._spared(found), *found][:limit]
 
     def run(self, run: str) -> RunRecord | None:
         """Return a run by its name, or None where it is not known, or not any more."""
-        return next(iter(self._runs("and run = ?", run)), None)
+        return next((one for one in (*self._runs("and run = ?", run), *self.runs()) if one.run == run), None)
 
     def _runs(self, which: str, *values: object) -> list[RunRecord]:
         columns = "run, kind, began, ended, exit_code, counts, who"
@@ -315,6 +318,19 @@ class Reader:
             RunRecord(run, kind, began, ended, exit_code, _mapping(counts), who, ended is None and self._lives(run))
             for run, kind, began, ended, exit_code, counts, who in rows
         ]
+
+    def _spared(self, others: Sequence[RunRecord]) -> list[RunRecord]:
+        """Return the runs that snapshots have spared since the last of others: then is each snapshot's own time."""
+        since = max((one.ended or one.began for one in others), default=0.0)
+        found = []
+        for path in map(Path, snapshot.paths(str(self.state))):
+            with suppress(OSError):
+                when = path.lstat().st_mtime
+                seen = snapshot.read(str(path)) if when > since else None
+                if seen is not None and seen.ending.pipeline == self.pipeline:
+                    counts = {"up to date": seen.ending.jobs}
+                    found.append(RunRecord(path.stem, "run", when, when, OK, counts, _owner(path), lives=False))
+        return found
 
     def finished_in(self, run: str) -> list[Mapping[str, Any]]:
         """Return how jobs have ended in a run, as events, as long as those are kept; the latest ones first."""
@@ -342,6 +358,14 @@ class Reader:
     def _lives(self, run: str) -> bool:
         folder = self.state / RUNS / run
         return folder.parent == self.state / RUNS and folder.is_dir() and Run(folder).lives()
+
+
+def _owner(path: Path) -> str:
+    """Return the name of the user whose file it is, nothing where the system knows none."""
+    try:
+        return path.owner()
+    except (OSError, KeyError, NotImplementedError):
+        return ""
 
 
 def _mapping(text: str) -> dict[str, Any]:

@@ -5,10 +5,7 @@ A process shows that it lives by a lock that the system lets go of when the proc
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from assetforge import snapshot
+from assetforge.store.history import new_name
 from assetforge.store.state import RUNS
 
 HOST = "host"
@@ -47,8 +45,7 @@ class Run:
 @contextmanager
 def begin(state: Path) -> Iterator[Run]:
     """Begin a run of this process below the state's folder; it ends with the block."""
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{secrets.token_hex(3)}"
-    run = Run(state / RUNS / name)
+    run = Run(state / RUNS / new_name())
     with _only_one(state):
         run.scratch.mkdir(parents=True)
         lock = run.lock(HOST)

@@ -127,6 +127,7 @@ class Daemon:
                 while file := loop.run(lambda: self._stopping, once=self._options.once):
                     if changed := self._reopen(file, build):
                         return changed
+                session.is_stopped = self._stopping
         return None
 
     def _reopen(self, file: Path, before: Build) -> Build | None:
