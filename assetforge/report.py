@@ -191,7 +191,7 @@ class ReportBuilder:
         """Note how a job ended that is not done."""
         reasons = tuple(map(str, job.reasons))
         self._jobs[job.asset] = JobReport(job.asset, state, reasons, (), seconds, error, log, quarantined, flags=flags)
-        self._emit(JobFinished(job.asset, state, seconds, error, log))
+        self._emit(JobFinished(job.asset, state, seconds, error, log, flags))
 
     def done(self, job: Job, seconds: float, noted: Notes, log: str = "") -> None:
         """Note that a job is done, with what its steps noted, and the file that holds what they printed."""

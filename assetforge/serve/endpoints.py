@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 import assetforge
+from assetforge.flags import SEVERITIES
 from assetforge.serve.access import Right, User
 from assetforge.serve.feed import MOST_STREAMS
 from assetforge.serve.problems import ServeError
@@ -20,7 +21,7 @@ from assetforge.serve.project import Project, not_here
 from assetforge.serve.service import Service
 from assetforge.serve.uploads import json_of
 from assetforge.store.description import KEY
-from assetforge.store.reader import ENDED, MOST, STATES, Row, RunRecord
+from assetforge.store.reader import ENDED, MOST, STATES, AssetRecord, Row, RunRecord
 from assetforge.store.requests import opened_requests
 from assetforge.viewer.data import picture_data
 from assetforge.viewer.pictures import Picture
@@ -221,26 +222,36 @@ async def _assets(call: Call) -> Response:
             limit=limit,
             who=call.owner,
         )
-        progress = project.reader.progress() if any(row.state == "building" for row in page.rows) else {}
-        versions = project.reader.versions([row.asset for row in page.rows])
-        items = [_row(row, project, progress, versions) for row in page.rows]
-        return {"items": items, "next": page.next, "total": page.total}
+        return {"items": _rows(page.rows, project), "next": page.next, "total": page.total}
 
     return JSONResponse(await asyncio.to_thread(found))
 
 
-def _row(
-    row: Row, project: Project, progress: Mapping[str, tuple[str, float]], versions: Mapping[str, str]
-) -> dict[str, Any]:
-    data: dict[str, Any] = {"name": row.asset, "state": row.state}
-    if row.error:
-        data["error"] = row.error
-    if row.state == "building" and row.asset in progress:
-        data["step"], data["fraction"] = progress[row.asset]
-    if row.state == "done":
-        version = quote(versions.get(row.asset, "")[:16])  # or browsers show the picture that they have
-        data["thumb"] = f"{_url(project, 'thumbs', row.asset)}?version={version}"
-    return data
+def _rows(rows: Sequence[Row], project: Project) -> list[dict[str, Any]]:
+    """Return what lists show of assets."""
+    reader, built = project.reader, [row.asset for row in rows if row.state == "done"]
+    progress = reader.progress() if any(row.state == "building" for row in rows) else {}
+    versions, flags = reader.versions(built), reader.flags_of(built)
+    found = []
+    for row in rows:
+        data: dict[str, Any] = {"name": row.asset, "state": row.state}
+        if row.error:
+            data["error"] = row.error
+        if row.state == "building" and row.asset in progress:
+            data["step"], data["fraction"] = progress[row.asset]
+        if row.state == "done":
+            version = quote(versions.get(row.asset, "")[:16])  # or browsers show the picture that they have
+            data["thumb"] = f"{_url(project, 'thumbs', row.asset)}?version={version}"
+        if row.asset in flags:
+            severities = [one.get("severity") for one in flags[row.asset]]
+            data["flagged"] = {"count": len(severities), "worst": max(severities, key=_rank)}
+        found.append(data)
+    return found
+
+
+def _rank(severity: object) -> int:
+    """Tell how severe a severity is, beside others; no severity is the least one."""
+    return SEVERITIES.index(severity) if severity in SEVERITIES else -1
 
 
 async def _asset(call: Call) -> Response:
@@ -273,18 +284,16 @@ def _sent_data(row: Row) -> dict[str, Any]:
 def _asset_data(call: Call, row: Row) -> dict[str, Any]:
     project = call.project
     record, last, jobs = project.record(row.asset), project.last_finish(row.asset), project.jobs_of(row.asset)
-    progress, versions = project.reader.progress(), project.reader.versions(jobs)
-    data: dict[str, Any] = _row(row, project, progress, versions)
+    (data,) = _rows([row], project)
     if row.state == "queued":
         data["queue"] = project.place_in_queue(row.asset)
     if jobs != [row.asset]:
-        data["variants"] = [_row(one, project, progress, versions) for one in project.rows(jobs, call.sender)]
-    data |= {"sources": [], "outputs": [], "flags": []}
+        data["variants"] = _rows(project.rows(jobs, call.sender), project)
+    data |= {"sources": [], "outputs": [], "flags": _flags(row, record, last)}
     if last is not None:
         data["finished"], data["seconds"] = last[0], last[1].get("seconds", 0.0)
     data["log"] = _url(project, "logs", row.asset)
     if record is not None:
-        data["flags"] = record.flags
         for kind, files in (("sources", record.sources), ("outputs", record.outputs)):
             data[kind] = [
                 {
@@ -296,6 +305,17 @@ def _asset_data(call: Call, row: Row) -> dict[str, Any]:
                 for one in files
             ]
     return data
+
+
+def _flags(
+    row: Row, record: AssetRecord | None, last: tuple[float, Mapping[str, Any]] | None
+) -> list[Mapping[str, Any]]:
+    """Return what is doubtful, the worst first: about the result, or as the step said that has failed."""
+    if row.state in ("failed", "quarantined"):
+        found = last[1].get("flags", ()) if last else ()
+    else:
+        found = record.flags if record else ()
+    return sorted(found, key=lambda flag: -_rank(flag.get("severity")))
 
 
 async def _view(call: Call) -> Response:
@@ -320,7 +340,7 @@ def _view_data(call: Call, sources: list[Preview], outputs: list[Preview]) -> di
         "error": row.error,
         "seconds": round(seconds, 2),
         "reasons": [],
-        "flags": record.flags if record else [],
+        "flags": _flags(row, record, last),
         "notes": {},
         "files": [
             {"file": one.name, "href": _file_url(project, asset, one.name)}

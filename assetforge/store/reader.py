@@ -235,10 +235,11 @@ class Reader:
         )
 
     def last_finish(self, asset: str) -> tuple[float, Mapping[str, Any]] | None:
-        """Return when a job of an asset last ended, and its event."""
+        """Return when a job of an asset last ended, and its event; that it was left alone is no end of one."""
         query = """
             select time, event from events where pipeline = ? and kind = 'JobFinished'
-            and json_extract(event, '$.asset') = ? order by n desc limit 1
+            and json_extract(event, '$.asset') = ? and json_extract(event, '$.state') != 'quarantined'
+            order by n desc limit 1
         """
         with self._opened() as (database, _):
             found = database.execute(query, (self.pipeline, asset)).fetchone()
@@ -281,6 +282,13 @@ class Reader:
         )
         with self._opened() as (database, values):
             return dict(database.execute(query, values | {"assets": json.dumps(assets)}))
+
+    def flags_of(self, assets: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return what is doubtful about the results of assets, of those of which anything is."""
+        query = "select asset, flags from flags where pipeline = :p and asset in (select value from json_each(:assets))"
+        with self._opened() as (database, values):
+            rows = database.execute(query, values | {"assets": json.dumps(assets)}).fetchall()
+        return {asset: found for asset, text in rows if (found := _list(text))}
 
     def quarantined_of(self, assets: Iterable[str]) -> list[str]:
         """Return those of some assets that are quarantined."""

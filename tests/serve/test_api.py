@@ -7,7 +7,11 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
+import cv2
+import numpy as np
 import pytest
+from commands import shared
+from execute.conftest import write_project
 from filelock import FileLock
 from serve.conftest import Served, made
 from starlette.testclient import TestClient
@@ -39,6 +43,28 @@ def test_a_pipeline_tells_its_inputs_its_steps_and_how_many_are_in_each_state(cl
     assert step["schema"]["properties"]["gain"]["type"] == "number"
     assert data["daemon"] is None
     assert data["event"] > 0
+
+
+def test_what_is_doubtful_about_results_and_failures_is_told(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project", assets=0)
+    text = (folder / "pipeline.yaml").read_text()
+    (folder / "pipeline.yaml").write_text(text.replace("steps: [", "steps: [{use: validate}, "))
+    for name, value in (("dark", 0), ("flat", 120)):
+        assert cv2.imwrite(str(folder / "textures" / f"{name}_d.png"), np.full((64, 64, 3), value, np.uint8))
+    assert shared().run(folder, "run", "pipeline.yaml").code == 1
+    assert shared().run(folder, "watch", "pipeline.yaml", "--once").code == 4  # which leaves it alone
+    served = Served(folder)
+    with served.client() as client:
+        dark, flat = client.get(f"{P}/assets").json()["items"]
+        assert flat["flagged"]["worst"] == "warning"
+        found = client.get(f"{P}/assets/flat").json()["flags"]
+        assert len(found) == flat["flagged"]["count"]
+        assert "constant" in [one["check"] for one in found]
+        assert (dark["state"], "flagged" in dark) == ("quarantined", False)
+        severities = [one["severity"] for one in client.get(f"{P}/assets/dark").json()["flags"]]
+        assert severities == sorted(severities)
+        assert severities[0] == "error"
+    served.service.close()
 
 
 def test_assets_are_listed_page_by_page(client: TestClient) -> None:

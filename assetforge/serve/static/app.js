@@ -1,7 +1,7 @@
 // The page of the service: what is being built, what has failed, all assets, and the way in for new ones.
 
 import { fill, h, label } from "/static/h.js";
-import { chip, detail } from "/static/detail.js";
+import { chip, detail, flagMark, themeButton } from "/static/detail.js";
 import "/static/grid.js";
 import { fetchMade } from "/static/pictures.js";
 import { ask, below, follow, of } from "./api.js";
@@ -12,6 +12,7 @@ const SOON = 200; // milliseconds in which changes are gathered
 const RUNS = 20; // the latest ones, which are shown
 const STATES = ["building", "queued", "received", "waiting", "failed", "quarantined", "done"];
 const ENDED = ["done", "failed", "quarantined"];
+const ALONE = "are left alone, as they have failed or were canceled. They are tried again when their files, their parameters or the steps of the pipeline change";
 const main = document.querySelector("main");
 const home = await ask("").catch((error) => {
   fill(main, h("p", { class: "af-error", role: "alert" }, error.message));
@@ -30,14 +31,15 @@ class Board {
     this.now = h("section", { class: "now", "aria-label": "Under way" });
     this.trouble = h("p", { class: "af-error", role: "alert", hidden: true });
     this.buttons = h("div", { class: "buttons" });
+    this.about = h("p", { class: "hint about", role: "status" });
     this.runs = h("details", { class: "runs", toggle: () => this.tellRuns() }, h("summary", {}, "Runs"), h("ul", { tabindex: 0, "aria-label": "Runs" }));
     const find = h("input", {
       type: "search", placeholder: "Find assets", "aria-label": "Find assets by name", id: "find",
       input: () => { this.text = find.value; this.search(); },
     });
     this.list = h("div", { class: "af-list" },
-      h("header", { class: "af-head" }, h("h1", {}, back(), data.title), this.totals, this.buttons),
-      this.trouble, this.now, this.runs, h("div", { class: "af-filters", role: "search" }, find), this.count, this.grid);
+      h("header", { class: "af-head" }, h("h1", {}, back(), data.title), this.totals, this.buttons, themeButton()),
+      this.trouble, this.now, this.runs, h("div", { class: "af-filters", role: "search" }, find), this.about, this.count, this.grid);
     this.panel = h("div", { class: "af-panel", hidden: true });
     fill(main, this.list, this.panel);
     this.follow();
@@ -124,6 +126,7 @@ class Board {
     const { counts, daemon, paused } = this.data;
     this.how = paused ? "Paused: nothing new is begun." : daemon ? "" : "The daemon is starting.";
     this.tellNow();
+    this.about.textContent = this.state === "quarantined" ? `Quarantined assets ${ALONE}${this.may("retry") ? ", or at once when you press “Retry all”, which tries all that has failed" : ""}.` : "";
     const mark = JSON.stringify([counts, paused, this.state]);
     if (mark === this.told) return; // a button that is replaced loses the focus, and a press that has begun
     this.told = mark;
@@ -170,7 +173,7 @@ class Board {
       const mark = JSON.stringify(items);
       if (mark === this.toldRuns) return; // or what is read or marked just now would be lost
       this.toldRuns = mark;
-      fill(this.runs.lastChild, items.length ? items.map(runRow) : h("li", {}, "None has had anything to do yet."));
+      fill(this.runs.lastChild, items.length ? items.map(runRow) : h("li", {}, "There was none yet."));
     } catch (error) {
       this.tellTrouble(error.message);
     }
@@ -298,7 +301,8 @@ class Board {
   head(asset) {
     const all = this.may("retry") && h("div", { class: "buttons" },
       asset.state === "done" ? this.button("Build anew", "rebuild", [asset.name]) : this.button("Retry", "retry", [asset.name]));
-    return h("div", {}, h("h2", { tabindex: -1 }, asset.name), all);
+    const why = asset.state === "quarantined" && h("p", { class: "hint" }, `Quarantined assets ${ALONE}${all ? ", or at once when you press “Retry”" : ""}.`);
+    return h("div", { class: "about" }, h("h2", { tabindex: -1 }, asset.name), all, why);
   }
 
   pending(asset) {
@@ -337,7 +341,7 @@ class Board {
     this.shown = null;
     this.list.hidden = true;
     this.panel.hidden = false;
-    fill(this.panel, this.navigation(), uploadForm(this.data, home.limits, (asset) => go(this.name, "asset", asset)));
+    fill(this.panel, this.navigation(), uploadForm(this.data, home, (asset) => go(this.name, "asset", asset)));
     this.panel.querySelector("h2").focus();
   }
 }
@@ -346,25 +350,29 @@ function card(row) {
   if (!row) return [h("div", { class: "af-empty" }, "…")];
   return [
     row.thumb ? h("img", { src: row.thumb, alt: "", decoding: "async", draggable: "false", error: (event) => showMade(event.target) })
-      : h("div", { class: "af-empty" }, label(row.state)),
+      : h("div", { class: "af-empty" }, row.error ? h("span", { class: "why" }, row.error.slice(0, 200)) : label(row.state)),
     h("div", { class: "af-card-text" }, h("span", { class: "af-name", title: row.name }, row.name),
-      h("span", { class: "af-marks" }, chip(row.state), row.step && h("span", {}, `${row.step} ${Math.round(100 * row.fraction)} %`))),
+      h("span", { class: "af-marks" }, chip(row.state), row.flagged && flagMark(row.flagged.count, row.flagged.worst), row.step && h("span", {}, `${row.step} ${Math.round(100 * row.fraction)} %`))),
   ];
 }
+
+const asked = new WeakSet(); // pictures that were asked for again
 
 /** Show a picture that could not be: once it is made, or that there is none. */
 async function showMade(image) {
   const url = image.getAttribute("src");
-  const isMade = !image.dataset.made && await fetchMade(url).then((answer) => answer.ok, () => false);
-  image.dataset.made = true;
+  const isMade = !asked.has(image) && await fetchMade(url).then((answer) => answer.ok, () => false);
+  asked.add(image);
   if (!isMade) image.replaceWith(h("div", { class: "af-empty" }, "No picture"));
   else if (image.isConnected) image.src = url;
 }
 
+const ENDINGS_OF_RUNS = { 0: "ended well", 130: "interrupted" };
+
 function runRow(run) {
   const { state, exit_code: code, counts, who } = run;
   const began = new Date(run.began * 1000);
-  const how = state === "ended" ? (code ? `exit code ${code}` : "ended well") : state === "killed" ? "killed" : "at work";
+  const how = state === "ended" ? (ENDINGS_OF_RUNS[code] ?? `exit code ${code}`) : state === "running" ? "at work" : state;
   const parts = [how, ...Object.entries(counts ?? {}).map(([name, count]) => `${count} ${name}`)];
   return h("li", {}, h("time", { datetime: began.toISOString() }, began.toLocaleString([], { dateStyle: "medium", timeStyle: "short" })),
     h("span", {}, who ? `${run.kind} by ${who}` : run.kind), h("span", { class: state === "killed" || code ? "bad" : "" }, parts.join(", ")));
@@ -384,12 +392,6 @@ function back() {
   return home.pipelines.length > 1 ? h("a", { href: "#", class: "back", "aria-label": "All pipelines" }, "←") : null;
 }
 
-function themeButton() {
-  const root = document.documentElement;
-  const isDark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  return h("button", { type: "button", class: "af-theme", "aria-label": "Dark or light", click: () => { root.dataset.theme = isDark() ? "light" : "dark"; } }, "◐");
-}
-
 // Addresses: #pipeline, #pipeline/upload, #pipeline/asset/NAME
 
 function link(...parts) {
@@ -405,7 +407,7 @@ function chooser() {
   open?.stop();
   open = null;
   document.title = "AssetForge";
-  fill(main, h("div", { class: "chooser" }, h("h1", { tabindex: -1 }, "What do you want to make?"),
+  fill(main, h("div", { class: "chooser" }, h("header", {}, h("h1", { tabindex: -1 }, "What do you want to make?"), themeButton()),
     h("ul", {}, home.pipelines.map((one) => h("li", {}, h("a", { href: `#${encodeURIComponent(one.name)}/upload` }, h("b", {}, one.title || one.name), h("span", {}, one.about)))))));
   main.querySelector("h1").focus();
 }

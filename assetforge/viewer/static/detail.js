@@ -16,6 +16,18 @@ export function chip(state) {
   return h("span", { class: "af-chip", "data-state": state }, label(state));
 }
 
+/** Return how many flags there are, in the color of the worst. */
+export function flagMark(count, worst) {
+  return count > 0 && h("span", { class: "af-flag", "data-severity": worst }, `⚑ ${count}`, h("span", { class: "af-unseen" }, count === 1 ? " flag" : " flags"));
+}
+
+/** Return a button that changes between dark and light. */
+export function themeButton() {
+  const root = document.documentElement;
+  const isDark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  return h("button", { type: "button", class: "af-theme", "aria-label": "Dark or light", click: () => { root.dataset.theme = isDark() ? "light" : "dark"; } }, "◐");
+}
+
 /** Return what is doubtful, the worst first. */
 export function flagList(flags) {
   if (!flags.length) return null;

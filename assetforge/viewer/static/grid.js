@@ -24,14 +24,15 @@ class Grid extends HTMLElement {
     if (this.source) this.rows = this.source;
   }
 
-  /** {count, at(index), card(row, index)}: how many rows there are, one of them, and the nodes of its card. */
+  /** {count, at(index), card(row)}: how many rows there are, one of them, which has a name, and the nodes of its card. */
   set rows(source) {
     this.source = source;
     if (!this.list) return;
+    const chosen = this.cards.get(this.current)?.key;
     this.current = Math.min(this.current, Math.max(0, source.count - 1));
-    for (const card of this.cards.values()) card.remove();
-    this.cards.clear();
     this.layout();
+    for (const [index, card] of this.cards) if (card.key === chosen) this.current = index; // it may have moved
+    this.mark();
   }
 
   later() {
@@ -62,24 +63,32 @@ class Grid extends HTMLElement {
     this.mark();
   }
 
-  /** Let there be cards from one index to another, and no others. */
+  /** Let there be cards from one index to another, and no others; the card of a row is the same wherever it stands. */
   keep(first, end) {
-    for (const [index, card] of this.cards) {
-      if (index < first || index >= end) {
-        card.remove();
-        this.cards.delete(index);
-      }
+    const rows = Array.from({ length: Math.max(0, end - first) }, (_, at) => this.source.at(first + at));
+    const keys = rows.map((row, at) => row?.name ?? first + at);
+    const old = new Map([...this.cards.values()].map((card) => [card.key, card]));
+    const before = [...this.cards.values()];
+    this.cards = new Map(rows.map((row, at) => [first + at, this.cardOf(row, keys[at], first + at, old)]));
+    const kept = new Set(this.cards.values());
+    for (const card of before) if (!kept.has(card)) card.remove();
+    let place = this.list.firstChild; // so that the order of nodes is that of rows
+    for (const card of this.cards.values()) {
+      if (card === place) place = place.nextSibling;
+      else this.list.insertBefore(card, place);
     }
-    for (let index = first; index < end; index++) {
-      if (this.cards.has(index)) continue;
-      const card = h("div", {
-        class: "af-card", role: "option", id: `card-${index}`, "data-index": index,
-        "aria-posinset": index + 1, "aria-setsize": this.source.count,
-      }, this.source.card(this.source.at(index), index));
-      this.cards.set(index, card);
-      const next = this.cards.get(index + 1); // so that the order of nodes is that of rows
-      this.list.insertBefore(card, next ?? null);
-    }
+  }
+
+  cardOf(row, key, index, old) {
+    const card = old.get(key) ?? h("div", { class: "af-card", role: "option" });
+    old.delete(key);
+    const shown = JSON.stringify(row) ?? "";
+    if (card.shown !== shown) refill(card, this.source.card(row));
+    Object.assign(card, { key, shown, id: `card-${index}` });
+    card.dataset.index = index;
+    card.setAttribute("aria-posinset", index + 1);
+    card.setAttribute("aria-setsize", this.source.count);
+    return card;
   }
 
   mark() {
@@ -121,6 +130,16 @@ class Grid extends HTMLElement {
   focusList() {
     this.list.focus({ preventScroll: true });
   }
+}
+
+/** Give a card other content. What looks the same stays, so that its picture is not fetched anew. */
+function refill(card, nodes) {
+  nodes.forEach((node, at) => {
+    const old = card.children[at];
+    if (!old) card.append(node);
+    else if (!old.isEqualNode(node)) old.replaceWith(node);
+  });
+  while (card.children.length > nodes.length) card.lastChild.remove();
 }
 
 customElements.define("af-grid", Grid);

@@ -1,7 +1,7 @@
 // The report of a run, opened from a folder: a list of assets, and each in detail. Without scripts, the table is there.
 
 import { h, fill } from "./h.js";
-import { chip, detail } from "./detail.js";
+import { chip, detail, flagMark, themeButton } from "./detail.js";
 import "./grid.js";
 
 const STATES = ["failed", "quarantined", "done", "up to date", "not run"];
@@ -74,7 +74,7 @@ function card(row) {
     picture ? h("img", { src: `thumbs/${picture}`, alt: "", decoding: "async", draggable: "false" }) : h("div", { class: "af-empty" }, "No picture"),
     h("div", { class: "af-card-text" },
       h("span", { class: "af-name", title: row.name }, row.name),
-      h("span", { class: "af-marks" }, chip(row.state), row.flags && h("span", { class: "af-flag", "data-severity": row.worst }, `⚑ ${row.flags}`, h("span", { class: "af-unseen" }, " flags")))),
+      h("span", { class: "af-marks" }, chip(row.state), flagMark(row.flags, row.worst))),
   ];
 }
 
@@ -161,10 +161,4 @@ function key(event) {
 function step(by) {
   const next = state.shown[state.open + by];
   if (next) go(next);
-}
-
-function themeButton() {
-  const root = document.documentElement;
-  const isDark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  return h("button", { type: "button", class: "af-theme", "aria-label": "Dark or light", click: () => { root.dataset.theme = isDark() ? "light" : "dark"; } }, "◐");
 }
