@@ -85,6 +85,42 @@ def test_the_list_shows_what_was_built_and_what_arrives_without_a_reload(browser
     )
 
 
+NAME = "(one) => one.querySelector('.af-name').textContent"
+
+
+def test_what_changes_leaves_all_other_cards_and_their_pictures_alone(browser: Any, server: Server) -> None:
+    go(browser, server, "pipeline")
+    wait_for(browser, "return document.querySelectorAll('.af-card img').length >= 3")
+    wait_for(browser, "return [...document.querySelectorAll('.af-card img')].every((one) => one.naturalWidth)")
+    browser.execute_script(
+        f"const name = {NAME}; document.querySelectorAll('.af-card').forEach((one) => {{ one.mine = name(one) }});"
+        "document.querySelector('.af-cards').focus(); performance.clearResourceTimings()"
+    )
+    (server.folder / "textures" / "a00a_d.png").write_bytes(picture(27))
+    at = f"const at = {CARDS}.indexOf('a00a'); const cards = [...document.querySelectorAll('.af-card')];"
+    wait_for(browser, f"{at} return at === 1 && cards[at].querySelector('img')?.naturalWidth")
+    browser.execute_script(f"{at} cards[at].mine = 'a00a'")
+    assert browser.execute_script(f"{at} return cards.every((one) => one.mine === ({NAME})(one))")
+    assert browser.execute_script("return document.activeElement.className") == "af-cards"
+    fetched = browser.execute_script("return performance.getEntriesByType('resource').map((one) => one.name)")
+    assert {one.partition("/thumbs/")[2].partition("?")[0] for one in fetched if "/thumbs/" in one} == {"a00a"}
+
+
+def test_what_quarantine_is_and_what_ends_it_is_told(browser: Any, server: Server) -> None:
+    go(browser, server, "pipeline")
+    wait_for(browser, f"return {CARDS}.includes('a03')")
+    find = "[...document.querySelectorAll('.af-total')].find((one) => one.textContent.includes('Quarantined'))"
+    wait_for(browser, f"return {find}")
+    browser.execute_script(f"{find}.click()")
+    wait_for(browser, "return document.querySelector('p.about').textContent.includes('left alone')")
+    wait_for(browser, f"return {CARDS}.join() === 'a03'")
+    assert "<img src=x" in browser.execute_script("return document.querySelector('.af-card .why').textContent")
+    assert serious(browser) == []
+    browser.execute_script(f"{find}.click()")
+    assert browser.execute_script("return document.querySelector('p.about').textContent") == ""
+    assert browser.find_elements("css selector", ".af-head .af-theme")
+
+
 def test_pictures_that_are_still_being_made_are_waited_for(browser: Any, server: Server) -> None:
     go(browser, server, "pipeline")
     wait_for(browser, "return document.querySelector('.af-card img')?.naturalWidth")
@@ -142,7 +178,7 @@ def test_an_upload_by_the_form_comes_back_as_maps_on_the_same_page(
     go(browser, server, "pipeline/upload")
     wait_for(browser, "return document.querySelector('form.upload')")
     browser.execute_script(
-        "document.querySelector('details').open = true; document.querySelector('#param-work-gain').value = 0.25"
+        "document.querySelector('.upload details').open = true; document.querySelector('#param-work-gain').value = 0.25"
     )
     browser.find_element("id", "slot-base_color").send_keys(str(tmp_path / "bark_base_color.png"))
     wait_for(browser, "return document.querySelector('.slot img')?.naturalWidth")
@@ -308,6 +344,30 @@ def test_the_second_photograph_is_taken_with_the_first_one_laid_over(width: int,
         wait_for(visitor, "return document.querySelectorAll('.slot .shown img').length === 2")
         wait_for(visitor, "return !document.querySelector('dialog')")
         assert visitor.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("torch", [False, True])
+def test_the_flash_is_the_light_of_the_camera_or_is_said_to_be_missing(
+    torch: bool, visitor: Any, starter: Server
+) -> None:
+    go(visitor, starter, "photo_to_material/upload")
+    wait_for(visitor, "return document.querySelectorAll('form.upload .slot').length === 2")
+    visitor.execute_script(
+        "window.asked = []; const torch = arguments[0]; MediaStreamTrack.prototype.getCapabilities = () => ({ torch });"
+        "MediaStreamTrack.prototype.applyConstraints = async (one) => { window.asked.push(one) };",
+        torch,
+    )
+    for name in ("Guide", "Flash"):
+        press(visitor, f"Camera: {name}")
+        said = wait_for(
+            visitor,
+            "const said = document.querySelector('.camera [role=status]').textContent;"
+            "return said.includes('Waiting') ? null : [said]",
+        )[0]
+        is_lit = torch and name == "Flash"
+        assert ("cannot switch the camera's light on" in said) == (name == "Flash" and not torch)
+        assert visitor.execute_script("return window.asked") == ([{"advanced": [{"torch": True}]}] if is_lit else [])
+        press(visitor, "Cancel")
 
 
 def test_photographs_of_the_camera_are_sent(visitor: Any, starter: Server) -> None:

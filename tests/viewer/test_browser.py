@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from looks import SECONDS, asset, bump, flat, gray, many, picture, report_of, start_browser
+from looks import SECONDS, asset, bump, flat, gray, looking, many, picture, report_of, start_browser
 from PIL import Image
 
 from assetforge.codecs.reading import Reading
@@ -356,6 +356,10 @@ def test_without_scripts_there_are_a_table_and_pictures(browser: Any, served: Ca
     assert len(browser.find_elements("css selector", "tbody tr")) == 8
     assert browser.find_element("css selector", ".af-plain").value_of_css_property("max-width") == "1200px"  # styled
     assert not browser.find_elements("css selector", ".af-card")
+    with looking(browser, 390, "light"):
+        row = browser.find_element("css selector", "tbody tr").size["width"]
+        assert 300 < row <= 390
+        assert {one.size["width"] > 0.8 * row for one in browser.find_elements("css selector", "td:not(:empty)")} == {True}
     browser.get_log("browser")  # that scripts were refused
 
 

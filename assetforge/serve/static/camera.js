@@ -5,8 +5,8 @@ import { h } from "/static/h.js";
 /** Whether this browser lets a page use the camera: only by TLS, or on the same machine. */
 export const hasCamera = Boolean(navigator.mediaDevices?.getUserMedia);
 
-/** Show what the camera sees; return the photograph as a Blob, or null. `over` is a URL of a picture, or empty. */
-export async function photograph(title, over) {
+/** Show what the camera sees; return the photograph as a Blob, or null. `over`: a URL of a picture, or empty. `lit`: by the flash. */
+export async function photograph(title, hint, over, lit) {
   const video = h("video", { autoplay: true, playsinline: true, "aria-label": "What the camera sees" });
   video.muted = true;
   const overlay = over && h("img", { src: over, alt: "The first photograph", class: "overlay" });
@@ -16,7 +16,7 @@ export async function photograph(title, over) {
   const take = h("button", { type: "button", class: "main", autofocus: true }, "Take");
   const cancel = h("button", { type: "button" }, "Cancel");
   const message = h("p", { role: "status" }, "Waiting for the camera…");
-  const dialog = h("dialog", { class: "camera", "aria-label": title }, h("h2", {}, title),
+  const dialog = h("dialog", { class: "camera", "aria-label": title }, h("h2", {}, title), h("p", { class: "hint" }, hint),
     h("div", { class: "finder" }, video, overlay), message, strength, h("div", { class: "buttons" }, take, cancel));
   document.body.append(dialog);
   dialog.showModal();
@@ -29,12 +29,13 @@ export async function photograph(title, over) {
       take.addEventListener("click", () => video.videoWidth && resolve(shot(video)));
     });
     const size = { width: { ideal: 4096 }, height: { ideal: 4096 } };
-    navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", ...size } }).then((found) => {
+    navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", ...size } }).then(async (found) => {
       stream = found;
       if (isOver) { stopAll(stream); return; } // it was allowed after all was canceled
       video.srcObject = found;
-      message.textContent = over ? "Hold the camera so that both pictures lie on each other." : "";
-    }, (error) => { message.textContent = `The camera cannot be used: ${error.message}`; });
+      const dark = lit && !await hasLight(found) && "This browser cannot switch the camera's light on: take this photograph with the camera's own app, by its flash, and choose the file.";
+      message.textContent = [dark, over && "Hold the camera so that both pictures lie on each other."].filter(Boolean).join(" ");
+    }).catch((error) => { message.textContent = `The camera cannot be used: ${error.message}`; });
     return await ended;
   } finally {
     isOver = true;
@@ -42,6 +43,13 @@ export async function photograph(title, over) {
     dialog.close();
     dialog.remove();
   }
+}
+
+/** Switch on the light of the camera, which ends with the stream; tell whether there is one. */
+async function hasLight(stream) {
+  const [track] = stream.getVideoTracks();
+  if (!track.getCapabilities?.().torch) return false;
+  return track.applyConstraints({ advanced: [{ torch: true }] }).then(() => true, () => false);
 }
 
 function stopAll(stream) {

@@ -7,7 +7,7 @@ export function paramsForm(steps) {
   const fields = steps.flatMap((step) => Object.entries(step.schema.properties ?? {})
     .map(([name, schema]) => field(step, name, schema)));
   const parts = steps.filter((step) => Object.keys(step.schema.properties ?? {}).length).map((step) =>
-    h("fieldset", {}, h("legend", {}, label(step.use)), h("p", { class: "hint" }, step.summary),
+    h("fieldset", {}, h("legend", {}, label(step.use)), h("p", { class: "hint" }, coded(step.summary)),
       fields.filter((one) => one.step === step).map((one) => one.node)));
   const node = parts.length ? h("details", { class: "af-part" }, h("summary", {}, "Parameters"), parts) : null;
   const values = () => Object.fromEntries(fields.filter((one) => one.changed()).map((one) => [one.key, one.value()]));
@@ -21,9 +21,14 @@ function field(step, name, schema) {
   input.id = id;
   input.setAttribute("aria-describedby", `${id}-hint`);
   const node = h("div", { class: "field" }, h("label", { for: id }, label(name)), input,
-    h("small", { id: `${id}-hint` }, schema.description ?? ""));
+    h("small", { id: `${id}-hint` }, coded(schema.description ?? "")));
   const changed = () => JSON.stringify(value()) !== JSON.stringify(before);
   return { step, key: `${step.use}.${name}`, node, value, changed };
+}
+
+/** Return a text in parts, of which those between backquotes are code. */
+function coded(text) {
+  return text.split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part));
 }
 
 /** Follow references, and leave out that a value may be null. */

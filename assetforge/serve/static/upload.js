@@ -5,8 +5,9 @@ import { ask, below } from "./api.js";
 import { hasCamera, photograph } from "./camera.js";
 import { paramsForm } from "./params.js";
 
-/** Return the form; `sent(asset)` is called when the pictures are on their way to become an asset. `limits`: bytes of a file, and of all. */
-export function uploadForm(pipeline, limits, sent) {
+/** Return the form; `sent(asset)` is called when the pictures are on their way to become an asset. `home`: what the server says of itself. */
+export function uploadForm(pipeline, { limits, pipelines }, sent) {
+  const about = pipelines.find((one) => one.name === pipeline.name)?.about;
   const slots = pipeline.inputs.map((input) => new Slot(input));
   for (const slot of slots) slot.others = slots.filter((one) => one !== slot);
   const params = paramsForm(pipeline.steps);
@@ -18,6 +19,7 @@ export function uploadForm(pipeline, limits, sent) {
   const button = h("button", { class: "main" }, "Make the maps");
   const form = h("form", { class: "upload", submit: (event) => { event.preventDefault(); send(); } },
     h("h2", { tabindex: -1 }, "New asset"),
+    h("p", { class: "af-message" }, [pipeline.title, about].filter(Boolean).join(": ")),
     h("div", { class: "slots" }, slots.map((slot) => slot.node)),
     fields.map((input) => h("div", { class: "field" }, h("label", { for: input.id }, label(input.name)), input)),
     params.node,
@@ -108,13 +110,14 @@ class Slot {
       type: "file", id, accept: "image/*,.exr,.psd", capture: isPhoto && !hasCamera ? "environment" : null,
       "aria-describedby": `${id}-hint`, change: () => this.take(this.picker.files[0]),
     });
-    this.shown = h("div", { class: "shown" }, h("span", {}, "Drop a picture here"));
+    this.shown = h("div", { class: "shown empty" }, h("span", {}, "Drop a picture here"));
+    this.name = h("small", { class: "name" });
     this.node = h("div", {
       class: "slot", dragover: (event) => { event.preventDefault(); this.node.classList.add("over"); },
       dragleave: () => this.node.classList.remove("over"), drop: (event) => this.drop(event),
     },
     h("label", { for: id }, label(input.map), input.optional ? h("small", {}, " optional") : null),
-    this.shown, h("small", { id: `${id}-hint` }, input.meaning), this.picker,
+    this.shown, this.name, h("small", { id: `${id}-hint` }, input.meaning), this.picker,
     hasCamera && (isPhoto || input.kind === "color") && h("button", { type: "button", click: () => this.shoot() }, `Camera: ${label(input.map)}`));
   }
 
@@ -126,7 +129,7 @@ class Slot {
 
   async shoot() {
     const other = this.others.find((one) => one.url && one.input.kind === "photo");
-    const photo = await photograph(label(this.input.map), other?.url ?? "");
+    const photo = await photograph(label(this.input.map), this.input.meaning, other?.url ?? "", this.input.map === "flash");
     if (photo) this.take(photo);
   }
 
@@ -137,7 +140,9 @@ class Slot {
     this.changed();
     this.url = URL.createObjectURL(file);
     const picture = h("img", { alt: `Chosen: ${file.name ?? "photograph"}`, src: this.url });
-    picture.addEventListener("error", () => fill(this.shown, h("span", {}, file.name ?? "")));
+    picture.addEventListener("error", () => fill(this.shown, h("span", {}, "No preview")));
+    this.shown.classList.remove("empty");
+    this.name.textContent = file.name ?? "Photograph";
     fill(this.shown, picture);
     this.chosen(file);
   }
