@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -68,7 +69,20 @@ def test_a_loose_file_is_a_plugin(tmp_path: Path) -> None:
         ),
         (
             STEP.format(step="s", hook="register_steps").replace("register(run)", "register(len)"),
-            "decorate the function",
+            "registers a builtin_function_or_method, which is no step; register a function with `@af.step(…)` above it",
+        ),
+        (
+            re.sub("@af.step.*\n", "", STEP.format(step="s", hook="register_steps")),
+            "(plugins/a_broken.py): its function `run` (a_broken.py line 4) is no step; "
+            """write `@af.step("run", Params, reads={"base_color"}, writes={"base_color"})` above it""",
+        ),
+        (
+            STEP.format(step="s", hook="register_steps").replace("    register(run)", "    return [run]"),
+            "its function `register_steps` gives back a list, which nobody takes; call `register(…)`",
+        ),
+        (
+            STEP.format(step="s", hook="register_steps") + "    register(run)\n",
+            "registers the step 's' twice; leave one of them out, or rename it",
         ),
         (STEP.format(step="s", hook="register_steps").replace("register:", "registre:"), "registre"),
         ("import sys\nsys.exit(0)", "line 2: cannot be loaded: SystemExit: 0; a plugin must not end the program"),
