@@ -138,6 +138,20 @@ def test_a_default_that_its_own_type_refuses_breaks_the_plugin(tmp_path: Path) -
     assert "dry" in registry.steps
 
 
+@pytest.mark.parametrize(
+    ("written", "annotated"),
+    [("wetness = 0.5", "wetness: float = 0.5"), ("wetness = Field(0.5, ge=0)", "wetness: float = …")],
+)
+def test_a_parameter_without_a_type_is_named_with_its_line(written: str, annotated: str, tmp_path: Path) -> None:
+    source = DEFAULTS.replace("wetness: af.Fraction = 1.5", written).replace(
+        "class", "from pydantic import Field\nclass"
+    )
+    assert list(map(str, load(loose(tmp_path, wet=source)).broken)) == [
+        "plugin 'wet' (plugins/wet.py) line 5: the parameter `wetness` of this class has no type; "
+        f"annotate it: `{annotated}`"
+    ]
+
+
 def test_every_default_of_the_shipped_steps_is_right() -> None:
     registry = load()
     for offered in (registry.steps, registry.recipes, registry.evaluations):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.abc
 import os
@@ -18,6 +19,7 @@ from types import FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import pluggy
+from pydantic import PydanticUserError
 
 import assetforge
 from assetforge import hookspecs
@@ -237,9 +239,23 @@ def _import(found: _Found, where: str) -> ModuleType:
     try:
         return found.module()
     except (Exception, SystemExit) as error:  # whatever a stranger's module raises must not stop the others
+        line = _line_of(error, found)
+        if isinstance(error, PydanticUserError) and error.code == "model-field-missing-annotation":
+            raise PluginError(where + line, *_without_type(error)) from error
         text = local.without_package(str(error))
         what = f"cannot be loaded: {type(error).__name__}: {text}"
-        raise PluginError(where + _line_of(error, found), what, _advice(error)) from error
+        raise PluginError(where + line, what, _advice(error)) from error
+
+
+def _without_type(error: PydanticUserError) -> tuple[str, str]:
+    """Say which parameter has no type, and how to give it one; pydantic's own text is for those who know it."""
+    found = re.search(r"['`](\w+)(?: = (.*?)`|')", str(error), re.DOTALL)
+    name, value = found.groups("") if found else ("…", "")
+    try:
+        annotated = f"{name}: {type(ast.literal_eval(value)).__name__} = {value}"
+    except (ValueError, SyntaxError):  # a call makes it, such as `Field(…)`
+        annotated = f"{name}: float = …"
+    return f"the parameter `{name}` of this class has no type", f"annotate it: `{annotated}`"
 
 
 def _line_of(error: BaseException, found: _Found) -> str:
