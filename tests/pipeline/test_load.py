@@ -91,6 +91,20 @@ outputs:
             "bad.yaml:4:11: inputs.normal: has other placeholders than base_color; use {name}",
         ),
         ('_d.png"', '_d.png?"', "bad.yaml:3:3: inputs: every map is optional"),
+        (
+            "- use: upscale\n    with: {scale: 4}",
+            "- upscale",
+            "bad.yaml:6:5: steps[0]: is a name alone; write `- use: upscale`",
+        ),
+        (
+            "version: 1",
+            "version: 1\noutputs: {dir: {name}}",
+            'bad.yaml:2:16: outputs.dir: is {name} without quotes, which is a mapping in YAML; write "{name}"',
+        ),
+        ('"{name}_d.png"', "{name}", "bad.yaml:3:15: inputs.base_color: is {name} without quotes"),
+        ('"{name}_d.png"', "{files: }", "inputs.base_color.files: is missing; add `files:`"),
+        ("use: upscale", "use:", "steps[0].use: is missing; add `use:`"),
+        ("version: 1", "version: 1\nattempts: {three}", 'attempts: is {"three": null}; it should be integer'),
     ],
 )
 def test_a_mistake_is_named_with_what_would_be_right(
