@@ -120,12 +120,15 @@ def _flow(findings: Findings, use: StepUse, available: Mapping[str, MapSpec], in
     """Check that a step's maps are there, and return those that there are after it."""
     at: marked_yaml.Path = ("steps", index, "use")
     known = findings.registry.maps
+    whose = f"{use.step.name} ({use.plugin.origin})"
     missing = use.step.reads_with(use.params, available) - available.keys()
-    if missing:
+    for name in sorted(missing - known.keys()):
+        findings.add(at, f"{whose} reads the unknown map {name!r}", did_you_mean(name, known))
+    if missing := missing & known.keys():
         names, given = ", ".join(sorted(missing)), ", ".join(available)
         findings.add(at, f"{use.step.name} reads {names!r}", f"the inputs and the steps before give: {given}")
     writes = use.step.writes_with(use.params, available)
     for name in sorted(writes - known.keys()):
         hint = f"its plugin must register it; {did_you_mean(name, known)}"
-        findings.add(at, f"{use.step.name} writes the unknown map {name!r}", hint)
+        findings.add(at, f"{whose} writes the unknown map {name!r}", hint)
     return {**available, **{name: known[name] for name in writes if name in known}}

@@ -228,10 +228,15 @@ def spread(material, params, context):
 def polish(material, params, context):
     return material
 
+@af.step("tint", af.Params, reads={"base_colour"}, writes={"base_color"})
+def tint(material, params, context):
+    return material
+
 @af.hookimpl
 def register_steps(register):
     register(spread)
     register(polish)
+    register(tint)
 """
 
 
@@ -264,8 +269,13 @@ def test_a_map_that_parameters_ask_for_can_be_read_and_written(tmp_path: Path, s
         ),
         (
             "  - use: spread\n    with: {also: [rouhgness]}\n",
-            "bad.yaml:8:10: steps[1].use: spread writes the unknown map 'rouhgness'; "
+            "bad.yaml:8:10: steps[1].use: spread (plugins/spread.py) writes the unknown map 'rouhgness'; "
             "its plugin must register it; did you mean 'roughness'?",
+        ),
+        (
+            "  - use: tint\n",
+            "bad.yaml:8:10: steps[1].use: tint (plugins/spread.py) reads the unknown map 'base_colour'; "
+            "did you mean 'base_color'?",
         ),
         (
             "  - use: spread\n    with: {also: [roughness]}\noutputs: {name: '{name}', maps: [normal, roughness]}\n",
