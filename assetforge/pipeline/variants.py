@@ -79,7 +79,8 @@ def _step(findings: Findings, index: int, name: str) -> StepUse | None:
         findings.broken_plugin = bool(broken)
         findings.extend(broken)
         repair = "repair the plugin that is broken, if the step is its own; " if broken else ""
-        findings.add((*at, "use"), f"unknown step {name!r}", repair + did_you_mean(name, findings.registry.steps))
+        hint = did_you_mean(name, findings.registry.steps, otherwise="`assetforge steps` lists all that there are")
+        findings.add((*at, "use"), f"unknown step {name!r}", repair + hint)
         return None
     params = _params(findings, step.params, at)
     resources = _resources(findings, step.resources, at)

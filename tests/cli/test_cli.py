@@ -134,6 +134,13 @@ def test_a_broken_plugin_is_warned_of_and_exits_with_three_where_it_matters(proj
     assert done.returncode == 3
     assert "plugin 'broken' (plugins/broken.py) line 1: cannot be loaded" in done.stderr
     assert "unknown step 'broken_step'; repair the plugin that is broken, if the step is its own; " in done.stderr
+    done = forge("check", "pipeline.yaml")
+    assert done.returncode == 3
+    broken, unknown = done.stderr.splitlines()  # each is told once
+    assert broken.startswith("plugin 'broken' (plugins/broken.py) line 1: cannot be loaded")
+    assert unknown.endswith("if the step is its own; `assetforge steps` lists all that there are")
+    (project / "pipeline.yaml").write_text(text.replace("version: 1", "version: 2").replace("broken_step", "upscale"))
+    assert "warning: plugin 'broken' (plugins/broken.py)" in forge("check", "pipeline.yaml").stderr
 
 
 def test_a_new_plugin_and_a_new_pipeline_work(project: Path, forge: Forge) -> None:
