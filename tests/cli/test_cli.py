@@ -15,6 +15,7 @@ import pytest
 from commands import shared
 from conftest import Forge, write_texture
 
+from assetforge.cli import group
 from assetforge.commands import COMMANDS
 
 
@@ -141,6 +142,17 @@ def test_a_broken_plugin_is_warned_of_and_exits_with_three_where_it_matters(proj
     assert unknown.endswith("if the step is its own; `assetforge steps` lists all that there are")
     (project / "pipeline.yaml").write_text(text.replace("version: 1", "version: 2").replace("broken_step", "upscale"))
     assert "warning: plugin 'broken' (plugins/broken.py)" in forge("check", "pipeline.yaml").stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the current folder cannot be removed there")
+def test_a_current_folder_that_was_removed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert group.run(["run", "pipeline.yaml"]) == 2
+    assert capsys.readouterr().err == "the current folder: was removed; go to one that is there\n"
 
 
 def test_a_new_plugin_and_a_new_pipeline_work(project: Path, forge: Forge) -> None:
