@@ -162,7 +162,9 @@ def test_two_plugins_with_one_step_name_are_refused(tmp_path: Path) -> None:
     twin = STEP.format(step="twin", hook="register_steps")
     registry = load(loose(tmp_path, a=twin, b=twin))
     assert registry.providers["twin"] == "a"
-    assert "step 'twin' is already registered by plugin 'a'" in str(registry.broken[0])
+    refused = "plugin 'b' (plugins/b.py): step 'twin' is already registered by plugin 'a' (plugins/a.py); rename one"
+    assert str(registry.broken[0]).startswith(refused)
+    assert registry.disputed == {"twin": registry.broken[0]}
 
 
 def test_code_digest_changes_with_the_code(tmp_path: Path) -> None:

@@ -82,6 +82,10 @@ def _step(findings: Findings, index: int, name: str) -> StepUse | None:
         hint = did_you_mean(name, findings.registry.steps, otherwise="`assetforge steps` lists all that there are")
         findings.add((*at, "use"), f"unknown step {name!r}", repair + hint)
         return None
+    if name in findings.registry.disputed:
+        findings.broken_plugin = True
+        findings.extend([findings.registry.disputed[name]])
+        findings.add((*at, "use"), f"two plugins have a step {name!r}")
     params = _params(findings, step.params, at)
     resources = _resources(findings, step.resources, at)
     if params is None:

@@ -93,7 +93,8 @@ def load(project: Path | None = None) -> Registry:
     """Load the installed plugins, then the modules and packages in the project's `plugins` folder.
 
     A plugin that cannot be loaded, that hooks something unknown, or that takes a name which an earlier one has is
-    left out as a whole and listed in `broken`. Installed plugins come first, in the order of their names.
+    left out as a whole and listed in `broken`. Installed plugins come first, in the order of their names. A step that
+    two plugins offer is `disputed`: a pipeline that uses it is wrong, as nobody knows which of the two is meant.
     """
     builder = _Builder(project.absolute() if project else None)
     for found in [*_installed(), *_local(project.absolute() if project else None)]:
@@ -152,6 +153,7 @@ class _Builder:
         self.codecs: dict[str, Codec] = {}
         self.loaded: dict[str, _Loaded] = {}
         self.providers: dict[str, str] = {}
+        self.disputed: dict[str, Problem] = {}
         self.broken: list[Problem] = []
 
     def add(self, found: _Found) -> None:
@@ -188,8 +190,11 @@ class _Builder:
     def _refuse_taken(self, offers: _Offers, where: str) -> None:
         for name in offers.steps:
             if name in self.steps:
-                other = self.providers[name]
-                raise PluginError(where, f"step {name!r} is already registered by plugin {other!r}", "rename one")
+                other = self.loaded[self.providers[name]].found
+                what = f"step {name!r} is already registered by plugin {other.name!r} ({other.origin})"
+                error = PluginError(where, what, "rename one of the steps, or leave out one of the plugins")
+                self.disputed.update(dict.fromkeys(offers.steps.keys() & self.steps.keys(), error.problem))
+                raise error
         for name, spec in offers.maps.items():
             if self.maps.get(name, spec) != spec:
                 raise PluginError(where, f"map {name!r} already means something else", "choose another name")
@@ -222,6 +227,7 @@ class _Builder:
             MappingProxyType(self.codecs),
             MappingProxyType({name: plugins[name].code for name in sorted(coding)}),
             tuple(self.broken),
+            MappingProxyType(self.disputed),
             cast("Hooks", self.manager.hook),
         )
 

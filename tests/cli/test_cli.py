@@ -144,6 +144,23 @@ def test_a_broken_plugin_is_warned_of_and_exits_with_three_where_it_matters(proj
     assert "warning: plugin 'broken' (plugins/broken.py)" in forge("check", "pipeline.yaml").stderr
 
 
+def test_a_pipeline_does_not_use_a_step_that_two_plugins_have(project: Path, forge: Forge) -> None:
+    assert forge("new", "plugin", "wet").returncode == 0
+    plugin = project / "plugins" / "wet.py"
+    (project / "plugins" / "rain.py").write_text(plugin.read_text())
+    assert forge("check", "pipeline.yaml").returncode == 0  # which uses another step
+    text = (project / "pipeline.yaml").read_text().split("steps:")[0]
+    (project / "pipeline.yaml").write_text(f"{text}steps: [{{use: wet}}]\n")
+    for command in ("check", "run"):
+        done = forge(command, "pipeline.yaml")
+        assert done.returncode == 3
+        both, where = done.stderr.splitlines()
+        assert (
+            "plugin 'wet' (plugins/wet.py): step 'wet' is already registered by plugin 'rain' (plugins/rain.py)" in both
+        )
+        assert where.endswith("steps[0].use: two plugins have a step 'wet'")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the current folder cannot be removed there")
 def test_a_current_folder_that_was_removed_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
