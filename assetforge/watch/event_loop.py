@@ -62,7 +62,7 @@ class Throttle:
 
 
 @dataclass
-class Lifetime:
+class DaemonHistory:
     """What is true of a daemon, whatever it opens anew."""
 
     since: float
@@ -81,7 +81,7 @@ class EventLoop:
         reports: ReportBuilder,
         emit: Callable[[Event], None],
         listener: StatusListener,
-        lifetime: Lifetime,
+        history: DaemonHistory,
     ) -> None:
         watch, catalog = build.pipeline.watch, Catalog(build.pipeline)
         self._build, self._session, self._reports, self._emit, self._listener = build, session, reports, emit, listener
@@ -99,7 +99,7 @@ class EventLoop:
         self._changed: Path | None = None
         self._notifier: Notifier | None = None
         self._prefix = source_prefix(build.pipeline)
-        self._lifetime = lifetime
+        self._history = history
         self._status: DaemonStatus | None = None
         self._chores, self._version_check, self._show = Throttle(1.0, 0.1), Throttle(5.0, 0.05), Throttle(0.5, 0.1)
         self._ask = Throttle(0.2, 0.1)
@@ -155,7 +155,7 @@ class EventLoop:
         timeout = max(0.0, min(self._next_due()) - time.monotonic())
         for ending in self._session.poll(timeout, idle=True):
             self._queue.take_result(ending)
-            self._lifetime.done_count += not ending.stale and ending.problem is None
+            self._history.done_count += not ending.stale and ending.problem is None
             if self._notifier and not ending.stale:
                 report = self._reports.of(ending.attempt.job.asset)
                 self._notifier.notify({"pipeline": self._build.pipeline.name, **report.data})
@@ -272,7 +272,7 @@ class EventLoop:
         waiting, outcomes = self._session.waiting, self._queue.outcomes
         status = DaemonStatus(
             pid=os.getpid(),
-            since=self._lifetime.since,
+            since=self._history.since,
             folder=str(self._scanner.root),
             how=self._watcher.mode,
             building=tuple(job.asset for job in self._session.under_way),
@@ -281,7 +281,7 @@ class EventLoop:
             arriving_count=self._tracker.pending_count,
             incomplete={asset: one.missing for asset, one in outcomes.incomplete.items()},
             failed=dict(outcomes.failed),
-            done_count=self._lifetime.done_count,
+            done_count=self._history.done_count,
             paused=self._session.paused,
         )
         if status != self._status:
