@@ -2,12 +2,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DOCUMENTED := .venv/.documented
+COLLECTED := .venv/.collected
+INSTALL := $(BIN)/python .ci/install.py
+
+# Python may keep what it compiles, whatever is set here otherwise: tests start many processes.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Two more than there are cores, as tests wait for the processes that they start.
 WORKERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
-# Compiled ahead, as each of the many processes that tests start would do it again where Python may not write bytecode.
-PYTEST := $(BIN)/python -m compileall -qq assetforge plugins; OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
-	--numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 BENCH := $(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -q -s
 
@@ -21,10 +24,10 @@ demo: $(INSTALLED)  ## make samples, upscale them, make a material of two photog
 test: $(INSTALLED)  ## everything that CI runs; tests begin with those that wait most, and checks run beside them
 	@$(MAKE) --no-print-directory --jobs 2 check pytest
 
-pytest: $(INSTALLED)
+pytest: $(COLLECTED)
 	$(PYTEST)
 
-coverage: $(INSTALLED)  ## the same tests, and which lines they reach; that takes longer
+coverage: $(COLLECTED)  ## the same tests, and which lines they reach; that takes longer
 	$(PYTEST) --cov --cov-report=term
 
 test-all: check  ## the tests that take long, too
@@ -52,12 +55,15 @@ viewer:  ## needs Node: bundle what the viewer uses of three.js anew, and record
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev,mobile,serve]'
-	-$(BIN)/python -m compileall -qq -j 0 .venv  # pip would do it with one core
+	$(INSTALL) '.[dev,mobile,serve]'
 	touch $@
 
+# One process compiles the tests and what they import, which otherwise each worker would do for itself.
+$(COLLECTED): $(INSTALLED) $(shell git ls-files 'tests/*.py')
+	$(BIN)/python -m pytest --collect-only --quiet > $@ || { cat $@; rm $@; exit 1; }
+
 $(DOCUMENTED): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(INSTALL) '.[docs]'
 	touch $@
 
 clean:  ## forget the environment and what the demo made

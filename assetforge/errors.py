@@ -207,11 +207,11 @@ def count_of(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def did_you_mean(word: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
-    """Suggest the known word that another word stands for or is nearest to, else list them all."""
+def did_you_mean(word: str, known: Iterable[str], aliases: Mapping[str, str] | None = None, otherwise: str = "") -> str:
+    """Suggest the known word that another word stands for or is nearest to; else say `otherwise`, or list them all."""
     words = sorted(known)
     meant = (aliases or {}).get(word.lower())
     near = [meant] if meant in words else difflib.get_close_matches(word, words, n=1)
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"known: {', '.join(words)}" if words else "none are known"
+    return otherwise or (f"known: {', '.join(words)}" if words else "none are known")

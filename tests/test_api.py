@@ -89,3 +89,14 @@ def test_a_misspelt_name_is_an_error_of_types(tmp_path: Path) -> None:
     assert 'misspelt.py:5: error: Module has no attribute "Nonsense"' in found
     assert "misspelt.py:6: error: Incompatible types in assignment" in found
     assert "Found 2 errors" in found
+
+
+def test_members_of_public_classes_are_listed_with_what_they_do() -> None:
+    listed = api_reference().splitlines()
+    for row in (
+        "| `Material.only(*names: str) -> Material` | Return a material with the given maps alone. |",
+        "| `Context.weights: Mapping[str, Path]` | Files of the weights that the step declared, verified. |",
+        "| `MapSpec.color_space: ColorSpace` | The color space that the map has inside AssetForge. |",
+    ):
+        assert row in listed
+    assert not [line for line in listed if "._" in line.partition("` |")[0]]

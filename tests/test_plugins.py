@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -68,7 +69,20 @@ def test_a_loose_file_is_a_plugin(tmp_path: Path) -> None:
         ),
         (
             STEP.format(step="s", hook="register_steps").replace("register(run)", "register(len)"),
-            "decorate the function",
+            "registers a builtin_function_or_method, which is no step; register a function with `@af.step(…)` above it",
+        ),
+        (
+            re.sub("@af.step.*\n", "", STEP.format(step="s", hook="register_steps")),
+            "(plugins/a_broken.py): its function `run` (a_broken.py line 4) is no step; "
+            """write `@af.step("run", Params, reads={"base_color"}, writes={"base_color"})` above it""",
+        ),
+        (
+            STEP.format(step="s", hook="register_steps").replace("    register(run)", "    return [run]"),
+            "its function `register_steps` gives back a list, which nobody takes; call `register(…)`",
+        ),
+        (
+            STEP.format(step="s", hook="register_steps") + "    register(run)\n",
+            "registers the step 's' twice; leave one of them out, or rename it",
         ),
         (STEP.format(step="s", hook="register_steps").replace("register:", "registre:"), "registre"),
         ("import sys\nsys.exit(0)", "line 2: cannot be loaded: SystemExit: 0; a plugin must not end the program"),
@@ -124,6 +138,20 @@ def test_a_default_that_its_own_type_refuses_breaks_the_plugin(tmp_path: Path) -
     assert "dry" in registry.steps
 
 
+@pytest.mark.parametrize(
+    ("written", "annotated"),
+    [("wetness = 0.5", "wetness: float = 0.5"), ("wetness = Field(0.5, ge=0)", "wetness: float = …")],
+)
+def test_a_parameter_without_a_type_is_named_with_its_line(written: str, annotated: str, tmp_path: Path) -> None:
+    source = DEFAULTS.replace("wetness: af.Fraction = 1.5", written).replace(
+        "class", "from pydantic import Field\nclass"
+    )
+    assert list(map(str, load(loose(tmp_path, wet=source)).broken)) == [
+        "plugin 'wet' (plugins/wet.py) line 5: the parameter `wetness` of this class has no type; "
+        f"annotate it: `{annotated}`"
+    ]
+
+
 def test_every_default_of_the_shipped_steps_is_right() -> None:
     registry = load()
     for offered in (registry.steps, registry.recipes, registry.evaluations):
@@ -134,7 +162,9 @@ def test_two_plugins_with_one_step_name_are_refused(tmp_path: Path) -> None:
     twin = STEP.format(step="twin", hook="register_steps")
     registry = load(loose(tmp_path, a=twin, b=twin))
     assert registry.providers["twin"] == "a"
-    assert "step 'twin' is already registered by plugin 'a'" in str(registry.broken[0])
+    refused = "plugin 'b' (plugins/b.py): step 'twin' is already registered by plugin 'a' (plugins/a.py); rename one"
+    assert str(registry.broken[0]).startswith(refused)
+    assert registry.disputed == {"twin": registry.broken[0]}
 
 
 def test_code_digest_changes_with_the_code(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,8 +27,51 @@ def _section(module: str, names: Sequence[str], title: str = "") -> Iterator[str
     yield f"### {title or f'`{module}`'}\n\n{summary}\n\n| name | meaning |\n| --- | --- |"
     for name in names:
         signature, meaning = _described(module, name)
-        yield f"| `{_cell(signature)}` | {_cell(meaning)} |"
+        members = dict(_members(module, name))
+        plain = ", ".join(f"`{member}`" for member, meant in members.items() if not meant)
+        yield f"| `{_cell(signature)}` | {_cell(meaning)}{_cell(f' It has {plain}.' if plain else '')} |"
+        for member, meant in members.items():
+            if meant:
+                yield f"| `{name}.{_cell(member)}` | {_cell(meant)} |"
     yield ""
+
+
+def _members(module: str, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the public fields, properties and methods of a class, each with the first sentence of its text, if any."""
+    found = _definition(module, name)
+    body = found.body if isinstance(found, ast.ClassDef) else []
+    for node, after in zip(body, [*body, None][1:], strict=True):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id[0] != "_":
+            yield f"{node.target.id}: {ast.unparse(node.annotation)}", _sentence(_text(after))
+        elif isinstance(node, ast.FunctionDef) and node.name[0] != "_":
+            yield _method(node), _sentence(ast.get_docstring(node))
+
+
+def _method(node: ast.FunctionDef) -> str:
+    """Spell a method as it is called, and a property as it is read."""
+    decorators = [ast.unparse(one) for one in node.decorator_list]
+    returned = ast.unparse(node.returns) if node.returns else ""
+    if any(one.endswith("property") for one in decorators):
+        return f"{node.name}: {returned}"
+    bound = "staticmethod" not in decorators
+    parameters = ast.unparse(node.args)
+    parameters = parameters.partition(", ")[2] if bound else parameters
+    return f"{node.name}({parameters.removeprefix('/, ')}) -> {returned}"
+
+
+def _sentence(docstring: str | None) -> str:
+    """Return the first sentence of a docstring."""
+    return re.split(r"(?<=[.!?])\s", _paragraph(docstring), maxsplit=1)[0]
+
+
+def _definition(module: str, name: str) -> ast.stmt | None:
+    """Return the statement that defines a name, in whichever module that is."""
+    for node in _statements(_tree(module).body):
+        if isinstance(node, ast.ImportFrom) and (origin := _imported(node, name)):
+            return _definition(*origin)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+            return node
+    return None
 
 
 def _cell(text: str) -> str:

@@ -8,7 +8,7 @@ import click
 
 from assetforge.cli.options import Opened, build_options, warn, warn_of_plugins
 from assetforge.cli.output import say
-from assetforge.errors import FAILED, OK, count_of
+from assetforge.errors import FAILED, OK, PipelineError, count_of
 from assetforge.pipeline.load import load as load_pipeline
 from assetforge.pipeline.load import plugins_of, special_variants
 from assetforge.plan.check import plan_unread
@@ -27,9 +27,13 @@ def command(opened: Opened) -> int:
     sources' pixels: files that are missing or match twice, outputs that collide, steps that lack a map.
     """
     registry = plugins_of(opened.file, opened.confinement)
+    try:
+        plans = [_plan(opened, registry, opened.profile)]
+        plans += [_plan(opened, registry, profile) for profile in plans[0].pipeline.document.data.get("profiles") or {}]
+    except PipelineError as error:
+        warn_of_plugins(registry, told=error.problems)
+        raise
     warn_of_plugins(registry)
-    plans = [_plan(opened, registry, opened.profile)]
-    plans += [_plan(opened, registry, profile) for profile in plans[0].pipeline.document.data.get("profiles") or {}]
     warn(plans[0].remarks)
     problems = list(dict.fromkeys(job.problem for plan in plans for job in plan.jobs if job.problem))
     for problem in problems[:_SHOWN]:

@@ -104,10 +104,21 @@ def run(arguments: Sequence[str], occasion: Occasion | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _folder_is_gone() -> bool:
+    """Tell whether the current folder was removed: then no relative path leads anywhere."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        return True
+    return False
+
+
 def _failed(error: BaseException) -> int:
     """Say what went wrong, and return the exit code; a defect of AssetForge is raised again, to show where it is."""
-    from assetforge.errors import AssetForgeError, PluginError
+    from assetforge.errors import AssetForgeError, PluginError, UsageError
 
+    if isinstance(error, FileNotFoundError) and _folder_is_gone():
+        error = UsageError("the current folder", "was removed", "go to one that is there")
     if isinstance(error, SystemExit):  # we never raise it
         error = PluginError("a plugin", "ended the program", "run `assetforge plugins`, and remove what calls `exit`")
     if not isinstance(error, AssetForgeError):

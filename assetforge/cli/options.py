@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from assetforge.cli.output import say
-from assetforge.errors import UsageError
+from assetforge.errors import Problem, UsageError
 from assetforge.pipeline.confinement import PERMISSIONS, Confinement, Permission
 from assetforge.plugins import Registry
 
@@ -102,6 +102,6 @@ def warn(texts: Iterable[object]) -> None:
         say(f"warning: {text}", color="yellow", err=True)
 
 
-def warn_of_plugins(registry: Registry) -> None:
-    """Name each plugin that is broken or slow on standard error; the others work."""
-    warn((*registry.broken, *registry.slow))
+def warn_of_plugins(registry: Registry, told: Container[Problem] = ()) -> None:
+    """Name each plugin that is broken or slow on standard error, but those that are told already; the others work."""
+    warn(problem for problem in (*registry.broken, *registry.slow) if problem not in told)

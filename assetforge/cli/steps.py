@@ -30,7 +30,8 @@ def command(name: str | None) -> None:
     elif name in registry.steps:
         _explain(registry.steps[name], registry)
     else:
-        raise UsageError("steps", f"there is no step {name!r}", did_you_mean(name, registry.steps))
+        hint = did_you_mean(name, registry.steps, otherwise="`assetforge steps` lists all that there are")
+        raise UsageError("steps", f"there is no step {name!r}", hint)
 
 
 def _list(registry: Registry) -> None:

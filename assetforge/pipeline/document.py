@@ -118,6 +118,13 @@ class StepSection(_Section):
     resources: ResourcesSection | None = None
     """What it may use, where that differs from what the step says of itself."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _not_a_name_alone(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f"is a name alone; write `- use: {value}`")  # noqa: TRY004  pydantic takes it for a mistake of the file
+        return value
+
 
 class PresetSection(_Section):
     """An export preset of the pipeline's own: files with what their channels hold."""

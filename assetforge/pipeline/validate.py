@@ -50,6 +50,9 @@ def _problem(detail: ErrorDetails, model: type[M], document: Document, at: Path,
         known = _fields_at(model, detail["loc"][:-1])
         return Problem(document.place(path, key=True), f"unknown {word}", did_you_mean(str(path[-1]), known))
     if detail["type"] == "missing":
+        around = _look_up(document.data, path[:-1])
+        if (name := _unquoted(around)) and name not in _fields_at(model, detail["loc"][:-1]):
+            return _quote(name, document.place(path[:-1]))
         return Problem(document.place(path), "is missing", f"add `{path[-1]}:`")
     if detail["loc"] and path == at and not _is_given(detail["loc"][0], document, at):
         return Problem(
@@ -58,7 +61,18 @@ def _problem(detail: ErrorDetails, model: type[M], document: Document, at: Path,
     if detail["type"] in ("value_error", "assertion_error"):  # which a validator of the model has put into words
         return _in_its_words(detail, document.place(path))
     expected = type_at(model, path[len(at) :]) or detail["msg"]
+    if (name := _unquoted(detail["input"])) and {"string", "path"} & set(expected.split()):
+        return _quote(name, document.place(path))
     return Problem(document.place(path), f"is {_spell(detail['input'])}", f"it should be {_or(expected)}")
+
+
+def _unquoted(value: Any) -> str:
+    """Return the name of a placeholder without quotes: YAML takes `{name}` for a mapping to nothing."""
+    return str(next(iter(value))) if isinstance(value, dict) and list(value.values()) == [None] else ""
+
+
+def _quote(name: str, where: str) -> Problem:
+    return Problem(where, f"is {{{name}}} without quotes, which is a mapping in YAML", f'write "{{{name}}}"')
 
 
 def _is_given(field: str | int, document: Document, at: Path) -> bool:

@@ -79,8 +79,13 @@ def _step(findings: Findings, index: int, name: str) -> StepUse | None:
         findings.broken_plugin = bool(broken)
         findings.extend(broken)
         repair = "repair the plugin that is broken, if the step is its own; " if broken else ""
-        findings.add((*at, "use"), f"unknown step {name!r}", repair + did_you_mean(name, findings.registry.steps))
+        hint = did_you_mean(name, findings.registry.steps, otherwise="`assetforge steps` lists all that there are")
+        findings.add((*at, "use"), f"unknown step {name!r}", repair + hint)
         return None
+    if name in findings.registry.disputed:
+        findings.broken_plugin = True
+        findings.extend([findings.registry.disputed[name]])
+        findings.add((*at, "use"), f"two plugins have a step {name!r}")
     params = _params(findings, step.params, at)
     resources = _resources(findings, step.resources, at)
     if params is None:
@@ -120,12 +125,15 @@ def _flow(findings: Findings, use: StepUse, available: Mapping[str, MapSpec], in
     """Check that a step's maps are there, and return those that there are after it."""
     at: marked_yaml.Path = ("steps", index, "use")
     known = findings.registry.maps
+    whose = f"{use.step.name} ({use.plugin.origin})"
     missing = use.step.reads_with(use.params, available) - available.keys()
-    if missing:
+    for name in sorted(missing - known.keys()):
+        findings.add(at, f"{whose} reads the unknown map {name!r}", did_you_mean(name, known))
+    if missing := missing & known.keys():
         names, given = ", ".join(sorted(missing)), ", ".join(available)
         findings.add(at, f"{use.step.name} reads {names!r}", f"the inputs and the steps before give: {given}")
     writes = use.step.writes_with(use.params, available)
     for name in sorted(writes - known.keys()):
         hint = f"its plugin must register it; {did_you_mean(name, known)}"
-        findings.add(at, f"{use.step.name} writes the unknown map {name!r}", hint)
+        findings.add(at, f"{whose} writes the unknown map {name!r}", hint)
     return {**available, **{name: known[name] for name in writes if name in known}}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.abc
 import os
 import re
 import sys
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
@@ -18,6 +19,7 @@ from types import FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import pluggy
+from pydantic import PydanticUserError
 
 import assetforge
 from assetforge import hookspecs
@@ -47,6 +49,14 @@ GROUP = "assetforge"
 HEAVY = ("torch",)
 """Packages that a plugin may only import inside a step: they would slow down every command."""
 _HOOKABLE = (FunctionType, MethodType, classmethod, staticmethod)
+
+
+_DECORATORS: Mapping[type, str] = {
+    Step: '@af.step("{}", Params, reads={{"base_color"}}, writes={{"base_color"}})',
+    Recipe: '@af.recipe("{}", Params)',
+    Evaluation: '@af.evaluation("{}", Params, [af.Figure(…)])',
+}
+"""How a function is made what a plugin registers."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,8 @@ def load(project: Path | None = None) -> Registry:
     """Load the installed plugins, then the modules and packages in the project's `plugins` folder.
 
     A plugin that cannot be loaded, that hooks something unknown, or that takes a name which an earlier one has is
-    left out as a whole and listed in `broken`. Installed plugins come first, in the order of their names.
+    left out as a whole and listed in `broken`. Installed plugins come first, in the order of their names. A step that
+    two plugins offer is `disputed`: a pipeline that uses it is wrong, as nobody knows which of the two is meant.
     """
     builder = _Builder(project.absolute() if project else None)
     for found in [*_installed(), *_local(project.absolute() if project else None)]:
@@ -142,6 +153,7 @@ class _Builder:
         self.codecs: dict[str, Codec] = {}
         self.loaded: dict[str, _Loaded] = {}
         self.providers: dict[str, str] = {}
+        self.disputed: dict[str, Problem] = {}
         self.broken: list[Problem] = []
 
     def add(self, found: _Found) -> None:
@@ -178,8 +190,11 @@ class _Builder:
     def _refuse_taken(self, offers: _Offers, where: str) -> None:
         for name in offers.steps:
             if name in self.steps:
-                other = self.providers[name]
-                raise PluginError(where, f"step {name!r} is already registered by plugin {other!r}", "rename one")
+                other = self.loaded[self.providers[name]].found
+                what = f"step {name!r} is already registered by plugin {other.name!r} ({other.origin})"
+                error = PluginError(where, what, "rename one of the steps, or leave out one of the plugins")
+                self.disputed.update(dict.fromkeys(offers.steps.keys() & self.steps.keys(), error.problem))
+                raise error
         for name, spec in offers.maps.items():
             if self.maps.get(name, spec) != spec:
                 raise PluginError(where, f"map {name!r} already means something else", "choose another name")
@@ -212,6 +227,7 @@ class _Builder:
             MappingProxyType(self.codecs),
             MappingProxyType({name: plugins[name].code for name in sorted(coding)}),
             tuple(self.broken),
+            MappingProxyType(self.disputed),
             cast("Hooks", self.manager.hook),
         )
 
@@ -229,9 +245,23 @@ def _import(found: _Found, where: str) -> ModuleType:
     try:
         return found.module()
     except (Exception, SystemExit) as error:  # whatever a stranger's module raises must not stop the others
+        line = _line_of(error, found)
+        if isinstance(error, PydanticUserError) and error.code == "model-field-missing-annotation":
+            raise PluginError(where + line, *_without_type(error)) from error
         text = local.without_package(str(error))
         what = f"cannot be loaded: {type(error).__name__}: {text}"
-        raise PluginError(where + _line_of(error, found), what, _advice(error)) from error
+        raise PluginError(where + line, what, _advice(error)) from error
+
+
+def _without_type(error: PydanticUserError) -> tuple[str, str]:
+    """Say which parameter has no type, and how to give it one; pydantic's own text is for those who know it."""
+    found = re.search(r"['`](\w+)(?: = (.*?)`|')", str(error), re.DOTALL)
+    name, value = found.groups("") if found else ("…", "")
+    try:
+        annotated = f"{name}: {type(ast.literal_eval(value)).__name__} = {value}"
+    except (ValueError, SyntaxError):  # a call makes it, such as `Field(…)`
+        annotated = f"{name}: float = …"
+    return f"the parameter `{name}` of this class has no type", f"annotate it: `{annotated}`"
 
 
 def _line_of(error: BaseException, found: _Found) -> str:
@@ -337,12 +367,8 @@ def _offers(module: ModuleType, where: str) -> _Offers:
         with blamed_on(where, "registration"):
             manager.register(module)
             manager.check_pending()
-            manager.hook.register_maps(register=lambda spec: _keep_map(spec, offers.maps))
-            manager.hook.register_steps(register=lambda step: _keep(step, Step, offers.steps))
-            manager.hook.register_recipes(register=lambda recipe: _keep(recipe, Recipe, offers.recipes))
-            manager.hook.register_evaluations(register=lambda one: _keep(one, Evaluation, offers.evaluations))
-            manager.hook.register_commands(register=lambda command: _keep_command(command, offers.commands))
-            manager.hook.register_codecs(register=lambda codec: _keep_codec(codec, offers.codecs))
+            for name, keep in _keepers(offers, where).items():
+                _refuse_returned(getattr(manager.hook, name)(register=keep), name, where)
     except PluginError as error:
         if not isinstance(error.__cause__, pluggy.PluginValidationError):
             raise
@@ -352,6 +378,24 @@ def _offers(module: ModuleType, where: str) -> _Offers:
         if name.startswith("register_") and _is_unmarked(module, name):
             raise PluginError(where, f"its function `{name}` is no hook", "write `@af.hookimpl` above it")
     return offers
+
+
+def _keepers(offers: _Offers, where: str) -> dict[str, Callable[[Any], None]]:
+    """Return what each hook that registers is given: it takes a value, or raises PluginError with what is wrong."""
+    return {
+        "register_maps": lambda spec: _keep_map(spec, offers.maps, where),
+        "register_steps": lambda step: _keep(step, Step, offers.steps, where),
+        "register_recipes": lambda recipe: _keep(recipe, Recipe, offers.recipes, where),
+        "register_evaluations": lambda one: _keep(one, Evaluation, offers.evaluations, where),
+        "register_commands": lambda command: _keep_command(command, offers.commands, where),
+        "register_codecs": lambda codec: _keep_codec(codec, offers.codecs, where),
+    }
+
+
+def _refuse_returned(returned: list[object], name: str, where: str) -> None:
+    if returned:
+        what = f"its function `{name}` gives back a {type(returned[0]).__name__}, which nobody takes"
+        raise PluginError(where, what, "call `register(…)` in it with each that it offers")
 
 
 def _is_unmarked(module: ModuleType, name: str) -> bool:
@@ -373,40 +417,46 @@ def _refuse_wrong_defaults(offers: _Offers, where: str) -> None:
             raise PluginError(where, "; ".join(wrong))
 
 
-def _keep(offered: K, kind: type[K], kept: dict[str, K]) -> None:
+def _keep(offered: K, kind: type[K], kept: dict[str, K], where: str) -> None:
     word = kind.__name__.lower()
+    if isinstance(offered, FunctionType):
+        name, code = offered.__name__, offered.__code__
+        what = f"its function `{name}` ({Path(code.co_filename).name} line {code.co_firstlineno}) is no {word}"
+        raise PluginError(where, what, f"write `{_DECORATORS[kind].format(name)}` above it")
     if not isinstance(offered, kind):
-        raise TypeError(f"register() got a {type(offered).__name__}; decorate the function with @af.{word}")
-    _keep_once(word, offered.name, offered, kept)
+        what = f"registers a {type(offered).__name__}, which is no {word}"
+        raise PluginError(where, what, f"register a function with `@af.{word}(…)` above it")
+    _keep_once(word, offered.name, offered, kept, where)
 
 
-def _refuse_other(offered: object, kind: type) -> None:
+def _refuse_other(offered: object, kind: type, where: str) -> None:
     if not isinstance(offered, kind):
-        raise TypeError(f"register() got a {type(offered).__name__}; register an af.{kind.__name__}")
+        raise PluginError(where, f"registers a {type(offered).__name__}", f"register an `af.{kind.__name__}(…)`")
 
 
-def _keep_once(word: str, name: str, offered: V, kept: dict[str, V]) -> None:
+def _keep_once(word: str, name: str, offered: V, kept: dict[str, V], where: str) -> None:
     if name in kept:
-        raise ValueError(f"{word} {name!r} is registered twice")
+        raise PluginError(where, f"registers the {word} {name!r} twice", "leave one of them out, or rename it")
     kept[name] = offered
 
 
-def _keep_map(spec: MapSpec, maps: dict[str, MapSpec]) -> None:
-    _refuse_other(spec, MapSpec)
+def _keep_map(spec: MapSpec, maps: dict[str, MapSpec], where: str) -> None:
+    _refuse_other(spec, MapSpec, where)
     maps[spec.name] = spec
 
 
-def _keep_command(command: Command, commands: dict[str, Command]) -> None:
-    _refuse_other(command, Command)
-    _keep_once("command", command.name, command, commands)
+def _keep_command(command: Command, commands: dict[str, Command], where: str) -> None:
+    _refuse_other(command, Command, where)
+    _keep_once("command", command.name, command, commands, where)
 
 
-def _keep_codec(codec: Codec, codecs: dict[str, Codec]) -> None:
-    _refuse_other(codec, Codec)
+def _keep_codec(codec: Codec, codecs: dict[str, Codec], where: str) -> None:
+    _refuse_other(codec, Codec, where)
     for start in codec.starts:
         if (kind := built_in(start)) is not None:
-            raise ValueError(f"codec {codec.word!r}: files that begin with {start!r} are {kind}, which is read already")
-    _keep_once("codec", codec.word, codec, codecs)
+            what = f"codec {codec.word!r}: files that begin with {start!r} are {kind}, which is read already"
+            raise PluginError(where, what)
+    _keep_once("codec", codec.word, codec, codecs, where)
 
 
 def _hook_name(error: pluggy.PluginValidationError) -> str:

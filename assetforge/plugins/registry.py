@@ -59,6 +59,8 @@ class Registry:
     coders: Mapping[str, str]
     """The digest of the code of each plugin that has codecs, as it may change what is read and written."""
     broken: tuple[Problem, ...]
+    disputed: Mapping[str, Problem]
+    """The steps of which a plugin that was left out has another one, each with what names both."""
     hooks: Hooks = field(repr=False, compare=False)
 
     def plugin_of(self, step: str) -> Plugin:

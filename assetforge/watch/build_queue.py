@@ -38,7 +38,7 @@ class Incomplete:
 
 @dataclass
 class Outcomes:
-    """What has become of assets: those that wait for a file, those that cannot be built, and how many were done."""
+    """What has become of assets: those that wait for a file, and those that cannot be built."""
 
     reports: ReportBuilder
     emit: Callable[[Event], None]
@@ -46,7 +46,6 @@ class Outcomes:
     incomplete: dict[str, Incomplete] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     """Assets that cannot be built, each with the reason that was reported."""
-    done_count: int = 0
 
     def planned(self, job: Job) -> None:
         """Note what keeps a planned job from being built, and report it once."""
@@ -70,7 +69,6 @@ class Outcomes:
         """Note that a job has ended."""
         if problem is None:
             self.failed.pop(asset, None)
-            self.done_count += 1
         else:
             self.failed[asset] = str(problem)
 

@@ -19,7 +19,7 @@ from assetforge.execute.options import RunOptions
 from assetforge.report import Report, ReportBuilder
 from assetforge.store.daemon_status import StatusListener, daemon_lock
 from assetforge.store.description import write_description
-from assetforge.watch.event_loop import EventLoop
+from assetforge.watch.event_loop import DaemonHistory, EventLoop
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 """Seconds to wait after trouble; every time it comes again, twice as long."""
@@ -56,7 +56,7 @@ class Daemon:
             caller_replans=True,
             daemon=not options.once,
         )
-        self._since = time.time()
+        self._history = DaemonHistory(time.time())
         self._stopping = False
         self._wake: Callable[[], None] = lambda: None
         self._reports = ReportBuilder("", listener)
@@ -123,7 +123,7 @@ class Daemon:
         with build, build.session(self._reports, emit, self._run_options) as session:
             self._wake = session.wake
             session.warm_up()
-            with EventLoop(build, session, self._reports, emit, self._status_listener, self._since) as loop:
+            with EventLoop(build, session, self._reports, emit, self._status_listener, self._history) as loop:
                 while file := loop.run(lambda: self._stopping, once=self._options.once):
                     if changed := self._reopen(file, build):
                         return changed

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -60,8 +61,18 @@ class Throttle:
         self.due = -math.inf
 
 
+@dataclass
+class DaemonHistory:
+    """What is true of a daemon, whatever it opens anew."""
+
+    since: float
+    """When it began, in seconds since 1970."""
+    done_count: int = 0
+    """Jobs done since then."""
+
+
 class EventLoop:
-    """Watches one opened pipeline, for a daemon that has begun at a time. Use it as a context manager."""
+    """Watches one opened pipeline, for a daemon. Use it as a context manager."""
 
     def __init__(
         self,
@@ -70,7 +81,7 @@ class EventLoop:
         reports: ReportBuilder,
         emit: Callable[[Event], None],
         listener: StatusListener,
-        since: float,
+        history: DaemonHistory,
     ) -> None:
         watch, catalog = build.pipeline.watch, Catalog(build.pipeline)
         self._build, self._session, self._reports, self._emit, self._listener = build, session, reports, emit, listener
@@ -88,7 +99,7 @@ class EventLoop:
         self._changed: Path | None = None
         self._notifier: Notifier | None = None
         self._prefix = source_prefix(build.pipeline)
-        self._since = since
+        self._history = history
         self._status: DaemonStatus | None = None
         self._chores, self._version_check, self._show = Throttle(1.0, 0.1), Throttle(5.0, 0.05), Throttle(0.5, 0.1)
         self._ask = Throttle(0.2, 0.1)
@@ -144,6 +155,7 @@ class EventLoop:
         timeout = max(0.0, min(self._next_due()) - time.monotonic())
         for ending in self._session.poll(timeout, idle=True):
             self._queue.take_result(ending)
+            self._history.done_count += not ending.stale and ending.problem is None
             if self._notifier and not ending.stale:
                 report = self._reports.of(ending.attempt.job.asset)
                 self._notifier.notify({"pipeline": self._build.pipeline.name, **report.data})
@@ -260,7 +272,7 @@ class EventLoop:
         waiting, outcomes = self._session.waiting, self._queue.outcomes
         status = DaemonStatus(
             pid=os.getpid(),
-            since=self._since,
+            since=self._history.since,
             folder=str(self._scanner.root),
             how=self._watcher.mode,
             building=tuple(job.asset for job in self._session.under_way),
@@ -269,7 +281,7 @@ class EventLoop:
             arriving_count=self._tracker.pending_count,
             incomplete={asset: one.missing for asset, one in outcomes.incomplete.items()},
             failed=dict(outcomes.failed),
-            done_count=outcomes.done_count,
+            done_count=self._history.done_count,
             paused=self._session.paused,
         )
         if status != self._status:

@@ -166,7 +166,9 @@ class _LossHandler(logging.Handler):
         self._buffer = buffer
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._buffer.add_loss(record.getMessage())
+        told = record.args if isinstance(record.args, tuple) else ()
+        names = tuple(os.fsdecode(one) if isinstance(one, bytes) else one for one in told)
+        self._buffer.add_loss(str(record.msg) % names if names else record.getMessage())
 
 
 NETWORK = (

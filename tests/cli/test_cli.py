@@ -15,6 +15,7 @@ import pytest
 from commands import shared
 from conftest import Forge, write_texture
 
+from assetforge.cli import group
 from assetforge.commands import COMMANDS
 
 
@@ -134,6 +135,41 @@ def test_a_broken_plugin_is_warned_of_and_exits_with_three_where_it_matters(proj
     assert done.returncode == 3
     assert "plugin 'broken' (plugins/broken.py) line 1: cannot be loaded" in done.stderr
     assert "unknown step 'broken_step'; repair the plugin that is broken, if the step is its own; " in done.stderr
+    done = forge("check", "pipeline.yaml")
+    assert done.returncode == 3
+    broken, unknown = done.stderr.splitlines()  # each is told once
+    assert broken.startswith("plugin 'broken' (plugins/broken.py) line 1: cannot be loaded")
+    assert unknown.endswith("if the step is its own; `assetforge steps` lists all that there are")
+    (project / "pipeline.yaml").write_text(text.replace("version: 1", "version: 2").replace("broken_step", "upscale"))
+    assert "warning: plugin 'broken' (plugins/broken.py)" in forge("check", "pipeline.yaml").stderr
+
+
+def test_a_pipeline_does_not_use_a_step_that_two_plugins_have(project: Path, forge: Forge) -> None:
+    assert forge("new", "plugin", "wet").returncode == 0
+    plugin = project / "plugins" / "wet.py"
+    (project / "plugins" / "rain.py").write_text(plugin.read_text())
+    assert forge("check", "pipeline.yaml").returncode == 0  # which uses another step
+    text = (project / "pipeline.yaml").read_text().split("steps:")[0]
+    (project / "pipeline.yaml").write_text(f"{text}steps: [{{use: wet}}]\n")
+    for command in ("check", "run"):
+        done = forge(command, "pipeline.yaml")
+        assert done.returncode == 3
+        both, where = done.stderr.splitlines()
+        assert (
+            "plugin 'wet' (plugins/wet.py): step 'wet' is already registered by plugin 'rain' (plugins/rain.py)" in both
+        )
+        assert where.endswith("steps[0].use: two plugins have a step 'wet'")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the current folder cannot be removed there")
+def test_a_current_folder_that_was_removed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert group.run(["run", "pipeline.yaml"]) == 2
+    assert capsys.readouterr().err == "the current folder: was removed; go to one that is there\n"
 
 
 def test_a_new_plugin_and_a_new_pipeline_work(project: Path, forge: Forge) -> None:

@@ -70,7 +70,7 @@ def test_listing_imports_no_command(tmp_path: Path) -> None:
         ('af.Command("forecast", "", "a:b")', "its summary must be one line"),
         ('af.Command("Tell It", "Tell.", "a:b")', "not a name; write lowercase words such as 'pack-atlas'"),
         ('af.Command("tell", "Tell.", "a")', "its target 'a' is not `package.module:attribute`"),
-        ("print", "register() got a builtin_function_or_method; register an af.Command"),
+        ("print", "registers a builtin_function_or_method; register an `af.Command(…)`"),
         ("1 / 0", "ZeroDivisionError"),
     ],
 )

@@ -91,6 +91,20 @@ outputs:
             "bad.yaml:4:11: inputs.normal: has other placeholders than base_color; use {name}",
         ),
         ('_d.png"', '_d.png?"', "bad.yaml:3:3: inputs: every map is optional"),
+        (
+            "- use: upscale\n    with: {scale: 4}",
+            "- upscale",
+            "bad.yaml:6:5: steps[0]: is a name alone; write `- use: upscale`",
+        ),
+        (
+            "version: 1",
+            "version: 1\noutputs: {dir: {name}}",
+            'bad.yaml:2:16: outputs.dir: is {name} without quotes, which is a mapping in YAML; write "{name}"',
+        ),
+        ('"{name}_d.png"', "{name}", "bad.yaml:3:15: inputs.base_color: is {name} without quotes"),
+        ('"{name}_d.png"', "{files: }", "inputs.base_color.files: is missing; add `files:`"),
+        ("use: upscale", "use:", "steps[0].use: is missing; add `use:`"),
+        ("version: 1", "version: 1\nattempts: {three}", 'attempts: is {"three": null}; it should be integer'),
     ],
 )
 def test_a_mistake_is_named_with_what_would_be_right(
@@ -214,10 +228,15 @@ def spread(material, params, context):
 def polish(material, params, context):
     return material
 
+@af.step("tint", af.Params, reads={"base_colour"}, writes={"base_color"})
+def tint(material, params, context):
+    return material
+
 @af.hookimpl
 def register_steps(register):
     register(spread)
     register(polish)
+    register(tint)
 """
 
 
@@ -250,8 +269,13 @@ def test_a_map_that_parameters_ask_for_can_be_read_and_written(tmp_path: Path, s
         ),
         (
             "  - use: spread\n    with: {also: [rouhgness]}\n",
-            "bad.yaml:8:10: steps[1].use: spread writes the unknown map 'rouhgness'; "
+            "bad.yaml:8:10: steps[1].use: spread (plugins/spread.py) writes the unknown map 'rouhgness'; "
             "its plugin must register it; did you mean 'roughness'?",
+        ),
+        (
+            "  - use: tint\n",
+            "bad.yaml:8:10: steps[1].use: tint (plugins/spread.py) reads the unknown map 'base_colour'; "
+            "did you mean 'base_color'?",
         ),
         (
             "  - use: spread\n    with: {also: [roughness]}\noutputs: {name: '{name}', maps: [normal, roughness]}\n",

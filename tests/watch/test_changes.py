@@ -42,6 +42,7 @@ def test_a_changed_pipeline_is_planned_anew_and_a_wrong_one_changes_nothing(proj
     watcher.wait_for(lambda: watcher.states()["done"] == 4)
     assert watcher.events("PipelineChanged")[-1]["problem"] == ""
     assert outputs(project)["build/a/a_base_color.png"] != before["build/a/a_base_color.png"]
+    watcher.wait_until_idle(done=4)  # since the daemon began, whatever was opened anew
     assert watcher.status()["since"] == since  # it is the same daemon
 
 

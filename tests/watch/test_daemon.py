@@ -148,6 +148,7 @@ def test_nothing_is_lost_where_the_system_loses_events(project: Path, watch: Sta
         watcher.process.send_signal(signal.SIGCONT)
         watcher.wait_for(lambda: watcher.states()["done"] == 100)
         assert any("overflow" in event["what"] for event in watcher.events("Trouble"))
+        assert not any("b'" in event["what"] for event in watcher.events("Trouble"))
         assert executions(project) == 100
     finally:
         queue.write_text(before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +16,7 @@ from assetforge.events import Event, Trouble
 from assetforge.watch import daemon as daemon_module
 from assetforge.watch.daemon import Daemon, WatchOptions
 from assetforge.watch.event_loop import Throttle
-from assetforge.watch.folder_watcher import Batch, EventBuffer
+from assetforge.watch.folder_watcher import Batch, EventBuffer, SystemObserver
 
 
 def test_a_throttle_lets_something_be_done_once_a_period() -> None:
@@ -47,6 +49,16 @@ def test_a_buffer_wakes_whoever_waits_once_and_keeps_the_last_word_on_each_file(
     buffer.add_loss("overflow")
     assert woken == [1, 1]
     assert buffer.take() == Batch(lost="overflow")
+
+
+def test_what_the_library_says_of_a_loss_names_folders_as_people_do(tmp_path: Path) -> None:
+    buffer = EventBuffer(lambda: None)
+    observer = SystemObserver(tmp_path, buffer)
+    try:
+        logging.getLogger("watchdog.observers.inotify").warning("overflowed below %r", os.fsencode(tmp_path))
+    finally:
+        observer.stop()
+    assert buffer.take().lost == f"overflowed below '{tmp_path}'"
 
 
 def test_a_buffer_that_is_full_asks_for_a_scan_instead() -> None:
