@@ -10,6 +10,7 @@ as some processors round them once and others twice. `torch.sqrt` is not either 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from torch import Tensor
 _STEPS = 2**13
 """Steps into which the range of a channel is divided where its moments are taken: 2**26 squares of them are exact."""
 _BAND = 2**18
+_CACHED = 2**14
+"""Pixels that are mixed at a time: more would not stay in caches."""
 _SQUARINGS = 6
 
 
@@ -28,11 +31,16 @@ def whole(values: Tensor, unit: float, most: int) -> Tensor:
 
 def mix(matrix: Tensor, channels: Tensor) -> Tensor:
     """Multiply each pixel of channels (C, *) by a matrix (D, C)."""
-    columns = matrix.to(channels).unbind(1)
-    shape = (-1, *[1] * (channels.ndim - 1))
-    result = columns[0].reshape(shape) * channels[0]
-    for column, channel in zip(columns[1:], channels[1:], strict=True):
-        result += column.reshape(shape) * channel
+    columns = matrix.to(channels)[:, :, None].unbind(1)
+    bands = torch.split(channels.reshape(len(channels), -1), _CACHED, 1)
+    return torch.cat([_mixed(columns, band) for band in bands], 1).reshape(len(matrix), *channels.shape[1:])
+
+
+def _mixed(columns: Sequence[Tensor], rows: Tensor) -> Tensor:
+    """Add up columns (D, 1), each times its row of (C, N), one after the other: (D, N)."""
+    result = columns[0] * rows[0]
+    for column, row in zip(columns[1:], rows[1:], strict=True):
+        result += column * row
     return result
 
 

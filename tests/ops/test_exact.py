@@ -48,6 +48,14 @@ def test_small_functions_are_what_they_say() -> None:
     assert whole(torch.tensor([0.26, -9.0]), 0.25, 8).tolist() == [1, -8]
 
 
+def test_what_is_mixed_in_bands_is_the_same_as_in_one() -> None:
+    values, matrix = noise(3, 40_000), noise(2, 3)
+    first, *others = (column[:, None] * row for column, row in zip(matrix.T, values, strict=True))
+    assert torch.equal(mix(matrix, values), first + others[0] + others[1])
+    assert mix(matrix, values[:, 0]).shape == (2,)
+    assert mix(matrix, values[:, :0].reshape(3, 0, 7)).shape == (2, 0, 7)
+
+
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
 def test_square_roots_are_rounded_as_the_standard_asks(kind: torch.dtype) -> None:
     values = torch.rand(20_000, dtype=kind, generator=torch.Generator().manual_seed(0))
