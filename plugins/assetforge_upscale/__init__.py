@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 import assetforge as af
 
 SHIPPED: Mapping[str, Mapping[str, tuple[int, ...]]] = {
-    "color": {"fast": (2, 4), "quality": (4,), "denoise": (4,), "drawn": (4,)},
+    "color": {"fast": (2, 4), "quality": (2, 4), "denoise": (4,), "drawn": (4,)},
     "data": {"fast": (2, 4), "quality": (4,)},
 }
 """The networks that are shipped: for which kind of map, by which name, of which scales."""
@@ -100,6 +100,12 @@ def passes(factor: float, scales: Iterable[int]) -> tuple[int, ...]:
     raise AssertionError  # the loop has no end
 
 
+def scales_of(network: str, kind: str, detail: float) -> tuple[int, ...]:
+    """Return the scales of a shipped network; what `detail` mixes it with is there for the largest of them alone."""
+    scales = SHIPPED[kind][network]
+    return scales[-1:] if detail and (network, kind) == ("quality", "color") else scales
+
+
 def name_of(network: str, kind: str, scale: int) -> str:
     """Name the file of a shipped network."""
     return f"{network}_{kind}_x{scale}"
@@ -114,7 +120,7 @@ def weights_for(params: Params) -> tuple[str, ...]:
     names = []
     for kind, chosen_one in chosen.items():
         for network in AUTO if chosen_one == "auto" else (chosen_one,):
-            scales = SHIPPED[kind][network]
+            scales = scales_of(network, kind, params.detail)
             needed = sorted(set(passes(params.scale or 2, scales))) if told else scales
             names += [name_of(network, kind, scale) for scale in needed]
     if params.detail:
@@ -207,6 +213,7 @@ class Damage(af.Params):
 Shipped = Literal[
     "fast_color_x4",
     "quality_color_x4",
+    "quality_color_x2",
     "detail_color_x4",
     "denoise_color_x4",
     "drawn_color_x4",

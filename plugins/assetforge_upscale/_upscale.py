@@ -19,7 +19,7 @@ from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.resample import LANCZOS, held_range, nearest, resample, restore
 from assetforge.ops.seams import continues
 from assetforge.ops.tile import Tiling, map_tiles
-from assetforge_upscale import DETAIL, SHIPPED, Params, name_of, passes
+from assetforge_upscale import DETAIL, Params, name_of, passes, scales_of
 from assetforge_upscale._architectures import Network, load
 from assetforge_upscale._choose import choose
 from assetforge_upscale._correct import corrected
@@ -76,7 +76,8 @@ class Networks:
         if self._params.method == "lanczos":
             return []
         if isinstance(chosen, str):
-            names = [name_of(chosen, kind, scale) for scale in passes(factor, SHIPPED[kind][chosen])]
+            scales = scales_of(chosen, kind, self._params.detail)
+            names = [name_of(chosen, kind, scale) for scale in passes(factor, scales)]
             return [self._at_work(self._load(self._context.weights[name])) for name in names]
         network = self._load(chosen)
         if network.scale > 1:

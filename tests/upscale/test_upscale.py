@@ -281,6 +281,15 @@ def test_detail_is_a_mixture_of_two_networks() -> None:
     assert (codes(half["base_color"]) - codes(plain["base_color"])).abs().max() > 1
 
 
+def test_detail_is_invented_at_twice_too_where_quality_has_a_network_of_its_own() -> None:
+    brick = Material("brick", {"base_color": make_sample("brick", 32)["base_color"]})
+    plain, half = (upscale(brick, scale=2, network="quality", detail=detail) for detail in (0.0, 0.5))
+    assert (codes(half["base_color"]) - codes(plain["base_color"])).abs().max() > 1
+    chosen = weights_for(Params(scale=2, network="quality", detail=0.5))
+    assert {"quality_color_x4", DETAIL} <= set(chosen)
+    assert "quality_color_x2" not in chosen
+
+
 @pytest.mark.parametrize("level", [0.0, 0.2, 1.0])
 def test_detail_is_not_invented_on_flat_color(level: float) -> None:
     flat = Material("flat", {"base_color": Texture(torch.full((3, 24, 24), level), ColorSpace.LIN_REC709, "repeat")})

@@ -48,6 +48,7 @@ _FINE_TUNED = {
 }
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "quality_color_x4": {**_COLOR_X4, "width": 64, "depth": 15, "steps": 14_000},
+    "quality_color_x2": {**_FINE_TUNED, "scale": 2, "steps": 8_000, "leaves": 500, "leaves_share": 0.5},
     "detail_color_x4": {
         **_FINE_TUNED,
         "optimizer": "adam",
