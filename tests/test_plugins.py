@@ -280,11 +280,11 @@ def test_modules_that_a_changed_search_path_leads_to_count(tmp_path: Path, monke
     project = loose(tmp_path, uses=USES_HELPER.format(imports=imports, step="uses", value="studio_tool_x.VALUE"))
     before = load(project).plugins["uses"]
     assert tmp_path / "tools" / "studio_tool_x.py" in before.files
-    (tmp_path / "tools" / "studio_tool_x.py").write_text("VALUE = 2")
+    (tmp_path / "tools" / "studio_tool_x.py").write_text("VALUE = 10")  # longer, as Python tells them apart by that
     with reload(load(project)):
         after = load(project)
     assert after.plugins["uses"].code != before.code
-    assert after.steps["uses"].run(None, None, None) == 2  # type: ignore[arg-type]
+    assert after.steps["uses"].run(None, None, None) == 10  # type: ignore[arg-type]
 
 
 def test_a_helper_that_fails_is_named_with_its_line(tmp_path: Path) -> None:
