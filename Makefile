@@ -59,7 +59,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 # One process compiles the tests and what they import, which otherwise each worker would do for itself.
-$(COLLECTED): $(INSTALLED) $(shell git ls-files 'tests/*.py')
+$(COLLECTED): $(INSTALLED) $(wildcard tests/*.py tests/*/*.py)
 	$(BIN)/python -m pytest --collect-only --quiet > $@ || { cat $@; rm $@; exit 1; }
 
 $(DOCUMENTED): $(INSTALLED)

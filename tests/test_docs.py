@@ -32,7 +32,7 @@ BASE: dict[str, Any] = {"version": 1, "inputs": {"base_color": "{name}_d.png"}}
 """What a page leaves out where it shows a part of a pipeline."""
 RUN = "<!-- run -->\n"
 """Stands before a block of commands that run as they stand; all blocks of a page run in one folder."""
-FOREIGN = ("python", "pip", "git", "pytest", "cd", "ruff", "mypy", "lint-imports")
+FOREIGN = ("python", "python3", "pip", "git", "pytest", "cd", "ruff", "mypy", "lint-imports")
 """Commands of others, of which only the name is checked."""
 
 
