@@ -148,9 +148,8 @@ def upscale_texture(
         encode, decode = (hdr_encode, hdr_decode) if spec.is_color else (_as_it_is, _as_it_is)  # as the network sees it
         data = decode(corrected(encode(data), encode(source), params.correct, repeat=repeat))
     if alpha is not None:
-        alpha = upscale_data(alpha, size, networks.passes("data", params.data_network, factor), repeat=repeat).clamp_(
-            0, 1
-        )
+        alpha = upscale_data(alpha, size, networks.passes("data", params.data_network, factor), repeat=repeat)
+        alpha = alpha.clamp(0, 1)  # a copy: where the size stays, it is still the source's
         alpha = alpha.round_() if params.alpha == "cutout" else alpha
     data = data.clone() if data is source else data
     return replace(texture, data=_restored(data, spec, texture.data), alpha=alpha)

@@ -179,6 +179,16 @@ def test_hidden_colors_do_not_bleed_into_visible_ones(method: str) -> None:
     assert result.alpha[:, :, :28].min() > 0.97
 
 
+@pytest.mark.parametrize("params", [{"scale": 1}, {"size": 16, "method": "lanczos", "alpha": "cutout"}])
+def test_a_size_that_stays_changes_no_pixel_of_the_source(params: dict[str, object]) -> None:
+    color, alpha = torch.rand(3, 16, 16), torch.rand(1, 16, 16)
+    before, versions = alpha.clone(), (color._version, alpha._version)
+    result = upscale(Material("m", {"base_color": Texture(color, ColorSpace.LIN_REC709, "clamp", alpha)}), **params)
+    assert (color._version, alpha._version) == versions
+    cutout = params.get("alpha") == "cutout"
+    assert torch.equal(result["base_color"].alpha, before.round() if cutout else before)
+
+
 def test_flat_maps_stay_what_they_are_to_the_bit() -> None:
     material = Material("m", {"metalness": Texture(torch.full((1, 9, 9), 0.3), ColorSpace.NONE)})
     assert torch.equal(upscale(material)["metalness"].data, torch.full((1, 18, 18), 0.3))
