@@ -55,15 +55,16 @@ def multiply_material(material: af.Material, params: Params, context: af.Context
     What fails a check is tried again with other seeds; the best result stays, and what is wrong with it is flagged.
     """
     exemplars = gather(material, params, context.specs)
-    if all(_is_flat(texture) for one in exemplars.materials for texture in one.values()) and len(params.others) == 0:
-        return _flat(exemplars.materials[0], params.result_size(exemplars.size))
+    if not params.others and not params.save_map and all(map(_is_flat, exemplars.materials[0].values())):
+        flat = _flat(exemplars.materials[0], params.result_size(exemplars.size))
+        return flat.replace(**_on_demand(None, flat, exemplars, params))
     _check_size(exemplars.size)
     quality, made, result = _best_of_tries(exemplars, params, context)
     for name, value in quality.notes.items():
         context.note(name, value)
     for flag in quality.flags:
         context.flag(flag)
-    return result.replace(**_on_demand(made, result, exemplars, params))
+    return result.replace(**_on_demand(made.field, result, exemplars, params))
 
 
 def _best_of_tries(
@@ -141,11 +142,9 @@ def _put_back(result: af.Material, exemplar: af.Material, keep: Tensor) -> af.Ma
     return af.Material(result.name, maps)
 
 
-def _on_demand(
-    made: SynthesisResult, result: af.Material, exemplars: Exemplars, params: Params
-) -> dict[str, af.Texture]:
+def _on_demand(field: Field | None, result: af.Material, exemplars: Exemplars, params: Params) -> dict[str, af.Texture]:
     maps = {}
-    where = None if made.field is None else coordinates(made.field)
+    where = None if field is None else coordinates(field)
     if params.save_map and where is not None:
         maps["coordinates"] = af.Texture(where, af.ColorSpace.NONE, "clamp")
     if params.report:

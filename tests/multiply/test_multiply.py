@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import Forge
-from multiply.conftest import SMALLER, exemplar, luminance, multiplied, multiply, multiply_and_tell
+from multiply.conftest import SMALLER, apply, exemplar, luminance, multiplied, multiply, multiply_and_tell
 
 import assetforge as af
 from assetforge.material.color_space import ColorSpace
@@ -130,10 +130,20 @@ def test_of_what_is_flat_more_of_the_same_is_made_and_nothing_is_flagged(method:
             "normal": Texture(torch.tensor([0.0, 0.0, 1.0])[:, None, None].expand(3, side, side), ColorSpace.NONE),
         },
     )
-    result, _, flags = multiply_and_tell(flat, method=method, size=48)
+    result, _, flags = multiply_and_tell(flat, method=method, size=48, report=True)
     assert not flags
-    assert all(texture.size == (48, 48) for texture in result.values())
+    assert result.keys() == {"base_color", "normal", "multiply_report"}
+    assert all(result[name].size == (48, 48) for name in flat)
     assert (result["base_color"].data == 0.3).all()
+
+
+def test_what_is_flat_has_coordinates_too() -> None:
+    flat = Material("flat", {"roughness": Texture(torch.full((1, 32, 32), 0.3), ColorSpace.NONE)})
+    result = multiply(flat, save_map=True, candidates=1)
+    assert result.keys() == {"roughness", "coordinates"}
+    assert torch.equal(
+        apply(flat.replace(coordinates=result["coordinates"]))["roughness"].data, result["roughness"].data
+    )
 
 
 @pytest.mark.parametrize("side", [2, 15])
