@@ -126,7 +126,10 @@ class Params(af.Params):
             raise ValueError("'mix' says where `others` go, and there are none; add some, or leave it out")
         if self.guide is not None and self.guide.source is not None and self.others:
             raise ValueError("'guide.source' is of one exemplar, and there are `others`; leave one of them out")
-        if self.method != "patches" and (self.save_map or in_place or any(wants[n] for n in wants if n != "size")):
+        if self.reroll is not None and self.is_in_place:
+            raise ValueError("'reroll' is of a result that is all new; leave it out, or `keep` and the variation of 0")
+        others = (self.save_map, in_place, self.ignore is not None, self.reroll is not None)
+        if self.method != "patches" and (any(others) or any(wants[n] for n in wants if n != "size")):
             raise ValueError(f"the method {self.method!r} knows only `size`, `tileable` and `flatten`; use 'patches'")
         return self
 

@@ -44,7 +44,9 @@ def synthesize(exemplars: Exemplars, stack: Stack, params: Params, context: af.C
 def _remove_seams(stack: Stack, exemplars: Exemplars, params: Params, context: af.Context) -> SynthesisResult:
     """Make only what is not kept anew, so that the edges meet."""
     keep = _kept_pixels(params, exemplars.size).to(context.device)
-    ignore = ~keep[None] if params.keep else _ignored(exemplars, stack)
+    ignore = _ignored(exemplars, stack)
+    if params.keep:
+        ignore = ~keep[None] if ignore is None else ~keep[None] | ignore
     with one_thread():
         pyramid = Pyramid(stack.match_features())
     task = Task(pyramid, exemplars.size, context.seed, variation=0.0, keep=keep, ignore=ignore)

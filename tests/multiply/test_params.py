@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from assetforge_multiply import ApplyParams, Params
+from assetforge_multiply import ApplyParams, Params, Reroll
 from multiply.conftest import exemplar, multiply
+
+REROLL = Reroll(region=Path("region.png"), seed=1)
 
 
 def test_a_size_and_a_little_variation_exclude_each_other() -> None:
@@ -21,6 +23,10 @@ def test_a_size_and_a_little_variation_exclude_each_other() -> None:
         ({"variation": 0, "edges": 3}, "'edges' cannot be set"),
         ({"mix": Path("mix.png")}, "'mix' says where"),
         ({"method": "blend", "save_map": True}, "the method 'blend' knows only"),
+        ({"method": "blend", "ignore": Path("stain.png")}, "the method 'blend' knows only"),
+        ({"method": "neural", "reroll": REROLL}, "the method 'neural' knows only"),
+        ({"variation": 0, "reroll": REROLL}, "'reroll' is of a result that is all new"),
+        ({"keep": Path("mask.png"), "reroll": REROLL}, "'reroll' is of a result that is all new"),
     ],
 )
 def test_what_excludes_each_other_is_refused(given: dict[str, object], said: str) -> None:

@@ -54,6 +54,17 @@ def test_what_is_to_be_kept_is_and_the_rest_is_made_of_it(tmp_path: Path) -> Non
     assert result[:, hole].std() > 0.5 * marked[:, ~hole].std()
 
 
+def test_what_is_ignored_is_not_taken_for_what_is_made_anew_beside_what_is_kept(tmp_path: Path) -> None:
+    height = exemplar("stone", 48)["height"].data.clone()
+    hole, stain = (torch.zeros(48, 48, dtype=torch.bool) for _ in range(2))
+    hole[16:32, 30:42], stain[:, 24:] = True, True
+    height[:, stain] = 1.0 + height[:, stain]
+    masks = {"keep": write_mask(tmp_path / "keep.png", ~hole), "ignore": write_mask(tmp_path / "stain.png", stain)}
+    result = multiply(Material("stone", {"height": Texture(height, ColorSpace.NONE)}), **masks)["height"].data
+    assert torch.equal(result[:, ~hole], height[:, ~hole])
+    assert result[:, hole].max() < 1.0
+
+
 def region(tmp_path: Path) -> tuple[torch.Tensor, Path]:
     """What is made anew, and its mask."""
     inside = torch.zeros(64, 64, dtype=torch.bool)
