@@ -309,6 +309,8 @@ class Scheduler:
         printed = worker.log()
         if printed.strip():
             attempt.log = (attempt.log + printed)[-MAX_LOGGED:]
+        if attempt.canceled or worker in self._stopped:  # it would end in the middle of another stage
+            self.pool.discard(worker)
         return attempt
 
     def _recompute(self, attempt: Attempt, entry: Entry) -> Iterator[JobResult]:
@@ -338,6 +340,8 @@ class Scheduler:
     def _exited(self, worker: Worker) -> Iterator[JobResult]:
         stage = self.pool.discard(worker)
         what = worker.exit_reason()
+        took_too_long = worker in self._stopped
+        self._stopped.discard(worker)
         if stage is None:
             if not worker.ready:
                 self._failed_starts += 1
@@ -349,8 +353,7 @@ class Scheduler:
             yield self._end(attempt, Failed(attempt.canceled, quarantine=True))
             return
         instead = ""
-        if worker in self._stopped:
-            self._stopped.remove(worker)
+        if took_too_long:
             what = f"took longer than its time limit of {worker.limit:g} s, and was stopped"
             instead = "see its log for where it was, or raise `resources: {time_limit: …}`"
         where = f"step {attempt.step!r}" if isinstance(stage, Compute) else stage.asset

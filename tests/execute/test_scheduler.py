@@ -305,6 +305,30 @@ def test_a_worker_that_takes_too_long_is_stopped_and_its_job_told_why(jobs: tupl
     assert problem.startswith("step 'work': took longer than its time limit of 60 s, and was stopped")
 
 
+@pytest.mark.parametrize("why", ["canceled", "too slow"])
+def test_a_worker_that_replies_while_it_is_being_ended_gets_no_other_stage(
+    why: str, jobs: tuple[Job, ...], tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path, jobs[:1])
+    stage = bench.until("a00", Compute)
+    [worker] = bench.pool.busy
+    if why == "canceled":
+        assert list(bench.scheduler.cancel("a00", Problem("", "canceled"))) == []
+    else:
+        worker.deadline = 0.0
+        bench.listen()
+    assert (worker.killed, worker.stops) == ((True, 0) if why == "canceled" else (False, 1))
+    bench.reply("a00", done(stage))
+    bench.scheduler.waiting.extend(jobs[1:2])
+    bench.until("a01", Compute)
+    assert worker not in bench.pool.busy
+    bench.pool.inbox.put((worker, WorkerExited()))
+    bench.listen()
+    bench.run()
+    assert bench.results["a01"].problem is None
+    assert not bench.log.failures
+
+
 def test_a_step_that_reports_its_start_again_and_again_gets_no_more_time(jobs: tuple[Job, ...], tmp_path: Path) -> None:
     bench = Bench(tmp_path, jobs[:1])
     bench.until("a00", Compute)
