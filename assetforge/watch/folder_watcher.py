@@ -9,7 +9,7 @@ import errno
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,17 +29,15 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 
-from assetforge.events import Event, SourcesAway, Watching
-
-if TYPE_CHECKING:
-    from watchdog.observers.api import BaseObserver
-from collections.abc import Iterable
-
 from assetforge.codecs.completeness import end_of, is_lfs_pointer
+from assetforge.events import Event, SourcesAway, Watching
 from assetforge.pipeline.patterns import is_passed_over
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.assets import FOLDER_OVERRIDE, own_folders, source_files, source_tree
 from assetforge.store.state import Stat, stat_of
+
+if TYPE_CHECKING:
+    from watchdog.observers.api import BaseObserver
 
 # Not: files that were opened, or closed without a change. Our own reading of sources does that all the time.
 _REPORTED = [
