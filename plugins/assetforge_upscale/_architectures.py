@@ -268,7 +268,7 @@ class _Attention(nn.Module):
         return (last + x) * (torch.sigmoid(last) - 0.5), first
 
 
-class _Span(nn.Module):
+class SpanNetwork(nn.Module):
     MEAN, RANGE = (0.4488, 0.4371, 0.4040), 255.0
 
     def __init__(self, channels: int, width: int, scale: int, *, is_centered: bool) -> None:
@@ -299,7 +299,7 @@ def _span(tensors: Tensors) -> Network | None:
         return None
     width, channels = tensors["conv_1.sk.weight"].shape[:2]
     scale = math.isqrt(tensors["upsampler.0.weight"].shape[0] // channels)
-    module = _Span(channels, width, scale, is_centered="no_norm" not in tensors)
+    module = SpanNetwork(channels, width, scale, is_centered="no_norm" not in tensors)
     return Network(_filled(module, _merged(tensors)), channels, scale, 6 * 3 + 3)
 
 
@@ -309,11 +309,11 @@ def _merged(tensors: Tensors) -> dict[str, Tensor]:
     for name in tensors:
         if name.endswith(".sk.weight"):
             block = name.removesuffix(".sk.weight")
-            merged[f"{block}.weight"], merged[f"{block}.bias"] = _one_convolution(tensors, block)
+            merged[f"{block}.weight"], merged[f"{block}.bias"] = one_convolution(tensors, block)
     return merged
 
 
-def _one_convolution(tensors: Tensors, block: str) -> tuple[Tensor, Tensor]:
+def one_convolution(tensors: Tensors, block: str) -> tuple[Tensor, Tensor]:
     """Merge 1×1, 3×3 and 1×1 convolutions and a 1×1 beside them (the "structural re-parameterization" of SPAN)."""
     (w1, b1), (w2, b2), (w3, b3) = (
         (tensors[f"{block}.conv.{number}.weight"].double(), tensors[f"{block}.conv.{number}.bias"].double())
@@ -351,7 +351,7 @@ class _Doubling(nn.Module):
         return result
 
 
-class _SrResNet(nn.Module):
+class SrResNet(nn.Module):
     """With the names of the most spread implementation for PyTorch; its results are -1 to 1, and made 0 to 1."""
 
     def __init__(self, channels: int, width: int, depth: int, doublings: int, *, has_norm: bool) -> None:
@@ -379,7 +379,7 @@ def _srresnet(tensors: Tensors) -> Network | None:
     depth = len(_numbers(tensors, r"block(\d+)\.conv1\.weight"))
     doublings = len(_numbers(tensors, rf"block{depth + 3}\.(\d+)\.conv\.weight"))
     has_norm = f"block{depth + 2}.1.running_mean" in tensors
-    module = _SrResNet(channels, width, depth, doublings, has_norm=has_norm)
+    module = SrResNet(channels, width, depth, doublings, has_norm=has_norm)
     # 9×9, two to a block and the one after them; then one at each doubled resolution, and 9×9 at the last.
     radius = 4 + 2 * depth + 1 + 2 + math.ceil(4 / 2**doublings)
     return Network(_filled(module, tensors), channels, 2**doublings, radius)
@@ -395,7 +395,7 @@ class _PlainBlock(nn.Module):
         return result
 
 
-class _MsrResNet(nn.Module):
+class MsrResNet(nn.Module):
     """SRResNet without batch normalization, over a bilinear base: MSRResNet of BasicSR."""
 
     def __init__(self, channels: int, width: int, depth: int, factors: list[int]) -> None:
@@ -425,7 +425,7 @@ def _msrresnet(tensors: Tensors) -> Network | None:
     depth = len(_numbers(tensors, r"body\.(\d+)\."))
     upscaling = _numbers(tensors, r"upconv(\d+)\.")
     factors = [math.isqrt(tensors[f"upconv{number}.weight"].shape[0] // width) for number in upscaling]
-    module = _MsrResNet(channels, width, depth, factors)
+    module = MsrResNet(channels, width, depth, factors)
     return Network(_filled(module, tensors), channels, math.prod(factors), 1 + 2 * depth + len(factors) + 2)
 
 

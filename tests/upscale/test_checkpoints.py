@@ -127,7 +127,7 @@ def test_convolutions_of_span_are_merged_to_what_they_compute() -> None:
     for number in range(3):
         inner = F.conv2d(inner, tensors[f"a.conv.{number}.weight"], tensors[f"a.conv.{number}.bias"])
     expected = inner + F.conv2d(pixels, tensors["a.sk.weight"], tensors["a.sk.bias"])
-    merged = F.conv2d(pixels, *architectures._one_convolution(tensors, "a"), padding=1)
+    merged = F.conv2d(pixels, *architectures.one_convolution(tensors, "a"), padding=1)
     torch.testing.assert_close(merged[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1], atol=1e-5, rtol=1e-5)
 
 
@@ -148,10 +148,10 @@ def span() -> Tensors:
 NETWORKS = {
     "esrgan": lambda path: saved(esrgan(doublings=1), path) and stored(of_today(torch.load(path)["params_ema"]), path),
     "span": lambda path: stored(span(), path),
-    "srresnet": lambda path: saved(architectures._SrResNet(3, 8, 2, 1, has_norm=True), path),
-    "srresnet without norm": lambda path: saved(architectures._SrResNet(3, 8, 2, 2, has_norm=False), path),
-    "msrresnet": lambda path: saved(architectures._MsrResNet(3, 8, 2, [2, 2]), path),
-    "msrresnet x3": lambda path: saved(architectures._MsrResNet(3, 8, 2, [3]), path),
+    "srresnet": lambda path: saved(architectures.SrResNet(3, 8, 2, 1, has_norm=True), path),
+    "srresnet without norm": lambda path: saved(architectures.SrResNet(3, 8, 2, 2, has_norm=False), path),
+    "msrresnet": lambda path: saved(architectures.MsrResNet(3, 8, 2, [2, 2]), path),
+    "msrresnet x3": lambda path: saved(architectures.MsrResNet(3, 8, 2, [3]), path),
     "compact": lambda path: saved(architectures.Compact(1, 3, 8, 2), path),
 }
 
@@ -229,7 +229,7 @@ def test_a_network_of_three_times_is_repeated_and_reduced(tmp_path: Path) -> Non
 
 
 def test_two_networks_are_mixed_by_their_weights(tmp_path: Path) -> None:
-    first = saved(architectures._MsrResNet(3, 8, 2, [2]), tmp_path / "a.pth")
+    first = saved(architectures.MsrResNet(3, 8, 2, [2]), tmp_path / "a.pth")
     tensors = torch.load(first)["params_ema"]
     second = stored({name: value * 3 for name, value in tensors.items()}, tmp_path / "b.pth")
     mixed = load(first, second, 0.25)
@@ -311,7 +311,7 @@ def test_a_network_that_keeps_the_size_enlarges_nothing(tmp_path: Path) -> None:
 
 def test_a_changed_file_of_weights_rebuilds_the_assets_that_use_it(project: Path, forge: Forge) -> None:
     for name in ("one.pth", "other.pth"):
-        saved(architectures._MsrResNet(3, 8, 1, [2]), project / name)
+        saved(architectures.MsrResNet(3, 8, 1, [2]), project / name)
     text = (project / "pipeline.yaml").read_text()
     (project / "pipeline.yaml").write_text(text.replace("method: lanczos", "network: one.pth"))
     (project / "textures" / "moss_d.png.forge.yaml").write_text("network: other.pth\n")

@@ -33,8 +33,8 @@ def new(architecture: Architecture, channels: int, scale: int, width: int, depth
     if architecture == "span":
         return Span(channels, width, scale)
     if architecture == "srresnet":
-        return known._SrResNet(channels, width, depth, int(math.log2(scale)), has_norm=True)
-    network = known._MsrResNet(channels, width, depth, [2, 2] if scale == 4 else [scale])
+        return known.SrResNet(channels, width, depth, int(math.log2(scale)), has_norm=True)
+    network = known.MsrResNet(channels, width, depth, [2, 2] if scale == 4 else [scale])
     with torch.no_grad():
         network.conv_last.weight.mul_(_FAINT)
     return network
@@ -69,11 +69,11 @@ class _Chain(nn.Module):
         self.sk = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = known._one_convolution({f"it.{name}": value for name, value in self.named_parameters()}, "it")
+        weight, bias = known.one_convolution({f"it.{name}": value for name, value in self.named_parameters()}, "it")
         return nn.functional.conv2d(x, weight, bias, padding=1)
 
 
-class Span(known._Span):
+class Span(known.SpanNetwork):
     """SPAN with the tensors that its files hold, without the mean of photographs."""
 
     no_norm: Tensor
@@ -113,7 +113,7 @@ def started(path: Path, channels: int, scale: int) -> nn.Module:
         raise af.StepError(str(path), what, f"start from one of {channels} channels and {scale} times")
     if isinstance(module, Compact):
         return _refilled(_NearestCompact(channels, scale, *_size(module)), module.state_dict(), "residual.", "body.")
-    if isinstance(module, known._Span):
+    if isinstance(module, known.SpanNetwork):
         if module.is_centered:
             raise af.StepError(str(path), "is a SPAN that takes the mean of photographs away", "start from another one")
         return _refilled(Span(channels, module.conv_1.out_channels, scale), read(path))
