@@ -38,16 +38,16 @@ MAX_TILE_DIVISOR = 8
 def compute(stage: Compute, context: StageContext) -> Done:
     """Run tasks; keep what other tasks read in the store, and what outputs need in the scratch folder."""
     stage.scratch.mkdir(parents=True, exist_ok=True)
-    cache = _MapCache(stage.scratch, context.store, Counter(o.key for t in stage.tasks for o in t.reads.values()))
+    cache = _MapCache(stage.scratch, context.setup.store, Counter(o.key for t in stage.tasks for o in t.reads.values()))
     for task in stage.tasks:
         material = Material("material", {name: _input(name, origin, cache) for name, origin in task.reads.items()})
         recorder = NoteRecorder(task.use.step.name)
         written = _run(task, material, stage.asset, context, recorder)
         del material
         # Before the result, so that a process that finds the result finds its notes, too.
-        notes.keep(context.store, task.key, recorder.notes, replace=stage.replace)
+        notes.keep(context.setup.store, task.key, recorder.notes, replace=stage.replace)
         if task.key in stage.kept:
-            _keep(task, written, context.store, replace=stage.replace)
+            _keep(task, written, context.setup.store, replace=stage.replace)
         for name, texture in written.items():
             key = written_key(task.key, name)
             if key in stage.wanted:
@@ -110,7 +110,7 @@ def _run(
         device="cpu" if task.use.resources.device == "cpu" else context.device,
         progress=lambda fraction: context.emit(StepProgress(asset, step.name, float(fraction))),
         weights=task.weights,
-        specs={name: context.specs[name] for name in task.reads.keys() | task.writes.keys()},
+        specs={name: context.setup.specs[name] for name in task.reads.keys() | task.writes.keys()},
         note=recorder.note,
         flag=recorder.flag,
     )

@@ -54,9 +54,9 @@ def read_sources(stage: Read, context: StageContext) -> Done:
     """Decode sources into the scratch folder, as their files have them; keep what is doubtful about them."""
     stage.scratch.mkdir(parents=True, exist_ok=True)
     for source in stage.sources:
-        with reading(context.limits, source.path) if context.io_only else nullcontext():
+        with reading(context.setup.limits, source.path) if context.setup.io_only else nullcontext():
             decoded = decode_source(source)
-        notes.keep(context.store, source.key, Notes(flags=tuple(map(Flag, decoded.flags))), replace=stage.replace)
+        notes.keep(context.setup.store, source.key, Notes(flags=tuple(map(Flag, decoded.flags))), replace=stage.replace)
         maps = {source.input.spec.name: decoded.texture}
         save_maps(scratch_path(stage.scratch, source.key), maps, decoded.depth)
     return Done(folder_size(stage.scratch))
@@ -106,10 +106,10 @@ def encode_outputs(stage: Encode, context: StageContext) -> Done:
 
 
 def _encode(output: Output, scratch: Path, context: StageContext, *, replace: bool) -> None:
-    store = context.store
+    store, specs = context.setup.store, context.setup.specs
     content = _as_it_is(output, context)
     if content is None:
-        maps = {n: (load_map(n, origin, scratch, store)[0], context.specs[n]) for n, origin in output.maps.items()}
+        maps = {n: (load_map(n, origin, scratch, store)[0], specs[n]) for n, origin in output.maps.items()}
         if output.described is not None:
             content = _described(output.described, maps)
         elif output.format is not None:
@@ -126,16 +126,17 @@ def _spec_of(output: Output, maps: Maps, context: StageContext) -> MapSpec:
     """Return what an output holds, which says how deep it is: its first map, or for GPUs all that is packed."""
     if output.packing is None or output.format is None or output.format.container not in GPU:
         return next(iter(maps.values()))[1]
-    return held_by(output.packing, context.specs, {name: texture for name, (texture, _) in maps.items()}, output.format)
+    textures = {name: texture for name, (texture, _) in maps.items()}
+    return held_by(output.packing, context.setup.specs, textures, output.format)
 
 
 def _encoded(output: Output, maps: Maps, resolved: Format, context: StageContext) -> bytes:
     """Encode an output, and see that it can be read; raise StepError where the format cannot hold the maps."""
-    green = context.green
+    green = context.setup.green
     try:
         if output.packing is not None:
             textures = {name: texture for name, (texture, _) in maps.items()}
-            maps, green = {output.path.name: pack(textures, context.specs, output.packing, resolved)}, "up"
+            maps, green = {output.path.name: pack(textures, context.setup.specs, output.packing, resolved)}, "up"
         content = encode(maps, resolved, green)
         verify(content, resolved, maps)
     except ValueError as error:
@@ -173,8 +174,8 @@ def _as_it_is(output: Output, context: StageContext) -> bytes | None:
     content = read_regular(origin.path, MAX_BYTES)
     if hashlib.sha256(content).hexdigest() != origin.sha256:
         raise ChangedError(str(origin.path), "was changed while it was read", "run again")
-    spec, reading = context.specs[name], origin.input.reading
-    return content if passes_as_is(content, spec, reading, output.format, context.green) else None
+    spec, reading = context.setup.specs[name], origin.input.reading
+    return content if passes_as_is(content, spec, reading, output.format, context.setup.green) else None
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -43,9 +43,13 @@ class Setup:
     """What a worker must know before its first stage."""
 
     name: str
+    """Tells the process from the others of the same run."""
     run: Path
+    """The run's folder."""
     pipeline: str
+    """What the state knows the pipeline by."""
     outputs: Path
+    """The root that all outputs lie below."""
     project: Path | None
     """The folder whose plugins may be used, if any."""
     store: Store
@@ -61,6 +65,11 @@ class Setup:
     a worker that runs it reads them anyway, and most workers need few of them."""
     host_code: str
     """The digest of AssetForge's own code that makes pixels."""
+
+    @property
+    def io_only(self) -> bool:
+        """Whether the worker only reads and writes files: its memory may then be limited to what a file needs."""
+        return self.device is None
 
 
 @dataclass(frozen=True)

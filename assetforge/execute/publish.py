@@ -75,13 +75,13 @@ def publish_outputs(stage: Publish, context: StageContext) -> Done:
     """
     moves = []
     for output in stage.outputs:
-        entry = context.store.find(output.key, output.suffix)
+        entry = context.setup.store.find(output.key, output.suffix)
         if entry is None:
             raise StepError(stage.asset, "its results have gone from the store", "run again")
         moves.append(Move(entry, output.path))
     with context.exit_guard:
-        journal = journal_in(context.run, context.pipeline, context.name)
-        publish(moves, journal, context.outputs)
+        journal = journal_in(context.setup.run, context.setup.pipeline, context.setup.name)
+        publish(moves, journal, context.setup.outputs)
     return Done(
         published=tuple(
             Published(output.name, output.key, move.entry.sha256, stat_of(str(output.path)))

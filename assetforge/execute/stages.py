@@ -5,22 +5,19 @@ Each kind of stage runs in its own pool of processes. Nothing here needs torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from assetforge.codecs.allowance import Limits
 from assetforge.codecs.formats import GPU
-from assetforge.codecs.reading import Green
 from assetforge.events import Event
 from assetforge.execute.messages import Setup
 from assetforge.hookspecs import Hooks
-from assetforge.material.map_spec import MapSpec
 from assetforge.plan.jobs import Job, MapOrigin, Output, SourceMap, Task
 from assetforge.plan.keys import written_key
-from assetforge.store.results import MAPS_SUFFIX, Entry, Store
+from assetforge.store.results import MAPS_SUFFIX, Entry
 
 Pool = Literal["io", "device", "cpu"]
 """Which processes do a stage: those that read and write files, one for each device, or those for CPU-only steps."""
@@ -106,50 +103,12 @@ def time_limit(stage: Stage) -> float:
 class StageContext:
     """What a process needs to know to run stages, and whom it tells."""
 
-    name: str
-    """Tells the process from the others of the same run."""
-    run: Path
-    """The run's folder."""
-    pipeline: str
-    """What the state knows the pipeline by."""
-    outputs: Path
-    """The root that all outputs lie below."""
-    store: Store
-    specs: Mapping[str, MapSpec]
-    green: Green
-    limits: Limits
+    setup: Setup
     device: str
     hooks: Hooks
     emit: Callable[[Event], None]
     exit_guard: AbstractContextManager[object] = field(default_factory=nullcontext)
     """Held while publishing, so that the host's exit does not end the process halfway."""
-    io_only: bool = False
-    """Whether the process only reads and writes files: its memory may then be limited to what a file needs."""
-
-    @classmethod
-    def of(
-        cls,
-        setup: Setup,
-        device: str,
-        hooks: Hooks,
-        emit: Callable[[Event], None],
-        exit_guard: AbstractContextManager[object] | None = None,
-    ) -> Self:
-        """Return the context of a process that was set up so."""
-        return cls(
-            setup.name,
-            setup.run,
-            setup.pipeline,
-            setup.outputs,
-            setup.store,
-            setup.specs,
-            setup.green,
-            setup.limits,
-            device,
-            hooks,
-            emit,
-            exit_guard or nullcontext(),
-        )
 
 
 Find = Callable[[str, str], Entry | None]

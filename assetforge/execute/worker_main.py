@@ -16,7 +16,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from typing import IO, NoReturn
 
 from assetforge.codecs.allowance import allowing
@@ -143,8 +142,7 @@ def _context(setup: Setup, registry: Registry, replies: IO[bytes], exit_guard: t
     _end_of_log()
     send(replies, Ready(device, devices))
     emit = without_excess_progress(lambda event: send(replies, EventReported(event)))
-    context = StageContext.of(setup, device, registry.hooks, emit, exit_guard)
-    return replace(context, io_only=setup.device is None)
+    return StageContext(setup, device, registry.hooks, emit, exit_guard)
 
 
 def _die_with_the_host() -> None:
@@ -187,7 +185,7 @@ def run_stage(stage: Stage, context: StageContext) -> Done:
 
     codecs: list[Codec] = []
     context.hooks.register_codecs(register=codecs.append)
-    with allowing(context.limits), using(codecs):
+    with allowing(context.setup.limits), using(codecs):
         if isinstance(stage, Read):
             return map_io.read_sources(stage, context)
         if isinstance(stage, Compute):

@@ -208,9 +208,8 @@ class InlineWorkerFactory:
 
     def __call__(self, pool: Pool, inbox: Inbox) -> Worker:
         """Make a worker that is this very process."""
-        setup = replace(self.template, name=f"inline-{pool}")
-        context = StageContext.of(setup, self.device, self.hooks, self.emit)
-        return InlineWorker(context, pool, inbox)
+        setup = replace(self.template, name=f"inline-{pool}", device=self.device)
+        return InlineWorker(StageContext(setup, self.device, self.hooks, self.emit), pool, inbox)
 
     def started(self, pool: Pool, ready: Ready) -> None:
         """Do nothing: there is one device."""

@@ -172,7 +172,7 @@ class InlineWorker:
     """No process at all: a stage runs where it is submitted. A debugger reaches them, and a crash ends the run."""
 
     def __init__(self, context: StageContext, pool: Pool, inbox: Inbox) -> None:
-        self.name, self.pool, self.ready = context.name, pool, True
+        self.name, self.pool, self.ready = context.setup.name, pool, True
         self.limit = self.deadline = float("inf")
         self._context, self._inbox = context, inbox
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,8 @@ def test_steps_travel_by_name(job: Job, tmp_path: Path) -> None:
 
 
 def travelling(build: Build, run: Run) -> Setup:
-    return worker_setup(SessionDeps(build.pipeline, build.registry, build.state, build.store, lambda _: None), run)
+    deps = SessionDeps(build.pipeline, build.registry, build.state, build.store, lambda _: None)
+    return replace(worker_setup(deps, run), device="cpu")
 
 
 def test_all_stages_of_a_job_can_be_done_where_the_folders_are_elsewhere_and_the_last_one_alone_publishes(
@@ -71,7 +73,7 @@ def test_all_stages_of_a_job_can_be_done_where_the_folders_are_elsewhere_and_the
         shutil.rmtree(made)
     with Build(there / "pipeline.yaml") as build, runs.begin(build.pipeline.state) as run:
         setup = travelling(build, run)
-        context = StageContext.of(setup, "cpu", build.registry.hooks, lambda _: None)
+        context = StageContext(setup, "cpu", build.registry.hooks, lambda _: None)
         unpacked = [messages.unpack(packed, build.registry, setup.roots) for packed in stages]
         for stage in unpacked[:-1]:
             run_stage(stage, context)
