@@ -7,13 +7,14 @@ round and bevelled profiles of all widths, down to a few pixels, beside sharp on
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 
 OVERSAMPLING = 2
 """Normals are computed on a surface this much finer, and averaged."""
@@ -47,16 +48,18 @@ def surface(side: int, rng: np.random.Generator) -> Floats:
         height = height + np.float32(rng.uniform(0.1, 0.6)) * layer(side, rng)
     height = height + np.float32(rng.uniform(0, 1) ** 2) * _grain(side, rng)
     if rng.random() < 0.3:
-        height = cv2.GaussianBlur(height, (0, 0), rng.uniform(0.5, 3))
-    return height.astype(np.float32)
+        return cv2.GaussianBlur(height, (0, 0), rng.uniform(0.5, 3)).astype(np.float32)
+    return height
 
 
 def _round(t: Floats) -> Floats:
-    return np.sqrt(np.maximum(1 - t * t, 0))
+    height: Floats = np.sqrt(np.maximum(1 - t * t, 0))
+    return height
 
 
 def _wave(t: Floats) -> Floats:
-    return (1 + np.cos(np.pi * t)) / 2
+    height: Floats = (1 + np.cos(np.pi * t)) / 2
+    return height
 
 
 def _lapped(t: Floats) -> Floats:
@@ -68,7 +71,8 @@ def _roof(t: Floats) -> Floats:
 
 
 def _bevelled(t: Floats) -> Floats:
-    return np.minimum((1 - np.abs(t)) * 5, 1)
+    height: Floats = np.minimum((1 - np.abs(t)) * 5, 1)
+    return height
 
 
 _PROFILES: tuple[Callable[[Floats], Floats], ...] = (_round, _round, _wave, _lapped, _roof, _bevelled)
@@ -92,7 +96,8 @@ def _courses(side: int, rng: np.random.Generator) -> Floats:
 
 
 def _within(position: Floats) -> Floats:
-    return (position - np.floor(position)) * 2 - 1
+    within: Floats = (position - np.floor(position)) * 2 - 1
+    return within
 
 
 def _bent(side: int, width: float, rng: np.random.Generator) -> Floats:
@@ -104,8 +109,8 @@ def _bent(side: int, width: float, rng: np.random.Generator) -> Floats:
 
 def _random(course: NDArray[np.int64], tile: NDArray[np.int64], rng: np.random.Generator) -> Floats:
     """Draw a number of 0 to 1 for each tile."""
-    table = rng.random((64, 64), np.float32)
-    return table[course % 64, tile % 64]
+    numbers: Floats = rng.random((64, 64), np.float32)[course % 64, tile % 64]
+    return numbers
 
 
 def _bumps(side: int, rng: np.random.Generator) -> Floats:
