@@ -92,7 +92,8 @@ def _courses(side: int, rng: np.random.Generator) -> Floats:
     raised = rng.uniform(0, 0.3) * _random(course, tile, rng)
     profile, ending = (_PROFILES[int(rng.integers(len(_PROFILES)))] for _ in range(2))
     height = profile(_within(across)) + rng.uniform(0, 0.4) * ending(_within(along)) + raised
-    return (height * width * rng.uniform(0.1, 0.5)).astype(np.float32)
+    scaled: Floats = (height * width * rng.uniform(0.1, 0.5)).astype(np.float32)
+    return scaled
 
 
 def _within(position: Floats) -> Floats:
