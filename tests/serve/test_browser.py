@@ -88,6 +88,17 @@ def test_the_list_shows_what_was_built_and_what_arrives_without_a_reload(browser
 NAME = "(one) => one.querySelector('.af-name').textContent"
 
 
+def test_the_theme_that_was_chosen_is_kept(browser: Any, server: Server) -> None:
+    with looking(browser, 1280, "light"):
+        for theme in ("dark", "light"):
+            go(browser, server, "pipeline")
+            wait_for(browser, "return document.querySelector('.af-head .af-theme')").click()
+            for page in ("enter", "docs", ""):
+                browser.get(f"{server.base}/{page}")
+                assert browser.execute_script("return document.documentElement.dataset.theme") == theme
+    browser.execute_script("localStorage.clear()")
+
+
 def test_what_changes_leaves_all_other_cards_and_their_pictures_alone(browser: Any, server: Server) -> None:
     go(browser, server, "pipeline")
     wait_for(browser, "return document.querySelectorAll('.af-card img').length >= 3")
