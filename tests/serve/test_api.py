@@ -40,6 +40,7 @@ def test_a_pipeline_tells_its_inputs_its_steps_and_how_many_are_in_each_state(cl
     assert data["fields"] == ["name"]
     step = data["steps"][0]
     assert (step["use"], step["values"]) == ("work", {"gain": 0.5, "bad": ""})
+    assert (step["title"], step["schema"]["properties"]["gain"]["title"]) == ("Work", "Gain")
     assert step["schema"]["properties"]["gain"]["type"] == "number"
     assert data["daemon"] is None
     assert data["event"] > 0

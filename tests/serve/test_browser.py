@@ -323,6 +323,13 @@ def test_the_first_page_of_a_beginner_is_for_all(width: int, scheme: str, visito
             look(visitor, f"starter_{page.partition('/')[2] or 'chooser'}_{width}_{scheme}")
 
 
+def test_steps_and_parameters_are_called_by_their_titles(visitor: Any, starter: Server) -> None:
+    go(visitor, starter, "photo_to_material/upload")
+    wait_for(visitor, "return document.querySelector('form.upload legend')")
+    titles = "return [...document.querySelectorAll('legend, fieldset label')].map((one) => one.textContent)"
+    assert visitor.execute_script(titles)[:3] == ["SVBRDF", "Field of view", "Gray card"]
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_second_photograph_is_taken_with_the_first_one_laid_over(width: int, visitor: Any, starter: Server) -> None:
     take = "document.querySelector('dialog.camera .main').click()"
