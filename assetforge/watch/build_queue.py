@@ -124,8 +124,8 @@ class BuildQueue:
     _held: set[str] = field(default_factory=set)
     """Assets of which something is recorded and whose files are arriving: when they have settled, all is planned again,
     which tells what of them is gone."""
-    _hurried: set[str] = field(default_factory=set)
-    """Assets that are to be built before all others, and have not been submitted yet."""
+    _hurried: dict[str, None] = field(default_factory=dict)
+    """Assets that are to be built before all others, and have not been submitted yet, the latest last."""
 
     # Files
 
@@ -218,7 +218,8 @@ class BuildQueue:
             self.session.submit(chosen, urgent=urgent, first=self.newest_first)
         self.session.hurry([job for job in out_of_date if _is_named(job.asset, self._hurried)])
         planned = {job.base for job in plan.jobs}
-        self._hurried -= {name for job in jobs for name in (job.asset, job.base)}
+        for name in {name for job in jobs for name in (job.asset, job.base)}:
+            self._hurried.pop(name, None)
         for base in planned & busy:
             self._dirty.setdefault(base, False)
         for base in planned - busy:
@@ -270,7 +271,8 @@ class BuildQueue:
         waiting = [job for job in self.session.waiting if _is_named(job.asset, names)]
         self.session.hurry(waiting)
         known = {name for job in waiting for name in (job.asset, job.base)}
-        self._hurried = {*list(self._hurried)[-_MOST_HURRIED:], *(name for name in names if name not in known)}
+        later = [name for name in names if name not in known]
+        self._hurried = dict.fromkeys([*(name for name in self._hurried if name not in names), *later][-_MOST_HURRIED:])
         return [job.asset for job in waiting]
 
     def _base(self, name: str) -> str:

@@ -109,6 +109,16 @@ def test_jobs_are_hurried_whether_they_wait_or_are_planned_later(project: Path) 
     assert [job.asset for job in queueing.session.waiting] == ["later", "c", "a", "b"]
 
 
+def test_of_too_many_names_to_hurry_the_oldest_are_dropped(queueing: Queueing) -> None:
+    queueing.queue.hurry(["oldest", "kept"])
+    queueing.queue.hurry([str(number) for number in range(999)])
+    for name in ("a", "oldest", "kept"):
+        queueing.write(f"{name}_d.png", picture(ord(name[0])))
+    queueing.settle()
+    assert queueing.plan() == ["a", "oldest", "kept"]
+    assert [job.asset for job in queueing.session.waiting] == ["kept", "a", "oldest"]
+
+
 def test_an_asset_waits_while_another_of_its_files_arrives(project: Path) -> None:
     need_roughness(project)
     queueing = Queueing(project)
