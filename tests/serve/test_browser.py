@@ -126,6 +126,8 @@ def test_what_quarantine_is_and_what_ends_it_is_told(browser: Any, server: Serve
     wait_for(browser, "return document.querySelector('p.about').textContent.includes('left alone')")
     wait_for(browser, f"return {CARDS}.join() === 'a03'")
     assert "<img src=x" in browser.execute_script("return document.querySelector('.af-card .why').textContent")
+    wait_for(browser, "return document.querySelector('.af-card img')?.naturalWidth")
+    look(browser, "failed")
     assert serious(browser) == []
     browser.execute_script(f"{find}.click()")
     assert browser.execute_script("return document.querySelector('p.about').textContent") == ""
