@@ -130,6 +130,16 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class NothingToDo:
+    """Sources were changed so that all stays as it is: they are touched, or are again what they were."""
+
+    assets: tuple[str, ...]
+    """The first of the assets that these sources belong to."""
+    count: int
+    """How many assets these are in all."""
+
+
+@dataclass(frozen=True)
 class Ignored:
     """A file is left alone, for this reason."""
 
@@ -166,6 +176,7 @@ Event = (
     | Watching
     | SourcesAway
     | Waiting
+    | NothingToDo
     | Ignored
     | PipelineChanged
     | Trouble

@@ -25,6 +25,10 @@ _WORDS = {"object": "mapping"}
 class _Described(GenerateJsonSchema):
     """Takes the text below a field for its description. Read only here, as reading sources takes long."""
 
+    def get_title_from_name(self, name: str) -> str:
+        """Return the title of a field that gives none itself."""
+        return label(name)
+
     def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
         """Return the schema of a model, with a description of each field."""
         made = super().model_schema(schema)
@@ -34,6 +38,12 @@ class _Described(GenerateJsonSchema):
             if place is not None and name in texts:
                 place.setdefault("description", texts[name])
         return made
+
+
+def label(name: str) -> str:
+    """Return a name as people write it: `base_color` is `Base color`."""
+    text = name.replace("_", " ")
+    return text[:1].upper() + text[1:]
 
 
 def json_schema(model: type[BaseModel], ref_template: str = DEFAULT_REF_TEMPLATE) -> dict[str, Any]:

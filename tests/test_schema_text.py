@@ -111,3 +111,12 @@ def test_models_within_a_value_are_found_with_what_stands_between(field: str, be
     found = list(models_in(schema["properties"][field], schema["$defs"]))
     assert "".join(words for words, _ in found) == between
     assert all("weight" in model["properties"] for _, model in found)
+
+
+def test_a_field_is_titled_by_its_name_in_words_unless_it_gives_a_title() -> None:
+    class Named(BaseModel):
+        drop_size: int = 1
+        fov: float | None = Field(None, title="Field of view")
+
+    properties = json_schema(Named)["properties"]
+    assert [one["title"] for one in properties.values()] == ["Drop size", "Field of view"]

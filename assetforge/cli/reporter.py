@@ -17,6 +17,7 @@ from assetforge.events import (
     Ignored,
     JobFinished,
     JobStarted,
+    NothingToDo,
     OutputRemoved,
     PipelineChanged,
     RunFinished,
@@ -68,8 +69,8 @@ def show_line(event: Event, *, verbose: bool) -> None:
             say(f"removed  {path}: {why}")
         case StillWorking(asset, step, seconds, limit):
             say(f"working  {asset}: {step}, {seconds:.0f} s so far (at most {limit:.0f} s)", err=True)
-        case RunFinished():
-            say(summary(event))
+        case NothingToDo() | RunFinished():
+            say(summary(event) if isinstance(event, RunFinished) else _seen(event))
         case _:
             _show_watch_line(event)
 
@@ -116,6 +117,12 @@ def _show_watch_line(event: Event) -> None:
             say(f"trouble  {what}", color="yellow", err=True)
         case _:
             pass
+
+
+def _seen(event: NothingToDo) -> str:
+    others = event.count - len(event.assets)
+    more = f" and {others} more" if others else ""
+    return f"seen     {', '.join(map(printable_name, event.assets))}{more}: nothing to do"
 
 
 def summary(event: RunFinished) -> str:

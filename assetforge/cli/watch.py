@@ -21,6 +21,7 @@ from assetforge.cli.output import reserved_stdout
 from assetforge.cli.reporter import Show
 from assetforge.errors import INTERRUPTED, OK, UsageError
 from assetforge.events import Event
+from assetforge.execute.garbage import find_garbage_early
 from assetforge.store.daemon_status import StatusListener
 from assetforge.watch.daemon import Daemon, WatchOptions, stopped_by_signals
 
@@ -50,6 +51,7 @@ def command(
             show(event)
 
         daemon = Daemon(lambda: _open(opened), listen, show_status, WatchOptions(device, workers, once, keep_stale))
+        find_garbage_early()  # unlike a command, which is over soon
         with stopped_by_signals(daemon) as came:
             report = daemon.run()
     if signal.SIGINT in came:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from assetforge import weights
 from assetforge.codecs.allowance import MAX_BYTES
@@ -287,6 +287,16 @@ def _reclaim(session: Session, reports: ReportBuilder, replan: Replan) -> None:
         time.sleep(_POLL)
 
 
+def _failure(job: Job, problem: Problem) -> dict[str, Any]:
+    """Return what a job that has failed is made of, and its flags, as `Reader.failure` takes them."""
+    return {
+        "sources": job.sources,
+        "digests": list(job.facts.get("sources", {}).values()),
+        "holds": job.facts.get("holds", {}).get("sources", []),
+        "flags": [asdict(flag) for flag in problem.flags],
+    }
+
+
 def _note_keys(job: Job) -> dict[str, str]:
     """Return the keys of all that may have notes of its own, by the names that reports call them."""
     sources = {origin.path.name: origin.key for origin in sources_of(job)}
@@ -387,6 +397,7 @@ class _StateAttemptLog(AttemptLog):
         """Note how a job ended."""
         attempt, job, state = result.attempt, result.attempt.job, self.deps.state
         problem, log = self._kept(result)
+        self.logs.keep_failure(job.asset, _failure(job, problem) if problem is not None else None)
         self.started.discard(job.asset)
         if problem is None:
             noted = notes.gather(self.deps.store, _note_keys(job), (output.key for output in job.outputs))

@@ -34,6 +34,7 @@ _ANSWER = 20.0
 _PAUSE = 0.05
 _MAKING = 1.0
 """Seconds that a request waits for previews: browsers ask for six things of a server at a time, and no more."""
+_FAILED = ("failed", "quarantined")
 _SIDES = (256, 2048)
 """Pixels of previews: for lists, and for maps."""
 Schema = Mapping[str, Any]
@@ -232,6 +233,8 @@ def _rows(rows: Sequence[Row], project: Project) -> list[dict[str, Any]]:
     reader, built = project.reader, [row.asset for row in rows if row.state == "done"]
     progress = reader.progress() if any(row.state == "building" for row in rows) else {}
     versions, flags = reader.versions(built), reader.flags_of(built)
+    failures = {row.asset: reader.failure(row.asset) for row in rows if row.state in _FAILED}
+    flags |= {asset: [dict(flag) for flag in one.flags] for asset, one in failures.items() if one.flags}
     found = []
     for row in rows:
         data: dict[str, Any] = {"name": row.asset, "state": row.state}
@@ -242,6 +245,8 @@ def _rows(rows: Sequence[Row], project: Project) -> list[dict[str, Any]]:
         if row.state == "done":
             version = quote(versions.get(row.asset, "")[:16])  # or browsers show the picture that they have
             data["thumb"] = f"{_url(project, 'thumbs', row.asset)}?version={version}"
+        elif row.asset in failures and (shown := [one for one in failures[row.asset].sources if any(one.holds)]):
+            data["thumb"] = f"{_url(project, 'thumbs', row.asset)}?version={quote(shown[0].sha256[:16])}"
         if row.asset in flags:
             severities = [one.get("severity") for one in flags[row.asset]]
             data["flagged"] = {"count": len(severities), "worst": max(severities, key=_rank)}
@@ -293,17 +298,16 @@ def _asset_data(call: Call, row: Row) -> dict[str, Any]:
     if last is not None:
         data["finished"], data["seconds"] = last[0], last[1].get("seconds", 0.0)
     data["log"] = _url(project, "logs", row.asset)
-    if record is not None:
-        for kind, files in (("sources", record.sources), ("outputs", record.outputs)):
-            data[kind] = [
-                {
-                    "file": one.name,
-                    "sha256": one.sha256,
-                    "maps": [held["map"] for held in one.holds if "map" in held],
-                    "href": _file_url(project, row.asset, one.name),
-                }
-                for one in files
-            ]
+    for kind, files in (("sources", project.sources_of(row.asset)), ("outputs", record.outputs if record else ())):
+        data[kind] = [
+            {
+                "file": one.name,
+                "sha256": one.sha256,
+                "maps": [held["map"] for held in one.holds if "map" in held],
+                "href": _file_url(project, row.asset, one.name),
+            }
+            for one in files
+        ]
     return data
 
 
@@ -311,10 +315,8 @@ def _flags(
     row: Row, record: AssetRecord | None, last: tuple[float, Mapping[str, Any]] | None
 ) -> list[Mapping[str, Any]]:
     """Return what is doubtful, the worst first: about the result, or as the step said that has failed."""
-    if row.state in ("failed", "quarantined"):
-        found = last[1].get("flags", ()) if last else ()
-    else:
-        found = record.flags if record else ()
+    failed = last[1].get("flags", ()) if last else ()
+    found = failed if row.state in _FAILED else record.flags if record else ()
     return sorted(found, key=lambda flag: -_rank(flag.get("severity")))
 
 
@@ -406,6 +408,8 @@ async def _pictures(call: Call) -> Response:
 
 async def _thumb(call: Call) -> Response:
     sources, outputs = await asyncio.to_thread(call.project.pictures, call.asset)
+    if await asyncio.to_thread(call.project.failed_sources, call.asset):
+        outputs = []  # they are of an earlier time
     if not (found := call.service.face(outputs) or call.service.face(sources)):
         raise ServeError(404, call.asset[:200], "has no picture", "build it")
     return await _preview(call.project, found, _SIDES[0], call)

@@ -84,7 +84,8 @@ def page() -> str:
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>AssetForge API</title>'
-        '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/static/viewer.css">'
+        '<meta name="viewport" content="width=device-width"><script src="/static/theme.js"></script>'
+        '<link rel="stylesheet" href="/static/viewer.css">'
         '<link rel="stylesheet" href="/static/app.css"></head><body class="docs"><main><h1>AssetForge API</h1>'
         "<p>Send <code>Authorization: Bearer TOKEN</code>; <code>assetforge serve --new-token NAME</code> makes one. "
         'All of it as <a href="/openapi.json">OpenAPI</a>.</p><table><thead><tr><th>Method</th><th>Path</th>'

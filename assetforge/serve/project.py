@@ -250,6 +250,18 @@ class Project:
             tuple(flag for one in found for flag in one.flags),
         )
 
+    def sources_of(self, asset: str) -> tuple[FileRecord, ...]:
+        """Return the files that an asset was made of when it was last tried."""
+        if failed := self.failed_sources(asset):
+            return failed
+        record = self.record(asset)
+        return record.sources if record else ()
+
+    def failed_sources(self, asset: str) -> tuple[FileRecord, ...]:
+        """Return the files of an asset that has failed when it was last tried, of all of its variants that have."""
+        found = {file.name: file for job in self.jobs_of(asset) for file in self.reader.failure(job).sources}
+        return tuple(found.values())
+
     def last_finish(self, asset: str) -> tuple[float, Mapping[str, Any]] | None:
         """Return when a job of an asset last ended, and its event."""
         found = [one for one in map(self.reader.last_finish, self.jobs_of(asset)) if one is not None]
@@ -258,7 +270,7 @@ class Project:
     def file(self, asset: str, name: str) -> tuple[FileRecord, Path]:
         """Return a file of an asset's record; raise ServeError where it is none, or not where it belongs."""
         record = self.record(asset)
-        files = {one.name: one for one in (*record.sources, *record.outputs)} if record else {}
+        files = {one.name: one for one in (*self.sources_of(asset), *(record.outputs if record else ()))}
         if name not in files:
             raise ServeError(404, name[:200], f"is no file of {asset[:200]}", "see the asset for its files")
         about = self.description
@@ -270,11 +282,9 @@ class Project:
 
     def pictures(self, asset: str) -> tuple[list[Picture], list[Picture]]:
         """Return the maps in an asset's sources, and in its outputs."""
-        record = self.record(asset)
-        if record is None:
-            return [], []
-        specs = self.description.specs
-        return self._pictures(record.sources, specs), self._pictures(record.outputs, specs)
+        record, specs = self.record(asset), self.description.specs
+        outputs = self._pictures(record.outputs, specs) if record else []
+        return self._pictures(self.sources_of(asset), specs), outputs
 
     def _pictures(self, files: Sequence[FileRecord], specs: Mapping[str, Any]) -> list[Picture]:
         found = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import signal
 import socket
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assetforge.errors import UsageError
+from assetforge.execute.garbage import find_garbage_early
 from assetforge.serve.app import make_app
 from assetforge.serve.guard import Guard
 from assetforge.serve.lan import check_private
@@ -35,8 +35,6 @@ _LARGE = 2**18
 """Bytes of a block that is given back at once."""
 _LOCAL = "localhost", "127.0.0.1", "[::1]"
 """What browsers of this machine may call it."""
-_GARBAGE = 700, 10, 10
-"""New objects after which garbage is looked for, and how often older ones are looked at, too."""
 
 
 @dataclass(frozen=True)
@@ -186,18 +184,6 @@ def configure(app: Guard, address: Address) -> uvicorn.Config:
         ssl_certfile=address.certificate,
         ssl_keyfile=address.key,
     )
-
-
-def find_garbage_early() -> None:
-    """Look for garbage as often as Python does by default: each request leaves some, and few of them hold much memory.
-
-    Commands look for it after so many new objects that a hundred requests would be kept. What was imported is left out,
-    as beside it the garbage would seem too little to look for.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GARBAGE)
-    gc.collect()  # which finds out how few objects are left
 
 
 def _give_back_early() -> None:

@@ -48,7 +48,7 @@ class Description:
     specs: dict[str, dict[str, Any]]
     """The vocabulary of maps."""
     steps: tuple[dict[str, Any], ...]
-    """Each with `use`, `summary`, the `schema` of its parameters and their `values`."""
+    """Each with `use`, `title`, `summary`, the `schema` of its parameters and their `values`."""
     suffixes: tuple[str, ...] = ()
     """What the names of an asset's jobs have after its own, one for each variant; empty where there are none."""
 
@@ -90,7 +90,8 @@ def _step(use: StepUse) -> dict[str, Any]:
     for name in files:
         schema.get("properties", {}).pop(name, None)  # files are chosen where the pipeline is
     values = use.params.model_dump(mode="json", exclude=set(files))
-    return {"use": use.step.name, "summary": use.step.summary, "schema": schema, "values": values}
+    title = use.step.params.model_config.get("title") or schema_text.label(use.step.name)
+    return {"use": use.step.name, "title": title, "summary": use.step.summary, "schema": schema, "values": values}
 
 
 def write_description(pipeline: Pipeline) -> None:

@@ -1,11 +1,13 @@
-"""What the jobs of a pipeline printed, a file each, and drew of their failures, beside its state."""
+"""What the jobs of a pipeline printed, and what they drew and were made of where they failed, beside its state."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from assetforge.codecs.atomic import file_name, write_atomically
 from assetforge.errors import OutputError
@@ -18,7 +20,7 @@ FOLDER = "logs"
 class Logs:
     """The logs of a pipeline: one for each asset that printed something when it was last built.
 
-    Beside it is a picture, where the asset's last step failed and drew one.
+    Where the asset has failed, the picture that its last step drew, if it did, and what it was made of, are beside it.
     """
 
     folder: Path
@@ -40,19 +42,27 @@ class Logs:
         """Keep the picture of an asset's failure in place of that of an earlier one; return where, or nothing."""
         return _keep(self.picture(asset), png)
 
+    def keep_failure(self, asset: str, made_of: Mapping[str, Any] | None) -> None:
+        """Keep what an asset was made of that has failed, for `Reader.failure`; None where it has not."""
+        _keep(self.failure(asset), b"" if made_of is None else json.dumps(made_of).encode())
+
     def prune(self, assets: Iterable[str]) -> None:
-        """Remove the logs and pictures of all other assets than these."""
+        """Remove what is kept of all other assets than these."""
         if not self.folder.is_dir():
             return
-        kept = {path for asset in assets for path in (self.path(asset), self.picture(asset))}
-        for path in (*self.folder.glob("*.log"), *self.folder.glob("*.png")):
-            if path not in kept:
+        kept = {path for asset in assets for path in (self.path(asset), self.picture(asset), self.failure(asset))}
+        for path in self.folder.iterdir():
+            if path.suffix in (".log", ".png", ".json") and path not in kept:
                 with suppress(OSError):
                     path.unlink()
 
     def picture(self, asset: str) -> Path:
         """Return where the picture of an asset's failure is, if there is one."""
         return self.folder / f"{file_name(asset)}.png"
+
+    def failure(self, asset: str) -> Path:
+        """Return where it is kept what an asset was made of, if it has failed."""
+        return self.folder / f"{file_name(asset)}.json"
 
 
 def _keep(path: Path, content: bytes) -> str:

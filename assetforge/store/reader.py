@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from assetforge import snapshot
+from assetforge.codecs.atomic import file_name
+from assetforge.codecs.regular import read_regular
 from assetforge.errors import OK
 from assetforge.snapshot import DATABASE, RUNS
 from assetforge.store.event_log import open_to_read
 from assetforge.store.history import RunKind
 from assetforge.store.json_text import parse
+from assetforge.store.logs import FOLDER as LOGS
 from assetforge.store.owners import base_of
 from assetforge.store.runs import Run
 from assetforge.store.schema import writing
@@ -29,6 +32,7 @@ ENDED: tuple[AssetState, ...] = ("done", "failed", "quarantined")
 MOST = 500
 """Assets on a page."""
 _LONGEST_ERROR = 2000
+_LONGEST_FAILURE = 2**22
 
 _KNOWN = """
     with said(asset, state, error) as (
@@ -150,6 +154,14 @@ class AssetRecord:
     flags: tuple[Mapping[str, Any], ...]
 
 
+@dataclass(frozen=True)
+class FailureRecord:
+    """What an asset that has failed is made of, and what its steps said of it."""
+
+    sources: tuple[FileRecord, ...] = ()
+    flags: tuple[Mapping[str, Any], ...] = ()
+
+
 class Reader:
     """Reads what became of one pipeline. Each call opens the database anew: any thread may call."""
 
@@ -221,18 +233,21 @@ class Reader:
             return None
         facts = _mapping(job[1])
         holds = facts.get("holds", {})
-        digests = facts.get("sources", {}).values()
-        held = holds.get("sources", []) or [{}] * len(digests)
-        sources: dict[str, FileRecord] = {}
-        for name, sha256, one in zip(job[0].split("\0"), digests, held, strict=False):
-            before = sources[name].holds if name in sources else ()
-            sources[name] = FileRecord(name, sha256, (*before, one))
         return AssetRecord(
-            tuple(sources.values()),
+            _sources(job[0].split("\0"), facts.get("sources", {}).values(), holds.get("sources", [])),
             tuple(FileRecord(path, sha256, tuple(holds.get("outputs", {}).get(path, ()))) for path, sha256 in outputs),
             facts,
             tuple(_list(flags[0])) if flags else (),
         )
+
+    def failure(self, asset: str) -> FailureRecord:
+        """Return what is known of an asset that has failed when it was last built; nothing of others."""
+        path = self.state / LOGS / file_name(self.pipeline) / f"{file_name(asset)}.json"
+        try:
+            kept = parse(_Failure, read_regular(path, _LONGEST_FAILURE))
+        except (OSError, ValueError):
+            return FailureRecord()
+        return FailureRecord(_sources(kept.sources, kept.digests, kept.holds), kept.flags)
 
     def last_finish(self, asset: str) -> tuple[float, Mapping[str, Any]] | None:
         """Return when a job of an asset last ended, and its event; that it was left alone is no end of one."""
@@ -366,6 +381,26 @@ class Reader:
     def _lives(self, run: str) -> bool:
         folder = self.state / RUNS / run
         return folder.parent == self.state / RUNS and folder.is_dir() and Run(folder).lives()
+
+
+@dataclass(frozen=True)
+class _Failure:
+    sources: tuple[str, ...]
+    digests: tuple[str, ...]
+    holds: tuple[dict[str, Any], ...]
+    flags: tuple[dict[str, Any], ...]
+
+
+def _sources(
+    names: Iterable[str], digests: Collection[str], holds: Sequence[Mapping[str, Any]]
+) -> tuple[FileRecord, ...]:
+    """Return the files of an asset, each once, with all that they hold; what they do is not known of old ones."""
+    held = holds or [{}] * len(digests)
+    sources: dict[str, FileRecord] = {}
+    for name, sha256, one in zip(names, digests, held, strict=False):
+        before = sources[name].holds if name in sources else ()
+        sources[name] = FileRecord(name, sha256, (*before, one))
+    return tuple(sources.values())
 
 
 def _owner(path: Path) -> str:

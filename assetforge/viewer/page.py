@@ -23,6 +23,7 @@ _HEAD = """\
 <meta name="generator" content="AssetForge">
 <title>{title}</title>
 <link rel="icon" href="viewer/icon.png">
+<script src="viewer/theme.js"></script>
 <link rel="stylesheet" href="viewer/viewer.css">
 </head>
 <body>

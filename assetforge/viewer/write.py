@@ -36,7 +36,7 @@ PICTURES = ("thumbs/0.webp", "logs/0.png", "viewer/icon.png")
 SIDES = ((200, 1024), (1000, 768))
 """The side of previews of maps for so many assets at most; `LEAST_SIDE` for more."""
 LEAST_SIDE = 512
-_COPIED = ("viewer.css", "three.js", "icon.png")
+_COPIED = ("viewer.css", "theme.js", "three.js", "icon.png")
 _AHEAD = 32
 """Assets whose previews are made at once."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from assetforge.build import Build
 from assetforge.errors import Problem
-from assetforge.events import Event, Waiting
+from assetforge.events import Event, NothingToDo, Waiting
 from assetforge.execute.scheduler import JobResult
 from assetforge.execute.session import Session
 from assetforge.plan.assets import Asset, Catalog
@@ -24,6 +24,8 @@ _MOST_HURRIED = 1000
 """Names that are remembered until their files have arrived: some may never come."""
 REPORT_AFTER = 10.0
 """Seconds after which an incomplete asset says what it waits for."""
+_MOST_NAMED = 3
+"""Assets that are named of those for which nothing is to do."""
 
 
 @dataclass
@@ -46,9 +48,14 @@ class Outcomes:
     incomplete: dict[str, Incomplete] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     """Assets that cannot be built, each with the reason that was reported."""
+    unchanged: dict[str, None] = field(default_factory=dict)
+    """Assets of which sources were changed so that nothing is to do, in this order, until that is reported."""
 
-    def planned(self, job: Job) -> None:
-        """Note what keeps a planned job from being built, and report it once."""
+    def planned(self, job: Job) -> bool:
+        """Note what keeps a planned job from being built, and report it once.
+
+        Return whether it stays what it was: built, or refused for a reason that is known.
+        """
         if job.state == "incomplete" and job.problem:
             self.incomplete.setdefault(job.asset, Incomplete(job, job.problem.where, self.clock()))
         else:
@@ -57,9 +64,12 @@ class Outcomes:
             self.failed.pop(job.asset, None)
             if job.state == "up to date":
                 self.reports.untouched(job, "up to date")
-        elif self._is_news(job):
-            self.failed[job.asset] = str(job.problem)
-            self.reports.refuse(job)
+            return job.state == "up to date"
+        if not self._is_news(job):
+            return True
+        self.failed[job.asset] = str(job.problem)
+        self.reports.refuse(job)
+        return False
 
     def _is_news(self, job: Job) -> bool:
         known = self.failed.get(job.asset)
@@ -76,6 +86,13 @@ class Outcomes:
         """Forget an asset that is gone."""
         self.incomplete.pop(asset, None)
         self.failed.pop(asset, None)
+        self.unchanged.pop(asset, None)
+
+    def report_unchanged(self) -> None:
+        """Say in one event that changes were seen for which nothing is to do."""
+        if self.unchanged:
+            self.emit(NothingToDo(tuple(self.unchanged)[:_MOST_NAMED], len(self.unchanged)))
+            self.unchanged.clear()
 
     def report_incomplete(self) -> None:
         """Say what assets wait for that have waited for a while."""
@@ -107,8 +124,8 @@ class BuildQueue:
     _held: set[str] = field(default_factory=set)
     """Assets of which something is recorded and whose files are arriving: when they have settled, all is planned again,
     which tells what of them is gone."""
-    _hurried: set[str] = field(default_factory=set)
-    """Assets that are to be built before all others, and have not been submitted yet."""
+    _hurried: dict[str, None] = field(default_factory=dict)
+    """Assets that are to be built before all others, and have not been submitted yet, the latest last."""
 
     # Files
 
@@ -190,8 +207,9 @@ class BuildQueue:
         """Submit what is out of date, by age; what somebody waits for first. What is not at rest stays dirty."""
         busy = self._busy()
         jobs = [job for job in plan.jobs if job.base not in busy]
-        for job in jobs:
-            self.outcomes.planned(job)
+        told = {job.base for job in jobs if not self.outcomes.planned(job)}
+        live = {job.base: None for job in jobs if self._dirty.get(job.base, False)}
+        self.outcomes.unchanged |= {base: None for base in live if base not in told}
         times = {asset.name: self._time(asset) for asset in assets}
         out_of_date = [job for job in jobs if job.state == "out of date"]
         out_of_date.sort(key=lambda job: times[job.base], reverse=self.newest_first)
@@ -200,7 +218,8 @@ class BuildQueue:
             self.session.submit(chosen, urgent=urgent, first=self.newest_first)
         self.session.hurry([job for job in out_of_date if _is_named(job.asset, self._hurried)])
         planned = {job.base for job in plan.jobs}
-        self._hurried -= {name for job in jobs for name in (job.asset, job.base)}
+        for name in {name for job in jobs for name in (job.asset, job.base)}:
+            self._hurried.pop(name, None)
         for base in planned & busy:
             self._dirty.setdefault(base, False)
         for base in planned - busy:
@@ -252,7 +271,8 @@ class BuildQueue:
         waiting = [job for job in self.session.waiting if _is_named(job.asset, names)]
         self.session.hurry(waiting)
         known = {name for job in waiting for name in (job.asset, job.base)}
-        self._hurried = {*list(self._hurried)[-_MOST_HURRIED:], *(name for name in names if name not in known)}
+        later = [name for name in names if name not in known]
+        self._hurried = dict.fromkeys([*(name for name in self._hurried if name not in names), *later][-_MOST_HURRIED:])
         return [job.asset for job in waiting]
 
     def _base(self, name: str) -> str:

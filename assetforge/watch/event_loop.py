@@ -149,6 +149,8 @@ class EventLoop:
             self._settle.run(lambda: self._take_files(self._tracker.poll()))
         if self._watcher.mode != "away":
             self._submit_jobs()
+            if not (self._tracker.pending_count or self._queue.ready):  # a burst is over
+                self._queue.outcomes.report_unchanged()
             if not self._queue.needs_full_plan:  # before that, nobody knows what there is
                 self._ask.run(lambda: self._requests.handle(may_pause=self._may_pause))
         self._show.run(self._show_status)

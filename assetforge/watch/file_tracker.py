@@ -122,7 +122,7 @@ class FileTracker:
         """
         missing = sorted(self.files.keys() - found.keys())
         self.away.update(name for name in missing if name.startswith(tuple(lost_folders)))
-        settled, expected = {}, [name for name in missing if name not in self._pending]
+        settled, changed, expected = {}, list[str](), [name for name in missing if name not in self._pending]
         for name, stat in found.items():
             if name in self._pending or stat == self.files.get(name):
                 continue
@@ -130,7 +130,8 @@ class FileTracker:
                 self._keep(name, stat)
                 settled[name] = False
             else:
-                expected.append(name)
+                (changed if name in self.files else expected).append(name)
+        self.expect(changed, live=True)  # as if an event had told of it: it has settled while this goes on
         self.expect(expected)  # all at one time: what is found together settles together, and is built by its age
         return FileChanges(settled)
 

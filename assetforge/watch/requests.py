@@ -56,6 +56,7 @@ class RequestHandler:
                 return {"assets": []}
 
 
-def _names(request: Request) -> set[str]:
+def _names(request: Request) -> dict[str, None]:
+    """Return the assets that are named, each once, in their order."""
     names = request.what.get("assets")
-    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+    return dict.fromkeys(name for name in names if isinstance(name, str)) if isinstance(names, list) else {}

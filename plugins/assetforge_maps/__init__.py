@@ -165,7 +165,7 @@ def normal_from_height(material: af.Material, params: NormalParams, _: af.Contex
     return add_normal(material, params)
 
 
-class OcclusionParams(af.Params):
+class OcclusionParams(af.Params, title="Ambient occlusion from height"):
     """What `ao_from_height` can be told."""
 
     depth: Depth | None = None
@@ -422,7 +422,7 @@ class TrimSheetParams(af.Params):
     """Pixels down; by default as many as are needed. What is left below the last strip goes on as that does."""
     padding: Annotated[int, Field(ge=0, le=256)] = 8
     """Rows around each strip in which it goes on, so that small mips mix it with itself: 8 are enough for three."""
-    ids: bool = False
+    ids: bool = Field(False, title="IDs")
     """Write the map `id`, too: the number of the strip, from 1, and 0 between them."""
 
 

@@ -17,10 +17,10 @@ WRITES = frozenset({
 })  # fmt: skip
 
 
-class Params(af.Params):
+class Params(af.Params, title="SVBRDF"):
     """What `svbrdf` can be told."""
 
-    fov: Annotated[float, Field(gt=5, lt=150)] | None = None
+    fov: Annotated[float, Field(gt=5, lt=150)] | None = Field(None, title="Field of view")
     """Degrees that the camera sees along the longer side of the photographs; by default as the file says, and 60 where
     it says nothing."""
     gray_card: Light | tuple[Light, Light, Light] | None = None

@@ -31,6 +31,8 @@ ON_OUT: list[tuple[events.Event, str]] = [
     (events.RunFinished(1, 2, 3, 4, 5.0, 6), "1 done, 2 failed, 4 quarantined, 3 up to date, 6 flagged (5.0 s)"),
     (events.Watching("textures", "events"), "watching textures"),
     (events.Watching("textures", "polling", "it is a share"), "watching textures, looking now and then: it is a share"),
+    (events.NothingToDo(("brick", "tiles"), 2), "seen     brick, tiles: nothing to do"),
+    (events.NothingToDo(("brick", "tiles"), 9), "seen     brick, tiles and 7 more: nothing to do"),
     (events.PipelineChanged("p.yaml"), "changed  p.yaml: planning anew"),
 ]
 ON_ERR: list[tuple[events.Event, str]] = [

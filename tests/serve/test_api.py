@@ -40,6 +40,7 @@ def test_a_pipeline_tells_its_inputs_its_steps_and_how_many_are_in_each_state(cl
     assert data["fields"] == ["name"]
     step = data["steps"][0]
     assert (step["use"], step["values"]) == ("work", {"gain": 0.5, "bad": ""})
+    assert (step["title"], step["schema"]["properties"]["gain"]["title"]) == ("Work", "Gain")
     assert step["schema"]["properties"]["gain"]["type"] == "number"
     assert data["daemon"] is None
     assert data["event"] > 0
@@ -60,11 +61,22 @@ def test_what_is_doubtful_about_results_and_failures_is_told(tmp_path: Path) -> 
         found = client.get(f"{P}/assets/flat").json()["flags"]
         assert len(found) == flat["flagged"]["count"]
         assert "constant" in [one["check"] for one in found]
-        assert (dark["state"], "flagged" in dark) == ("quarantined", False)
+        assert (dark["state"], dark["flagged"]["worst"]) == ("quarantined", "error")
         severities = [one["severity"] for one in client.get(f"{P}/assets/dark").json()["flags"]]
         assert severities == sorted(severities)
         assert severities[0] == "error"
     served.service.close()
+
+
+def test_what_has_failed_shows_the_picture_that_it_was_made_of(client: TestClient, built: Path) -> None:
+    (held,) = client.get(f"{P}/assets", params={"state": "quarantined"}).json()["items"]
+    thumb = made(lambda: client.get(held["thumb"]))
+    assert thumb.headers["content-type"] == "image/webp"
+    asset = client.get(f"{P}/assets/a03").json()
+    assert ([one["file"] for one in asset["sources"]], asset["outputs"]) == (["textures/a03_d.png"], [])
+    assert [one["map"] for one in made(lambda: client.get(f"{P}/views/a03")).json()["sources"]] == ["base_color"]
+    source = built / "textures" / "a03_d.png"
+    assert client.get(asset["sources"][0]["href"]).content == source.read_bytes()
 
 
 def test_assets_are_listed_page_by_page(client: TestClient) -> None:

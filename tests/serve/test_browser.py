@@ -88,6 +88,17 @@ def test_the_list_shows_what_was_built_and_what_arrives_without_a_reload(browser
 NAME = "(one) => one.querySelector('.af-name').textContent"
 
 
+def test_the_theme_that_was_chosen_is_kept(browser: Any, server: Server) -> None:
+    with looking(browser, 1280, "light"):
+        for theme in ("dark", "light"):
+            go(browser, server, "pipeline")
+            wait_for(browser, "return document.querySelector('.af-head .af-theme')").click()
+            for page in ("enter", "docs", ""):
+                browser.get(f"{server.base}/{page}")
+                assert browser.execute_script("return document.documentElement.dataset.theme") == theme
+    browser.execute_script("localStorage.clear()")
+
+
 def test_what_changes_leaves_all_other_cards_and_their_pictures_alone(browser: Any, server: Server) -> None:
     go(browser, server, "pipeline")
     wait_for(browser, "return document.querySelectorAll('.af-card img').length >= 3")
@@ -115,6 +126,8 @@ def test_what_quarantine_is_and_what_ends_it_is_told(browser: Any, server: Serve
     wait_for(browser, "return document.querySelector('p.about').textContent.includes('left alone')")
     wait_for(browser, f"return {CARDS}.join() === 'a03'")
     assert "<img src=x" in browser.execute_script("return document.querySelector('.af-card .why').textContent")
+    wait_for(browser, "return document.querySelector('.af-card img')?.naturalWidth")
+    look(browser, "failed")
     assert serious(browser) == []
     browser.execute_script(f"{find}.click()")
     assert browser.execute_script("return document.querySelector('p.about').textContent") == ""
@@ -310,6 +323,13 @@ def test_the_first_page_of_a_beginner_is_for_all(width: int, scheme: str, visito
             assert serious(visitor) == []
             assert visitor.execute_script("return document.documentElement.scrollWidth") <= width
             look(visitor, f"starter_{page.partition('/')[2] or 'chooser'}_{width}_{scheme}")
+
+
+def test_steps_and_parameters_are_called_by_their_titles(visitor: Any, starter: Server) -> None:
+    go(visitor, starter, "photo_to_material/upload")
+    wait_for(visitor, "return document.querySelector('form.upload legend')")
+    titles = "return [...document.querySelectorAll('legend, fieldset label')].map((one) => one.textContent)"
+    assert visitor.execute_script(titles)[:3] == ["SVBRDF", "Field of view", "Gray card"]
 
 
 @pytest.mark.parametrize("width", [1280, 390])

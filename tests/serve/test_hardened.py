@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gc
 import json
 import os
 import shutil
@@ -13,7 +12,6 @@ import sys
 import threading
 import time
 import uuid
-import weakref
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -38,7 +36,7 @@ from assetforge.serve.feed import Feed
 from assetforge.serve.guard import COOKIE
 from assetforge.serve.limits import ServeLimits
 from assetforge.serve.project import Place, Project
-from assetforge.serve.server import Address, bind, configure, entry, find_garbage_early, own_hosts
+from assetforge.serve.server import Address, bind, configure, entry, own_hosts
 from assetforge.serve.service import Service
 from assetforge.serve.supervisor import Supervisor
 from assetforge.serve.uploads import Incoming
@@ -569,29 +567,6 @@ def test_a_service_whose_tasks_have_died_still_ends_its_daemons(
     with pytest.raises(RuntimeError), TestClient(make_app(service, {HOST}), f"http://{HOST}") as client:
         assert client.get("/healthz").status_code == 200
     assert ended == [True]
-
-
-# Memory
-
-
-class Cycle:
-    """What only the collector of garbage finds, as tasks and errors are that know each other."""
-
-    def __init__(self) -> None:
-        self.itself = self
-
-
-def test_garbage_of_requests_is_found_soon_whatever_commands_do() -> None:
-    """Commands look for it rarely, as they end soon; a server would grow by all that it has not found yet."""
-    before = gc.get_threshold()
-    gc.set_threshold(10**6)
-    try:
-        find_garbage_early()
-        made = [weakref.ref(Cycle()) for _ in range(2000)]
-    finally:
-        gc.unfreeze()
-        gc.set_threshold(*before)
-    assert sum(one() is not None for one in made) < 1000
 
 
 # Connections

@@ -307,7 +307,7 @@ def test_the_report_of_1000_assets_opens_without_strain(browser: Any, large: Pat
     wait_for(browser, count)
     assert browser.execute_script(count) <= 100
     assert browser.execute_script("return document.querySelectorAll('*').length") < 2000
-    assert browser.execute_script("return document.scripts.length") == 2  # no asset is loaded before it is asked for
+    assert browser.execute_script("return document.scripts.length") == 3  # no asset is loaded before it is asked for
     browser.execute_script("document.querySelector('af-grid').select(999)")
     wait_for(browser, "return document.querySelector('#card-999 .af-name')?.textContent === 'material_0999'")
     assert browser.execute_script(count) <= 100
@@ -383,6 +383,40 @@ def test_all_works_under_a_strict_policy(browser: Any, served: Callable[[str], s
     wait_for(browser, "return document.querySelector('af-material .af-message')?.textContent === ''")
     browser.execute_script("document.querySelector('[data-tab=compare]').click()")
     wait_for(browser, "return document.querySelector('af-compare').bitmaps?.after")
+    assert errors(browser) == []
+
+
+WHEN_THERE_IS_A_BODY = """
+new MutationObserver((_, observer) => {
+  if (!document.body) return;
+  globalThis.themeAtFirst = document.documentElement.dataset.theme;
+  observer.disconnect();
+}).observe(document, { childList: true, subtree: true });
+"""
+
+
+def test_the_theme_that_was_chosen_is_kept_and_there_before_anything_is_drawn(
+    browser: Any, served: Callable[[str], str]
+) -> None:
+    address = served(STRICT)
+    note = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WHEN_THERE_IS_A_BODY})
+    try:
+        with looking(browser, 800, "light"):
+            for themes in ((None, "dark"), ("dark", "light"), ("light", "dark")):
+                browser.get(address)
+                wait_for(browser, "return document.querySelector('.af-head .af-theme')").click()
+                now = "return [globalThis.themeAtFirst ?? null, document.documentElement.dataset.theme]"
+                assert tuple(browser.execute_script(now)) == themes
+        assert errors(browser) == []
+    finally:
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", note)
+
+
+def test_the_theme_changes_where_nothing_may_be_stored(browser: Any, served: Callable[[str], str]) -> None:
+    with looking(browser, 800, "light"):
+        browser.get(served("sandbox allow-scripts"))
+        wait_for(browser, "return document.querySelector('.af-head .af-theme')").click()
+        assert browser.execute_script("return document.documentElement.dataset.theme") == "dark"
     assert errors(browser) == []
 
 

@@ -239,7 +239,7 @@ def test_no_text_becomes_html(tmp_path: Path, place: str) -> None:
         tmp_path,
     )
     page = page_of(tmp_path)
-    assert len(page.of("script")) == 2
+    assert len(page.of("script")) == 3
     assert not any("onerror" in attributes for _, attributes in page.elements)
     for path in (tmp_path / "data").glob("*.js"):
         assert "<" not in path.read_text()

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import shared
+from execute.conftest import write_project
 from watch.conftest import picture
 from watch.fakes import FakeClock, FakeSession
 
 from assetforge.build import Build
 from assetforge.errors import AssetForgeError, Problem
-from assetforge.events import Event, JobFinished, Waiting
+from assetforge.events import Event, JobFinished, NothingToDo, Waiting
 from assetforge.plan.assets import Catalog
 from assetforge.report import ReportBuilder
 from assetforge.watch.build_queue import REPORT_AFTER, BuildQueue, Outcomes
@@ -107,6 +109,16 @@ def test_jobs_are_hurried_whether_they_wait_or_are_planned_later(project: Path) 
     assert [job.asset for job in queueing.session.waiting] == ["later", "c", "a", "b"]
 
 
+def test_of_too_many_names_to_hurry_the_oldest_are_dropped(queueing: Queueing) -> None:
+    queueing.queue.hurry(["oldest", "kept"])
+    queueing.queue.hurry([str(number) for number in range(999)])
+    for name in ("a", "oldest", "kept"):
+        queueing.write(f"{name}_d.png", picture(ord(name[0])))
+    queueing.settle()
+    assert queueing.plan() == ["a", "oldest", "kept"]
+    assert [job.asset for job in queueing.session.waiting] == ["kept", "a", "oldest"]
+
+
 def test_an_asset_waits_while_another_of_its_files_arrives(project: Path) -> None:
     need_roughness(project)
     queueing = Queueing(project)
@@ -196,6 +208,32 @@ def test_a_plan_that_fails_loses_nothing(queueing: Queueing, monkeypatch: pytest
                 plan()
             assert not queueing.queue.is_empty
     assert queueing.plan() == ["a"]
+
+
+def test_a_burst_of_changes_that_need_no_work_is_told_once(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project", assets=5)
+    assert shared().run(project, "run", "pipeline.yaml").code == 0
+    queueing = Queueing(project)
+    queueing.write("new_d.png")
+    for index in range(5):
+        texture = project / "textures" / f"a{index:02}_d.png"
+        queueing.write(texture.name, texture.read_bytes(), live=index > 0)
+    queueing.settle()
+    assert queueing.plan() == ["new"]
+    assert queueing.events == []
+    for _ in range(2):
+        queueing.queue.outcomes.report_unchanged()
+        assert queueing.events == [NothingToDo(("a01", "a02", "a03"), 4)]
+
+
+def test_a_change_that_leaves_a_known_mistake_is_told_as_nothing_to_do(queueing: Queueing) -> None:
+    queueing.write("bad_d.png.forge.yaml", b"gain: nonsense\n")
+    for told in ([], [NothingToDo(("bad",), 1)]):
+        queueing.write("bad_d.png")
+        queueing.settle()
+        assert queueing.plan() == []
+        queueing.queue.outcomes.report_unchanged()
+        assert queueing.events[1:] == told
 
 
 def test_an_asset_that_cannot_be_planned_stops_no_other_and_is_told_once(queueing: Queueing) -> None:

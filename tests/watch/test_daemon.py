@@ -308,6 +308,23 @@ def test_sources_that_change_while_no_daemon_runs_lose_nothing(tmp_path: Path, w
     assert "a03" in watcher.status()["failed"]
 
 
+def test_changes_that_need_no_work_are_told_in_one_line(tmp_path: Path, watch: Start) -> None:
+    project = write_project(tmp_path / "project", assets=3)
+    watcher = watch(project)
+    watcher.wait_for(lambda: watcher.states()["done"] == 3)
+    watcher.wait_until_idle(done=3)
+    textures = project / "textures"
+    for name in ("notes.txt", "a00_d.png", "a01_d.png"):
+        before = (textures / name).read_bytes() if (textures / name).exists() else b"of no asset"
+        (textures / name).write_bytes(b"for a moment")
+        (textures / name).write_bytes(before)
+    watcher.wait_for(lambda: "seen" in watcher.said())
+    (textures / "last_d.png").write_bytes(picture(9))
+    watcher.wait_until_idle(done=4)
+    assert [line for line in watcher.said().splitlines() if "seen" in line] == ["seen     a00, a01: nothing to do"]
+    assert executions(project) == 4
+
+
 def test_a_file_that_a_program_removes_to_save_it_keeps_its_outputs(project: Path, watch: Start) -> None:
     texture = project / "textures" / "a_d.png"
     texture.write_bytes(picture(1))

@@ -175,6 +175,16 @@ def test_a_scan_finds_what_no_event_told_of(tracking: Tracking) -> None:
     assert tracking.removed == ["gone"]
 
 
+def test_a_change_that_a_scan_finds_is_as_live_as_one_that_an_event_told_of(tracking: Tracking) -> None:
+    tracker = tracking.tracker
+    tracker.files |= {"changed": SAME, "gone": SAME}
+    tracking.folder.files |= {"changed": (2, 2, 2), "new": SAME}
+    tracker.take_scan(dict(tracking.folder.files), (), lambda *_: False)
+    tracker.poll()
+    tracking.clock.now = 2.0
+    assert tracker.poll() == FileChanges({"changed": True, "new": False}, {"gone": False})
+
+
 def test_files_that_one_scan_finds_settle_together(tracking: Tracking) -> None:
     tracker, files = tracking.tracker, tracking.folder.files
     files |= {f"new{index}": SAME for index in range(8)}

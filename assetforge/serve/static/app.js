@@ -348,9 +348,12 @@ class Board {
 
 function card(row) {
   if (!row) return [h("div", { class: "af-empty" }, "…")];
+  const why = row.error && h("span", { class: "why" }, row.error.slice(0, 200));
+  const instead = why || (row.thumb ? "No picture" : label(row.state));
   return [
-    row.thumb ? h("img", { src: row.thumb, alt: "", decoding: "async", draggable: "false", error: (event) => showMade(event.target) })
-      : h("div", { class: "af-empty" }, row.error ? h("span", { class: "why" }, row.error.slice(0, 200)) : label(row.state)),
+    row.thumb ? h("img", { src: row.thumb, alt: "", decoding: "async", draggable: "false", error: (event) => showMade(event.target, instead) })
+      : h("div", { class: "af-empty" }, instead),
+    ...(row.thumb && why ? [why] : []), // where the picture cannot be shown, it takes its place
     h("div", { class: "af-card-text" }, h("span", { class: "af-name", title: row.name }, row.name),
       h("span", { class: "af-marks" }, chip(row.state), row.flagged && flagMark(row.flagged.count, row.flagged.worst), row.step && h("span", {}, `${row.step} ${Math.round(100 * row.fraction)} %`))),
   ];
@@ -358,12 +361,12 @@ function card(row) {
 
 const asked = new WeakSet(); // pictures that were asked for again
 
-/** Show a picture that could not be: once it is made, or that there is none. */
-async function showMade(image) {
+/** Show a picture that could not be: once it is made, or something else where there is none. */
+async function showMade(image, instead) {
   const url = image.getAttribute("src");
   const isMade = !asked.has(image) && await fetchMade(url).then((answer) => answer.ok, () => false);
   asked.add(image);
-  if (!isMade) image.replaceWith(h("div", { class: "af-empty" }, "No picture"));
+  if (!isMade) image.replaceWith(h("div", { class: "af-empty" }, instead));
   else if (image.isConnected) image.src = url;
 }
 

@@ -7,7 +7,7 @@ export function paramsForm(steps) {
   const fields = steps.flatMap((step) => Object.entries(step.schema.properties ?? {})
     .map(([name, schema]) => field(step, name, schema)));
   const parts = steps.filter((step) => Object.keys(step.schema.properties ?? {}).length).map((step) =>
-    h("fieldset", {}, h("legend", {}, label(step.use)), h("p", { class: "hint" }, coded(step.summary)),
+    h("fieldset", {}, h("legend", {}, step.title ?? label(step.use)), h("p", { class: "hint" }, coded(step.summary)),
       fields.filter((one) => one.step === step).map((one) => one.node)));
   const node = parts.length ? h("details", { class: "af-part" }, h("summary", {}, "Parameters"), parts) : null;
   const values = () => Object.fromEntries(fields.filter((one) => one.changed()).map((one) => [one.key, one.value()]));
@@ -20,7 +20,7 @@ function field(step, name, schema) {
   const id = `param-${step.use}-${name}`;
   input.id = id;
   input.setAttribute("aria-describedby", `${id}-hint`);
-  const node = h("div", { class: "field" }, h("label", { for: id }, label(name)), input,
+  const node = h("div", { class: "field" }, h("label", { for: id }, schema.title ?? label(name)), input,
     h("small", { id: `${id}-hint` }, coded(schema.description ?? "")));
   const changed = () => JSON.stringify(value()) !== JSON.stringify(before);
   return { step, key: `${step.use}.${name}`, node, value, changed };
