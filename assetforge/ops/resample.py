@@ -98,8 +98,15 @@ def resample_map(texture: Texture, spec: MapSpec, size: tuple[int, int]) -> Text
 def restore(pixels: Tensor, spec: MapSpec, source: Tensor) -> Tensor:
     """Bring resampled or filtered pixels (C, H, W) back to what the map may hold: unit length, or `held_range`."""
     if spec.kind == "vector":
-        return in_plane(pixels) if spec.is_in_plane else normalize(pixels)
+        return in_plane(pixels) if spec.is_in_plane else normalize(_turned_up(pixels, source))
     return pixels.clamp(*held_range(spec, source))
+
+
+def _turned_up(vectors: Tensor, source: Tensor) -> Tensor:
+    """Keep what overshoots from pointing below the surface where nothing of the source does."""
+    if bool((vectors[2] >= 0).all()) or bool((source[2] < 0).any()):
+        return vectors
+    return torch.cat([vectors[:2], vectors[2:].clamp_min(0)])
 
 
 def held_range(spec: MapSpec, *sources: Tensor) -> tuple[float, float]:
