@@ -68,6 +68,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "slope_of",
     ),
     "assetforge.ops.drawings": ("drawing",),
+    "assetforge.ops.reliefs": ("relief",),
     "assetforge.ops.exact": (
         "between",
         "decay",

@@ -65,6 +65,8 @@ class Training:
     """Of the moving average of the weights, which is the result."""
     clip: float = 1.0
     """Greatest norm of the gradients."""
+    half: bool = False
+    """Whether the weights are written as float16: in half the space, with three digits each."""
     figures: Callable[[nn.Module], Mapping[str, float]] = _no_figures
     """Measure the network so far on what it does not learn from."""
     pictures: Callable[[nn.Module], Mapping[str, Tensor]] = _no_pictures

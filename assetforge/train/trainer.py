@@ -168,9 +168,12 @@ class _Run:
         self.losses = []
         return row
 
+    def _written(self, value: Tensor) -> Tensor:
+        return (value.half() if self.training.half and value.is_floating_point() else value).cpu().contiguous()
+
     def write(self, folder: Path) -> None:
         """Write the averaged weights and the report."""
-        weights = {name: value.cpu().contiguous() for name, value in self.average.state_dict().items()}
+        weights = {name: self._written(value) for name, value in self.average.state_dict().items()}
         write_atomically(folder / f"{self.training.name}.safetensors", to_safetensors(weights))
         self.average.eval()
         with torch.no_grad():

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 import assetforge as af
 
 SHIPPED: Mapping[str, Mapping[str, tuple[int, ...]]] = {
-    "color": {"fast": (2, 4), "quality": (2, 4), "denoise": (4,), "drawn": (4,)},
+    "color": {"fast": (2, 3, 4), "quality": (2, 4), "denoise": (4,), "drawn": (4,)},
     "data": {"fast": (2, 4), "quality": (4,)},
 }
 """The networks that are shipped: for which kind of map, by which name, of which scales."""
@@ -214,12 +214,15 @@ Shipped = Literal[
     "fast_color_x4",
     "quality_color_x4",
     "quality_color_x2",
+    "quality_color_x3",
     "detail_color_x4",
     "denoise_color_x4",
     "drawn_color_x4",
     "fast_color_x2",
+    "fast_color_x3",
     "fast_data_x4",
     "fast_data_x2",
+    "fast_data_x3",
     "quality_data_x4",
 ]
 """The files of the shipped networks. What starts from another one stands behind it."""
@@ -255,6 +258,8 @@ class Training(af.Params):
     optimizer: Literal["muon", "adam"] | None = None
     """`muon` needs several times fewer steps from scratch; `adam` leaves more of a start as it is, and may be steadier
     beside a discriminator. If it is not given, `muon` from scratch and `adam` from a start."""
+    half: bool = False
+    """Write the weights as float16, in half the space; results differ in one pixel of a thousand, by one code."""
     losses: Losses = Losses(charbonnier=1.0)
     """What the result is compared by."""
     perceptual_network: af.File | None = None
@@ -284,6 +289,10 @@ class Training(af.Params):
     """How many line drawings, flat fills, sprites, texts and the like are drawn."""
     drawings_share: af.Fraction = 0.0
     """Their part of each batch."""
+    reliefs: Annotated[int, Field(ge=0)] = 160
+    """How many surfaces of tiles, waves, pebbles and grain are made, as normals or heights."""
+    reliefs_share: af.Fraction = 0.0
+    """Their part of each batch. Networks that see nothing round make steps of what is."""
     teachers: tuple[af.File, ...] = ()
     """Files of larger networks of the same scale, whose mean is learned from (distillation). They see clean sources,
     also where the network is shown damaged ones."""
@@ -291,16 +300,25 @@ class Training(af.Params):
     """How much what teachers make of textures counts beside the truth. Leaves and drawings are learned from them alone:
     so fine that nobody can restore them as they are, they are worth what teachers make of them."""
 
+    @property
+    def textures_share(self) -> float:
+        """The part of each batch that is left for textures."""
+        made = self.leaves_share + self.drawings_share + self.reliefs_share
+        return 1 - (made + self.flats_share + self.colors_share)
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.architecture == "srresnet" and self.scale == 3:
             raise ValueError("`srresnet` enlarges 2 or 4 times; take `msrresnet` for 3")
-        if self.leaves_share + self.drawings_share + self.flats_share + self.colors_share > 1:
-            raise ValueError("the shares of leaves, drawings, flats and colors are more than the whole batch together")
+        if self.textures_share < 0:
+            raise ValueError("the shares of leaves, drawings and so on are more than the whole batch together")
         if self.colors_share and self.channels == "color":
             raise ValueError("`colors_share` is for data maps; leave it out, or say `channels: data`")
-        drawn = self.leaves * self.leaves_share + self.drawings * self.drawings_share
-        if self.leaves_share + self.drawings_share == 1 and not drawn:
+        counts, shares = (
+            (self.leaves, self.drawings, self.reliefs),
+            (self.leaves_share, self.drawings_share, self.reliefs_share),
+        )
+        if sum(shares) == 1 and not any(share and count for share, count in zip(shares, counts, strict=True)):
             raise ValueError("there is nothing to learn from: the whole batch is drawn, and nothing is drawn")
         return self
 

@@ -116,6 +116,16 @@ def test_it_learns_and_reports(tmp_path: Path) -> None:
     assert (tmp_path / "report" / "0.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_weights_are_written_in_half_the_space_where_that_is_asked_for(tmp_path: Path) -> None:
+    for half in (False, True):
+        (tmp_path / str(half)).mkdir()
+        train(replace(line(20), half=half), tmp_path / str(half), tell=quiet)
+    whole, halved = (load_file(tmp_path / str(half) / "line.safetensors") for half in (False, True))
+    assert {value.dtype for value in halved.values()} == {torch.float16}
+    for name, value in whole.items():
+        assert torch.equal(value.half(), halved[name])
+
+
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path) -> None:
     script = KILLED.format(tests=str(Path(__file__).parents[1]), folder=str(tmp_path / "killed"))

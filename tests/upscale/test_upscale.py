@@ -26,7 +26,7 @@ from assetforge.ops.resample import BOX, resample
 from assetforge.samples import make_sample
 
 FOLDER = Path(assetforge_upscale.__file__).parent / "weights"
-SCALES = (2, 4)
+SCALES = (2, 3, 4)
 
 
 def context(params: Params, device: str = "cpu") -> af.Context:
@@ -221,7 +221,7 @@ def reduced(pixels: torch.Tensor, scale: int) -> torch.Tensor:
 
 @lru_cache
 def color_of(name: str) -> torch.Tensor:
-    return srgb_encode(make_sample(name, 256)["base_color"].data)
+    return srgb_encode(make_sample(name, 240)["base_color"].data)
 
 
 @pytest.mark.parametrize("scale", SCALES)

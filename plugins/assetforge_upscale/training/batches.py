@@ -14,6 +14,7 @@ from torch import Tensor
 
 from assetforge.ops.dead_leaves import dead_leaves
 from assetforge.ops.drawings import drawing
+from assetforge.ops.reliefs import relief
 from assetforge_upscale import Damage
 from assetforge_upscale.training.dataset import Pixels, reduce
 from assetforge_upscale.training.degradations import Reduction, damaged, reduced
@@ -149,6 +150,11 @@ def leaves(count: int, textures: Sequence[Pixels], seed: int) -> tuple[Make, int
 def drawings(count: int, seed: int) -> tuple[Make, int]:
     """Return what draws each of so many sheets of procedural drawings."""
     return lambda index: _sheet(np.random.default_rng((seed, index))), count
+
+
+def reliefs(count: int, seed: int) -> tuple[Make, int]:
+    """Return what makes each of so many procedural surfaces."""
+    return lambda index: relief(DRAWN_SIZE, np.random.default_rng((seed, index))), count
 
 
 def flats(seed: int) -> tuple[Make, int]:

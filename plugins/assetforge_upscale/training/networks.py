@@ -135,7 +135,7 @@ def _size(network: Compact) -> tuple[int, int]:
 def _adapted(network: Compact, channels: int, scale: int, path: Path) -> Compact:
     last = network.residual[len(network.residual) - 2]
     own_channels, own_scale = network.residual[0].in_channels, network.scale
-    fits = own_channels in (channels, 3) and own_scale % scale == 0 and last.out_channels == own_channels * own_scale**2
+    fits = own_channels in (channels, 3) and own_scale >= scale and last.out_channels == own_channels * own_scale**2
     if not fits:
         what = f"is a network of {own_channels} channels that enlarges {own_scale} times"
         raise af.StepError(str(path), what, f"start from one of {channels} channels and {scale} times, or of more")
@@ -145,10 +145,10 @@ def _adapted(network: Compact, channels: int, scale: int, path: Path) -> Compact
 
 
 def adapt(start: dict[str, Tensor], channels: int, scale: int) -> dict[str, Tensor]:
-    """Turn the weights of our Compact into a start for one channel or a scale that divides its own.
+    """Turn the weights of our Compact into a start for one channel or a smaller scale.
 
     A gray input is three equal channels, so the first layer's weights add up over them; the last layer's are averaged
-    over colors, and over the sub-pixels that fall together at the smaller scale.
+    over colors, and over the sub-pixels that a larger one covers at the smaller scale.
     """
     last = max(int(key.split(".")[1]) for key in start)
     adapted = dict(start)
@@ -161,10 +161,20 @@ def adapt(start: dict[str, Tensor], channels: int, scale: int) -> dict[str, Tens
 
 
 def _fold(value: Tensor, own_channels: int, channels: int, scale: int) -> Tensor:
-    group = math.isqrt(value.shape[0] // own_channels) // scale
-    split = value.reshape(own_channels, scale, group, scale, group, -1).mean((2, 4))
-    kept = split if channels == own_channels else split.mean(0, keepdim=True)
+    own_scale = math.isqrt(value.shape[0] // own_channels)
+    cover = _cover(own_scale, scale)
+    split = value.reshape(own_channels, own_scale, own_scale, -1)
+    folded = torch.einsum("pa,qb,cab...->cpq...", cover, cover, split)
+    kept = folded if channels == own_channels else folded.mean(0, keepdim=True)
     return kept.reshape(-1, *value.shape[1:])
+
+
+def _cover(many: int, few: int) -> Tensor:
+    """Return (few, many): of each of few equal parts of a pixel, the shares that many parts have in it."""
+    ends = [torch.arange(count + 1, dtype=torch.float64) / count for count in (few, many)]
+    (start, end), (other_start, other_end) = ((edge[:-1], edge[1:]) for edge in ends)
+    shared = torch.minimum(end[:, None], other_end) - torch.maximum(start[:, None], other_start)
+    return (shared.clamp(min=0) * few).float()
 
 
 def teachers(files: Sequence[Path], channels: int, scale: int) -> Callable[[Pixels], Pixels] | None:

@@ -45,10 +45,24 @@ _FINE_TUNED = {
     "rate": 1e-3,
     "batch": 8,
     "optimizer": "muon",
+    "half": True,
 }
+_FAST_DATA = {
+    "channels": "data",
+    "steps": 6_000,
+    "rate": 1e-3,
+    "batch": 8,
+    "optimizer": "muon",
+    "leaves_share": 0.25,
+    "reliefs": 300,
+    "reliefs_share": 0.3,
+    "colors_share": 0.15,
+}
+_QUALITY_TUNED = {**_FINE_TUNED, "steps": 8_000, "leaves": 500, "leaves_share": 0.5}
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "quality_color_x4": {**_COLOR_X4, "width": 64, "depth": 15, "steps": 14_000},
-    "quality_color_x2": {**_FINE_TUNED, "scale": 2, "steps": 8_000, "leaves": 500, "leaves_share": 0.5},
+    "quality_color_x4": {**_COLOR_X4, "width": 64, "depth": 15, "steps": 14_000, "half": True},
+    "quality_color_x2": {**_QUALITY_TUNED, "scale": 2},
+    "quality_color_x3": {**_QUALITY_TUNED, "scale": 3},
     "detail_color_x4": {
         **_FINE_TUNED,
         "optimizer": "adam",
@@ -86,17 +100,21 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     "fast_color_x4": {**_COLOR_X4, "steps": 10_000},
     "fast_color_x2": {"channels": "color", "scale": 2, "steps": 6_000, "start": "fast_color_x4", "rate": 1e-3},
-    "fast_data_x4": {"channels": "data", "scale": 4, "steps": 5_000, "start": "fast_color_x4", "rate": 1e-3},
+    "fast_color_x3": {"channels": "color", "scale": 3, "steps": 6_000, "start": "fast_color_x4", "rate": 1e-3},
+    "fast_data_x4": {**_FAST_DATA, "scale": 4, "start": "fast_color_x4"},
     "quality_data_x4": {
         **_FINE_TUNED,
         "channels": "data",
         "steps": 5_000,
         "leaves": 200,
-        "leaves_share": 0.35,
-        "colors_share": 0.25,
+        "leaves_share": 0.2,
+        "reliefs": 300,
+        "reliefs_share": 0.3,
+        "colors_share": 0.15,
         "teacher_share": 0.6,
     },
     "fast_data_x2": {"channels": "data", "scale": 2, "steps": 5_000, "start": "fast_color_x2", "rate": 1e-3},
+    "fast_data_x3": {**_FAST_DATA, "scale": 3, "start": "fast_color_x3"},
 }
 """The parameters of the shipped networks. What starts from another one begins with its file."""
 _OF_ALL = {"optimizer": "adam"}
@@ -131,6 +149,7 @@ def training(params: Training, data: Path, seed: int) -> af.Training:
         params.steps,
         params.rate or (_RATE if is_new else _RATE_OF_START),
         optimizer=params.optimizer or ("muon" if is_new else "adam"),
+        half=params.half,
         discriminator=rival,
         ahead=_AHEAD,
         figures=lambda network: _figures(network, kept_out),
@@ -159,10 +178,7 @@ def _network(params: Training, channels: int) -> nn.Module:
 
 
 def _shipped(name: str) -> Path:
-    path = WEIGHTS / f"{name}.safetensors"
-    if not path.exists():
-        raise af.StepError("recipe 'upscale'", f"there is no shipped network {name}", "start from a file, or scratch")
-    return path
+    return WEIGHTS / f"{name}.safetensors"
 
 
 def _sampler(params: Training, sources: pictures.Pictures, colors: list[Pixels], seed: int) -> Sampler:
@@ -170,14 +186,12 @@ def _sampler(params: Training, sources: pictures.Pictures, colors: list[Pixels],
     teach = networks.teachers(params.teachers, CHANNELS[params.channels], scale)
     size = scale, params.crop
     pools = [
-        (
-            max(0.0, 1 - params.leaves_share - params.drawings_share - params.flats_share - params.colors_share),
-            Pool(sources.seen.__getitem__, len(sources.seen), *size, teach),
-        ),
+        (params.textures_share, Pool(sources.seen.__getitem__, len(sources.seen), *size, teach)),
         (params.flats_share, Pool(*batches.flats(seed), *size)),
         (params.colors_share, Pool(colors.__getitem__, len(colors), *size, teach)),
         (params.leaves_share, Pool(*batches.leaves(params.leaves, sources.seen, seed), *size, teach, obeyed=True)),
         (params.drawings_share, Pool(*batches.drawings(params.drawings, seed), *size, teach, obeyed=True)),
+        (params.reliefs_share, Pool(*batches.reliefs(params.reliefs, seed), *size)),
     ]
     channels = CHANNELS[params.channels]
     weights = {name: getattr(params.reductions, name) for name in get_args(Reduction)}
