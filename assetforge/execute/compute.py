@@ -139,6 +139,8 @@ def _run(
     for name in _undeclared(result, material, task):
         text = "what the step wrote into it is left out, as its `writes` does not name it"
         recorder.flag(Flag(text, map=name))
+    for name in _without_levels(written, material):
+        recorder.flag(Flag("its mip maps are gone, as the step changed its pixels; put `mips` after it", map=name))
     return written
 
 
@@ -213,6 +215,13 @@ def _undeclared(result: object, given: Material, task: Task) -> list[str]:
     """Return the maps that a step made or changed without declaring it: keys and outputs know nothing of them."""
     others = result.items() if isinstance(result, Material) else ()
     return [name for name, one in others if name not in task.writes and not _is_same(one, given.get(name))]
+
+
+def _without_levels(written: Mapping[str, Texture], given: Material) -> list[str]:
+    """Return the maps that had smaller levels before the step, and have none any more."""
+    return [
+        name for name, one in written.items() if one.mips is None and name in given and given[name].mips is not None
+    ]
 
 
 def _is_same(one: Texture, other: Texture | None) -> bool:

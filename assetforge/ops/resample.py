@@ -15,6 +15,7 @@ from assetforge.material.material import Material
 from assetforge.material.texture import Texture
 from assetforge.ops.alpha import bleed
 from assetforge.ops.normals import in_plane, normalize
+from assetforge.ops.seams import continues
 
 Kernel = tuple[Callable[[Tensor], Tensor], float]
 """A function of the distance in source pixels, and the distance from which it is 0."""
@@ -75,11 +76,12 @@ def nearest(pixels: Tensor, size: tuple[int, int]) -> Tensor:
 def resample_map(texture: Texture, spec: MapSpec, size: tuple[int, int]) -> Texture:
     """Resample a texture as its map allows: ids by the nearest, vectors renormalized, the rest kept in range.
 
-    Colors that alpha hides are not mixed into those that it shows.
+    Colors that alpha hides are not mixed into those that it shows. What tiles goes on tiling, also where only its edges
+    say that it does, as of nearly all files.
     """
     if texture.size == size:
         return texture
-    repeat = texture.wrap == "repeat"
+    repeat = continues(texture)
     source, alpha = texture.data, texture.alpha
     if alpha is not None:
         if spec.is_color:
@@ -96,8 +98,15 @@ def resample_map(texture: Texture, spec: MapSpec, size: tuple[int, int]) -> Text
 def restore(pixels: Tensor, spec: MapSpec, source: Tensor) -> Tensor:
     """Bring resampled or filtered pixels (C, H, W) back to what the map may hold: unit length, or `held_range`."""
     if spec.kind == "vector":
-        return in_plane(pixels) if spec.is_in_plane else normalize(pixels)
+        return in_plane(pixels) if spec.is_in_plane else normalize(_turned_up(pixels, source))
     return pixels.clamp(*held_range(spec, source))
+
+
+def _turned_up(vectors: Tensor, source: Tensor) -> Tensor:
+    """Keep what overshoots from pointing below the surface where nothing of the source does."""
+    if bool((vectors[2] >= 0).all()) or bool((source[2] < 0).any()):
+        return vectors
+    return torch.cat([vectors[:2], vectors[2:].clamp_min(0)])
 
 
 def held_range(spec: MapSpec, *sources: Tensor) -> tuple[float, float]:

@@ -114,11 +114,12 @@ def _rougher(
     """Return levels of roughness that have what those of the normal map have lost."""
     plain = _by_size(1 - texture.data if inverted else texture.data)
     bumpy = {**plain, **_bumpy(plain, normal, params)}
-    levels, size = [], texture.size
+    levels, size, alpha = [], texture.size, texture.alpha
     for _ in range(count):
         size = half(size)
         data = 1 - bumpy[size] if inverted else bumpy[size]
-        levels.append(replace(texture, data=data, mips=None))
+        alpha = None if alpha is None else halved(alpha)
+        levels.append(replace(texture, data=data, alpha=alpha, mips=None))
     return levels
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -29,8 +30,13 @@ def pack_material(material: af.Material, params: PackParams, context: af.Context
     size = max((material[name].size for name in names), key=lambda size: size[0] * size[1])
     maps = {name: resample_map(material[name], context.specs[name], size) for name in sorted(names)}
     data = torch.cat([_channel(one, maps, context, size) for one in wanted])
-    wrap: af.Wrap = "repeat" if all(one.wrap == "repeat" for one in maps.values()) else "clamp"
-    return material.replace(**{packed_name(params): af.Texture(data, af.ColorSpace.NONE, wrap)})
+    return material.replace(**{packed_name(params): af.Texture(data, af.ColorSpace.NONE, _wrap(maps))})
+
+
+def _wrap(maps: Mapping[str, af.Texture]) -> af.Wrap:
+    """Return what lies beyond the edges of packed maps: they repeat where all do, and say so where all say so."""
+    wraps = {texture.wrap for texture in maps.values()}
+    return "clamp" if "clamp" in wraps else "unknown" if "unknown" in wraps else "repeat"
 
 
 def _parts(spelled: str) -> tuple[bool, str, str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import assetforge as af
 from assetforge.ops.resample import nearest, power_of_two, resample_map
-from assetforge.ops.seams import continues
+from assetforge.ops.seams import TILEABLE_BELOW, continues, seam_score
 from assetforge_maps import CropParams, ResizeParams
 
 _MOST = 2**28
@@ -37,6 +37,16 @@ def _resized(name: str, texture: af.Texture, params: ResizeParams, spec: af.MapS
 def resampled(texture: af.Texture, spec: af.MapSpec, size: tuple[int, int], *, repeat: bool) -> af.Texture:
     """Resample a map by its kind, as one that repeats or does not."""
     return resample_map(replace(texture, wrap="repeat" if repeat else "clamp"), spec, size)
+
+
+def resampled_by_axis(texture: af.Texture, spec: af.MapSpec, size: tuple[int, int]) -> af.Texture:
+    """Resample a map that may tile along one axis alone; its wrap says whether it does along the vertical one."""
+    across = resampled(texture, spec, (texture.size[0], size[1]), repeat=_tiles(texture, "x"))
+    return resampled(across, spec, size, repeat=_tiles(texture, "y"))
+
+
+def _tiles(texture: af.Texture, axis: str) -> bool:
+    return texture.wrap == "repeat" or seam_score(texture.data, axis) <= TILEABLE_BELOW
 
 
 def _wanted(own: tuple[int, int], params: ResizeParams) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from assetforge.ops.resample import restore
 from assetforge.ops.seams import TILEABLE_BELOW, seam_score
 from assetforge.ops.threads import one_thread
 from assetforge_maps import TileableParams
-from assetforge_maps._size import resampled
+from assetforge_maps._size import resampled_by_axis
 
 _DARKEST = 0.01
 _FLAT = 0.02
@@ -45,8 +45,13 @@ def tile_material(material: af.Material, params: TileableParams, context: af.Con
     _tell(made, axes, context)
     done = {n: replace(t, wrap="repeat" if whole else "clamp") for n, t in made.items()}
     if params.size == "keep":
-        done = {n: resampled(t, context.specs[n], material[n].size, repeat=whole) for n, t in done.items()}
+        done = {n: _kept(t, context.specs[n], material[n].size) for n, t in done.items()}
     return af.Material(made.name, done)
+
+
+def _kept(texture: af.Texture, spec: af.MapSpec, size: tuple[int, int]) -> af.Texture:
+    """Bring a map back to its size; one that was cut along one axis goes on tiling along that."""
+    return replace(resampled_by_axis(texture, spec, size), wrap=texture.wrap)
 
 
 def _meets(material: Mapping[str, af.Texture], axis: str) -> bool:

@@ -14,7 +14,7 @@ from assetforge.codecs.decode import Reading, decode
 from assetforge.ops.seams import TILEABLE_BELOW, seam_score
 from assetforge.ops.tile import window
 from assetforge_maps import Strip, TrimSheetParams
-from assetforge_maps._size import resampled
+from assetforge_maps._size import resampled_by_axis
 
 _LARGEST = 16384
 
@@ -73,17 +73,7 @@ def _fitted(
         raise af.StepError("across", what, "choose a number that divides the width of the sheet")
     high, wide = max((texture.size for texture in material.values()), key=math.prod)
     size = max(1, round(high * width / across / wide)), width // across
-    return {name: _repeated(_scaled(one, specs[name], size), across) for name, one in material.items()}
-
-
-def _scaled(texture: af.Texture, spec: af.MapSpec, size: tuple[int, int]) -> af.Texture:
-    """Resample along one axis after the other, as a strip may tile along one alone; its wrap says whether down, too."""
-    across = resampled(texture, spec, (texture.size[0], size[1]), repeat=_tiles(texture, "x"))
-    return resampled(across, spec, size, repeat=_tiles(texture, "y"))
-
-
-def _tiles(texture: af.Texture, axis: str) -> bool:
-    return texture.wrap == "repeat" or seam_score(texture.data, axis) <= TILEABLE_BELOW
+    return {name: _repeated(resampled_by_axis(one, specs[name], size), across) for name, one in material.items()}
 
 
 def _repeated(texture: af.Texture, across: int) -> af.Texture:

@@ -36,7 +36,7 @@ def match_material(material: af.Material, params: MatchParams, context: af.Conte
 def _matched(name: str, texture: af.Texture, like: af.Texture, params: MatchParams, context: af.Context) -> af.Texture:
     model = COLOR_MODELS[params.space]
     own, theirs = (_sampled(one, f"{what} of {name}") for what, one in (("the map", texture), ("`like`", like)))
-    if float(theirs.std(1).max()) < _FLAT:
+    if float(theirs.std(1, correction=0).max()) < _FLAT:
         what = "is all of one color: there is nothing to match"
         raise af.StepError(str(params.like), what, "give a picture of several colors")
     transfer = _transfer(model.of_linear(own), model.of_linear(theirs), params.method, context.seed)

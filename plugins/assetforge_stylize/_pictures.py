@@ -67,7 +67,7 @@ def read_style(
         seen = resample(texture.alpha, wanted).clamp(0, 1)
     picture = resample(hdr_encode(color).clamp(0, 1), wanted).clamp(0, 1)
     visible = picture.flatten(1) if seen is None else picture[:, seen[0] > 0]
-    if float(visible.std(1).max()) < _FLAT:
+    if float(visible.std(1, correction=0).max()) < _FLAT:
         raise af.StepError(where, "is all of one color: it has no style", "give a picture with something on it")
     return StylePicture(picture, seen)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,13 @@ def test_hidden_colors_do_not_bleed_into_smaller_levels() -> None:
         assert level.alpha is not None
         shown = level.data[:, level.alpha[0] > 0]
         assert torch.allclose(shown, leaf[:, 0].expand_as(shown), atol=1e-4)
+
+
+def test_levels_of_roughness_keep_its_alpha() -> None:
+    stone = make_sample("stone", 32)
+    veiled = replace(stone["roughness"], alpha=torch.full((1, 32, 32), 0.5))
+    levels = run("mips", stone.replace(roughness=veiled))["roughness"].levels
+    assert [level.alpha.mean().item() for level in levels if level.alpha is not None] == [0.5] * 6
 
 
 def test_ids_are_never_mixed() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import pytest
 import torch
 from maps.conftest import Told, numbers, refused, run
 
@@ -37,6 +37,17 @@ def test_largest_map_gives_the_size_and_what_tiles_goes_on_tiling() -> None:
     packed = run("pack", brick.replace(roughness=small), r="height", g="roughness", b="normal.r")["packed"]
     assert packed.size == (64, 64)
     assert seam_score(packed.data) <= 1.2
+
+
+def test_maps_of_files_that_do_not_say_that_they_tile_go_on_tiling_when_packed() -> None:
+    """Files say nothing of what lies beyond their edges: it is measured."""
+    brick = make_sample("brick", 64)
+    unsaid = Material("", {name: replace(brick[name], wrap="unknown") for name in ("normal", "height")})
+    large = run("resize", unsaid.only("height"), size=[256, 256])
+    packed = run("pack", unsaid.replace(height=large["height"]), r="height", g="normal.r", b="normal.g")["packed"]
+    assert packed.wrap == "unknown"
+    assert seam_score(packed.data[1:]) <= 1.2
+    assert seam_score(run("resize", Material("", {"packed": packed}), size=[400, 400])["packed"].data) <= 1.2
 
 
 def test_unpacking_gives_back_what_was_packed() -> None:
@@ -133,11 +144,3 @@ def test_strip_that_does_not_tile_is_flagged(tmp_path: Path) -> None:
     ramp = numbers(torch.linspace(0, 1, 64).expand(1, 64, 64), "roughness")
     run("trim_sheet", make_sample("brick", 64).only(*MAPS).replace(roughness=ramp), told, strips=[strip(tmp_path)])
     assert [flag.split(" (")[0] for flag in told.flags] == ["roughness: the strip material does not tile across"]
-
-
-@pytest.mark.parametrize("axis", ["x", "y"])
-def test_a_cut_that_keeps_the_size_tiles(axis: str) -> None:
-    part = run("crop", make_sample("brick", 128), size=[101, 93], at=[11, 17])
-    made = run("make_tileable", part, size="keep", force=True)
-    assert {texture.size for texture in made.values()} == {(93, 101)}
-    assert all(seam_score(texture.data, axis) <= 1.2 for texture in made.values())

@@ -56,3 +56,17 @@ def test_they_work_one_after_the_other(tmp_path: Path) -> None:
     assert all(pixels.shape[:2] == (64, 64) for pixels in maps.values())
     assert maps["height"].dtype == np.uint16
     assert np.array_equal(maps["glossiness"], maps["roughness"])
+
+
+def test_step_that_loses_mip_maps_is_told(tmp_path: Path) -> None:
+    write_sample("brick", tmp_path, 32)
+    steps = "steps: [{use: mips}, {use: levels, with: {maps: {roughness: {high: 0.5}}}}]"
+    inputs = 'inputs: {roughness: "{name}_roughness.png", height: "{name}_height.png"}'
+    text = f"version: 1\nsources: brick\n{inputs}\n{steps}\noutputs: {{format: dds}}\n"
+    (tmp_path / "pipeline.yaml").write_text(text)
+    with Build(tmp_path / "pipeline.yaml") as build:
+        [job] = build.run(build.plan(), options=RunOptions("cpu", workers=0)).jobs
+    assert job.state == "done", job.error
+    assert [str(flag) for flag in job.flags] == [
+        "levels: roughness: its mip maps are gone, as the step changed its pixels; put `mips` after it"
+    ]

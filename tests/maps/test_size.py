@@ -120,6 +120,14 @@ def test_edges_that_did_not_meet_do(name: str) -> None:
     assert len({texture.size for texture in made.values()}) == 1
 
 
+@pytest.mark.parametrize("axes", ["x", "y", "both"])
+def test_a_cut_that_keeps_the_size_tiles_along_its_axes(axes: str) -> None:
+    made = run("make_tileable", cropped(), axes=axes, size="keep", force=True)
+    assert {texture.size for texture in made.values()} == {(93, 101)}
+    assert {texture.wrap for texture in made.values()} == {"repeat" if axes == "both" else "clamp"}
+    assert all(seam_score(texture.data, "xy" if axes == "both" else axes) <= 1.2 for texture in made.values())
+
+
 def test_one_cut_is_shared_by_all_maps() -> None:
     material = cropped("stone")
     twin = numbers(material["base_color"].data[:1], "roughness")

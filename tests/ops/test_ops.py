@@ -221,3 +221,12 @@ def test_metrics_have_known_values() -> None:
     assert psnr(torch.ones(4), torch.ones(4)) == math.inf
     up, right = torch.tensor([0.0, 0, 1]).view(3, 1, 1), torch.tensor([1.0, 0, 0]).view(3, 1, 1)
     assert angular_error(up, right) == pytest.approx(90)
+
+
+def test_resampled_normals_point_below_the_surface_only_where_their_source_does() -> None:
+    steep = normalize(torch.tensor([[1.0, 0, 0], [0, 0, 1.0], [0.01, 1, 0.01]]).view(3, 1, 3).expand(3, 8, 3))
+    steep = steep.repeat(1, 1, 4).contiguous()
+    made = resample_map(Texture(steep, ColorSpace.NONE, "repeat"), MAPS["normal"], (16, 48)).data
+    assert made[2].min() >= 0
+    steep[2, 0, 0] *= -1
+    assert resample_map(Texture(steep, ColorSpace.NONE, "repeat"), MAPS["normal"], (16, 48)).data[2].min() < 0

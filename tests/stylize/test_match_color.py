@@ -128,7 +128,11 @@ def test_what_is_transparent_does_not_count(brick: Material, tmp_path: Path) -> 
     hidden = write(tmp_path / "c.png", picture, alpha * 0)
     with pytest.raises(StepError, match="`like` of base_color is all transparent"):
         matched(brick, hidden)
-    flat = write(tmp_path / "d.png", torch.full((3, SIZE, SIZE), 0.5))
+
+
+@pytest.mark.parametrize("side", [1, SIZE])
+def test_picture_of_one_color_has_nothing_to_match(side: int, brick: Material, tmp_path: Path) -> None:
+    flat = write(tmp_path / "d.png", torch.full((3, side, side), 0.5))
     with pytest.raises(StepError, match=r"d\.png: is all of one color: there is nothing to match"):
         matched(brick, flat)
 
