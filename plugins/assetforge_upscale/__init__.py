@@ -276,6 +276,8 @@ class Training(af.Params):
     """How sources were reduced: one way, or several with their weights."""
     damages: tuple[Damage, ...] = ()
     """What else happened to sources, one after the other: train with it what is to restore old files."""
+    smaller: str = ""
+    """Files, as `photographs/*`, that are learned from in nine smaller sizes as well, where there are few of them."""
     leaves: Annotated[int, Field(ge=0)] = 160
     """How many "dead leaves" pictures are drawn: overlapping shapes with the colors of your textures."""
     leaves_share: af.Fraction = 0.5

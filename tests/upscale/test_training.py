@@ -279,6 +279,16 @@ def test_a_picture_of_few_pixels_stops_nothing(size: tuple[int, int], tmp_path: 
     assert len(training.pictures(training.network)) == 1
 
 
+def test_few_pictures_are_learned_from_in_smaller_sizes_as_well(textures: Path) -> None:
+    plain, more = (pictures.load(textures, "color", smaller=pattern) for pattern in ("", "walls/*"))
+    assert [one.shape for one in more.kept_out] == [one.shape for one in plain.kept_out]
+    walls = [one for one in pictures.divided(pictures.find(textures, "color"))[0] if one.path.parent.name == "walls"]
+    assert walls
+    added = more.seen[len(plain.seen) :]
+    assert len(added) == 9 * len(walls)
+    assert {one.shape[0] for one in added} == {int(72 * size) for size in pictures._SMALLER}
+
+
 def test_a_batch_may_be_drawn_as_a_whole(textures: Path) -> None:
     training = made(textures, leaves=1, drawings=1, leaves_share=0.9, drawings_share=0.1)  # whose rest rounds below 0
     assert len(training.batch(0)[0]) == SMALL["batch"]

@@ -28,6 +28,8 @@ _LEAST = 8
 """A smaller picture is mirrored at its edges, so that it can be reduced by any scale."""
 _MOST = 1200
 """Pictures that are read at most: as many as memory should be used for."""
+_SMALLER = (0.93, 0.86, 0.8, 0.74, 0.68, 0.62, 0.56, 0.5, 0.45)
+"""Sizes in which few pictures become many."""
 _COMPRESSED = frozenset({".jpg", ".jpeg"})
 _PACKED = af.MapSpec("packed", 3, "data", (0.0, 1.0), (0.0, 0.0, 0.0), "Three maps of numbers in one file.")
 
@@ -97,8 +99,10 @@ def _order(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-def load(folder: Path, content: Content, exclude: Iterable[Path] = ()) -> Pictures:
+def load(folder: Path, content: Content, exclude: Iterable[Path] = (), smaller: str = "") -> Pictures:
     """Read the pictures of a folder; of very many, those that come first by a hash of their names.
+
+    Those to learn from whose names below the folder match `smaller` are there in smaller sizes as well.
 
     Raises StepError where there are none, SourceError where one cannot be read.
     """
@@ -108,7 +112,14 @@ def load(folder: Path, content: Content, exclude: Iterable[Path] = ()) -> Pictur
         raise af.StepError("recipe 'upscale'", what, "give a folder of textures, named as docs/conventions.md says")
     chosen = sorted(found, key=lambda one: _order(str(one.path.relative_to(folder))))[:_MOST]
     seen, kept_out = divided(sorted(chosen, key=lambda one: one.path))
-    return Pictures([read(one) for one in seen], [read(one) for one in kept_out])
+    pictures = [read(one) for one in seen]
+    few = [picture for one, picture in zip(seen, pictures, strict=True) if _matches(one, folder, smaller)]
+    reduced = [_resized(picture, size) for picture in few for size in _SMALLER]
+    return Pictures([*pictures, *reduced], [read(one) for one in kept_out])
+
+
+def _matches(one: Found, folder: Path, pattern: str) -> bool:
+    return bool(pattern) and one.path.relative_to(folder).match(pattern)
 
 
 def read(one: Found) -> Pixels:
@@ -123,11 +134,11 @@ def read(one: Found) -> Pixels:
     elif one.spec.kind == "vector":
         data = data * 0.5 + 0.5
     codes = (data.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).expand(-1, -1, 3)
-    return _cut(_halved(codes.numpy()) if one.path.suffix.lower() in _COMPRESSED else codes.numpy())
+    return _cut(_resized(codes.numpy(), 0.5) if one.path.suffix.lower() in _COMPRESSED else codes.numpy())
 
 
-def _halved(pixels: Pixels) -> Pixels:
-    size = max(1, pixels.shape[1] // 2), max(1, pixels.shape[0] // 2)
+def _resized(pixels: Pixels, factor: float) -> Pixels:
+    size = max(1, int(pixels.shape[1] * factor)), max(1, int(pixels.shape[0] * factor))
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
 
 

@@ -34,8 +34,9 @@ _COLOR_X4 = {
     "scale": 4,
     "batch": 8,
     "optimizer": "muon",
-    "leaves": 500,
-    "leaves_share": 0.6,
+    "smaller": "materials/*/*",
+    "leaves": 700,
+    "leaves_share": 0.5,
     "teacher_share": 0.4,
 }
 _FINE_TUNED = {
@@ -160,7 +161,7 @@ def training(params: Training, data: Path, seed: int) -> af.Training:
 def _pictures_of(params: Training, data: Path, content: pictures.Content) -> pictures.Pictures:
     """Read what is learned from; of the shared data, only what no network is measured on."""
     excluded = dataset.reserved(data) if params.network else frozenset()
-    return pictures.load(data, content, excluded)
+    return pictures.load(data, content, excluded, params.smaller)
 
 
 def _network(params: Training, channels: int) -> nn.Module:
