@@ -171,8 +171,8 @@ def _with_smaller_tiles(
 
 def _versions(material: Material) -> list[int]:
     """Count the in-place changes of every tensor, as torch does: other steps may still need the same maps."""
-    tensors = [t for texture in material.values() for t in (texture.data, texture.alpha) if t is not None]
-    return [tensor._version for tensor in tensors]
+    levels = [level for texture in material.values() for level in texture.levels]
+    return [pixels._version for level in levels for pixels in (level.data, level.alpha) if pixels is not None]
 
 
 def _verify_files(task: Task) -> None:
@@ -225,7 +225,14 @@ def _without_levels(written: Mapping[str, Texture], given: Material) -> list[str
 
 
 def _is_same(one: Texture, other: Texture | None) -> bool:
-    return one is other or (other is not None and torch.equal(one.to("cpu").data, other.data))
+    if one is other or other is None:
+        return one is other
+    here = one.to("cpu")
+    return torch.equal(here.data, other.data) and _is_same_alpha(here.alpha, other.alpha)
+
+
+def _is_same_alpha(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
+    return one is other if one is None or other is None else torch.equal(one, other)
 
 
 def _check_finite(texture: Texture, name: str, where: str) -> None:

@@ -107,7 +107,7 @@ class ProcessWorker:
         self._finish_publication()
         if code >= 0:
             return f"its process ended with exit code {code}"
-        name = signal.Signals(-code).name
+        name = _signal_name(-code)
         memory = "; the system does that when memory runs out" if name == "SIGKILL" else ""
         return f"its process was ended by {name}{memory}"
 
@@ -260,3 +260,11 @@ def _with_our_own() -> str:
     """Return the search path of modules that finds this very AssetForge, installed or not."""
     root = str(Path(assetforge.__file__).parents[1])
     return os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def _signal_name(number: int) -> str:
+    """Name a signal; those for real time have no names of their own."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -11,6 +11,7 @@ from execute.conftest import Run, executions, outputs, write_project
 
 POISONS = {
     "SIGKILL": ("os.kill(os.getpid(), signal.SIGKILL)", "ended by SIGKILL; the system does that when memory runs out"),
+    "of no name": ("os.kill(os.getpid(), 40)", "ended by signal 40"),
     "SIGSEGV": ("import ctypes; ctypes.string_at(0)", "ended by SIGSEGV"),
     "os._exit": ("os._exit(7)", "ended with exit code 7"),
     "exit": ("exit(7)", "SystemExit: 7"),
