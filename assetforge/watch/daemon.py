@@ -117,17 +117,18 @@ class Daemon:
     def _serve(self, build: Build) -> Build | None:
         """Watch a pipeline until it is changed, or there is nothing more to do; return it as it is then."""
         self._emit_of_build = emit = build.emitter(self._listener)
-        for refused in build.recover():
-            emit(Trouble(refused))
-        write_description(build.pipeline)
-        with build, build.session(self._reports, emit, self._run_options) as session:
-            self._wake = session.wake
-            session.warm_up()
-            with EventLoop(build, session, self._reports, emit, self._status_listener, self._history) as loop:
-                while file := loop.run(lambda: self._stopping, once=self._options.once):
-                    if changed := self._reopen(file, build):
-                        return changed
-                session.is_stopped = self._stopping
+        with build:
+            for refused in build.recover():
+                emit(Trouble(refused))
+            write_description(build.pipeline)
+            with build.session(self._reports, emit, self._run_options) as session:
+                self._wake = session.wake
+                session.warm_up()
+                with EventLoop(build, session, self._reports, emit, self._status_listener, self._history) as loop:
+                    while file := loop.run(lambda: self._stopping, once=self._options.once):
+                        if changed := self._reopen(file, build):
+                            return changed
+                    session.is_stopped = self._stopping
         return None
 
     def _reopen(self, file: Path, before: Build) -> Build | None:
