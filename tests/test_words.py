@@ -19,10 +19,10 @@ STANDARD = {
         rest same since to too under up way whole without works
     """,
     "Python and its libraries": """
-        add apply auto batch begin bytes caller check clear close context count cpu deps do done empty end
+        add apply auto batch begin bytes caller check clear close context count cpu deps do done early empty end
         entry error expect factory failure find force generator handle hook init inline io keep kind load loop main
-        match max min missing mode move name next notify number option outcome pack params path pending plugin
-        process progress random read ready receive record recover reference register release remove repair
+        garbage match max min missing mode move name next notify number option outcome pack params path pending
+        plugin process progress random read ready receive record recover reference register release remove repair
         replace replaced reply request resolve restore result retry save seed send set setting setup start stat stop
         submit take target template time unpack variable wait x y
     """,
