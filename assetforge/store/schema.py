@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -189,13 +188,11 @@ def _put_aside(path: Path) -> None:
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """Do all of the block or nothing. One inside another is refused: the inner one would end the outer one."""
-    if database.in_transaction:
-        if sys.exception() is None:
-            raise RuntimeError("a transaction inside another: do both in one")
-        database.execute("rollback")  # an interrupt, which is being handled, came before the block of an earlier one
+    """Do all of the block or nothing."""
+    if database.in_transaction:  # an interrupt came between the beginning of an earlier one and its block
+        database.execute("rollback")
+    database.execute("begin immediate")
     try:
-        database.execute("begin immediate")
         yield
     except BaseException:
         with suppress(sqlite3.Error):  # a full disk has rolled it back already

@@ -14,7 +14,7 @@ import pytest
 from conftest import Forge
 
 from assetforge.errors import AccessError, SourceError, StoreError
-from assetforge.store.schema import MIGRATIONS, open_database, transaction
+from assetforge.store.schema import MIGRATIONS, open_database
 from assetforge.store.state import Published, State, stat_of
 
 OLD = time.time_ns() - 60 * 10**9
@@ -218,15 +218,3 @@ def test_what_explains_a_rebuild_may_be_nonsense(folder: Path) -> None:
     assert state.facts("a") == {}
     assert state.flags("a") == ()
     state.close()
-
-
-def test_a_transaction_inside_another_is_refused_and_drops_nothing_unseen(folder: Path) -> None:
-    database = open_database(folder / "state.db")
-    database.execute("create table kept (number integer)")
-    with transaction(database):
-        database.execute("insert into kept values (1)")
-        with pytest.raises(RuntimeError, match="inside another"), transaction(database):
-            pass
-        database.execute("insert into kept values (2)")
-    assert [number for (number,) in database.execute("select number from kept")] == [1, 2]
-    database.close()
