@@ -91,7 +91,7 @@ class Outcomes:
     def report_unchanged(self) -> None:
         """Say in one event that changes were seen for which nothing is to do."""
         if self.unchanged:
-            self.emit(NothingToDo(tuple(self.unchanged)[:_MOST_NAMED], len(self.unchanged)))
+            self.emit(NothingToDo(tuple(sorted(self.unchanged))[:_MOST_NAMED], len(self.unchanged)))
             self.unchanged.clear()
 
     def report_incomplete(self) -> None:
