@@ -69,8 +69,10 @@ def show_line(event: Event, *, verbose: bool) -> None:
             say(f"removed  {path}: {why}")
         case StillWorking(asset, step, seconds, limit):
             say(f"working  {asset}: {step}, {seconds:.0f} s so far (at most {limit:.0f} s)", err=True)
-        case NothingToDo() | RunFinished():
-            say(summary(event) if isinstance(event, RunFinished) else _seen(event))
+        case NothingToDo():
+            say(_seen(event))
+        case RunFinished():
+            say(summary(event))
         case _:
             _show_watch_line(event)
 

@@ -48,8 +48,8 @@ class Outcomes:
     incomplete: dict[str, Incomplete] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     """Assets that cannot be built, each with the reason that was reported."""
-    unchanged: dict[str, None] = field(default_factory=dict)
-    """Assets of which sources were changed so that nothing is to do, in this order, until that is reported."""
+    unchanged: set[str] = field(default_factory=set)
+    """Assets of which sources were changed so that nothing is to do, until that is reported."""
 
     def planned(self, job: Job) -> bool:
         """Note what keeps a planned job from being built, and report it once.
@@ -86,12 +86,12 @@ class Outcomes:
         """Forget an asset that is gone."""
         self.incomplete.pop(asset, None)
         self.failed.pop(asset, None)
-        self.unchanged.pop(asset, None)
+        self.unchanged.discard(asset)
 
     def report_unchanged(self) -> None:
         """Say in one event that changes were seen for which nothing is to do."""
         if self.unchanged:
-            self.emit(NothingToDo(tuple(sorted(self.unchanged))[:_MOST_NAMED], len(self.unchanged)))
+            self.emit(NothingToDo(tuple(sorted(self.unchanged)[:_MOST_NAMED]), len(self.unchanged)))
             self.unchanged.clear()
 
     def report_incomplete(self) -> None:
@@ -208,8 +208,8 @@ class BuildQueue:
         busy = self._busy()
         jobs = [job for job in plan.jobs if job.base not in busy]
         told = {job.base for job in jobs if not self.outcomes.planned(job)}
-        live = {job.base: None for job in jobs if self._dirty.get(job.base, False)}
-        self.outcomes.unchanged |= {base: None for base in live if base not in told}
+        live = {job.base for job in jobs if self._dirty.get(job.base, False)}
+        self.outcomes.unchanged |= live - told
         times = {asset.name: self._time(asset) for asset in assets}
         out_of_date = [job for job in jobs if job.state == "out of date"]
         out_of_date.sort(key=lambda job: times[job.base], reverse=self.newest_first)

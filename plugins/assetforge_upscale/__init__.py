@@ -214,7 +214,6 @@ Shipped = Literal[
     "fast_color_x4",
     "quality_color_x4",
     "quality_color_x2",
-    "quality_color_x3",
     "detail_color_x4",
     "denoise_color_x4",
     "drawn_color_x4",

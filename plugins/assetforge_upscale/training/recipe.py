@@ -34,9 +34,8 @@ _COLOR_X4 = {
     "scale": 4,
     "batch": 8,
     "optimizer": "muon",
-    "smaller": "materials/*/*",
-    "leaves": 700,
-    "leaves_share": 0.5,
+    "leaves": 500,
+    "leaves_share": 0.6,
     "teacher_share": 0.4,
 }
 _FINE_TUNED = {
@@ -59,11 +58,18 @@ _FAST_DATA = {
     "reliefs_share": 0.3,
     "colors_share": 0.15,
 }
-_QUALITY_TUNED = {**_FINE_TUNED, "steps": 8_000, "leaves": 500, "leaves_share": 0.5}
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "quality_color_x4": {**_COLOR_X4, "width": 64, "depth": 15, "steps": 14_000, "half": True},
-    "quality_color_x2": {**_QUALITY_TUNED, "scale": 2},
-    "quality_color_x3": {**_QUALITY_TUNED, "scale": 3},
+    "quality_color_x4": {
+        **_COLOR_X4,
+        "width": 64,
+        "depth": 15,
+        "steps": 28_000,
+        "smaller": "materials/*/*",
+        "leaves": 700,
+        "leaves_share": 0.5,
+        "half": True,
+    },
+    "quality_color_x2": {**_FINE_TUNED, "scale": 2, "steps": 8_000, "leaves": 500, "leaves_share": 0.5},
     "detail_color_x4": {
         **_FINE_TUNED,
         "optimizer": "adam",
