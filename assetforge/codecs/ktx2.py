@@ -35,8 +35,12 @@ _LINEAR, _SRGB, _BT709 = 1, 2, 1
 _ALPHA = 15
 _COLOR = 2
 """The channel of ETC2 that is red, green and blue."""
-_KEPT = {b"rrr1": [0], b"ra01": [0, 3], b"rgb1": [0, 1, 2]}
-"""Which of four channels a file is about, by how it says that they are seen."""
+_AS_THEY_LIE = (b"", b"rgba", b"rg01", b"r001")
+"""How channels are seen where nothing says otherwise."""
+_TWO_OF_FOUR = b"ra01"
+"""How two channels of numbers are seen that lie in red and alpha."""
+_FLAGS_AT, _PREMULTIPLIED = 15, 0x1
+"""Where in a descriptor its flags are, and the one of colors that are multiplied by alpha."""
 _SIGNED, _FLOAT, _STAYS_LINEAR = 0x40, 0x80, 0x10
 _ONE = 0x3F800000
 """1.0 in single precision."""
@@ -55,6 +59,8 @@ class _Header:
     plain_length: int
     words: tuple[int, int]
     """Where the file says something in words, and how long that is."""
+    descriptor: int
+    """Where the file says what the pixels are."""
 
     @property
     def end(self) -> int:
@@ -68,15 +74,15 @@ def end(content: bytes) -> int:
 
 
 def has_alpha(content: bytes) -> bool:
-    """Tell by the headers whether there may be alpha."""
-    return _header(content).layout.channels == 4
+    """Tell by the headers whether there may be alpha: gray and alpha, too, are two channels."""
+    return _header(content).layout.channels in (2, 4)
 
 
 def _header(content: bytes) -> _Header:
     if len(content) < HEADERS:
         raise CutOffError
     fields = struct.unpack_from(_HEADER, content)
-    _, vk, _, width, height, depth, layers, faces, _, scheme, _, _, words_at, words_size, _, _ = fields
+    _, vk, _, width, height, depth, layers, faces, _, scheme, descriptor, _, words_at, words_size, _, _ = fields
     if depth > 1 or layers > 1 or faces != 1:
         raise FormatError("is a cube map, an array or a volume; write its pictures as files of their own")
     if vk == 0 or scheme == _BASIS:
@@ -87,7 +93,7 @@ def _header(content: bytes) -> _Header:
     if layout is None:
         raise FormatError(f"has pixels of VkFormat {vk}, which is not read; write BC1 to BC7, ASTC, ETC2 or RGBA")
     offset, length, plain = struct.unpack_from("<3Q", content, _HEADER_SIZE)
-    return _Header(layout, width, height, scheme, offset, length, plain, (words_at, words_size))
+    return _Header(layout, width, height, scheme, offset, length, plain, (words_at, words_size), descriptor)
 
 
 def read(content: bytes) -> Raster:
@@ -97,6 +103,11 @@ def read(content: bytes) -> Raster:
     check_size(header.width, header.height)
     if len(content) < header.end:
         raise CutOffError
+    if (
+        int.from_bytes(content[header.descriptor + _FLAGS_AT : header.descriptor + _FLAGS_AT + 1], "little")
+        & _PREMULTIPLIED
+    ):
+        raise FormatError("has colors that are multiplied by alpha; write straight alpha")
     size = layout.level_bytes(header.width, header.height)
     data: bytes | memoryview = memoryview(content)[header.offset : header.end]
     if header.scheme == _ZSTANDARD:
@@ -105,11 +116,27 @@ def read(content: bytes) -> Raster:
     values = dict(_values(content, *header.words))
     if values.get(b"KTXorientation", b"rd")[1:2] != b"d":
         pixels = pixels[::-1]
-    kept = _KEPT.get(values.get(b"KTXswizzle", b"").rstrip(b"\0"))
-    if kept is not None and pixels.shape[2] == 4:
-        pixels = pixels[:, :, kept] if len(kept) != 2 else gpu_pixels.with_blue(pixels[:, :, kept])
+    pixels = _as_seen(pixels, layout.channels, values.get(b"KTXswizzle", b"").rstrip(b"\0"))
     is_linear = not layout.srgb and pixels.dtype.kind != "f"
     return Raster(pixels, widened=layout.compression == "bc4", is_linear=is_linear)
+
+
+def _as_seen(pixels: Pixels, count: int, seen: bytes) -> Pixels:
+    """Return pixels of so many channels as a file says that they are seen, by a letter for each of R, G, B and A.
+
+    What is gray has one channel, and what is opaque no alpha.
+    """
+    if seen in _AS_THEY_LIE:
+        return pixels
+    if seen == _TWO_OF_FOUR and count == 4:
+        return gpu_pixels.with_blue(pixels[:, :, [0, 3]])
+    color, alpha = seen[:3], seen[3:]
+    letters = (color[:1] if color == 3 * color[:1] else color) + alpha.replace(b"1", b"")
+    places = [b"rgba".find(letter) for letter in letters]
+    if len(seen) != 4 or not all(0 <= place < count for place in places):
+        shown = seen.decode("latin-1")
+        raise FormatError(f"has channels that are to be seen as {shown!r}, which is not read; write them as they lie")
+    return pixels[:, :, places]
 
 
 def _unpacked(data: bytes, size: int) -> bytes:

@@ -23,11 +23,14 @@ from maps.conftest import run
 from PIL import Image
 
 from assetforge.build import Build
+from assetforge.codecs import ktx2
 from assetforge.codecs.decode import decode
 from assetforge.codecs.encode import encode
 from assetforge.codecs.formats import FORMATS, MOBILE, parse, unsuited
 from assetforge.codecs.gpu_formats import LAYOUTS
+from assetforge.codecs.gpu_formats import written as layout_of
 from assetforge.codecs.limits import cut_share
+from assetforge.codecs.raster import FormatError
 from assetforge.codecs.read import read
 from assetforge.codecs.reading import Reading
 from assetforge.codecs.transparency import has_transparency
@@ -309,6 +312,36 @@ def test_linear_color_of_ktx2_stays_linear(tmp_path: Path) -> None:
     assert srgb == pytest.approx(0.2158, abs=1e-3)
 
 
+def seen_as(swizzle: bytes, channels: int) -> tuple[np.ndarray, bytes]:
+    """Random pixels (4, 4, channels), and a file of them that says how its channels are to be seen."""
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 4, channels), np.uint8)
+    content = ktx2.write([pixels], layout_of("uncompressed", "u8", channels, srgb=False, known_as="vk"), opaque=False)
+    words = content.replace(b"\x15\0\0\0KTXwriter\0AssetForge\0", b"\x10\0\0\0KTXswizzle\0" + swizzle + bytes(6))
+    return pixels, words
+
+
+@pytest.mark.parametrize(
+    ("swizzle", "channels", "places"),
+    [
+        (b"rrrg", 2, [0, 1]),
+        (b"rrr1", 1, [0]),
+        (b"bgra", 4, [2, 1, 0, 3]),
+        (b"bgr1", 4, [2, 1, 0]),
+        (b"rrra", 4, [0, 3]),
+    ],
+)
+def test_channels_are_those_that_ktx2_says_are_seen(swizzle: bytes, channels: int, places: list[int]) -> None:
+    """Gray and alpha are two channels that other writers mark so: they are no x and y."""
+    pixels, content = seen_as(swizzle, channels)
+    assert np.array_equal(read(content, ".ktx2").pixels, pixels[:, :, places])
+
+
+def test_channels_that_cannot_be_seen_are_refused() -> None:
+    for swizzle in (b"rgg0", b"rab1"):
+        with pytest.raises(FormatError, match=f"{swizzle.decode()!r}, which is not read"):
+            read(seen_as(swizzle, 2)[1], ".ktx2")
+
+
 def needs_mobile() -> None:
     for module in ("astc_encoder", "etcpak", "texture2ddecoder"):
         pytest.importorskip(module, reason=f"the extra `mobile` is not installed: no {module}")
@@ -555,6 +588,7 @@ HOSTILE = {
     ],
     "multiplied by alpha": [
         _changed("dds-bc7", 144, 2), _changed("dds-bc7", 84, int.from_bytes(b"DXT4", "little")),
+        _changed("ktx2-bc7", 104 + 15, 1, 1),
     ],
     "is cut off or damaged": [_changed("ktx2-bc7", 44, 2)[:104] + bytes(2000)],
 }  # fmt: skip
