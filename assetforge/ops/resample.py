@@ -21,6 +21,8 @@ Kernel = tuple[Callable[[Tensor], Tensor], float]
 """A function of the distance in source pixels, and the distance from which it is 0."""
 _BAND = 64
 """Rows that are summed up at a time: as many as a processor's cache holds."""
+_FAINT = 0.1
+"""Alpha from which on a color is exactly the mean by alpha: of what is fainter, dividing by it would make up colors."""
 
 
 def lanczos3(x: Tensor) -> Tensor:
@@ -45,7 +47,7 @@ LANCZOS: Kernel = (lanczos3, 3.0)
 BICUBIC: Kernel = (cubic, 2.0)
 """Cubic convolution; of pictures that become smaller, it is antialiased."""
 BOX: Kernel = (box, 0.5)
-"""The mean of what a pixel covers."""
+"""The mean of the source pixels whose middles a pixel covers: of all that it covers, where the ratio is whole."""
 
 
 def power_of_two(side: int, to: Literal["nearest", "down", "up"]) -> int:
@@ -76,23 +78,34 @@ def nearest(pixels: Tensor, size: tuple[int, int]) -> Tensor:
 def resample_map(texture: Texture, spec: MapSpec, size: tuple[int, int]) -> Texture:
     """Resample a texture as its map allows: ids by the nearest, vectors renormalized, the rest kept in range.
 
-    Colors that alpha hides are not mixed into those that it shows. What tiles goes on tiling, also where only its edges
-    say that it does, as of nearly all files.
+    A color counts as far as it is seen, so that the result looks the same over any ground, and colors that alpha hides
+    are not mixed into those that it shows. What tiles goes on tiling, also where only its edges say that it does, as of
+    nearly all files.
     """
     if texture.size == size:
         return texture
     repeat = continues(texture)
-    source, alpha = texture.data, texture.alpha
-    if alpha is not None:
-        if spec.is_color:
-            stretch = max(1.0, *(own / wanted for own, wanted in zip(texture.size, size, strict=True)))
-            source = bleed(source, alpha, math.ceil(LANCZOS[1] * stretch), repeat=repeat)
-        alpha = resample(alpha, size, repeat=repeat).clamp(0, 1)
+    alpha = None if texture.alpha is None else resample(texture.alpha, size, repeat=repeat).clamp(0, 1)
     if spec.kind == "id":
         data = nearest(texture.data, size)
+    elif spec.is_color and texture.alpha is not None:
+        data = restore(_resampled_by_alpha(texture.data, texture.alpha, size, repeat=repeat), spec, texture.data)
     else:
-        data = restore(resample(source, size, repeat=repeat), spec, source)
+        data = restore(resample(texture.data, size, repeat=repeat), spec, texture.data)
     return replace(texture, data=data, alpha=alpha)
+
+
+def _resampled_by_alpha(color: Tensor, alpha: Tensor, size: tuple[int, int], *, repeat: bool) -> Tensor:
+    """Resample a color (C, H, W) by how far alpha (1, H, W) lets it be seen.
+
+    The mean by alpha is the plain one plus the covariance with alpha over the mean of that.
+    """
+    if bool((alpha >= 1).all()):
+        return resample(color, size, repeat=repeat)
+    stretch = max(1.0, *(own / wanted for own, wanted in zip(color.shape[1:], size, strict=True)))
+    color = bleed(color, alpha, math.ceil(LANCZOS[1] * stretch), repeat=repeat)
+    plain, share, seen = (resample(one, size, repeat=repeat) for one in (color, alpha, color * alpha))
+    return plain + (seen - plain * share) / share.clamp_min(_FAINT)
 
 
 def restore(pixels: Tensor, spec: MapSpec, source: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 import assetforge as af
 from assetforge.material.material import Material
+from assetforge.ops.resample import resample
 from assetforge.ops.seams import seam_score
 from assetforge.samples import SAMPLES, make_sample
 
@@ -72,6 +74,25 @@ def test_hidden_colors_do_not_show() -> None:
     assert texture.alpha is not None
     seen = texture.data[:, texture.alpha[0] > 0.02]
     assert (seen - torch.tensor([[0.2], [0.4], [0.1]])).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.75, 1.5])
+def test_what_is_half_seen_counts_half(scale: float) -> None:
+    """Over any ground, a smaller picture is the smaller one of what was seen: colors are averaged by alpha."""
+    generator = torch.Generator().manual_seed(1)
+    color, alpha = torch.rand(3, 48, 48, generator=generator), torch.rand(1, 48, 48, generator=generator)
+    made = run("resize", Material("m", {"base_color": numbers(color, "base_color", alpha=alpha)}), scale=scale)
+    texture = made["base_color"]
+    assert texture.alpha is not None
+    seen = resample(color * alpha, texture.size)
+    assert (texture.data * texture.alpha - seen).abs().mean() < 0.006
+
+
+def test_opaque_alpha_changes_no_color() -> None:
+    color = make_sample("brick", 32)["base_color"]
+    opaque = replace(color, alpha=torch.ones(1, 32, 32))
+    plain, clear = (run("resize", Material("m", {"base_color": one}), scale=0.6) for one in (color, opaque))
+    assert torch.equal(plain["base_color"].data, clear["base_color"].data)
 
 
 def test_nearest_makes_no_new_value() -> None:
