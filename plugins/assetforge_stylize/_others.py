@@ -10,8 +10,10 @@ from torch import Tensor
 import assetforge as af
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.exact import deviation, mean_channel
+from assetforge.ops.heights import slopes_of_height
 from assetforge.ops.normals import of_slopes, slopes_of
 from assetforge.ops.resample import nearest, resample, resample_map, restore
+from assetforge.ops.seams import continues
 from assetforge_stylize._objective import View
 
 _LARGE = 16
@@ -57,7 +59,7 @@ def followed(
     if "normal" in others:
         normal = others["normal"]
         there = _there(place, normal.size)
-        slope = there * _slopes(resample(change, normal.size, repeat=tiles), repeat=tiles)
+        slope = there * slopes_of_height(resample(change, normal.size, repeat=tiles), 1.0, repeat=tiles)
         own = slopes_of(normal.data)
         size = deviation(slope) / max(share, _FLAT) ** 0.5
         strength = relief * max(deviation(own), _LEAST_SLOPE) / max(size, _FLAT)
@@ -79,22 +81,6 @@ def _detail(pixels: Tensor, *, repeat: bool) -> Tensor:
 def _range(height: Tensor) -> tuple[float, float]:
     low, high = torch.aminmax(height)
     return min(0.0, low.item()), max(1.0, high.item())
-
-
-def _slopes(height: Tensor, *, repeat: bool) -> Tensor:
-    """Return the slopes x/z and y/z, +Y up, of a height (1, H, W), by central differences: (2, H, W)."""
-    right = _ahead(height, 2, repeat=repeat) - _ahead(height.flip(2), 2, repeat=repeat).flip(2)
-    down = _ahead(height, 1, repeat=repeat) - _ahead(height.flip(1), 1, repeat=repeat).flip(1)
-    return torch.cat([-right, down]) / 2
-
-
-def _ahead(pixels: Tensor, axis: int, *, repeat: bool) -> Tensor:
-    """Return for each pixel the next one; at the edge the first one, or the pixel itself."""
-    ahead = pixels.roll(-1, axis)
-    if not repeat:
-        last = pixels.shape[axis] - 1
-        ahead.narrow(axis, last, 1).copy_(pixels.narrow(axis, last, 1))
-    return ahead
 
 
 class Stack:
@@ -120,7 +106,7 @@ class Stack:
             count = self.counts[name]
             change = channels[at : at + count] - self._encoded(name, texture, self._size).clamp(0, 1)
             at += count
-            change = resample(change, texture.size, repeat=texture.wrap == "repeat")
+            change = resample(change, texture.size, repeat=continues(texture))
             there = _there(place, texture.size)
             made = self._decoded(name, texture, self._encoded(name, texture, texture.size) + there * change)
             result[name] = texture.with_data(torch.where(there > 0, made, texture.data))

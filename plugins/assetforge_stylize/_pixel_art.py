@@ -22,6 +22,7 @@ _REFINEMENTS = 8
 _BAND = 2**16
 """Pixels whose distances to all colors are computed at a time."""
 _ALPHA = 0.5
+_DIFFERENCES = "donot_use_mm_for_euclid_dist"
 
 
 def pixelate(material: af.Material, params: PixelArtParams) -> af.Material:
@@ -84,5 +85,7 @@ def _in_palette(light: Tensor, palette: Tensor) -> Tensor:
     colors = srgb_decode(palette.T.float() / 255)
     wanted = lab_of_linear(colors)
     pixels = lab_of_linear(light.clamp(0, 1)).flatten(1)
-    chosen = torch.cat([torch.cdist(band.T, wanted.T).argmin(1) for band in torch.split(pixels, _BAND, 1)])
+    # By differences: of products, float32 cannot tell dark or saturated colors apart that differ by a code.
+    distances = (torch.cdist(band.T, wanted.T, compute_mode=_DIFFERENCES) for band in torch.split(pixels, _BAND, 1))
+    chosen = torch.cat([far.argmin(1) for far in distances])
     return colors[:, chosen].reshape(light.shape)

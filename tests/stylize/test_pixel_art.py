@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from assetforge_stylize import PixelArtParams
+from assetforge_stylize._pictures import read_color
 from assetforge_stylize._pixel_art import pixelate
 from PIL import Image
 from torch import Tensor
@@ -51,6 +52,15 @@ def test_there_are_as_many_colors_as_were_told(brick: Material) -> None:
         for count in (4, 64)
     )
     assert many < few
+
+
+def test_a_color_of_the_palette_stays_itself(tmp_path: Path) -> None:
+    """Also where the colors of a palette differ by one code: of blue, red and green hardly show."""
+    codes = torch.cartesian_prod(torch.arange(8), torch.arange(8), torch.arange(252, 256)).to(torch.uint8)
+    Image.fromarray(codes[None].numpy()).save(tmp_path / "blues.png")
+    blues = read_color(tmp_path / "blues.png")
+    result = made(Material("blues", {"base_color": blues}), palette=tmp_path / "blues.png", reduce=1)
+    assert torch.equal(result["base_color"].data, blues.data)
 
 
 def test_values_are_taken_and_not_mixed(brick: Material) -> None:
