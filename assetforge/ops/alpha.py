@@ -10,6 +10,8 @@ from assetforge.ops.tile import window
 
 CLEAR = 1 / 512
 """Alpha below this is none, in 8 bits."""
+_STEP = 2**-20
+"""What is rounded to where colors are filled in: interpolations differ by much less from processor to processor."""
 
 
 def bleed(color: Tensor, alpha: Tensor, radius: int, *, repeat: bool) -> Tensor:
@@ -37,9 +39,12 @@ def bleed(color: Tensor, alpha: Tensor, radius: int, *, repeat: bool) -> Tensor:
 def filled(color: Tensor, alpha: Tensor) -> Tensor:
     """Replace all colors (C, H, W) that alpha (1, H, W) hides by the mean of those around, of ever larger squares.
 
-    Push and pull, of Gortler et al., "The Lumigraph", 1996: so that no filter, at any size, sees a hidden color.
+    Push and pull, of Gortler et al., "The Lumigraph", 1996: so that no filter, at any size, sees a hidden color. Where
+    nothing is seen, all stays.
     """
     weight = torch.where(alpha < CLEAR, 0.0, alpha)
+    if not bool((weight > 0).any()):
+        return color
     return torch.where(weight > 0, color, _pulled(color * weight, weight))
 
 
@@ -49,7 +54,8 @@ def _pulled(total: Tensor, weight: Tensor) -> Tensor:
     if bool((weight > 0).all()) or max(size) == 1:
         return here
     coarse = _pulled(*(F.avg_pool2d(one, 2, ceil_mode=True, count_include_pad=False) for one in (total, weight)))
-    return torch.where(weight > 0, here, F.interpolate(coarse[None], size, mode="bilinear")[0])
+    around = F.interpolate(coarse[None].double(), size, mode="bilinear")[0]
+    return torch.where(weight > 0, here, (around / _STEP).round_().mul_(_STEP).to(here))
 
 
 def _neighbors(pixels: Tensor, *, repeat: bool) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import assetforge as af
+from assetforge.ops.alpha import filled
 from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.exact import between, moments, norm, root
 from assetforge.ops.neighbors import nearest_neighbors
@@ -134,11 +135,15 @@ class Stack:
 
 
 def _stacked(material: af.Material, specs: Mapping[str, af.MapSpec]) -> Tensor:
+    """Return all channels (C, H, W). What alpha hides gets the colors around, as averaged patches would show it."""
     parts = []
     for name, texture in material.items():
-        parts.append(_encode(texture.data, specs[name]))
-        if texture.alpha is not None:
-            parts.append(texture.alpha)
+        data, alpha = texture.data, texture.alpha
+        if alpha is not None and specs[name].is_color:
+            data = filled(data, alpha)
+        parts.append(_encode(data, specs[name]))
+        if alpha is not None:
+            parts.append(alpha)
     return torch.cat(parts)
 
 

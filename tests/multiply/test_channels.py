@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from assetforge_multiply import Params
 from assetforge_multiply._channels import fill_unblendable
@@ -34,7 +35,7 @@ def test_names_of_regions_and_masks_of_any_range_are_never_averaged() -> None:
 
 def test_alpha_goes_with_its_color() -> None:
     color = exemplar("brick", SMALL)["base_color"]
-    alpha = (color.data.mean(0, keepdim=True) > color.data.mean()).float()
+    alpha = (color.data.mean(0, keepdim=True) > color.data.mean()).float() * 0.5 + 0.5
     result = multiply(
         Material("brick", {"base_color": Texture(color.data, color.color_space, "unknown", alpha)}), candidates=1
     )
@@ -42,6 +43,20 @@ def test_alpha_goes_with_its_color() -> None:
     assert texture.alpha is not None
     told = mutual_information(texture.data.mean(0), texture.alpha[0])
     assert told > 0.7 * mutual_information(color.data.mean(0), alpha[0])
+
+
+@pytest.mark.parametrize("method", ["patches", "blend"])
+def test_hidden_colors_are_not_averaged_into_those_that_are_seen(method: str) -> None:
+    """Leaves of one green that a file cut out of magenta stay green up to their edges."""
+    alpha = (exemplar("stone", SMALL)["height"].data * 4 - 1.5).clamp(0, 1)
+    green, magenta = torch.tensor([0.2, 0.6, 0.1]), torch.tensor([1.0, 0.0, 1.0])
+    color = torch.where(alpha > 0, green[:, None, None], magenta[:, None, None])
+    leaves = Material("leaves", {"base_color": Texture(color, ColorSpace.LIN_REC709, "unknown", alpha)})
+    texture = multiply(leaves, method=method, candidates=1, retries=0)["base_color"]
+    assert texture.alpha is not None
+    seen = texture.data[:, texture.alpha[0] > 0.02]
+    assert seen.shape[1] > 0
+    assert (seen - green[:, None]).abs().max() < 1e-3
 
 
 def test_directions_along_the_surface_stay_in_it_and_with_their_colors() -> None:

@@ -13,7 +13,7 @@ from assetforge.material.color_space import ColorSpace
 from assetforge.material.map_spec import MAPS, MapSpec
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
-from assetforge.ops.alpha import bleed
+from assetforge.ops.alpha import bleed, filled
 from assetforge.ops.color import hdr_decode, hdr_encode, luma, srgb_codes, srgb_decode, srgb_encode
 from assetforge.ops.metrics import angular_error, psnr
 from assetforge.ops.normals import flip_green, from_height, in_plane, normalize
@@ -200,6 +200,11 @@ def test_a_seam_is_measured() -> None:
     assert not is_tileable(waves[:, :, :60])
     assert not is_tileable(waves[:, :56])
     assert seam_score(torch.full((1, 8, 8), 0.5)) == 0
+
+
+def test_where_nothing_is_seen_no_color_is_filled_in() -> None:
+    color = noise(3, 9, 7)
+    assert torch.equal(filled(color, torch.zeros(1, 9, 7)), color)
 
 
 def test_bleeding_replaces_hidden_colors_near_visible_ones_only() -> None:
