@@ -205,10 +205,10 @@ def _invert(pixels: Pixels) -> Pixels:
 
 
 def _straight(pixels: Pixels) -> Pixels:
-    """Divide premultiplied color by its alpha; where that is 0 there is no color."""
+    """Divide premultiplied color by its alpha; where that is 0, it stays as it is."""
     alpha = pixels[:, :, -1:].astype(np.float32)
     top = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
-    color = pixels[:, :, :-1].astype(np.float32) * top / np.where(alpha > 0, alpha, 1)
+    color = pixels[:, :, :-1].astype(np.float32) * (top / np.where(alpha > 0, alpha, top))
     if pixels.dtype.kind == "u":
         color = np.rint(np.clip(color, 0, top))
     return np.concatenate([color.astype(pixels.dtype), pixels[:, :, -1:]], 2)

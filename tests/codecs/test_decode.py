@@ -208,6 +208,15 @@ def test_premultiplied_tiff_becomes_straight(tmp_path: Path) -> None:
     assert_color(tmp_path / "x.tif", straight, atol=0.01)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_light_without_alpha_in_premultiplied_tiff_stays(kind: type, tmp_path: Path) -> None:
+    """Glow that is added to what lies below has color and no alpha: it is not divided by that."""
+    top = 1 if kind is np.float32 else np.iinfo(kind).max
+    glow = np.full((4, 4, 4), (top // 5 if top > 1 else 0.2, 0, 0, 0)).astype(kind)
+    tifffile.imwrite(tmp_path / "x.tif", glow, photometric="rgb", extrasamples=["assocalpha"])
+    assert np.array_equal(read((tmp_path / "x.tif").read_bytes(), ".tif").pixels, glow)
+
+
 def test_normals_are_unit_and_up(tmp_path: Path) -> None:
     pixels = np.full((4, 4, 3), (190, 235, 200), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "x.png")
