@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from assetforge.ops.blur import blurred
+from assetforge.ops.blur import blurred, blurred_widely
 from assetforge.ops.principal import principal_components
 from assetforge_svbrdf._network import Unet, contrasts
 
@@ -43,7 +43,7 @@ def _contrasts(guide: Tensor) -> Tensor:
     """Return logarithmic brightness and two color differences, without what changes slowly, at unit deviation."""
     light = guide.clamp_min(0.01).log()
     parts = torch.stack([light.mean(0), light[0] - light[1], light[2] - light[1]])
-    parts = parts - blurred(parts, max(guide.shape[1:]) / _SLOW)
+    parts = parts - blurred_widely(parts, max(guide.shape[1:]) / _SLOW, repeat=False)
     parts = parts / parts.flatten(1).std(1).clamp_min(0.02)[:, None, None]
     return parts * parts.new_tensor([1.0, _CHROMA, _CHROMA])[:, None, None]
 

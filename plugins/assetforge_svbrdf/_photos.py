@@ -13,7 +13,7 @@ from torch import Tensor
 
 import assetforge as af
 from assetforge.ops import homography as plane
-from assetforge.ops.blur import blurred
+from assetforge.ops.blur import blurred_widely
 from assetforge.ops.render import positions
 
 CLIPPED = 0.97
@@ -140,7 +140,7 @@ def _overexposed(photo: Tensor) -> float:
 
 def flattened(guide: Tensor) -> Tensor:
     """Take slow changes of light and color out of a picture (3, H, W), and keep the mean of each channel."""
-    slow = blurred(guide.clamp_min(0.01).log(), max(guide.shape[1:]) / _SLOW).exp()
+    slow = blurred_widely(guide.clamp_min(0.01).log(), max(guide.shape[1:]) / _SLOW, repeat=False).exp()
     even = guide.clamp_min(1e-3) / slow
     return even * (guide.mean((1, 2), keepdim=True) / even.mean((1, 2), keepdim=True))
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from assetforge.ops.blur import blurred
+from assetforge.ops.blur import blurred_widely
 from assetforge.ops.heights import mirrored
 from assetforge.ops.normals import gradients
 from assetforge_svbrdf._light import Texels, radiance, tone
@@ -92,7 +92,7 @@ def _corrected(fitted: Fitted, before: Tensor, photos: Photos, offset: Tensor, i
     """Return the next correction of the slopes, (2, H, W), linearized at the one before."""
     here = fitted.with_slopes(fitted.slopes + before)
     off = residual(here, photos, offset, intensity).clamp(-0.3, 0.3)
-    off = off - blurred(off[None], max(photos.size) / _LOCAL)[0]
+    off = off - blurred_widely(off[None], max(photos.size) / _LOCAL, repeat=False)[0]
     by_slope, by_albedo, by_gloss = _sensitivities(here, photos, offset, intensity)
     variance = _NOISE**2 + (_ALBEDO_ERROR * by_albedo).square() + (_ROUGHNESS_ERROR * by_gloss).square()
     weight = photos.seen / (variance + (off / _TRUSTED).square())

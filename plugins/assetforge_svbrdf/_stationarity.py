@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from assetforge.ops.blur import blurred
+from assetforge.ops.blur import blurred_widely
 from assetforge_svbrdf._photos import Photos
 
 _TILES = 4
@@ -70,7 +70,7 @@ def slow_part(photos: Photos, guide: Tensor) -> float:
     fall_off = (1 + photos.points.square().sum(0)).pow(1.5)
     slow = []
     for picture in (guide, photos.flash * fall_off):
-        light = blurred(picture.clamp_min(0.01).log(), sigma)
+        light = blurred_widely(picture.clamp_min(0.01).log(), sigma, repeat=False)
         slow.append(_without_bowl(light, photos.points))
     shared = (slow[0] * slow[1]).mean().clamp_min(0)
     return shared.sqrt().item()
