@@ -17,6 +17,7 @@ from odd_files import matrix_profile
 from PIL import Image, ImageCms
 
 from assetforge.codecs.decode import Reading, decode
+from assetforge.codecs.read import read
 from assetforge.errors import SourceError
 from assetforge.material.map_spec import MAPS
 from assetforge.ops.color import srgb_decode
