@@ -87,6 +87,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "fitted_depth",
         "integrated",
         "mirrored",
+        "normals_of_height",
         "slopes_of_height",
     ),
     "assetforge.ops.homography": (
@@ -122,7 +123,6 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "assetforge.ops.normals": (
         "curl",
         "flip_green",
-        "from_height",
         "gradients",
         "in_plane",
         "integrable",

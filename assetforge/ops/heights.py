@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from assetforge.ops.normals import slopes_of
+from assetforge.ops.normals import of_slopes, slopes_of
 from assetforge.ops.tile import window
 
 _SLOW = 1 / 8
@@ -70,6 +70,11 @@ def slopes_of_height(height: Tensor, depth: float, *, repeat: bool) -> Tensor:
         right[:, :, [0, -1]] *= 2
         up[:, [0, -1]] *= 2
     return torch.cat([right, up]) * (-depth / 2)
+
+
+def normals_of_height(height: Tensor, depth: float, *, repeat: bool) -> Tensor:
+    """Return the unit normals (3, H, W) of a height map (1, H, W)."""
+    return of_slopes(slopes_of_height(height, depth, repeat=repeat))
 
 
 def fitted_depth(height: Tensor, normal: Tensor, *, repeat: bool) -> tuple[float, float]:

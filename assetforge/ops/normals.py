@@ -36,17 +36,6 @@ def flip_green(vectors: Tensor) -> Tensor:
     return vectors * vectors.new_tensor([1.0, -1.0, 1.0]).view(3, 1, 1)
 
 
-def from_height(height: Tensor, strength: float) -> Tensor:
-    """Derive normals (3, H, W) from a tileable height map (1, H, W) by central differences on the torus.
-
-    strength: the height of one unit in pixels.
-    """
-    right = height.roll(-1, 2) - height.roll(1, 2)
-    up = height.roll(1, 1) - height.roll(-1, 1)
-    slope = torch.cat([right, up]) * (-strength / 2)
-    return normalize(torch.cat([slope, torch.ones_like(height)]))
-
-
 def curl(normals: Tensor) -> float:
     """Return the part of the slopes' energy on the torus that no height map can have: 0 for normals of one.
 

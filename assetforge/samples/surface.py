@@ -10,7 +10,7 @@ from assetforge.material.color_space import ColorSpace
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
 from assetforge.ops.color import srgb_decode
-from assetforge.ops.normals import from_height
+from assetforge.ops.heights import normals_of_height
 from assetforge.ops.resample import BOX, resample
 
 OVERSAMPLING = 2
@@ -41,7 +41,7 @@ def material(
     level = _reduced(height[None].clamp(0, 1), size)
     maps = {
         "base_color": Texture(light, ColorSpace.LIN_REC709, "repeat"),
-        "normal": _data(from_height(level, relief * size)),
+        "normal": _data(normals_of_height(level, relief * size, repeat=True)),
         "roughness": _data(_reduced(roughness[None].clamp(0, 1), size)),
         "height": _data(level),
         "ambient_occlusion": _data(occlusion(level, relief)),

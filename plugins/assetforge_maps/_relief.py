@@ -9,8 +9,8 @@ from torch import Tensor
 
 import assetforge as af
 from assetforge.ops.blur import blurred_widely
-from assetforge.ops.heights import divergence, fitted_depth, integrated, slopes_of_height
-from assetforge.ops.normals import of_slopes, slopes_of
+from assetforge.ops.heights import divergence, fitted_depth, integrated, normals_of_height, slopes_of_height
+from assetforge.ops.normals import slopes_of
 from assetforge.ops.occlusion import horizon_occlusion
 from assetforge.ops.resample import resample_map
 from assetforge.ops.seams import continues
@@ -53,8 +53,8 @@ def add_normal(material: af.Material, params: NormalParams) -> af.Material:
     """Differentiate a height map."""
     texture = material["height"]
     repeat = continues(texture, params.tileable)
-    slopes = slopes_of_height(texture.data, params.depth * max(texture.size), repeat=repeat)
-    return material.replace(normal=_like(texture, of_slopes(slopes), repeat=repeat))
+    normal = normals_of_height(texture.data, params.depth * max(texture.size), repeat=repeat)
+    return material.replace(normal=_like(texture, normal, repeat=repeat))
 
 
 def add_occlusion(material: af.Material, params: OcclusionParams, context: af.Context) -> af.Material:
@@ -94,7 +94,7 @@ def add_curvature(material: af.Material, params: CurvatureParams) -> af.Material
     repeat, longer = continues(texture, params.tileable), max(texture.size)
     normal = texture.data
     if source == "height":
-        normal = of_slopes(slopes_of_height(normal, params.depth * longer, repeat=repeat))
+        normal = normals_of_height(normal, params.depth * longer, repeat=repeat)
     radius = params.radius * longer
     leaning = blurred_widely(normal[:2], radius / 2, repeat=repeat)
     data = 0.5 + 0.5 * params.strength * radius * divergence(leaning, repeat=repeat)

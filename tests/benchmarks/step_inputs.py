@@ -19,7 +19,7 @@ from assetforge.material.color_space import ColorSpace
 from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
-from assetforge.ops.normals import from_height
+from assetforge.ops.heights import normals_of_height
 from assetforge.samples.photographs import FLASH, GUIDE, photographs
 
 PAINTING = Path(__file__).parents[2] / "pipelines" / "painting.png"
@@ -32,7 +32,7 @@ def sample(side: int) -> Material:
     height, shade = noise(side, 1, 64), noise(side, 2, 256)
     brown = torch.tensor([0.5, 0.4, 0.3]).reshape(3, 1, 1)
     data = {
-        "normal": from_height(height, 8.0),
+        "normal": normals_of_height(height, 8.0, repeat=True),
         "height": height,
         "roughness": 0.5 + 0.5 * shade,
         "ambient_occlusion": 0.4 + 0.6 * height,

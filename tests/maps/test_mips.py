@@ -17,8 +17,9 @@ from assetforge.material.material import Material
 from assetforge.material.texture import Texture
 from assetforge.ops.blur import blurred_widely
 from assetforge.ops.brdf import Surface
+from assetforge.ops.heights import normals_of_height
 from assetforge.ops.mips import coverage, halved, sizes
-from assetforge.ops.normals import from_height, normalize
+from assetforge.ops.normals import normalize
 from assetforge.ops.render import Sun, render
 from assetforge.samples import make_sample
 
@@ -28,7 +29,7 @@ def bumps(side: int = 128, slope: float = 0.1) -> torch.Tensor:
     noise = torch.randn(1, side, side, generator=torch.Generator().manual_seed(0))
     height = blurred_widely(noise, 1.5, repeat=True)
     step = (height.roll(-1, 2) - height.roll(1, 2)).std() / 2
-    return from_height(height, slope / step.item())
+    return normals_of_height(height, slope / step.item(), repeat=True)
 
 
 def of_material(data: Path, name: str) -> torch.Tensor:

@@ -15,7 +15,7 @@ import assetforge as af
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
-from assetforge.ops.normals import from_height
+from assetforge.ops.heights import normals_of_height
 
 SIDE = 64
 
@@ -29,7 +29,7 @@ def stripes(side: int = 64) -> Material:
         "waves",
         {
             "height": Texture(height + noise, ColorSpace.NONE),
-            "normal": Texture(from_height(height + noise, 4.0), ColorSpace.NONE),
+            "normal": Texture(normals_of_height(height + noise, 4.0, repeat=True), ColorSpace.NONE),
         },
     )
 
@@ -39,7 +39,7 @@ def test_normals_turn_with_pieces(turn: str) -> None:
     material = stripes()
     result = multiply(material, turn=turn, candidates=1, polish=0)
     height, normal = result["height"].data, result["normal"].data
-    expected = from_height(height, 4.0)
+    expected = normals_of_height(height, 4.0, repeat=True)
     # Where pieces are joined, neither is right; a normal that had not turned would be wrong on whole pieces.
     agreement = (normal * expected).sum(0)
     assert agreement.quantile(0.2) > 0.9

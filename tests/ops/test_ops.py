@@ -15,8 +15,9 @@ from assetforge.material.material import Material
 from assetforge.material.texture import Texture
 from assetforge.ops.alpha import bleed, filled
 from assetforge.ops.color import hdr_decode, hdr_encode, luma, srgb_codes, srgb_decode, srgb_encode
+from assetforge.ops.heights import normals_of_height
 from assetforge.ops.metrics import angular_error, psnr
-from assetforge.ops.normals import flip_green, from_height, in_plane, normalize
+from assetforge.ops.normals import flip_green, in_plane, normalize
 from assetforge.ops.resample import BOX, matched, nearest, resample, resample_map
 from assetforge.ops.seams import is_tileable, seam_score
 from assetforge.ops.tile import Tiling, map_tiles
@@ -109,7 +110,7 @@ def test_resampling_keeps_values_beyond_the_valid_range_and_invents_none() -> No
 
 def test_a_bump_leans_away_from_its_top() -> None:
     y, x = torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="ij")
-    normal = from_height(torch.exp(-((x - 8) ** 2 + (y - 8) ** 2) / 8)[None], 4.0)
+    normal = normals_of_height(torch.exp(-((x - 8) ** 2 + (y - 8) ** 2) / 8)[None], 4.0, repeat=True)
     assert normal[0, 8, 10] > 0.1  # right of the top it leans right
     assert normal[1, 6, 8] > 0.1  # above the top it leans up: +Y is up, rows go down
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from assetforge.ops.normals import curl, from_height, integrable, normalize
+from assetforge.ops.heights import normals_of_height
+from assetforge.ops.normals import curl, integrable, normalize
 from assetforge.ops.turn import Turn, turn_pixels, turn_vectors
 
 
@@ -19,12 +20,13 @@ def hills(height: int, width: int) -> torch.Tensor:
 def test_normals_of_turned_hills_are_the_turned_normals(quarters: int, mirror: bool) -> None:
     turn = Turn(quarters, mirror)
     ground = hills(48, 40)
-    assert torch.allclose(from_height(turn_pixels(ground, turn), 3.0), turn_vectors(from_height(ground, 3.0), turn))
+    before, after = (normals_of_height(one, 3.0, repeat=True) for one in (ground, turn_pixels(ground, turn)))
+    assert torch.allclose(after, turn_vectors(before, turn))
 
 
 @pytest.mark.parametrize("size", [(48, 40), (47, 40), (48, 41), (47, 41)])
 def test_repair_leaves_normals_of_hills_and_frees_others_of_curl(size: tuple[int, int]) -> None:
-    normals = from_height(hills(*size), 3.0)
+    normals = normals_of_height(hills(*size), 3.0, repeat=True)
     assert curl(normals) < 1e-4
     assert (integrable(normals) - normals).abs().max() < 0.01
     noise = (
