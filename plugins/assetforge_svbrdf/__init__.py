@@ -36,6 +36,9 @@ class Params(af.Params, title="SVBRDF"):
     """Maps of all that the guide shows, or of the part that stands for the rest best."""
     tileable: bool = False
     """Cut the maps, all by the same cut, so that they continue at their opposite edges; they become smaller."""
+    longest: Annotated[int, Field(ge=96, le=16384)] = 1536
+    """Pixels along the longer side of the photographs, at most: larger ones are made smaller first, and so are the
+    maps. Memory and time grow with the pixels: 1536 take up to 4 GiB, and twice as many four times that."""
     effort: Annotated[float, Field(gt=0, le=10)] = 1.0
     """Multiplies the number of steps of the fit."""
 
@@ -46,7 +49,7 @@ class Params(af.Params, title="SVBRDF"):
     reads="every photo",
     writes=WRITES,
     weights=("features", "start"),
-    resources=af.Resources(device="cpu", memory=3 * 2**30),  # a fit rounds its way elsewhere on another device
+    resources=af.Resources(device="cpu", memory=4 * 2**30),  # a fit rounds its way elsewhere on another device
 )
 def svbrdf(material: af.Material, params: Params, context: af.Context) -> af.Material:
     """Make a material of the photographs `flash` and `guide`; one of them alone gives a less certain one."""

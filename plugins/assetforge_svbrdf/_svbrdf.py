@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 import assetforge as af
+from assetforge.ops.resample import resample_map
 from assetforge.ops.threads import one_thread
 from assetforge_svbrdf import Params
 from assetforge_svbrdf._align import align, refuse
@@ -65,7 +66,10 @@ class Captured:
 def capture(photographs: af.Material, params: Params, context: af.Context) -> af.Material:
     """Make the material; raise StepError where the photographs cannot be used."""
     with one_thread():
-        captured = _captured(photographs, params, context)
+        smaller = af.Material(
+            photographs.name, {name: _reduced(one, params.longest) for name, one in photographs.items()}
+        )
+        captured = _captured(smaller, params, context)
         result, notes = _cut(captured, params)
     for name, value in {**captured.notes, **notes}.items():
         context.note(name, value)
@@ -73,6 +77,15 @@ def capture(photographs: af.Material, params: Params, context: af.Context) -> af
         context.flag(flag)
     context.progress(1.0)
     return photographs.replace(**textures(result, "repeat" if params.tileable else "clamp"))
+
+
+def _reduced(photo: af.Texture, longest: int) -> af.Texture:
+    """Return a photograph with so many pixels along its longer side, at most."""
+    scale = longest / max(photo.size)
+    if scale >= 1:
+        return photo
+    height, width = (max(1, round(side * scale)) for side in photo.size)
+    return resample_map(replace(photo, wrap="clamp"), af.MAPS["flash"], (height, width))
 
 
 def _captured(photographs: af.Material, params: Params, context: af.Context) -> Captured:

@@ -61,6 +61,13 @@ def test_it_gives_every_map_that_it_promises() -> None:
     assert flags == []
 
 
+def test_photographs_that_are_large_are_made_smaller_first() -> None:
+    """Those of telephones have more pixels than memory holds numbers of."""
+    material = captured(photographs(taken(), "guide"), longest=96)[0]
+    assert {material[name].size for name in WRITES} == {(64, 96)}
+    assert material["guide"].size == SIZE
+
+
 def test_no_highlight_is_imprinted() -> None:
     normal = made()[0]["normal"].data
     slopes = normal[:2] / normal[2:]
