@@ -16,7 +16,7 @@ from assetforge.ops.threads import one_thread
 from assetforge.ops.tile import extended
 from assetforge_stylize import FastParams
 from assetforge_stylize._color import gray_of, with_brightness
-from assetforge_stylize._maps import check_size, chosen, hidden_as_before, tell_gamut
+from assetforge_stylize._maps import check_size, chosen, exposed, hidden_as_before, tell_gamut
 from assetforge_stylize._networks import BOTTLENECK, Transformation
 
 _AROUND = 48
@@ -50,16 +50,14 @@ def _restyled(
 ) -> af.Texture:
     check_size(name, texture)
     tiles = continues(texture, params.tileable)
-    encoded = hdr_encode(texture.data)
-    peak = max(1.0, float(encoded.max()))
-    own = encoded.clamp_min(0) / peak
+    own, scale = exposed(hdr_encode(texture.data), texture.alpha)
     if texture.alpha is not None:
         own = filled(own, texture.alpha)
     made = torch.lerp(own, _applied(network, own.to(context.device), tiles=tiles).cpu(), params.strength)
-    light = hdr_decode(made * peak)
+    light = hdr_decode(made * scale)
     if params.preserve_color == "luma":
         most = max(1.0, float(texture.data.max()))
-        light, moved = with_brightness(texture.data, gray_of(made, params.space) * peak, params.space, most)
+        light, moved = with_brightness(texture.data, gray_of(made, params.space) * scale, params.space, most)
         tell_gamut(name, moved, context)
     return texture.with_data(hidden_as_before(light, texture.data, texture.alpha, params.gutter, repeat=tiles))
 

@@ -10,6 +10,8 @@ from assetforge.ops.alpha import CLEAR, bleed
 
 LEAST_SIDE = 16
 """Of a texture that has a style to take, in pixels."""
+_USUAL = 0.999
+"""Part of what is seen that is no brighter than white is to be."""
 _MUCH = 0.02
 """Share of pixels that had to be brought back to colors that exist, from which on it is said."""
 
@@ -29,6 +31,20 @@ def check_size(name: str, texture: af.Texture) -> None:
     if min(height, width) < LEAST_SIDE:
         what = f"is {width}×{height} pixels, which is too small for a style"
         raise af.StepError(name, what, f"its sides must be {LEAST_SIDE} pixels at least")
+
+
+def exposed(encoded: Tensor, visible: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return a picture of 0 to 1 of what is encoded (3, H, W), and by what it was divided, (1, H, W).
+
+    What is brighter than nearly all that is seen keeps its ratio to that, so that one lamp does not darken the rest.
+    """
+    encoded = encoded.clamp_min(0)
+    brightest = encoded.amax(0, keepdim=True)
+    seen = brightest.flatten() if visible is None else brightest[visible >= CLEAR]
+    seen = seen if len(seen) else brightest.flatten()
+    usual = float(seen.kthvalue(max(1, round(_USUAL * len(seen)))).values)
+    scale = brightest.clamp_min(max(1.0, usual))
+    return encoded / scale, scale
 
 
 def tell_gamut(name: str, moved: float, context: af.Context) -> None:

@@ -20,7 +20,7 @@ from assetforge.ops.threads import one_thread
 from assetforge.weights.features import Features, features_of
 from assetforge_stylize import StylizeParams
 from assetforge_stylize._color import as_bright_as, gray_of, with_brightness, with_colors_of
-from assetforge_stylize._maps import LEAST_SIDE, check_size, chosen, hidden_as_before, tell_gamut
+from assetforge_stylize._maps import LEAST_SIDE, check_size, chosen, exposed, hidden_as_before, tell_gamut
 from assetforge_stylize._objective import Worth
 from assetforge_stylize._optimize import LEAST_SHARE, Settings, Start, Style, covering, stylize
 from assetforge_stylize._others import Stack, followed, views_of
@@ -41,8 +41,6 @@ _CONTENT = 0.08
 """What `content` 1 is worth, where the style is worth 1."""
 _NEAR = {"gram": 0.006, "moments": 0.02, "sliced": 0.01}
 """Distance to the style that textures of 256 pixels come to by themselves, by what is compared."""
-_USUAL = 0.999
-"""Part of what is seen that is no brighter than white is to be."""
 _SCREEN = 0.003
 """How much colors count beside gradients in photographs: features of less than some hundred pixels keep their own."""
 
@@ -88,7 +86,7 @@ class _Job:
         texture, params = self.texture, self.params
         self._check()
         visible = visible_part(texture, self.name, params)
-        own, scale = _exposed(hdr_encode(texture.data), visible)
+        own, scale = exposed(hdr_encode(texture.data), visible)
         if visible is not None:
             own = self._each(filled, own, visible)
         given = [read_style(one, texture.size, params, self.context.flag) for one in params.styles]
@@ -303,19 +301,6 @@ class _Job:
         if any(one.mask is None for one in self.params.styles):
             return None
         return torch.stack(list(masks.values())).sum(0).clamp(0, 1)
-
-
-def _exposed(encoded: Tensor, visible: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return a picture of 0 to 1 of what is encoded (3, H, W), and by what it was divided, (1, H, W).
-
-    What is brighter than nearly all that is seen keeps its ratio to that, so that one lamp does not darken the rest.
-    """
-    encoded = encoded.clamp_min(0)
-    brightest = encoded.amax(0, keepdim=True)
-    seen = brightest.flatten() if visible is None else brightest[visible >= CLEAR]
-    usual = float(seen.kthvalue(max(1, round(_USUAL * len(seen)))).values)
-    scale = brightest.clamp_min(max(1.0, usual))
-    return encoded / scale, scale
 
 
 def _place(cover: Tensor | None, visible: Tensor | None) -> Tensor | None:

@@ -488,6 +488,17 @@ def test_a_network_of_one_style_is_applied(brick: Material, network: Path, tmp_p
         fast(brick, network=WEIGHTS["forge"])
 
 
+def test_a_network_darkens_nothing_beside_a_lamp(brick: Material, network: Path) -> None:
+    data = brick["base_color"].data.clone()
+    data[:, 5, 5] = 1000.0
+    lamp, plain = (
+        fast(Material("x", {"base_color": replace(brick["base_color"], data=one)}), network=network)["base_color"].data
+        for one in (data, brick["base_color"].data)
+    )
+    assert (lamp - plain).abs().median() < 0.02
+    assert lamp[:, 5, 5].max() > 10
+
+
 def test_a_pipeline_stylizes_files_of_16_bits_with_alpha(tmp_path: Path, forge: Forge, style: Path) -> None:
     (tmp_path / "textures").mkdir()
     import imagecodecs
