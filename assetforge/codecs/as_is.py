@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import io
 
-import numpy as np
-import torch
-
 from assetforge.codecs import icc, pillow_files
+from assetforge.codecs.color import is_srgb
 from assetforge.codecs.formats import Format
 from assetforge.codecs.raster import FormatError
 from assetforge.codecs.read import kind_of
 from assetforge.codecs.reading import Green, Reading
 from assetforge.material.map_spec import MapSpec
-from assetforge.ops.color import srgb_encode
-
-_NEAR = 0.5 / 255
 
 
 def passes_as_is(content: bytes, spec: MapSpec, reading: Reading, output_format: Format, green: Green = "up") -> bool:
@@ -42,15 +37,7 @@ def _is_plain(content: bytes, spec: MapSpec) -> bool:
         if image.mode not in ("L", "RGB") or pillow_files.orientation_of(image) != 1:
             return False
         profile = image.info.get("icc_profile")
-    return not profile or not spec.is_color or _is_srgb(profile)
-
-
-def _is_srgb(profile: bytes) -> bool:
-    """Tell whether a profile says what a file without one means, to half a code of 8 bits."""
+    if not profile or not spec.is_color:
+        return True
     parsed = icc.parse(profile)
-    if parsed is None:
-        return False
-    steps = np.linspace(0, 1, 256)
-    curves = torch.from_numpy(np.stack([curve(steps) for curve in parsed.curves]))
-    near = (srgb_encode(curves) - torch.from_numpy(steps)).abs().max().item() < _NEAR
-    return near and (parsed.matrix is None or bool(np.abs(parsed.matrix - np.eye(3)).max() < _NEAR))
+    return parsed is not None and is_srgb(parsed)

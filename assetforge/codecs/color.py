@@ -11,10 +11,11 @@ from torch import Tensor
 from assetforge.codecs import icc, primaries
 from assetforge.codecs.raster import PROFILE_IGNORED, FormatError, Pixels, Raster
 from assetforge.codecs.reading import ProfileUse
-from assetforge.ops.color import srgb_decode
+from assetforge.ops.color import srgb_decode, srgb_encode
 
 BAND = 256
 """Rows that are converted at a time, so that a large file needs few copies."""
+_NEAR = 0.5 / 255
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,20 @@ def meaning_of(raster: Raster, use: ProfileUse) -> Meaning:
     if raster.profile is None:
         return Meaning(curves=(lambda steps: steps,)) if raster.is_linear else Meaning()
     profile = icc.parse(raster.profile)
-    return Meaning(tables=raster.profile) if profile is None else Meaning(profile.curves, profile.matrix)
+    if profile is None:
+        return Meaning(tables=raster.profile)
+    return Meaning() if is_srgb(profile) else Meaning(profile.curves, profile.matrix)
+
+
+def is_srgb(profile: icc.MatrixProfile) -> bool:
+    """Tell whether a profile says what a file without one means, to half a code of 8 bits.
+
+    Those of sRGB itself are rounded, each in its way; taken at their word, they would change codes that nobody touched.
+    """
+    steps = np.linspace(0, 1, 256)
+    curves = torch.from_numpy(np.stack([curve(steps) for curve in profile.curves]))
+    near = (srgb_encode(curves) - torch.from_numpy(steps)).abs().max().item() < _NEAR
+    return near and (profile.matrix is None or bool(np.abs(profile.matrix - np.eye(3)).max() < _NEAR))
 
 
 def _of_floats(raster: Raster) -> Meaning:

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image, ImageCms
 
 from assetforge.codecs import icc
 from assetforge.codecs.decode import decode
+from assetforge.codecs.encode import encode
+from assetforge.codecs.formats import parse
 from assetforge.codecs.raster import FormatError
+from assetforge.codecs.read import read
 from assetforge.errors import SourceError
 from assetforge.material.map_spec import MAPS
 from assetforge.ops.color import srgb_decode
@@ -93,6 +97,18 @@ def test_an_rgb_profile_on_gray_keeps_it_gray(tmp_path: Path) -> None:
     Image.fromarray(np.full((2, 2), 128, np.uint8)).save(tmp_path / "x.png", icc_profile=srgb)
     wanted = srgb_decode(torch.full((3, 2, 2), 128 / 255))
     torch.testing.assert_close(decode(tmp_path / "x.png", COLOR).texture.data, wanted, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("embedded", [
+    ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+    rgb(curv(*np.rint(srgb_decode(torch.linspace(0, 1, 1024)).numpy() * 65535).astype(int))),
+])  # fmt: skip
+def test_a_profile_of_srgb_changes_no_code(embedded: bytes, tmp_path: Path) -> None:
+    """It is rounded, as all profiles are; what no step touches is written as it was read."""
+    codes = np.random.default_rng(0).integers(0, 65536, (64, 64, 3), np.uint16)
+    tifffile.imwrite(tmp_path / "x.tif", codes, photometric="rgb", iccprofile=embedded)
+    texture = decode(tmp_path / "x.tif", COLOR).texture
+    assert np.array_equal(read(encode({"base_color": (texture, COLOR)}, parse("png16")), ".png").pixels, codes)
 
 
 def test_a_profile_that_cannot_be_applied_is_named(tmp_path: Path) -> None:
