@@ -13,7 +13,7 @@ from torch import Tensor
 from assetforge.material.map_spec import MAPS, MapSpec
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
-from assetforge.ops.alpha import bleed
+from assetforge.ops.alpha import filled
 from assetforge.ops.normals import in_plane, normalize
 from assetforge.ops.seams import continues
 
@@ -98,14 +98,15 @@ def resample_map(texture: Texture, spec: MapSpec, size: tuple[int, int]) -> Text
 def _resampled_by_alpha(color: Tensor, alpha: Tensor, size: tuple[int, int], *, repeat: bool) -> Tensor:
     """Resample a color (C, H, W) by how far alpha (1, H, W) lets it be seen.
 
-    The mean by alpha is the plain one plus the covariance with alpha over the mean of that.
+    The mean by alpha is the plain one plus the covariance with alpha over the mean of that. Where nothing is seen, as
+    far as the kernel reaches, colors stay: some games keep data there.
     """
     if bool((alpha >= 1).all()):
         return resample(color, size, repeat=repeat)
-    stretch = max(1.0, *(own / wanted for own, wanted in zip(color.shape[1:], size, strict=True)))
-    color = bleed(color, alpha, math.ceil(LANCZOS[1] * stretch), repeat=repeat)
-    plain, share, seen = (resample(one, size, repeat=repeat) for one in (color, alpha, color * alpha))
-    return plain + (seen - plain * share) / share.clamp_min(_FAINT)
+    shown = filled(color, alpha)
+    plain, share, seen = (resample(one, size, repeat=repeat) for one in (shown, alpha, shown * alpha))
+    mean = plain + (seen - plain * share) / share.clamp_min(_FAINT)
+    return torch.where(share == 0, resample(color, size, repeat=repeat), mean)
 
 
 def restore(pixels: Tensor, spec: MapSpec, source: Tensor) -> Tensor:

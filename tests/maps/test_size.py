@@ -76,6 +76,19 @@ def test_hidden_colors_do_not_show() -> None:
     assert (seen - torch.tensor([[0.2], [0.4], [0.1]])).abs().max() < 1e-3
 
 
+def test_hidden_colors_far_from_what_is_seen_stay() -> None:
+    """Some games keep data there."""
+    alpha = torch.zeros(1, 64, 64)
+    alpha[:, :, :8] = 1
+    color = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(2))
+    plain, veiled = (
+        run("resize", Material("m", {"base_color": numbers(color, "base_color", alpha=one)}), scale=0.5)["base_color"]
+        for one in (None, alpha)
+    )
+    assert torch.equal(plain.data[:, :, 16:], veiled.data[:, :, 16:])
+    assert not torch.equal(plain.data[:, :, 4:6], veiled.data[:, :, 4:6])
+
+
 @pytest.mark.parametrize("scale", [0.5, 0.75, 1.5])
 def test_what_is_half_seen_counts_half(scale: float) -> None:
     """Over any ground, a smaller picture is the smaller one of what was seen: colors are averaged by alpha."""
