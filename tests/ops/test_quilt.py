@@ -31,6 +31,15 @@ def test_ends_meet_along_the_axes_that_are_asked_for(axes: str) -> None:
     assert (made["height"].shape[1] < 40) == ("y" in axes)
 
 
+@pytest.mark.parametrize("period", [41, 55, 58])
+def test_what_repeats_is_cut_after_whole_periods(period: int) -> None:
+    """Also where the middle is far from 0 and noise lies over it."""
+    noise = torch.rand(1, 64, period, generator=torch.Generator().manual_seed(1)).repeat(1, 1, 3)[:, :, :100]
+    over = torch.rand(1, 64, 100, generator=torch.Generator().manual_seed(2))
+    made = quilted({"height": 20 + blurred(noise, 1.5) + 0.02 * over}, by_height, "x")
+    assert made["height"].shape[2] in (period, 2 * period)
+
+
 def test_all_maps_are_cut_along_the_same_path() -> None:
     made = quilted(maps(), by_height)
     assert torch.equal(made["copy"], made["height"])
