@@ -62,8 +62,10 @@ def occlusion(height: Tensor, relief: float) -> Tensor:
 
 
 def _blurred(field: Tensor, radius: int) -> Tensor:
+    """Return the means over squares of 2 · radius + 1 pixels around each, rows first."""
     padded = F.pad(field[None], (radius,) * 4, mode="circular")
-    return F.avg_pool2d(padded, 2 * radius + 1, stride=1)[0]
+    side = 2 * radius + 1
+    return F.avg_pool2d(F.avg_pool2d(padded, (1, side), stride=1), (side, 1), stride=1)[0]
 
 
 def _reduced(pixels: Tensor, size: int) -> Tensor:
