@@ -163,8 +163,9 @@ class Build:
                 keep(found, self.pipeline.state, occasion)
 
     def _execute(self, reports: ReportBuilder, plan: Plan, emit: Listener, options: RunOptions) -> None:
-        from assetforge.execute.session import run_plan  # only where there is something to do
+        from assetforge.execute.session import choose_workers, run_plan  # only where there is something to do
 
+        options = choose_workers(options, len(plan.in_state("out of date")))
         run_plan(self.session(reports, emit, options), plan, reports, self._replan)
 
     def _replan(self, names: Sequence[str]) -> Plan:

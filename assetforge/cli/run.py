@@ -31,8 +31,7 @@ from assetforge.snapshot import Occasion
 @click.option(
     "--workers",
     type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
+    show_default="as many as suit the assets",
     help="Processes that compute on each device; 0 runs all in this process, for debuggers.",
 )
 @click.option("--force", is_flag=True, help="Build everything anew, whatever the store has.")
@@ -48,7 +47,7 @@ def command(  # noqa: PLR0913  as many options as users need
     opened: Opened,
     only: tuple[str, ...],
     device: str,
-    workers: int,
+    workers: int | None,
     force: bool,
     retry: bool,
     keep_stale: bool,
