@@ -273,9 +273,14 @@ def _folders_of(path: str) -> list[str]:
 def nothing_matches(pipeline: Pipeline, near: Sequence[str] = ()) -> PipelineError:
     """Return the error of a pipeline that has no source at all; `near` are files that match but for case."""
     patterns = ", ".join(dict.fromkeys(one.pattern.text for one in pipeline.inputs.values()))
-    there = "is empty of such files" if pipeline.sources.is_dir() else "does not exist"
+    if near:
+        there, instead = "is empty of such files", f"{near[0]!r} differs in case only: write `ignore_case: true`"
+    elif pipeline.sources.is_dir():
+        there = "is empty of such files"
+        instead = "compare the patterns with the names, folders too, that `assetforge inspect` lists of that folder"
+    else:
+        there, instead = "does not exist", "check `sources`"
     what = f"no file matches {patterns}: {pipeline.sources} {there}"
-    instead = f"{near[0]!r} differs in case only: write `ignore_case: true`" if near else "check `sources`"
     return PipelineError([Problem(str(pipeline.file), what, instead)])
 
 
