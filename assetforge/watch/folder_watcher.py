@@ -392,7 +392,7 @@ def _stat_of_link(path: str) -> Stat | None:
         found = os.lstat(path)
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def _parent(folder: str) -> str:
