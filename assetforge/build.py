@@ -172,9 +172,12 @@ class Build:
 
     def emitter(self, listener: Listener) -> Listener:
         """Return what tells a listener, the state's log and all plugins of an event."""
+        from assetforge.events import JobFinished
 
         def emit(event: Event) -> None:
             listener(event)
+            if isinstance(event, JobFinished):  # those that the plan refuses as well
+                self.state.history.job_ended(event.state)
             self.state.events.add(event)
             with blamed_on("a plugin", "its hook `on_event`"):
                 self.registry.hooks.on_event(event=event)

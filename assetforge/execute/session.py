@@ -405,7 +405,6 @@ class _StateAttemptLog(AttemptLog):
             for one in attempt.published:
                 self.deps.emit(OutputWritten(job.asset, str(self.deps.pipeline.folder / one.name)))
             self.reports.done(job, attempt.seconds, noted, log)
-            state.history.job_ended("done")
         elif result.stale and self.options.caller_replans:
             self.deps.emit(AttemptFailed(job.asset, str(problem)))
             self.reports.untouched(job, "not run")
@@ -416,7 +415,6 @@ class _StateAttemptLog(AttemptLog):
             self.reports.finish(
                 job, "failed", attempt.seconds, error, log, quarantined=result.quarantine, flags=problem.flags
             )
-            state.history.job_ended("failed")
         state.journal.unclaim(job.asset, self.run)
 
     def _kept(self, result: JobResult) -> tuple[Problem | None, str]:
