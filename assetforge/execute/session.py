@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
@@ -77,6 +78,7 @@ class Session:
         deps.state.history.begin(run.id, "watch" if options.caller_replans else "run")
         stack.push(self._note_end)
         stack.callback(deps.state.journal.unclaim_all, run.id)
+        stack.callback(shutil.rmtree, run.scratch, ignore_errors=True)  # a full disk takes no note of the end
         factory = _worker_factory(deps, run, options)
         self._pool = WorkerPool(factory)
         stack.callback(self._pool.shutdown)

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from commands import shared
 from conftest import write_normal, write_texture
 from execute.conftest import Run, outputs, start
 
@@ -124,6 +125,19 @@ def test_a_full_disk_under_the_state_is_an_error_of_the_environment(project: Pat
     (small_disk / "ballast").unlink()
     subprocess.run(["mount", "-o", "remount,size=16m", small_disk], check=True)
     assert run(small_disk).code == 0
+
+
+def test_a_run_that_a_full_disk_has_ended_is_not_taken_for_one_that_was_killed(
+    project: Path, small_disk: Path, run: Run
+) -> None:
+    """Decoded maps fill the disk, so that the state cannot be written until they are gone."""
+    for path in (project / "textures").iterdir():
+        cv2.imwrite(str(path), np.full((512, 512, 3), 128, np.uint8))
+    subprocess.run(["cp", "-r", project / "textures", project / "pipeline.yaml", small_disk], check=True)
+    code = run(small_disk, "-D", "scale=1").code
+    assert code in (1, 3)
+    [noted] = json.loads(shared().run(small_disk, "status", "pipeline.yaml", "--json").out)["runs"]
+    assert (noted["state"], noted["exit_code"]) == ("ended", code)
 
 
 def test_read_only_outputs_are_named_and_left_alone(project: Path, run: Run) -> None:
