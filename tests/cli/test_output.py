@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,13 @@ def test_a_report_replaces_the_file_that_a_link_leads_to(tmp_path: Path) -> None
         write_as_asked(tmp_path / "link", text)
         assert (tmp_path / "report.json").read_text() == text
     assert (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_a_command_whose_standard_streams_are_closed_goes_well(project: Path, closed: str) -> None:
+    script = f'exec "$@" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", sys.executable, "-m", "assetforge", "status", "pipeline.yaml", "--json"],
+        cwd=project, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
