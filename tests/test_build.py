@@ -333,6 +333,7 @@ def test_sources_are_never_written(project: Path, forge: Forge) -> None:
         (("dir: build", "dir: build\nvariants:\n  scale: [2, 4]"), "would both be written here"),
         (("{name}_d.png", "{name}.png"), "matches both inputs.base_color and inputs.normal"),
         (("textures\n", "nowhere\n"), "no file matches {name}_d.png"),
+        (("textures\n", "x" * 300 + "\n"), "does not exist; check `sources`"),  # the system refuses to look for it
         (("{name}_", "{name}/x_"), "compare the patterns with the names"),
     ],
 )
