@@ -360,6 +360,21 @@ def test_a_name_cannot_leave_the_output_root(project: Path, forge: Forge) -> Non
     assert "would be written outside" in done.stderr
 
 
+def test_a_rename_in_case_alone_loses_nothing_where_the_disk_knows_both_names(project: Path, forge: Forge) -> None:
+    """Hard links stand for a disk that does not tell names apart by case: the file is there by its new name as well."""
+    assert forge("run", "pipeline.yaml").returncode == 0
+    for path in (project / "textures").glob("brick_*"):
+        path.rename(path.with_name(path.name.replace("brick", "BRICK")))
+    old = sorted((project / "build").glob("brick_*"))
+    for path in old:
+        path.with_name(path.name.replace("brick", "BRICK")).hardlink_to(path)
+    done = forge("run", "pipeline.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert old
+    assert all(path.exists() for path in old), "the file that was put in place was removed by its old name"
+    assert forge("run", "pipeline.yaml").stdout.startswith("0 done")
+
+
 def test_an_incomplete_asset_fails_alone(project: Path, forge: Forge) -> None:
     write_normal(project / "textures" / "lonely_n.png")
     done = forge("run", "pipeline.yaml", "--report", "report.json")

@@ -307,6 +307,12 @@ class State:
         """Tell whether another pipeline of the project, or another profile, makes an output too."""
         return self._one("select 1 from outputs where path = ? and pipeline != ?", name, self.pipeline) is not None
 
+    def is_of_another_spelling(self, name: str) -> bool:
+        """Tell whether a job makes the same file by a name of another case: many systems do not tell them apart."""
+        folded = name.casefold()
+        others = (other for other in self._published if other != name and other.casefold() == folded)
+        return any(_is_one_file(self._at(name), self._at(other)) for other in others)
+
     def forget_stale(self) -> None:
         """Forget the outputs that are not made any more."""
         if self._stale:
@@ -378,6 +384,13 @@ def _flags(text: str) -> tuple[Flag, ...]:
         return tuple(parse(list[Flag], text))
     except ValueError:
         return ()
+
+
+def _is_one_file(path: str, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)  # noqa: PTH121  strings, as all names are
+    except OSError:
+        return False
 
 
 def _sha256(path: str) -> str:
