@@ -44,7 +44,11 @@ _FileRow = tuple[str, int, int, int, int, str]
 
 def stat_of(path: str) -> Stat:
     """Return what tells one content of a file from another without reading it; raise OSError where it is not there."""
-    found = os.stat(path)  # noqa: PTH116  one call for each of many files
+    return as_stat(os.stat(path))  # noqa: PTH116  one call for each of many files
+
+
+def as_stat(found: os.stat_result) -> Stat:
+    """Return what `stat_of` does, of a file that was looked at."""
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
