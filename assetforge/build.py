@@ -16,7 +16,7 @@ from assetforge.codecs.regular import is_folder
 from assetforge.errors import AssetForgeError, blamed_on
 from assetforge.execute.devices import check_device
 from assetforge.execute.options import RunOptions
-from assetforge.inventory import Inventory, keep, listed_then
+from assetforge.inventory import Inventory, Says, keep, listed_then
 from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.load import load as load_pipeline
 from assetforge.pipeline.load import plugins_of, special_variants
@@ -155,8 +155,8 @@ class Build:
         self.state.events.end()
         return report
 
-    def keep_snapshot(self, plan: Plan, report: Report, says: str, occasion: Occasion) -> None:
-        """Let the next run that finds nothing to do know that at once; `says` is what such a run says."""
+    def keep_snapshot(self, plan: Plan, report: Report, says: Says, occasion: Occasion) -> None:
+        """Let the next run that finds nothing to do know that at once; `says` is what it and others say then."""
         self.state.save()
         with suppress(AssetForgeError, OSError, ValueError, OverflowError):  # then the next run plans
             found = self._inventory.taken(self.registry, plan, self.state, report, says, occasion)
@@ -164,8 +164,9 @@ class Build:
                 keep(found, self.pipeline.state, occasion)
 
     def _execute(self, reports: ReportBuilder, plan: Plan, emit: Listener, options: RunOptions) -> None:
-        from assetforge.execute.session import run_plan  # only where there is something to do
+        from assetforge.execute.session import choose_workers, run_plan  # only where there is something to do
 
+        options = choose_workers(options, len(plan.in_state("out of date")))
         run_plan(self.session(reports, emit, options), plan, reports, self._replan)
 
     def _replan(self, names: Sequence[str]) -> Plan:

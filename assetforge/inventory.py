@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from assetforge import snapshot, weights
 from assetforge.codecs.atomic import write_atomically
@@ -40,6 +40,14 @@ _Numbers = Sequence[int]
 """What `snapshot.stat_of` tells of a file."""
 
 
+class Says(NamedTuple):
+    """What commands say where nothing has changed."""
+
+    run: str
+    check: str
+    """Nothing where it looks at more than the run has: at other profiles."""
+
+
 class Inventory:
     """The files that a pipeline is made of, noted as they are before they are read."""
 
@@ -53,13 +61,13 @@ class Inventory:
         self._before |= {str(file): snapshot.stat_of(str(file)) for file in files}
 
     def taken(
-        self, registry: Registry, plan: Plan, state: State, report: Report, says: str, occasion: Occasion
+        self, registry: Registry, plan: Plan, state: State, report: Report, says: Says, occasion: Occasion
     ) -> Snapshot | None:
         """Take a snapshot after the run of a plan; None where the next plan might find something to do.
 
         Raises OSError, ValueError or OverflowError where something cannot be looked at, or not written down.
 
-        says: what the next run says that finds nothing to do.
+        says: what commands say that find everything as it is.
         """
         pipeline = plan.pipeline
         if not (_left_nothing(registry, plan, report) and _is_at_rest(pipeline) and occasion.is_steady()):
@@ -68,7 +76,7 @@ class Inventory:
         read = _absolute({*state.consulted, *(name for job in plan.jobs for name in job.sources)}, pipeline)
         paths = [*outputs, *dict.fromkeys([*self._before, *_files(registry, pipeline), *read])]
         folders = [*_source_folders(plan), *_code_folders(registry, pipeline)]
-        ending = Ending(pipeline.id, len(plan.jobs), snapshot.stat_of(str(state.path))[-1], says)
+        ending = Ending(pipeline.id, len(plan.jobs), snapshot.stat_of(str(state.path))[-1], *says)
         found = snapshot.look(occasion.identity, ending, folders, _searched(registry), paths)
         stats = dict(found.stats())
         published = {path for path, name in outputs.items() if state.has_published(name, stats[path])}

@@ -29,7 +29,7 @@ MOST = 8
 """Snapshots that are kept: one for each command line and surroundings, the last used ones."""
 GRAIN = 2 * 10**9
 """Nanoseconds: file systems tell times no coarser than that."""
-_MAGIC = b"assetforge snapshot 1\n"
+_MAGIC = b"assetforge snapshot 2\n"
 _LARGEST = 2**28
 """Bytes of a snapshot: enough for a million files."""
 _MANY = 1000
@@ -68,19 +68,21 @@ class Occasion:
 class Ending:
     """How the run ended that a snapshot is of."""
 
-    def __init__(self, pipeline: str, jobs: int, database: int, says: str) -> None:
+    def __init__(self, pipeline: str, jobs: int, database: int, says: str, checked: str) -> None:
         """Keep what is wanted later.
 
         pipeline: by what the state knows it.
         jobs: how many are up to date.
         database: inode of the state's file; another one remembers something else.
         says: what the next run says that finds nothing to do.
+        checked: what `assetforge check` says; nothing where it looks at more than the run has.
         """
-        self.pipeline, self.jobs, self.database, self.says = pipeline, jobs, database, says
+        self.pipeline, self.jobs, self.database = pipeline, jobs, database
+        self.says, self.checked = says, checked
 
     def texts(self) -> list[str]:
         """Return it in parts."""
-        return [self.pipeline, str(self.jobs), str(self.database), self.says]
+        return [self.pipeline, str(self.jobs), str(self.database), self.says, self.checked]
 
 
 class Earlier:
@@ -347,10 +349,10 @@ def _parsed(data: bytes) -> Snapshot | None:
     identity, ending, folders, names, files = [os.fsdecode(text).split("\0") for text in texts]
     numbers = array("Q")
     numbers.frombytes(last)
-    pipeline, jobs, database, says = ending
+    pipeline, jobs, database, says, checked = ending
     found = Snapshot(
         identity,
-        Ending(pipeline, int(jobs), int(database), says),
+        Ending(pipeline, int(jobs), int(database), says, checked),
         _paired(folders),
         _paired(names),
         files if texts[-1] else [],

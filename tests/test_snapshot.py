@@ -290,7 +290,7 @@ def test_what_is_not_ours_is_not_read(damage: str, built: Project) -> None:
         case "text":  # orders for a terminal
             path.write_bytes(data.replace(b"outputs are", b"outputs \x1b[2J"))
         case "foreign":
-            path.write_bytes(data.replace(b"snapshot 1", b"snapshot 9"))
+            path.write_bytes(data.replace(b"assetforge snapshot", b"another snapshot"))
     assert not built.proven()
     assert built.run()
 
@@ -620,3 +620,22 @@ def test_a_plan_with_nothing_to_do_prints_the_same(built: Project) -> None:
     full = built.capture.readouterr().out
     assert nothing_to_do(occasion(arguments), arguments)
     assert built.capture.readouterr().out == full == "0 to build, 3 up to date, 0 cannot be built\n"
+
+
+def test_a_check_of_what_was_built_prints_the_same(built: Project) -> None:
+    (built.folder / "p.yaml").write_text(PIPELINE.partition("profiles:")[0])
+    built.run()
+    run_command(["run", "p.yaml"], occasion(["run", "p.yaml"], GRAIN))
+    arguments = ["check", "p.yaml"]
+    built.capture.readouterr()
+    run_command(arguments)
+    full = built.capture.readouterr().out
+    assert nothing_to_do(occasion(arguments), arguments)
+    assert built.capture.readouterr().out == full == "p.yaml: right; 3 assets, 1 variant of each\n"
+
+
+def test_a_run_of_one_profile_does_not_prove_that_the_others_are_right(built: Project) -> None:
+    run_command(["run", "p.yaml"], occasion(["run", "p.yaml"], GRAIN))
+    arguments = ["check", "p.yaml"]
+    assert compared(occasion(arguments), arguments)
+    assert not nothing_to_do(occasion(arguments), arguments)

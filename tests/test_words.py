@@ -29,7 +29,7 @@ STANDARD = {
     "operating system": """
         available cancel capacity core daemon damage dead deadline device discard dispatch environment fill flight
         folder grace group idle inbox journal kill likely limit listen memory message needed network observe
-        pause pointer poll queue recorder scan scratch second serve shutdown signal spawn stack system wake warm
+        pause pointer poll queue recorder scan scratch second serve shutdown signal spawn stack system thread wake warm
     """,
     "build systems": """
         active broken busy catalog change complete current due elsewhere emit everything excess fail

@@ -42,9 +42,14 @@ def command(opened: Opened) -> int:
         say(f"and {len(problems) - _SHOWN} more", err=True)
     if problems:
         return FAILED
-    assets, variants = len({job.base for job in plans[0].jobs}), len(plans[0].pipeline.variants)
-    say(f"{opened.file}: right; {count_of(assets, 'asset')}, {count_of(variants, 'variant')} of each")
+    say(right(plans[0]))
     return OK
+
+
+def right(plan: Plan) -> str:
+    """Say of a plan that its pipeline file is right, and what it makes."""
+    assets, variants = len({job.base for job in plan.jobs}), len(plan.pipeline.variants)
+    return f"{plan.pipeline.file}: right; {count_of(assets, 'asset')}, {count_of(variants, 'variant')} of each"
 
 
 def _plan(opened: Opened, registry: Registry, profile: str) -> Plan:

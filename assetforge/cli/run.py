@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from assetforge.build import Build, ignore_interrupts, interrupt_on_termination
+from assetforge.cli.check import right
 from assetforge.cli.options import (
     Opened,
     build_options,
@@ -23,6 +24,7 @@ from assetforge.errors import INTERRUPTED, AssetForgeError, UsageError
 from assetforge.events import RunFinished
 from assetforge.execute.devices import AUTO
 from assetforge.execute.options import RunOptions
+from assetforge.inventory import Says
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.plan import PlanOptions
 from assetforge.report import Report
@@ -36,8 +38,7 @@ from assetforge.snapshot import Occasion
 @click.option(
     "--workers",
     type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
+    show_default="as many as suit the assets",
     help="Processes that compute on each device; 0 runs all in this process, for debuggers.",
 )
 @click.option("--force", is_flag=True, help="Build everything anew, whatever the store has.")
@@ -53,7 +54,7 @@ def command(  # noqa: PLR0913  as many options as users need
     opened: Opened,
     only: tuple[str, ...],
     device: str,
-    workers: int,
+    workers: int | None,
     force: bool,
     retry: bool,
     keep_stale: bool,
@@ -174,9 +175,14 @@ def _run(
     if not result.exit_code:
         say(where)
     if occasion is not None:
-        says = "".join(f"{shown(line)}\n" for line in (summary(_nothing_done(result)), where))
+        profiles = plan.pipeline.document.data.get("profiles")
+        says = Says(_lines(summary(_nothing_done(result)), where), "" if profiles else _lines(right(plan)))
         build.keep_snapshot(plan, result, says, occasion)
     return result
+
+
+def _lines(*texts: str) -> str:
+    return "".join(f"{shown(text)}\n" for text in texts)
 
 
 def _nothing_done(report: Report) -> RunFinished:

@@ -39,13 +39,20 @@ def nothing_to_do(asked: Occasion, arguments: Sequence[str]) -> bool:
     asked.earlier = compared(asked, arguments)
     if asked.earlier is None or asked.earlier.changed:
         return False
-    ending, is_run = asked.earlier.snapshot.ending, arguments[0] == "run"
+    ending, command = asked.earlier.snapshot.ending, arguments[0]
+    says = {
+        "run": ending.says,
+        "plan": f"0 to build, {ending.jobs} up to date, 0 cannot be built\n",
+        "check": ending.checked,
+    }
+    if not says[command]:
+        return False
     try:
-        sys.stdout.write(ending.says if is_run else f"0 to build, {ending.jobs} up to date, 0 cannot be built\n")
+        sys.stdout.write(says[command])
         sys.stdout.flush()
     except (OSError, AttributeError):  # nobody reads, or it was closed before: the plan knows what to do then
         return False
-    if is_run:
+    if command == "run":
         snapshot.mark_used(asked.earlier.path)
     return True
 
@@ -65,10 +72,14 @@ def _compared(asked: Occasion, arguments: Sequence[str]) -> Iterator[Earlier]:
         if found is None or found.identity != asked.identity or snapshot.runs_at_work(state):
             continue
         database = snapshot.stat_of(os.path.join(state, snapshot.DATABASE))  # noqa: PTH118
-        if database[-1] == found.ending.database and found.ending.says.replace("\n", "").isprintable():
+        if database[-1] == found.ending.database and _is_shown(found.ending.says + found.ending.checked):
             changed = found.changed()
             if changed is not None:
                 yield Earlier(path, found, changed)
+
+
+def _is_shown(text: str) -> bool:
+    return text.replace("\n", "").isprintable()
 
 
 def _states(arguments: Sequence[str]) -> Iterator[str]:
@@ -101,11 +112,11 @@ def _pipeline(arguments: Sequence[str]) -> str | None:
 
 
 def _identity(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield all by which two runs differ, apart from files; nothing for what neither runs nor plans.
+    """Yield all by which two runs differ, apart from files; nothing for what neither runs, plans nor checks.
 
     Nor for a confined run: none keeps a snapshot, so that one would be forged, and tell where to look.
     """
-    if arguments[:1] not in (["run"], ["plan"]) or any(one.startswith("--confine") for one in arguments):
+    if arguments[:1] not in (["run"], ["plan"], ["check"]) or any(one.startswith("--confine") for one in arguments):
         return
     yield from (sys.version, sys.executable, os.getcwd(), str(os.getuid() if hasattr(os, "getuid") else ""))  # noqa: PTH109
     yield from (str(len(sys.path)), *sys.path, *arguments[1:])

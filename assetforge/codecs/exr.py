@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import OpenEXR
 
 from assetforge.codecs import exr_chunks
 from assetforge.codecs.raster import FormatError, Pixels, Primaries, Raster, check_size
@@ -37,6 +36,13 @@ class _Layer:
     part: int = 0
 
 
+def _library() -> Any:
+    """Return the library: to load it takes a tenth of a second, and few runs need it."""
+    import OpenEXR
+
+    return OpenEXR
+
+
 def layer_of(map_name: str, maps: Collection[str]) -> str:
     """Name the layer of a map in a file of these maps; the unnamed one is ""."""
     return "" if len(maps) == 1 or map_name == SHOWN else map_name
@@ -55,7 +61,7 @@ def read(content: bytes, layer: str | None = None) -> Raster:
         file.flush()
         path = Path(file.name)
         with _damage_told():
-            parts = OpenEXR.File(str(path), header_only=True).parts
+            parts = _library().File(str(path), header_only=True).parts
             chosen = _choose(_layers(parts), layer)
             names = [_whole(chosen.channels[name]) for name in _names(chosen.channels, layer)]
             planes = _planes_of_part(path, len(parts), chosen.part, names) if len(parts) > 1 else _planes(path, names)
@@ -91,14 +97,14 @@ def _layers(parts: Sequence[Any]) -> dict[str, _Layer]:
 
 def _planes(path: Path, names: Sequence[str]) -> list[Any]:
     """Read some channels of a file of one part: a renderer writes dozens, which together may not fit into memory."""
-    file = OpenEXR.InputFile(str(path))
+    file = _library().InputFile(str(path))
     channels = file.header()["channels"]
     planes = zip(names, file.channels(list(names)), strict=True)
     return [np.frombuffer(plane, _KINDS[str(channels[name].type)]) for name, plane in planes]
 
 
 def _planes_of_part(path: Path, count: int, part: int, names: Sequence[str]) -> list[Any]:
-    file = OpenEXR.File(str(path), separate_channels=True)
+    file = _library().File(str(path), separate_channels=True)
     file.header()  # fails where no part could be read
     if len(file.parts) != count:  # the library leaves out what it cannot read
         raise FormatError("is damaged: pixels of a part are missing")
@@ -204,8 +210,9 @@ def write(layers: Mapping[str, Pixels], vectors: Collection[str] = ()) -> bytes:
         names = ("X", "Y", "Z") if layer in vectors and len(names) == len("XYZ") else names
         for index, name in enumerate(names):
             channels[f"{layer}.{name}" if layer else name] = np.ascontiguousarray(pixels[:, :, index])
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    library = _library()
+    header = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "layers.exr"
-        OpenEXR.File(header, channels).write(str(path))
+        library.File(header, channels).write(str(path))
         return path.read_bytes()

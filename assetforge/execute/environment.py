@@ -49,6 +49,7 @@ _NAMES = frozenset(
         "FORCE_COLOR",
     ]
 )
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 _FAMILIES = (
     "ASSETFORGE_", "LC_", "XDG_", "PYTHON", "DYLD_", "COVERAGE_", "COV_CORE_",
     "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "VECLIB_", "BLIS_", "ONEDNN_", "DNNL_", "MALLOC_",
@@ -56,6 +57,11 @@ _FAMILIES = (
     "TORCH", "PYTORCH_", "OPENCV_", "OPENEXR_",
 )  # fmt: skip
 """What the names of settings of libraries begin with."""
+
+
+def of_threads(count: int) -> Mapping[str, str]:
+    """Return what tells libraries, when they are loaded, how many threads to compute with."""
+    return dict.fromkeys(_THREADS, str(count))
 
 
 def needed() -> Mapping[str, str]:

@@ -11,8 +11,9 @@ class RunOptions:
 
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
-    workers: int = 1
-    """Processes that compute on each device; 0 does everything in the caller's own process."""
+    workers: int | None = None
+    """Processes that compute on each device, or None for as many as suit the jobs; 0 does everything in the caller's
+    own process."""
     force: bool = False
     """Compute everything anew, whatever the store has."""
     keep_stale: bool = False

@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,12 +18,19 @@ from assetforge import weights
 from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.errors import FAILED, INTERRUPTED, OK, AssetForgeError, Problem, StoreError
 from assetforge.events import AttemptFailed, Event, JobStarted, OutputRemoved, OutputWritten, Trouble
-from assetforge.execute.devices import likely_device
+from assetforge.execute.devices import CPU, likely_device
+from assetforge.execute.memory import memory
 from assetforge.execute.messages import Roots, Setup, Wake
 from assetforge.execute.options import RunOptions
 from assetforge.execute.publish import recover_dead, remove_gone, remove_stale
 from assetforge.execute.scheduler import Attempt, AttemptLog, JobResult, Scheduler
-from assetforge.execute.worker_pool import InlineWorkerFactory, ProcessWorkerFactory, WorkerPool
+from assetforge.execute.worker_pool import (
+    InlineWorkerFactory,
+    ProcessWorkerFactory,
+    WorkerPool,
+    choose_processes,
+    cores,
+)
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan import keys
 from assetforge.plan.jobs import NOT_MADE, Gone, Job, Plan, sources_of
@@ -305,10 +312,18 @@ def _note_keys(job: Job) -> dict[str, str]:
     return {**sources, **{task.name: task.key for task in job.tasks}}
 
 
+def choose_workers(options: RunOptions, jobs: int) -> RunOptions:
+    """Choose the number of workers for so many jobs, where it is left open; a GPU is kept busy by one."""
+    if options.workers is not None:
+        return options
+    on_cpu = likely_device(options.device) == CPU
+    return replace(options, workers=choose_processes(jobs, cores(), memory()) if on_cpu else 1)
+
+
 def _worker_factory(deps: SessionDeps, run: Run, options: RunOptions) -> ProcessWorkerFactory | InlineWorkerFactory:
     setup, device = worker_setup(deps, run), likely_device(options.device)
-    if options.workers:
-        return ProcessWorkerFactory(setup, device, options.workers)
+    if options.workers != 0:
+        return ProcessWorkerFactory(setup, device, options.workers or 1)
     return InlineWorkerFactory(setup, device, deps.registry.hooks, deps.emit)
 
 
@@ -327,6 +342,7 @@ def worker_setup(deps: SessionDeps, run: Run) -> Setup:
         green=pipeline.outputs.green,
         limits=pipeline.limits,
         device=None,
+        threads=1,
         plugins={
             **pipeline.wrappers,
             **pipeline.coders,

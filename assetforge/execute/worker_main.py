@@ -22,6 +22,7 @@ from assetforge.codecs.allowance import allowing
 from assetforge.codecs.codec import Codec, using
 from assetforge.errors import AssetForgeError, PluginError, Problem
 from assetforge.events import Event, StepProgress
+from assetforge.execute import environment
 from assetforge.execute.devices import CPU, resolve_device, same_kind
 from assetforge.execute.memory import limit_memory, memory
 from assetforge.execute.messages import (
@@ -62,8 +63,16 @@ def main() -> None:
     if packed is None:
         return
     setup: Setup = unpack(packed)
+    _compute_with(setup.threads)
     with Run(setup.run).lock(setup.name):
         _serve(setup, commands, replies)
+
+
+def _compute_with(threads: int) -> None:
+    """Compute with so many threads, also in libraries that were loaded for fewer, and in programs that are started."""
+    os.environ.update(environment.of_threads(threads))
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)
 
 
 def _log_how_it_ends() -> None:

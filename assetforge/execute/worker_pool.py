@@ -24,6 +24,9 @@ START_LIMIT = 600.0
 """Seconds that a worker may take to start: a slow network drive takes minutes to load torch from."""
 _GPU_THREADS = 2
 _CPU_STEP_THREADS = 2
+_JOBS_OF_PROCESS = 4
+_MEMORY_OF_PROCESS = 3 * 2**30
+"""Bytes: what the hungriest of our steps take for pictures of 2048 × 2048."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
+def choose_processes(jobs: int, threads: int, memory_bytes: int) -> int:
+    """Return how many processes should share a CPU's threads for so many jobs: small pictures keep few threads busy.
+
+    Each gets as many threads, and four jobs or more: a last one that goes on alone leaves the other threads idle.
+    """
+    most = max(1, min(threads, jobs // _JOBS_OF_PROCESS, memory_bytes // _MEMORY_OF_PROCESS))
+    return next(count for count in range(most, 0, -1) if threads % count == 0)
+
+
 @dataclass
 class ProcessWorkerFactory:
     """Starts the worker processes of a run."""
@@ -161,8 +173,8 @@ class ProcessWorkerFactory:
     def __call__(self, pool: Pool, inbox: Inbox) -> Worker:
         """Start a worker of a pool."""
         number = next(self._numbers)
-        setup = replace(self.template, name=f"{pool}-{number}", device=self._device(pool))
-        return ProcessWorker(setup, pool, self._threads(pool), inbox)
+        setup = replace(self.template, name=f"{pool}-{number}", device=self._device(pool), threads=self._threads(pool))
+        return ProcessWorker(setup, pool, inbox)
 
     def _device(self, pool: Pool) -> str | None:
         if pool == "io":

@@ -70,10 +70,11 @@ class Worker(Protocol):
 class ProcessWorker:
     """A worker in a process of its own, and in a session of its own: signals to the host's group do not reach it."""
 
-    def __init__(self, setup: Setup, pool: Pool, threads: int, inbox: Inbox) -> None:
+    def __init__(self, setup: Setup, pool: Pool, inbox: Inbox) -> None:
         self.name, self.pool, self.ready = setup.name, pool, False
         self.limit = self.deadline = float("inf")
-        self._process = _start({**environment.needed(), **settings(threads), "PYTHONPATH": _with_our_own()})
+        # All workers begin alike, so that they may be copies of one process. Each takes its threads then.
+        self._process = _start({**environment.needed(), **settings(threads=1), "PYTHONPATH": _with_our_own()})
         stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
         if stdin is None or stdout is None or stderr is None:
             raise RuntimeError("pipes were asked for")
@@ -251,9 +252,8 @@ def settings(threads: int) -> Mapping[str, str]:
     Threads that wait must not spin on cores that others could use. And glibc would give the memory of every large
     tensor back to the system, only to ask for it again, page by page, which takes a third of the time of a network.
     """
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
     memory = {"MALLOC_MMAP_THRESHOLD_": str(_FREE_MEMORY), "MALLOC_TRIM_THRESHOLD_": str(_FREE_MEMORY)}
-    return {**dict.fromkeys(names, str(threads)), "OMP_WAIT_POLICY": "PASSIVE", **memory}
+    return {**environment.of_threads(threads), "OMP_WAIT_POLICY": "PASSIVE", **memory}
 
 
 def _with_our_own() -> str:

@@ -150,6 +150,12 @@ def test_a_run_with_nothing_to_do_against_a_bare_scan(copies: Path, figures: Fig
     figures.compared(NO_OP_RUN, ours, "a bare listing and stat", scan, CPU, most=OF_SCAN)
 
 
+def test_a_check_of_what_a_run_left_up_to_date(copies: Path, figures: Figures) -> None:
+    no_op_seconds(copies)
+    ours = cpu_seconds(sys.executable, "-m", "assetforge", "check", "p.yaml", cwd=copies)
+    figures.measured("`assetforge check` after a run that left 10 000 assets up to date", ours, CPU, most=CHECK)
+
+
 def test_a_run_with_nothing_to_do_against_ninja(copies: Path, figures: Figures) -> None:
     if shutil.which("ninja") is None:
         pytest.skip("ninja is not installed")

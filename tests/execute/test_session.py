@@ -13,6 +13,8 @@ from assetforge.build import Build
 from assetforge.cli.status import status
 from assetforge.events import Event, StillWorking
 from assetforge.execute import scheduler
+from assetforge.execute.options import RunOptions
+from assetforge.plan.plan import PlanOptions
 
 LOGGED = """
     with (HERE / "times").open("a") as times:
@@ -136,6 +138,18 @@ def test_what_steps_print_is_kept_and_shown_where_it_is_asked_for(tmp_path: Path
     assert Path(first).read_text() == "hello from 0\n"
     assert Path(second).read_text() == "hello from 1\n"
     assert "         | hello from 1\n" in run(project, "--force", "-v").err
+
+
+def test_workers_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    say = "import os, torch; print(torch.get_num_threads(), os.environ['OMP_NUM_THREADS'])"
+    project = write_project(tmp_path, assets=8, pause=say)
+    for workers, threads in ((1, 4), (None, 2)):  # None: four jobs or more for each
+        with Build(project / "pipeline.yaml") as build:
+            plan = build.plan(PlanOptions(force=True))
+            assert build.run(plan, options=RunOptions(workers=workers, force=True)).exit_code == 0
+        said = {log.read_text() for log in (project / ".assetforge" / "logs").rglob("*.log")}
+        assert said == {f"{threads} {threads}\n"}
 
 
 def test_logs_are_those_of_the_last_build_and_go_with_their_assets(tmp_path: Path, run: Run) -> None:
