@@ -15,7 +15,7 @@ from assetforge import weights
 from assetforge.codecs.decode import for_steps
 from assetforge.errors import AssetForgeError, ChangedError, StepError
 from assetforge.events import StepProgress, StepStarted
-from assetforge.execute.map_io import folder_size, hand_on, load_map, load_maps, save_maps
+from assetforge.execute.map_io import folder_size, load_map, load_maps, save_maps, save_to_scratch
 from assetforge.execute.messages import Done
 from assetforge.execute.stages import Compute, StageContext
 from assetforge.execute.step_errors import step_failure
@@ -50,7 +50,7 @@ def compute(stage: Compute, context: StageContext) -> Done:
         for name, texture in written.items():
             key = written_key(task.key, name)
             if key in stage.wanted:
-                hand_on(stage.scratch, key, {name: texture})
+                save_to_scratch(stage.scratch, key, {name: texture})
             cache.put(key, texture)
     return Done(folder_size(stage.scratch))
 

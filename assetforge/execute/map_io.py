@@ -57,7 +57,7 @@ def read_sources(stage: Read, context: StageContext) -> Done:
         with reading(context.setup.limits, source.path) if context.setup.io_only else nullcontext():
             decoded = decode_source(source)
         notes.keep(context.setup.store, source.key, Notes(flags=tuple(map(Flag, decoded.flags))), replace=stage.replace)
-        hand_on(stage.scratch, source.key, {source.input.spec.name: decoded.texture}, decoded.depth)
+        save_to_scratch(stage.scratch, source.key, {source.input.spec.name: decoded.texture}, decoded.depth)
     return Done(folder_size(stage.scratch))
 
 
@@ -91,7 +91,7 @@ def scratch_path(folder: Path, key: str) -> Path:
     return folder / f"{key}{MAPS_SUFFIX}"
 
 
-def hand_on(folder: Path, key: str, maps: Mapping[str, Texture], depth: Depth | None = None) -> None:
+def save_to_scratch(folder: Path, key: str, maps: Mapping[str, Texture], depth: Depth | None = None) -> None:
     """Keep a map for later stages of the same job; raise OutputError where the disk does not take it."""
     path = scratch_path(folder, key)
     with write_errors_of(path):
