@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from assetforge.codecs.regular import is_folder
 from assetforge.errors import AssetForgeError, blamed_on
 from assetforge.execute.devices import check_device
 from assetforge.execute.options import RunOptions
@@ -56,7 +57,7 @@ class Build:
     def _missing_store(self) -> tuple[str, ...]:
         """Return why the shared store cannot be used, if it was seen before, or is only read, and is not there now."""
         folder, read_only = self.pipeline.store, self.pipeline.store_mode == "read-only"
-        if folder is None or is_marked(folder) or (folder.is_dir() and read_only):
+        if folder is None or is_marked(folder) or (is_folder(folder) and read_only):
             return ()
         if not (read_only or self.state.knows_store(folder)):
             return ()
@@ -173,9 +174,12 @@ class Build:
 
     def emitter(self, listener: Listener) -> Listener:
         """Return what tells a listener, the state's log and all plugins of an event."""
+        from assetforge.events import JobFinished
 
         def emit(event: Event) -> None:
             listener(event)
+            if isinstance(event, JobFinished):  # those that the plan refuses as well
+                self.state.history.job_ended(event.state)
             self.state.events.add(event)
             with blamed_on("a plugin", "its hook `on_event`"):
                 self.registry.hooks.on_event(event=event)

@@ -79,10 +79,10 @@ class Inventory:
         ending = Ending(pipeline.id, len(plan.jobs), snapshot.stat_of(str(state.path))[-1], *says)
         found = snapshot.look(occasion.identity, ending, folders, _searched(registry), paths)
         stats = dict(found.stats())
-        published = {path for path, name in outputs.items() if state.has_published(name, _short(stats[path]))}
+        published = {path for path, name in outputs.items() if state.has_published(name, stats[path])}
         unchanged = (
-            all(state.has_seen_published(outputs[path], _short(stats[path])) for path in outputs.keys() - published)
-            and all(state.has_seen(name, _short(stats[path])) for path, name in read.items())
+            all(state.has_seen_published(outputs[path], stats[path]) for path in outputs.keys() - published)
+            and all(state.has_seen(name, stats[path]) for path, name in read.items())
             and all(stats[path] == numbers for path, numbers in self._before.items())
             and all(occasion.is_settled(numbers) for path, numbers in stats.items() if path not in published)
             and _is_as_planned(found, plan)
@@ -205,12 +205,6 @@ def _files(registry: Registry, pipeline: Pipeline) -> Iterator[str]:
 def _absolute(names: Iterable[str], pipeline: Pipeline) -> dict[str, str]:
     """Return names of files, as the state spells them, by their paths."""
     return {os.path.join(pipeline.folder, name): name for name in names}  # noqa: PTH118
-
-
-def _short(numbers: _Numbers) -> tuple[int, int, int]:
-    """Return of a file what the state knows files by: size, time of the last change, inode."""
-    size, changed, _, inode = numbers
-    return size, changed, inode
 
 
 Listed = Mapping[str, tuple[list[str], list[str]]]

@@ -134,17 +134,14 @@ class Snapshot:
         if now != was:
             yield from (self.files[index] for index in _different(now, was))
 
-    def stats(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+    def stats(self) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
         """Yield the path of each file, with its numbers."""
-        at = 0
+        numbers = iter(self.numbers)
+        rows = zip(numbers, numbers, numbers, numbers, strict=True)
         for folder, known in self.folders.items():
-            at += _NUMBERS  # those of the folder
-            for name in files_of(known):
-                yield os.path.join(folder, name), tuple(self.numbers[at : at + _NUMBERS])  # noqa: PTH118
-                at += _NUMBERS
-        for path in self.files:
-            yield path, tuple(self.numbers[at : at + _NUMBERS])
-            at += _NUMBERS
+            next(rows)  # those of the folder
+            yield from zip((os.path.join(folder, name) for name in files_of(known)), rows, strict=False)  # noqa: PTH118
+        yield from zip(self.files, rows, strict=False)
 
     def changed(self) -> set[str] | None:
         """Return the files that look different now; None where anything came or went, or very many changed."""

@@ -333,6 +333,8 @@ def test_sources_are_never_written(project: Path, forge: Forge) -> None:
         (("dir: build", "dir: build\nvariants:\n  scale: [2, 4]"), "would both be written here"),
         (("{name}_d.png", "{name}.png"), "matches both inputs.base_color and inputs.normal"),
         (("textures\n", "nowhere\n"), "no file matches {name}_d.png"),
+        (("textures\n", "x" * 300 + "\n"), "does not exist; check `sources`"),  # the system refuses to look for it
+        (("{name}_", "{name}/x_"), "compare the patterns with the names"),
     ],
 )
 def test_files_and_outputs_that_do_not_fit_are_refused(
@@ -356,6 +358,21 @@ def test_a_name_cannot_leave_the_output_root(project: Path, forge: Forge) -> Non
     done = forge("run", "pipeline.yaml")
     assert done.returncode == 2
     assert "would be written outside" in done.stderr
+
+
+def test_a_rename_in_case_alone_loses_nothing_where_the_disk_knows_both_names(project: Path, forge: Forge) -> None:
+    """Hard links stand for a disk that does not tell names apart by case: the file is there by its new name as well."""
+    assert forge("run", "pipeline.yaml").returncode == 0
+    for path in (project / "textures").glob("brick_*"):
+        path.rename(path.with_name(path.name.replace("brick", "BRICK")))
+    old = sorted((project / "build").glob("brick_*"))
+    for path in old:
+        path.with_name(path.name.replace("brick", "BRICK")).hardlink_to(path)
+    done = forge("run", "pipeline.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert old
+    assert all(path.exists() for path in old), "the file that was put in place was removed by its old name"
+    assert forge("run", "pipeline.yaml").stdout.startswith("0 done")
 
 
 def test_an_incomplete_asset_fails_alone(project: Path, forge: Forge) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assetforge.cli.options import check_writable, only_option, warn, warn_of_plugins
+from assetforge.cli.options import check_report, only_option, warn, warn_of_plugins, write_as_asked
 from assetforge.cli.output import say
 from assetforge.cli.parameters import given_params, parameter_rows
 from assetforge.cli.scores import Measured, Summary, aligned, spelled, summaries, tables
@@ -59,17 +59,15 @@ def command(
         raise UsageError("eval", f"there is no evaluation {name!r}", did_you_mean(name, registry.evaluations))
     evaluation = registry.evaluations[name]
     params = given_params(evaluation.params, parameters)
-    check_writable("--json", json_file)
+    check_report("--json", json_file)
     check_device(device)
     candidates = _candidates(folder, only)
     run = _Run(evaluation, params, registry, resolve_device(device))
     measured = [one for candidate in candidates for one in _shown(run.measured(candidate), evaluation, each=each)]
     found = summaries(measured, evaluation.figures)
     if json_file is not None:
-        from assetforge.codecs.atomic import write_atomically
-
         text = json.dumps(_data(run, found, measured), indent=2, ensure_ascii=False)
-        write_atomically(json_file, f"{text}\n".encode(errors="backslashreplace"))
+        write_as_asked(json_file, f"{text}\n")
     warn(run.left_out)
     if run.unreadable:
         say("\n".join(run.unreadable), color="red", err=True)

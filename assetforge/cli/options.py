@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from assetforge.cli.output import say
+from assetforge.codecs.atomic import write_atomically, write_errors_of
 from assetforge.errors import Problem, UsageError
 from assetforge.pipeline.confinement import PERMISSIONS, Confinement, Permission
 from assetforge.plugins import Registry
@@ -94,6 +95,32 @@ def check_writable(option: str, path: Path | None) -> None:
         raise UsageError(option, f"{path} cannot be written ({error.strerror})", "choose another file") from error
     if path.is_dir():
         raise UsageError(option, f"{path} is a folder", "name a file")
+
+
+def check_report(option: str, path: Path | None) -> None:
+    """Raise UsageError where a report that is asked for cannot be written, or would replace what is none."""
+    check_writable(option, path)
+    if path is not None and path.is_file() and not _may_be_report(path):
+        raise UsageError(option, f"{path} is there already, and is no report", "name another file")
+
+
+def _may_be_report(path: Path) -> bool:
+    """Tell a file that a report may replace, empty, JSON or XML, from a source or a pipeline that was named instead."""
+    try:
+        with path.open("rb") as file:
+            return file.read(1) in (b"", b"{", b"<")
+    except OSError:  # whoever writes it will say why that cannot be
+        return True
+
+
+def write_as_asked(path: Path, text: str) -> None:
+    """Write a file that an option names: whole or not at all, but never in place of a device such as /dev/stdout."""
+    data = text.encode(errors="backslashreplace")
+    if path.exists() and not path.is_file():
+        with write_errors_of(path):
+            path.write_bytes(data)
+    else:
+        write_atomically(path.resolve(), data)
 
 
 def warn(texts: Iterable[object]) -> None:

@@ -9,10 +9,17 @@ import click
 
 from assetforge.build import Build, ignore_interrupts, interrupt_on_termination
 from assetforge.cli.check import right
-from assetforge.cli.options import Opened, build_options, check_writable, keep_stale_option, only_option, warn
+from assetforge.cli.options import (
+    Opened,
+    build_options,
+    check_report,
+    keep_stale_option,
+    only_option,
+    warn,
+    write_as_asked,
+)
 from assetforge.cli.output import say, shown
 from assetforge.cli.reporter import reporter, summary
-from assetforge.codecs.atomic import write_atomically
 from assetforge.errors import INTERRUPTED, AssetForgeError, UsageError
 from assetforge.events import RunFinished
 from assetforge.execute.devices import AUTO
@@ -62,7 +69,7 @@ def command(  # noqa: PLR0913  as many options as users need
     is_plain = not any((only, force, retry, report, junit, html)) and device == AUTO
     occasion = click.get_current_context().find_object(Occasion) if is_plain else None
     for option, path in (("--report", report), ("--junit", junit)):
-        check_writable(option, path)
+        check_report(option, path)
     page = _Page(html, only)
     result = Report(opened.file.stem, (), 0.0)
     try:
@@ -84,7 +91,7 @@ def command(  # noqa: PLR0913  as many options as users need
         ignore_interrupts()
         for path, write in ((report, result.json), (junit, result.junit)):
             if path:
-                write_atomically(path, write().encode(errors="backslashreplace"))
+                write_as_asked(path, write())
         page.write_plain(result)
     if result.exit_code == INTERRUPTED:
         raise click.Abort

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assetforge.cli.options import Opened, build_options, check_writable, only_option, warn_of_plugins
+from assetforge.cli.options import Opened, build_options, check_report, only_option, warn_of_plugins, write_as_asked
 from assetforge.cli.output import reserved_stdout, say
 from assetforge.codecs.allowance import Limits, allowing
-from assetforge.codecs.atomic import write_atomically
 from assetforge.errors import UsageError, count_of, printable_name
 from assetforge.pipeline.load import load as load_pipeline
 from assetforge.pipeline.load import plugins_of, special_variants
@@ -51,7 +50,7 @@ def command(
     they are. Leaves with 1 where a material fails.
     """
     for option, path in (("--report", report), ("--junit", junit)):
-        check_writable(option, path)
+        check_report(option, path)
     with reserved_stdout() as out:
         made = _report(opened, only, fail_on)
         if as_json:
@@ -60,7 +59,7 @@ def command(
         _print(made)
     for path, text in ((report, made.json), (junit, made.junit)):
         if path is not None:
-            write_atomically(path, text().encode(errors="backslashreplace"))
+            write_as_asked(path, text())
     return made.exit_code
 
 

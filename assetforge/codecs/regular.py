@@ -1,4 +1,4 @@
-"""Opens files, and nothing else: a pipe would be waited for, and a device read, without end."""
+"""Finds and opens files, and nothing else: a pipe would be waited for, and a device read, without end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ import stat
 import sys
 from io import BufferedReader
 from pathlib import Path
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a file is there; False where the system does not let us look, where `Path.is_file` raises."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a folder is there; False where the system does not let us look."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def open_regular(path: Path | str) -> BufferedReader:

@@ -15,7 +15,7 @@ from assetforge import weights
 from assetforge.codecs.decode import for_steps
 from assetforge.errors import AssetForgeError, ChangedError, StepError
 from assetforge.events import StepProgress, StepStarted
-from assetforge.execute.map_io import folder_size, load_map, load_maps, save_maps, scratch_path
+from assetforge.execute.map_io import folder_size, load_map, load_maps, save_maps, save_to_scratch
 from assetforge.execute.messages import Done
 from assetforge.execute.stages import Compute, StageContext
 from assetforge.execute.step_errors import step_failure
@@ -37,7 +37,6 @@ MAX_TILE_DIVISOR = 8
 
 def compute(stage: Compute, context: StageContext) -> Done:
     """Run tasks; keep what other tasks read in the store, and what outputs need in the scratch folder."""
-    stage.scratch.mkdir(parents=True, exist_ok=True)
     cache = _MapCache(stage.scratch, context.setup.store, Counter(o.key for t in stage.tasks for o in t.reads.values()))
     for task in stage.tasks:
         material = Material("material", {name: _input(name, origin, cache) for name, origin in task.reads.items()})
@@ -51,7 +50,7 @@ def compute(stage: Compute, context: StageContext) -> Done:
         for name, texture in written.items():
             key = written_key(task.key, name)
             if key in stage.wanted:
-                save_maps(scratch_path(stage.scratch, key), {name: texture})
+                save_to_scratch(stage.scratch, key, {name: texture})
             cache.put(key, texture)
     return Done(folder_size(stage.scratch))
 

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from assetforge import weights
 from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.codecs.as_is import passes_as_is
+from assetforge.codecs.atomic import write_errors_of
 from assetforge.codecs.decode import Decoded, decode
 from assetforge.codecs.encode import Maps, encode
 from assetforge.codecs.formats import DEPTHS, GPU, Depth, Format
@@ -52,13 +53,11 @@ _CLEAR, _SOFT = 0.1, 0.1
 
 def read_sources(stage: Read, context: StageContext) -> Done:
     """Decode sources into the scratch folder, as their files have them; keep what is doubtful about them."""
-    stage.scratch.mkdir(parents=True, exist_ok=True)
     for source in stage.sources:
         with reading(context.setup.limits, source.path) if context.setup.io_only else nullcontext():
             decoded = decode_source(source)
         notes.keep(context.setup.store, source.key, Notes(flags=tuple(map(Flag, decoded.flags))), replace=stage.replace)
-        maps = {source.input.spec.name: decoded.texture}
-        save_maps(scratch_path(stage.scratch, source.key), maps, decoded.depth)
+        save_to_scratch(stage.scratch, source.key, {source.input.spec.name: decoded.texture}, decoded.depth)
     return Done(folder_size(stage.scratch))
 
 
@@ -92,9 +91,17 @@ def scratch_path(folder: Path, key: str) -> Path:
     return folder / f"{key}{MAPS_SUFFIX}"
 
 
+def save_to_scratch(folder: Path, key: str, maps: Mapping[str, Texture], depth: Depth | None = None) -> None:
+    """Keep a map for later stages of the same job; raise OutputError where the disk does not take it."""
+    path = scratch_path(folder, key)
+    with write_errors_of(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        save_maps(path, maps, depth)
+
+
 def folder_size(folder: Path) -> int:
     """Return how many bytes the files in a scratch folder take."""
-    return sum(path.stat().st_size for path in folder.iterdir())
+    return sum(path.stat().st_size for path in folder.glob("*"))
 
 
 def encode_outputs(stage: Encode, context: StageContext) -> Done:
@@ -216,7 +223,7 @@ def save_maps(path: Path, maps: Mapping[str, Texture], depth: Depth | None = Non
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for tensor in tensors.values():
-            tensor.contiguous().numpy().tofile(file)
+            file.write(tensor.contiguous().numpy().data)  # `tofile` would not say why it cannot
 
 
 def _tensor_name(name: str, level: int, part: str) -> str:

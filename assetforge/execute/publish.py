@@ -261,13 +261,15 @@ def remove_stale(needed: Collection[str], pipeline: Pipeline, state: State) -> I
 def _remove(name: str, pipeline: Pipeline, state: State) -> Iterator[Path]:
     """Remove and yield an output, unless somebody has changed it since it was written, or makes it too.
 
+    So it is where a source was renamed in case only, on a disk that does not tell such names apart.
+
     What lies neither in the outputs' folder nor in the project stays, too: the state may be forged.
     """
     path = pipeline.folder / name
     folders = (pipeline.folder.resolve(), pipeline.outputs.root.resolve())
     if not any(path.parent.resolve().is_relative_to(folder) for folder in folders):
         return
-    if state.output(name) == "as written" and not state.is_of_another(name):
+    if state.output(name) == "as written" and not (state.is_of_another(name) or state.is_of_another_spelling(name)):
         with suppress(OSError):
             path.unlink()
             yield path

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
@@ -84,6 +85,7 @@ class Session:
         deps.state.history.begin(run.id, "watch" if options.caller_replans else "run")
         stack.push(self._note_end)
         stack.callback(deps.state.journal.unclaim_all, run.id)
+        stack.callback(shutil.rmtree, run.scratch, ignore_errors=True)  # a full disk takes no note of the end
         factory = _worker_factory(deps, run, options)
         self._pool = WorkerPool(factory)
         stack.callback(self._pool.shutdown)
@@ -421,7 +423,6 @@ class _StateAttemptLog(AttemptLog):
             for one in attempt.published:
                 self.deps.emit(OutputWritten(job.asset, str(self.deps.pipeline.folder / one.name)))
             self.reports.done(job, attempt.seconds, noted, log)
-            state.history.job_ended("done")
         elif result.stale and self.options.caller_replans:
             self.deps.emit(AttemptFailed(job.asset, str(problem)))
             self.reports.untouched(job, "not run")
@@ -432,7 +433,6 @@ class _StateAttemptLog(AttemptLog):
             self.reports.finish(
                 job, "failed", attempt.seconds, error, log, quarantined=result.quarantine, flags=problem.flags
             )
-            state.history.job_ended("failed")
         state.journal.unclaim(job.asset, self.run)
 
     def _kept(self, result: JobResult) -> tuple[Problem | None, str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from assetforge.codecs.regular import is_file
 from assetforge.errors import did_you_mean
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params, file_places, with_files
@@ -107,7 +108,7 @@ def _resolve_files(findings: Findings, params: Params, at: marked_yaml.Path) -> 
     """Find the files that parameters name beside the pipeline."""
     for place, path in file_places(params).items():
         findings.check_inside((*at, *place), findings.folder / path)
-        if not (findings.folder / path).is_file():
+        if not is_file(findings.folder / path):
             findings.add((*at, *place), f"there is no file {str(path)!r}", f"paths start from {findings.folder}")
     return with_files(params, lambda path: findings.folder / path)
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from assetforge.codecs.reading import Reading
+from assetforge.codecs.regular import is_file, is_folder
 from assetforge.errors import PipelineError, Problem
 from assetforge.pipeline.conventions import NORMAL
 from assetforge.pipeline.patterns import FOLDER, NAME, Tree, asset_of
@@ -53,7 +54,7 @@ class Catalog:
         self._members: dict[str, list[tuple[str, str]]] = {}
         self._fields: dict[str, dict[str, str]] = {}
         self._recognized: dict[str, Recognized] = {}
-        self._overrides = {path for path in overrides_above(pipeline) if (pipeline.sources / path).is_file()}
+        self._overrides = {path for path in overrides_above(pipeline) if is_file(pipeline.sources / path)}
 
     def add(self, path: str) -> Iterable[str]:
         """Take in a file; return the names of the assets that it is a part of."""
@@ -216,7 +217,7 @@ def find_assets(pipeline: Pipeline) -> Found:
     assets = catalog.assets()
     if conflicts := [asset.conflict for asset in assets if asset.conflict]:
         raise PipelineError(list(dict.fromkeys(conflicts)))
-    alone = [path for path in files if path.endswith(ASSET_OVERRIDE) and not _source_of(path, pipeline).exists()]
+    alone = [path for path in files if path.endswith(ASSET_OVERRIDE) and not is_file(_source_of(path, pipeline))]
     return Found(assets, tuple(_remarks(pipeline, assets, near, alone)), tree.listed)
 
 
@@ -273,9 +274,14 @@ def _folders_of(path: str) -> list[str]:
 def nothing_matches(pipeline: Pipeline, near: Sequence[str] = ()) -> PipelineError:
     """Return the error of a pipeline that has no source at all; `near` are files that match but for case."""
     patterns = ", ".join(dict.fromkeys(one.pattern.text for one in pipeline.inputs.values()))
-    there = "is empty of such files" if pipeline.sources.is_dir() else "does not exist"
+    if near:
+        there, instead = "is empty of such files", f"{near[0]!r} differs in case only: write `ignore_case: true`"
+    elif is_folder(pipeline.sources):
+        there = "is empty of such files"
+        instead = "compare the patterns with the names, folders too, that `assetforge inspect` lists of that folder"
+    else:
+        there, instead = "does not exist", "check `sources`"
     what = f"no file matches {patterns}: {pipeline.sources} {there}"
-    instead = f"{near[0]!r} differs in case only: write `ignore_case: true`" if near else "check `sources`"
     return PipelineError([Problem(str(pipeline.file), what, instead)])
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.codecs.reading import PLAIN, Reading
+from assetforge.codecs.regular import is_file
 from assetforge.errors import AssetForgeError, OutputError, PipelineError, Problem, SourceError, is_text, printable_name
 from assetforge.pipeline.pipeline import Pipeline, StepUse, Variant
 from assetforge.pipeline.presets import RAW, Preset
@@ -143,7 +144,7 @@ def _gone(
     for asset in unplanned:
         record = history.record(asset)
         if record and not asset.startswith(unsure):
-            there = all((folder / name).exists() for name in record.sources)
+            there = all(is_file(folder / name) for name in record.sources)
             why = "the pipeline does not make it any more" if there else "its sources are gone"
             yield Gone(asset, tuple(name for name in record.outputs if name not in needed), record.sources, why)
 

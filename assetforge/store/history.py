@@ -33,12 +33,13 @@ class History:
         self._is_behind = False
 
     def begin(self, run: str, kind: RunKind) -> None:
-        """Note that a run begins."""
-        self._run, self._counts, self._is_behind = run, Counter(), False
-        self._insert(run, kind, time.time(), None, None, {})
+        """Note that a run begins, of which some jobs may have ended already."""
+        self._run, self._is_behind = run, False
+        self._insert(run, kind, time.time(), None, None, self._counts)
 
     def found_nothing(self, began: float, exit_code: int, counts: Mapping[str, int]) -> None:
         """Note a run that had nothing to do and has ended; `counts`: how many jobs it left in which state."""
+        self._counts.clear()
         self._insert(new_name(), "run", began, time.time(), exit_code, counts)
 
     def _insert(
@@ -65,6 +66,7 @@ class History:
     def end(self, exit_code: int | None) -> None:
         """Note how the run ends; None where somebody has stopped what would have gone on for ever."""
         self._update("counts = ?, ended = ?, exit_code = ?", json.dumps(self._counts), time.time(), exit_code)
+        self._counts.clear()
 
     def _update(self, what: str, *values: object) -> None:
         with writing(self._path), transaction(self._database):

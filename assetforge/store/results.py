@@ -20,7 +20,7 @@ from stat import S_ISREG
 from pydantic import BaseModel
 
 from assetforge.codecs.atomic import create_atomically, synchronize, temporary, write_atomically
-from assetforge.codecs.regular import read_regular
+from assetforge.codecs.regular import is_file, read_regular
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.store.json_text import parse
 
@@ -152,7 +152,7 @@ def open_store(pipeline: Pipeline, *, shared: bool = True) -> Store:
 
 def is_marked(folder: Path) -> bool:
     """Tell whether a shared store is there, and not an empty folder that its drive is to be mounted on."""
-    return (folder / MARK).is_file()
+    return is_file(folder / MARK)
 
 
 def mark(folder: Path) -> None:

@@ -71,6 +71,23 @@ MIGRATIONS = (
     create table uploads (pipeline text, asset text, who text, primary key (pipeline, asset)) without rowid;
     create index uploads_of on uploads (pipeline, who)
     """,
+    # 10: files are known by the time of any change, too; what older versions have put in place is read once more
+    """
+    drop table files;
+    create table files (path text primary key, size integer, mtime_ns integer, ctime_ns integer, inode integer,
+        sha256 text) without rowid;
+    alter table outputs rename to old_outputs;
+    create table outputs (pipeline text, asset text, path text, key text, sha256 text,
+        size integer, mtime_ns integer, ctime_ns integer, inode integer, primary key (pipeline, asset, path))
+        without rowid;
+    insert into outputs select pipeline, asset, path, key, sha256, size, mtime_ns, 0, inode from old_outputs;
+    drop table old_outputs;
+    alter table stale rename to old_stale;
+    create table stale (pipeline text, path text, sha256 text, size integer, mtime_ns integer, ctime_ns integer,
+        inode integer, primary key (pipeline, path)) without rowid;
+    insert into stale select pipeline, path, sha256, size, mtime_ns, 0, inode from old_stale;
+    drop table old_stale
+    """,
 )
 """Statements that lead from each version to the next. Never change one that was released; add another."""
 
@@ -82,7 +99,8 @@ _TEXTS = {
     "uploads": "who",
 }  # fmt: skip
 _NUMBERS = {
-    "files": "size mtime_ns inode", "outputs": "size mtime_ns inode", "stale": "size mtime_ns inode",
+    "files": "size mtime_ns ctime_ns inode", "outputs": "size mtime_ns ctime_ns inode",
+    "stale": "size mtime_ns ctime_ns inode",
     "quarantine": "attempts", "runs": "exit_code",
 }  # fmt: skip
 _JSON = {"runs": "counts", "flags": "flags", "requests": "what", "history": "counts"}

@@ -28,21 +28,28 @@ from assetforge.store.schema import open_database, transaction, writing
 RACY_NS = GRAIN
 """A file changed this short before it was read may change again without a new time: its digest is not kept."""
 
-Stat = tuple[int, int, int]
-"""Size, time of the last change in nanoseconds, inode."""
+Stat = tuple[int, int, int, int]
+"""Size, times of the last change of content and of anything in nanoseconds, inode.
+
+Who restores the first time after a change, as unpacking and copying do, cannot restore the second one.
+"""
 
 
 _FEW = 16
 """Files that are looked up one by one."""
 
-_FileRow = tuple[str, int, int, int, str]
+_FileRow = tuple[str, int, int, int, int, str]
 """Name, the parts of `Stat`, sha256."""
 
 
 def stat_of(path: str) -> Stat:
     """Return what tells one content of a file from another without reading it; raise OSError where it is not there."""
-    found = os.stat(path)  # noqa: PTH116  one call for each of many files
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return as_stat(os.stat(path))  # noqa: PTH116  one call for each of many files
+
+
+def as_stat(found: os.stat_result) -> Stat:
+    """Return what `stat_of` does, of a file that was looked at."""
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 @dataclass(frozen=True)
@@ -120,12 +127,12 @@ class State:
         self._files = _Files(self._one, self._all_files)
         self._outputs: dict[str, list[tuple[str, str]]] = {}
         self._owners: dict[str, str] | None = None
-        rows = "select asset, key, path, size, mtime_ns, inode, sha256 from outputs where pipeline = ?"
+        rows = "select asset, key, path, size, mtime_ns, ctime_ns, inode, sha256 from outputs where pipeline = ?"
         self._put_in_place: dict[str, _FileRow] = {}
         self._output_rows = database.execute(rows, mine).fetchall()
         for asset, key, path, *_ in self._output_rows:
             self._outputs.setdefault(asset, []).append((path, key))
-        rows = "select path, size, mtime_ns, inode, sha256 from stale where pipeline = ?"
+        rows = "select path, size, mtime_ns, ctime_ns, inode, sha256 from stale where pipeline = ?"
         self._stale: dict[str, _FileRow] = {row[0]: row for row in database.execute(rows, mine)}
         rows = "select asset, signature, sources from jobs where pipeline = ?"
         self._jobs: dict[str, tuple[str, str, str]] = {row[0]: row for row in database.execute(rows, mine)}
@@ -146,7 +153,7 @@ class State:
     # Files
 
     def digest(self, name: str, most: int = sys.maxsize) -> str:
-        """Return the sha256 of a file; it is read only if its size, time or inode differ from the last time.
+        """Return the sha256 of a file; it is read only if its size, times or inode differ from the last time.
 
         Raises AccessError where it cannot be read, and SourceError where it has more bytes than `most`: a file that is
         one large hole would be read for hours.
@@ -158,32 +165,32 @@ class State:
             if stat[0] > most:
                 raise SourceError(path, f"has more than {most} bytes", "remove it, or write it smaller")
             known = self._files.get(name)
-            if known is not None and known[1:4] == stat:
-                return known[4]
+            if known is not None and known[1:5] == stat:
+                return known[5]
             sha256 = _sha256(path)
         except OSError as error:
             raise AccessError(
                 path, f"cannot be read ({error.strerror})", "check that it is there, and yours"
             ) from error
         self._files.keep((name, *stat, sha256))
-        if time.time_ns() - stat[1] > RACY_NS:
+        if time.time_ns() - max(stat[1], stat[2]) > RACY_NS:
             self._unsaved[name] = (name, *stat, sha256)
         return sha256
 
     def has_seen(self, name: str, stat: Stat) -> bool:
         """Tell whether a file was read when it was just like this."""
         known = self._files.get(name)
-        return known is not None and known[1:4] == stat
+        return known is not None and known[1:5] == stat
 
     def has_published(self, name: str, stat: Stat) -> bool:
         """Tell whether a file was just like this when it was put in place."""
         known = self._published.get(name)
-        return known is not None and known[1:4] == stat
+        return known is not None and known[1:5] == stat
 
     def has_seen_published(self, name: str, stat: Stat) -> bool:
         """Tell whether a file was read when it was just like this, and had the content that was put in place."""
         known = self._published.get(name)
-        return known is not None and self._files.get(name) == (name, *stat, known[4])
+        return known is not None and self._files.get(name) == (name, *stat, known[5])
 
     def output(self, name: str) -> Literal["as written", "missing", "changed"]:
         """Tell whether a published file is still what was written."""
@@ -194,7 +201,7 @@ class State:
         known = self._published.get(name) or self._stale.get(name)
         if known is None:
             return "changed"
-        return "as written" if known[1:4] == stat or known[4] == self.digest(name) else "changed"
+        return "as written" if known[1:5] == stat or known[5] == self.digest(name) else "changed"
 
     def owner(self, name: str) -> str | None:
         """Return the job that has written an output."""
@@ -276,7 +283,7 @@ class State:
                 "delete from stale where pipeline = ? and path = ?", [(self.pipeline, name) for name in names]
             )
             self._database.executemany(
-                "insert or replace into stale values (?, ?, ?, ?, ?, ?)",
+                "insert or replace into stale values (?, ?, ?, ?, ?, ?, ?)",
                 [(self.pipeline, name, sha256, *stat) for name, *stat, sha256 in stale],
             )
             if flags:
@@ -285,7 +292,7 @@ class State:
             job = (self.pipeline, asset, signature, "\0".join(sources), json.dumps(facts))
             self._database.execute("insert or replace into jobs values (?, ?, ?, ?, ?)", job)
             self._database.executemany(
-                "insert or replace into outputs values (?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert or replace into outputs values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(self.pipeline, asset, one.name, one.key, one.sha256, *one.stat) for one in outputs],
             )
         self._owners = None
@@ -303,6 +310,12 @@ class State:
     def is_of_another(self, name: str) -> bool:
         """Tell whether another pipeline of the project, or another profile, makes an output too."""
         return self._one("select 1 from outputs where path = ? and pipeline != ?", name, self.pipeline) is not None
+
+    def is_of_another_spelling(self, name: str) -> bool:
+        """Tell whether a job makes the same file by a name of another case: many systems do not tell them apart."""
+        folded = name.casefold()
+        others = (other for other in self._published if other != name and other.casefold() == folded)
+        return any(_is_one_file(self._at(name), self._at(other)) for other in others)
 
     def forget_stale(self) -> None:
         """Forget the outputs that are not made any more."""
@@ -333,7 +346,7 @@ class State:
         rows = list(self._unsaved.values())
         signatures = [(signature, self.pipeline, asset) for signature, asset in self._confirmed]
         with writing(self.path), transaction(self._database):
-            self._database.executemany("insert or replace into files values (?, ?, ?, ?, ?)", rows)
+            self._database.executemany("insert or replace into files values (?, ?, ?, ?, ?, ?)", rows)
             self._database.executemany("update jobs set signature = ? where pipeline = ? and asset = ?", signatures)
         self._unsaved.clear()
         self._confirmed.clear()
@@ -375,6 +388,13 @@ def _flags(text: str) -> tuple[Flag, ...]:
         return tuple(parse(list[Flag], text))
     except ValueError:
         return ()
+
+
+def _is_one_file(path: str, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)  # noqa: PTH121  strings, as all names are
+    except OSError:
+        return False
 
 
 def _sha256(path: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, Literal
 
 from watchdog.events import (
@@ -34,7 +35,7 @@ from assetforge.events import Event, SourcesAway, Watching
 from assetforge.pipeline.patterns import is_passed_over
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.assets import FOLDER_OVERRIDE, own_folders, source_files, source_tree
-from assetforge.store.state import Stat, stat_of
+from assetforge.store.state import Stat, as_stat
 
 if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver
@@ -341,12 +342,13 @@ class FolderScanner:
         return os.path.join(self._pipeline.sources, name)  # noqa: PTH118
 
     def stat(self, name: str) -> Stat | None:
-        """Look at a file. A link that leads nowhere is there, too: whoever reads it will say so."""
+        """Look at a file. A link that leads nowhere is there, too: whoever reads it will say so; a folder is none."""
         path = self.path(name)
         try:
-            return stat_of(path)
+            found = os.stat(path)  # noqa: PTH116  one call for each of many files
         except OSError:
             return _stat_of_link(path)
+        return None if S_ISDIR(found.st_mode) else as_stat(found)
 
     def is_complete(self, name: str) -> bool:
         """Tell whether the end of a file is there, or its format does not tell."""
@@ -389,10 +391,9 @@ def watched_folder(pipeline: Pipeline) -> Path:
 
 def _stat_of_link(path: str) -> Stat | None:
     try:
-        found = os.lstat(path)
+        return as_stat(os.lstat(path))
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _parent(folder: str) -> str:

@@ -116,7 +116,7 @@ def large(tmp_path: Path, serve: Serve) -> Iterator[Server]:
     assert shared().run(folder, "watch", "pipeline.yaml", "--once").code == 0
     with closing(sqlite3.connect(folder / STATE)) as database:
         for table, columns in (("jobs", "signature, sources, facts"),
-                               ("outputs", "path, key, sha256, size, mtime_ns, inode")):  # fmt: skip
+                               ("outputs", "path, key, sha256, size, mtime_ns, ctime_ns, inode")):  # fmt: skip
             database.execute(f"""
                 with recursive n(i) as (select 1 union all select i + 1 from n where i < {ASSETS - 1})
                 insert into {table} (pipeline, asset, {columns})

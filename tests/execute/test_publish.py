@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from commands import shared
 from conftest import write_normal, write_texture
 from execute.conftest import Run, outputs, start
 
@@ -94,6 +100,20 @@ def test_a_disk_that_fills_up_while_writing_is_cleared_up_after(project: Path, s
     assert run(project, "-D", "outputs.dir=build/{name}", "-D", "scale=4").code == 0
 
 
+def test_maps_that_no_disk_takes_keep_nothing_from_the_next_run(project: Path, run: Run) -> None:
+    """A limit of the process stands for a full disk: files of the size of outputs are taken, decoded maps are not."""
+    for path in (project / "textures").iterdir():
+        cv2.imwrite(str(path), np.full((512, 512, 3), 128, np.uint8))
+    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2**21, 2**21)); "
+    command = [sys.executable, "-c", f"{limited}from assetforge.cli import main; main()", "run", "pipeline.yaml"]
+    options = ["-D", "scale=1", "--report", "report.json"]
+    ran = subprocess.run([*command, *options], cwd=project, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 1, ran.stderr
+    jobs = json.loads((project / "report.json").read_text())["jobs"]
+    assert all(f"cannot be written ({os.strerror(errno.EFBIG)})" in job["error"] for job in jobs), jobs
+    assert run(project, "-D", "scale=1").states == {"done": 4}  # none is quarantined
+
+
 def test_a_full_disk_under_the_state_is_an_error_of_the_environment(project: Path, small_disk: Path, run: Run) -> None:
     subprocess.run(["cp", "-r", project / "textures", project / "pipeline.yaml", small_disk], check=True)
     (small_disk / "ballast").write_bytes(bytes(940_000))
@@ -105,6 +125,19 @@ def test_a_full_disk_under_the_state_is_an_error_of_the_environment(project: Pat
     (small_disk / "ballast").unlink()
     subprocess.run(["mount", "-o", "remount,size=16m", small_disk], check=True)
     assert run(small_disk).code == 0
+
+
+def test_a_run_that_a_full_disk_has_ended_is_not_taken_for_one_that_was_killed(
+    project: Path, small_disk: Path, run: Run
+) -> None:
+    """Decoded maps fill the disk, so that the state cannot be written until they are gone."""
+    for path in (project / "textures").iterdir():
+        cv2.imwrite(str(path), np.full((512, 512, 3), 128, np.uint8))
+    subprocess.run(["cp", "-r", project / "textures", project / "pipeline.yaml", small_disk], check=True)
+    code = run(small_disk, "-D", "scale=1").code
+    assert code in (1, 3)
+    [noted] = json.loads(shared().run(small_disk, "status", "pipeline.yaml", "--json").out)["runs"]
+    assert (noted["state"], noted["exit_code"]) == ("ended", code)
 
 
 def test_read_only_outputs_are_named_and_left_alone(project: Path, run: Run) -> None:

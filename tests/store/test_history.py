@@ -59,6 +59,14 @@ def test_what_a_run_had_done_before_it_was_killed_is_known(state: State, reader:
     assert (found.state, found.counts) == ("killed", {"done": 1, "failed": 1})
 
 
+def test_jobs_that_the_plan_refuses_are_counted_too(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project", assets=2)
+    (project / "textures" / "gone_d.png").symlink_to("nowhere")
+    assert shared().run(project, "run", "pipeline.yaml").code == 1
+    assert shared().run(project, "run", "pipeline.yaml", "--force").code == 1
+    assert [run["counts"] for run in told(project)] == [{"failed": 1, "done": 2}] * 2
+
+
 def test_old_runs_are_forgotten_and_those_of_other_pipelines_are_not(
     state: State, reader: Reader, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from commands import shared
 from conftest import Forge
 
 from assetforge.errors import StepError
-from assetforge.store.results import NOTE, Entry, Store
+from assetforge.store.results import NOTE, Entry, Store, is_marked
 
 KEY = "ab" * 32
 
@@ -40,6 +40,11 @@ def test_what_is_not_right_is_not_kept(tmp_path: Path) -> None:
     with pytest.raises(StepError):
         store.put(KEY, ".png", lambda path: path.write_bytes(b"pixels") and None, refuse)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_store_that_the_system_refuses_to_look_for_is_not_there(tmp_path: Path) -> None:
+    """A name that is too long stands for a drive that answers with an error."""
+    assert not is_marked(tmp_path / ("x" * 300))
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "note gone", "note torn"])

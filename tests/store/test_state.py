@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import stat
@@ -37,16 +38,30 @@ def write(folder: Path, name: str, content: bytes, mtime_ns: int = OLD) -> Path:
     return path
 
 
-def test_a_file_of_the_same_stat_is_not_read_again(folder: Path) -> None:
-    path = write(folder, "a.png", b"one")
+def test_a_file_of_the_same_stat_is_not_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assetforge.store.state.RACY_NS", 0)
+    write(folder, "a.png", b"one")
     state = open_state(folder)
     digest = state.digest("a.png")
     state.close()
-    with path.open("r+b") as file:  # the same inode, the same size, and the time is put back
-        file.write(b"two")
-    os.utime(path, ns=(OLD, OLD))
+    monkeypatch.delattr("assetforge.store.state._sha256")  # what reads files
     assert open_state(folder).digest("a.png") == digest
-    os.utime(path, ns=(OLD + 1, OLD + 1))
+
+
+def test_a_file_that_was_changed_in_place_is_read_again_though_its_time_was_put_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assetforge.store.state.RACY_NS", 0)
+    path = write(folder, "a.png", b"one")
+    before = path.stat()
+    state = open_state(folder)
+    digest = state.digest("a.png")
+    state.close()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:  # the clock of the file system is coarse
+        with path.open("r+b") as file:
+            file.write(b"two")
+        os.utime(path, ns=(OLD, OLD))
+    assert (path.stat().st_ino, path.stat().st_size, path.stat().st_mtime_ns) == (before.st_ino, before.st_size, OLD)
     assert open_state(folder).digest("a.png") != digest
 
 
@@ -95,6 +110,25 @@ def test_a_state_of_every_older_version_is_brought_up_to_date(folder: Path) -> N
         assert database.execute("pragma user_version").fetchone()[0] == len(MIGRATIONS)
         assert database.execute("select count(*) from quarantine").fetchone()[0] == 0
         database.close()
+
+
+def test_outputs_of_an_older_state_are_still_as_written(folder: Path) -> None:
+    output = write(folder, "build/a.png", b"pixels")
+    digest = hashlib.sha256(b"pixels").hexdigest()
+    folder.mkdir(parents=True)
+    old = sqlite3.connect(folder / "state.sqlite")
+    for statements in MIGRATIONS[:9]:
+        old.executescript(statements)
+    old.execute("insert into jobs values ('p.yaml', 'a', 'signature', 'textures/a.png', '{}')")
+    row = "p.yaml", "a", "build/a.png", "key", digest, 6, OLD, output.stat().st_ino
+    old.execute("insert into outputs values (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    old.execute("insert into stale values ('p.yaml', 'build/b.png', ?, 6, ?, 1)", (digest, OLD))
+    old.execute("pragma user_version = 9")
+    old.commit()
+    old.close()
+    state = open_state(folder)
+    assert state.current("a", "signature") == ("build/a.png",)
+    assert list(state.stale()) == ["build/b.png"]
 
 
 def test_a_damaged_state_is_put_aside(folder: Path) -> None:
@@ -189,8 +223,8 @@ def test_a_file_of_one_large_hole_is_refused_before_it_is_read(tmp_path: Path) -
     "statement",
     [
         "insert into jobs values ('p.yaml', 'a', 'x', null, '{}')",
-        "insert into outputs values ('p.yaml', 'a', 'b', 'c', x'00', 1, 2, 3)",
-        "insert into outputs values ('p.yaml', 'a', 'b', 'c', 'd', 'long', 2, 3)",
+        "insert into outputs values ('p.yaml', 'a', 'b', 'c', x'00', 1, 2, 3, 4)",
+        "insert into outputs values ('p.yaml', 'a', 'b', 'c', 'd', 'long', 2, 3, 4)",
         "insert into flags values ('p.yaml', 'a', '[')",
         "insert into runs values ('p.yaml', 1, 0, 'x')",
         "drop table stale",

@@ -85,6 +85,17 @@ def test_a_changed_override_reaches_its_assets(project: Path, watch: Start) -> N
     watcher.wait_for(lambda: watcher.states()["done"] == 4)
 
 
+def test_a_source_that_a_folder_of_its_name_replaces_is_gone(project: Path, watch: Start) -> None:
+    add(project, "a", "b")
+    watcher = watch(project)
+    watcher.wait_for(lambda: watcher.states()["done"] == 2)
+    (project / "textures" / "a_d.png").unlink()
+    (project / "textures" / "a_d.png").mkdir()
+    watcher.wait_for(lambda: watcher.events("OutputRemoved") or watcher.states()["failed"])
+    assert [Path(event["path"]).name for event in watcher.events("OutputRemoved")] == ["a_base_color.png"]
+    assert not watcher.states()["failed"]
+
+
 def test_a_second_daemon_says_that_there_is_one(project: Path, watch: Start) -> None:
     watcher = watch(project)
     watcher.wait_until_watching()

@@ -9,7 +9,7 @@ from watch.fakes import Tracking
 
 from assetforge.watch.file_tracker import FileChanges, Stat
 
-SAME: Stat = (100, 1, 1)
+SAME: Stat = (100, 1, 1, 1)
 
 
 @pytest.fixture
@@ -121,13 +121,13 @@ def test_a_program_that_removes_a_file_to_save_it_has_not_removed_it(tracking: T
 
 def test_a_file_that_is_renamed_over_another_settles_with_the_new_content(tracking: Tracking) -> None:
     tracking.tracker.files["a"] = SAME
-    tracking.folder.files["a"] = (100, 1, 2)  # of the same size and time: only the inode tells
+    tracking.folder.files["a"] = (100, 1, 1, 2)  # of the same size and time: only the inode tells
     tracking.tracker.expect(["a.tmp"], live=True)
     tracking.tracker.expect(["a"], closed=True, live=True)
     tracking.poll(0.0)
     tracking.poll(0.31)
     assert tracking.settled == ["a"]
-    assert tracking.tracker.files == {"a": (100, 1, 2)}
+    assert tracking.tracker.files == {"a": (100, 1, 1, 2)}
     tracking.poll(5.0, step=0.1)
     assert tracking.removed == ["a.tmp"]
 
@@ -165,7 +165,7 @@ def test_assets_wait_for_all_of_their_files_that_arrive(tracking: Tracking) -> N
 def test_a_scan_finds_what_no_event_told_of(tracking: Tracking) -> None:
     tracker = tracking.tracker
     tracker.files |= {"kept": SAME, "changed": SAME, "gone": SAME}
-    tracking.folder.files |= {"kept": SAME, "changed": (2, 2, 2), "new": SAME, "known": SAME}
+    tracking.folder.files |= {"kept": SAME, "changed": (2, 2, 2, 2), "new": SAME, "known": SAME}
     found = tracker.take_scan(dict(tracking.folder.files), (), lambda name, _: name == "known")
     assert found == FileChanges({"known": False})
     assert tracker.pending_count == 3
@@ -178,7 +178,7 @@ def test_a_scan_finds_what_no_event_told_of(tracking: Tracking) -> None:
 def test_a_change_that_a_scan_finds_is_as_live_as_one_that_an_event_told_of(tracking: Tracking) -> None:
     tracker = tracking.tracker
     tracker.files |= {"changed": SAME, "gone": SAME}
-    tracking.folder.files |= {"changed": (2, 2, 2), "new": SAME}
+    tracking.folder.files |= {"changed": (2, 2, 2, 2), "new": SAME}
     tracker.take_scan(dict(tracking.folder.files), (), lambda *_: False)
     tracker.poll()
     tracking.clock.now = 2.0
