@@ -33,6 +33,9 @@ _PLAIN = re.compile(r"(?!(?:true|false|null|yes|no|on|off|y|n)$)[A-Za-z_][A-Za-z
 """Text that YAML needs no quotes for; an identifier is text, even one of digits."""
 _CUTOFF = 0.5
 _LAST_OF_FOUR_DIGITS = 0xFFFF
+_GLOWS, _BLACK = 2, 4
+"""MaterialGlobalIlluminationFlags: BakedEmissive, EmissiveIsBlack. URP turns emission off where that of a material is
+black, whatever its keywords say."""
 _QUEUES: Mapping[Alpha, int] = {"opaque": -1, "mask": 2450, "blend": 3000}
 """When a material is drawn; -1 is when its shader says."""
 _BLENDED = {"_SrcBlend": 5.0, "_DstBlend": 10.0, "_ZWrite": 0.0}
@@ -231,7 +234,7 @@ def _material(about: Description, alpha: Alpha, shader: _Shader) -> str:
         "m_Shader": {"fileID": 4800000, "guid": shader.guid, "type": 3},
         "m_ValidKeywords": keywords,
         "m_InvalidKeywords": [],
-        "m_LightmapFlags": 4,
+        "m_LightmapFlags": _GLOWS if "emission" in slots else _BLACK,
         "m_EnableInstancingVariants": 0,
         "m_DoubleSidedGI": 0,
         "m_CustomRenderQueue": _QUEUES[alpha],

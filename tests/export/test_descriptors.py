@@ -245,6 +245,14 @@ def test_unitys_material_has_keys_and_properties_that_it_knows(everything: Path,
 
 
 @pytest.mark.parametrize("preset", ["unity_hdrp", "unity_urp"])
+def test_unity_is_told_whether_a_material_glows(preset: str) -> None:
+    for filled, flags in (((("emission", "E.png"),), 2), ((), 4)):  # BakedEmissive, EmissiveIsBlack
+        files = tuple(TextureFile(name, is_color=True, is_normal=False) for _, name in filled)
+        text = describe(Description(preset, "x", "", files, filled), "opaque")["x.mat"]
+        assert unity(text)["Material"]["m_LightmapFlags"] == flags
+
+
+@pytest.mark.parametrize("preset", ["unity_hdrp", "unity_urp"])
 def test_unitys_import_settings_are_its_own(everything: Path, preset: str) -> None:
     for file in (everything / preset).glob("*.png"):
         meta = yaml.safe_load(Path(f"{file}.meta").read_text())
