@@ -14,7 +14,7 @@ import assetforge as af
 
 SHIPPED: Mapping[str, Mapping[str, tuple[int, ...]]] = {
     "color": {"fast": (2, 3, 4), "quality": (2, 3, 4), "drawn": (4,)},
-    "data": {"fast": (2, 3, 4), "quality": (4,)},
+    "data": {"fast": (2, 3, 4), "quality": (2, 3, 4)},
 }
 """The networks that are shipped: for which kind of map, by which name, of which scales."""
 DENOISER = "denoise_color_x1"
