@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -51,12 +51,14 @@ class DaemonStatus:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it, with long lists cut off."""
-        data = asdict(self)
-        for name in ("building", "waiting"):
-            data[name] = data[name][:MAX_NAMES]
-        for name in ("incomplete", "failed"):
-            data[name] = dict(islice(data[name].items(), MAX_NAMES))
-        return data
+        shown = replace(  # first, as `asdict` copies all that there is
+            self,
+            building=self.building[:MAX_NAMES],
+            waiting=self.waiting[:MAX_NAMES],
+            incomplete=dict(islice(self.incomplete.items(), MAX_NAMES)),
+            failed=dict(islice(self.failed.items(), MAX_NAMES)),
+        )
+        return asdict(shown)
 
 
 StatusListener = Callable[[DaemonStatus], None]
