@@ -20,6 +20,8 @@ from assetforge.store.json_text import parse
 from assetforge.store.runs import is_held
 
 _MAX_BYTES = 2**24
+_LOOK = 1.0
+"""Seconds within which whoever only looks whether a daemon runs, and holds its lock for that, lets go of it."""
 MAX_NAMES = 200
 """Names of each kind that are written down: there may be very many."""
 
@@ -71,7 +73,7 @@ def daemon_lock(pipeline: Pipeline) -> Iterator[None]:
     pipeline.state.mkdir(parents=True, exist_ok=True)
     lock = FileLock(_file(pipeline.state, pipeline.id, "lock"))
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_LOOK)
     except Timeout:
         other = read_status(pipeline.state, pipeline.id) or {}
         pid = f" (process {other['pid']})" if other else ""
