@@ -94,6 +94,10 @@ class _Files:
         """Know a file from now on."""
         self._rows[row[0]] = row
 
+    def drop(self, name: str) -> None:
+        """Know no more of a file that is gone."""
+        self._rows.pop(name, None)
+
 
 class State:
     """The memory of one pipeline in its project's database. Names of files are relative to the project's folder."""
@@ -335,9 +339,16 @@ class State:
             self._stale.clear()
 
     def forget(self, asset: str) -> None:
-        """Forget a job that is not planned any more."""
+        """Forget a job that is not planned any more, and its files that are gone: ever new ones may come and go."""
+        job, outputs = self._jobs.get(asset), self._outputs.get(asset, [])
+        names = [*(job[2].split("\0") if job else ()), *(name for name, _ in outputs)]
+        lost = [name for name in names if not os.path.lexists(self._at(name))]
         with writing(self.path), transaction(self._database):
             self._drop(asset, "jobs", "outputs", "flags", "attempts", "quarantine")
+            self._database.executemany("delete from files where path = ?", [(name,) for name in lost])
+        for name in lost:
+            self._files.drop(name)
+            self._unsaved.pop(name, None)
         self._jobs.pop(asset, None)
         self._flags.pop(asset, None)
         for name, _ in self._outputs.pop(asset, []):

@@ -234,6 +234,7 @@ class BuildQueue:
         if not names & self.tracker.away:
             self.session.remove_gone(gone)
             self.outcomes.forget(gone.asset)
+            self.outcomes.reports.forget(gone.asset)
 
     # What somebody asks for
 

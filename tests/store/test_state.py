@@ -297,3 +297,22 @@ def test_what_was_built_is_not_quarantined_any_more(folder: Path) -> None:
     state.remember("a", "good", [], {}, [])
     assert state.quarantined("a") is None
     state.close()
+
+
+def test_files_that_are_gone_with_their_job_are_not_remembered_for_ever(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder through which ever new files pass would fill the state, and the memory of who loads it."""
+    monkeypatch.setattr("assetforge.store.state.RACY_NS", 0)
+    state = open_state(folder)
+    for name in ("textures/gone.png", "textures/stays.png"):
+        write(folder, name, name.encode())
+        state.digest(name)
+    state.remember("a", "s", ["textures/gone.png", "textures/stays.png"], {}, [])
+    state.save()
+    (folder.parent / "textures" / "gone.png").unlink()
+    state.forget("a")
+    state.close()
+    database = open_database(folder / "state.sqlite")
+    assert database.execute("select path from files").fetchall() == [("textures/stays.png",)]
+    database.close()
