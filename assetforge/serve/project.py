@@ -322,7 +322,8 @@ class Project:
         return asset_of({field: value.lower() if about.ignore_case else value for field, value in values.items()})
 
     def prune(self) -> None:
-        """Remove what nobody has finished."""
+        """Remove what nobody has finished, and previews that nobody has looked at for long."""
+        self.previews.prune()
         with suppress(ServeError, StoreError), opened_requests(self.reader.path, self.id) as log:
             self.incoming.prune({str(one.what.get("key")) for one in log.pending()})
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from filelock import FileLock
 from serve.conftest import HOST, Served, in_thread, wait_for
@@ -26,6 +27,7 @@ from starlette.testclient import TestClient
 from watch.conftest import picture
 
 from assetforge.events import JobFinished, StepProgress
+from assetforge.serve import feed as feeding
 from assetforge.serve import supervisor as supervising
 from assetforge.serve import uploads
 from assetforge.serve.access import Access, User
@@ -86,6 +88,35 @@ def test_a_new_token_ends_the_sessions_of_the_one_before(tmp_path: Path) -> None
     assert access.user(secret)
     access.new_token("anna", ("view",))
     assert access.user(secret) is None
+
+
+def test_who_logs_in_again_and_again_ends_nobody_elses_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assetforge.serve.access._MOST_SESSIONS", 3)
+    access = Access(tmp_path / "serve.json")
+    others = access.enter(access.new_token("ben", ("view",))) or ""
+    token = access.new_token("anna", ("view",))
+    sessions = [access.enter(token) or "" for _ in range(4)]
+    assert access.user(others) == User("ben", ("view",))
+    assert access.user(token) == access.user(sessions[-1]) == User("anna", ("view",))
+    assert access.user(sessions[0]) is None  # there is an end to them
+
+
+def test_who_follows_events_does_so_until_the_token_is_ended(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "KEEP_ALIVE", 0.05)
+    served = Served(shutil.copytree(built, tmp_path / "project"))
+    with served.client(served.access.new_token("ben", ("view",))) as client:
+        answers: list[httpx.Response] = []
+        thread = threading.Thread(target=lambda: answers.append(client.get(f"{P}/events")))
+        thread.start()
+        wait_for(lambda: served.project.feed.streams == 1)
+        served.access.new_token("ben", ("view",))
+        thread.join(10)
+        ended = bool(answers)
+        served.service.hang_up()
+        thread.join(10)
+    assert ended
 
 
 def test_without_its_file_nobody_may_anything(tmp_path: Path) -> None:
@@ -268,6 +299,15 @@ def test_a_slow_upload_is_not_taken_for_a_forgotten_one(tmp_path: Path) -> None:
     os.utime(tmp_path / KEY, (1, 1))
     incoming.prune(set())
     assert (tmp_path / KEY).exists()
+
+
+def test_previews_that_nobody_looks_at_are_removed_while_serving(served: Served) -> None:
+    old = served.project.previews.folder / "old.webp"
+    old.parent.mkdir(exist_ok=True)
+    old.write_bytes(b"")
+    os.utime(old, (1, 1))
+    served.project.prune()
+    assert not old.exists()
 
 
 def asked(served: Served, asset: str, answer: dict[str, Any] | None) -> int:
