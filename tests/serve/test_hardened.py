@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +20,10 @@ from typing import Any
 
 import httpx
 import pytest
+from commands import shared
+from execute.conftest import write_project
 from filelock import FileLock
-from serve.conftest import HOST, Served, in_thread, wait_for
+from serve.conftest import HOST, Served, Server, in_thread, wait_for
 from starlette.requests import Request
 from starlette.testclient import TestClient
 from watch.conftest import picture
@@ -732,3 +734,29 @@ def test_connections_without_end_leave_files_for_those_that_are_there(
     with bind(Address(port=0)) as listening:
         app = make_app(served.service, own_hosts(Address(), listening.getsockname()[1]))
         asyncio.run(all_of_them(uvicorn.Server(configure(app, Address())), listening))
+
+
+# Pipelines of strangers
+
+
+def test_a_confined_pipeline_keeps_its_state_inside_and_its_daemon_is_confined(
+    tmp_path: Path, serve: Callable[..., Server]
+) -> None:
+    folder = write_project(tmp_path / "project", assets=0)
+    text = (folder / "pipeline.yaml").read_text()
+    (folder / "pipeline.yaml").write_text(f"{text}state: ../elsewhere\n")
+    refused = shared().run(folder, "serve", "pipeline.yaml", "--confine", ".", "--new-token", "anna")
+    assert (refused.code, "state: leads out of" in refused.err) == (2, True)
+    assert not (tmp_path / "elsewhere").exists()
+    (folder / "pipeline.yaml").write_text(f"{text}watch: {{on_done: {{run: [touch, x]}}}}\n")
+    server = serve(folder, "pipeline.yaml", "--confine", ".")
+    log = folder / ".assetforge" / "serve-watch.log"
+    wait_for(lambda: log.exists() and "is not allowed by --confine" in log.read_text())
+    assert server.stop() == 0
+
+
+def test_a_state_that_a_profile_names_is_the_one_that_is_served(tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text("version: 1\nprofiles: {night: {state: dark, sources: moon}}\n")
+    served = Place("pipeline", tmp_path / "pipeline.yaml", "night")
+    assert (served.state, served.sources) == (tmp_path / "dark", tmp_path / "moon")
+    assert Place("pipeline", tmp_path / "pipeline.yaml").state == tmp_path / ".assetforge"
