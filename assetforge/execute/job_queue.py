@@ -42,7 +42,7 @@ class JobQueue:
         if names:
             self.add([job for job in self if job.asset in names], urgent=True, first=True)
 
-    def pop(self) -> Job:
+    def take(self) -> Job:
         """Take out the next one."""
         job = next(iter(self))
         self.remove(job.asset)

@@ -124,7 +124,7 @@ class Scheduler:
     def dispatch(self) -> Iterator[JobResult]:
         """Begin as many jobs as may be under way at once, and give all idle workers something to do."""
         while not self.paused and self.waiting and len(self.active) < self.limits.jobs:
-            self._begin(self.waiting.pop())
+            self._begin(self.waiting.take())
         self._tell_of_slow(time.monotonic())
         yield from self._dispatch()
 

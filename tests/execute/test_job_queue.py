@@ -23,7 +23,7 @@ def test_urgent_jobs_come_before_all_others_and_first_ones_before_their_like() -
     queue.add(jobs("z"), urgent=True)
     queue.add(jobs("x", "y"), urgent=True, first=True)
     assert names(queue) == ["x", "y", "z", "a", "b", "c", "d"]
-    assert queue.pop().asset == "x"
+    assert queue.take().asset == "x"
     queue.hurry({"d", "z", "not here"})
     assert names(queue) == ["z", "d", "y", "a", "b", "c"]
     assert [job.asset for job in queue.clear()] == ["z", "d", "y", "a", "b", "c"]
@@ -40,7 +40,7 @@ def test_an_asset_waits_as_long_as_one_of_its_jobs_does() -> None:
     assert queue.remove("a[scale=2]") is not None
     assert queue.remove("a[scale=2]") is None
     assert queue.assets == {"a", "b"}
-    assert [queue.pop().asset, queue.pop().asset] == ["b", "a[scale=4]"]
+    assert [queue.take().asset, queue.take().asset] == ["b", "a[scale=4]"]
     assert not queue.assets
 
 
