@@ -201,6 +201,10 @@ class ReportBuilder:
         )
         self._emit(JobFinished(job.asset, "done", seconds, log=log, flags=noted.flags))
 
+    def forget(self, asset: str) -> None:
+        """Forget a job that is gone: a daemon would know more and more of them."""
+        self._jobs.pop(asset, None)
+
     def of(self, asset: str) -> JobReport:
         """Return what has become of a job."""
         return self._jobs[asset]

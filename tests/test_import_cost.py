@@ -88,7 +88,7 @@ MAY_IMPORT: dict[tuple[str, ...], set[str]] = {
     ("run", "--help"): MODELS | YAML,
     ("watch", "--help"): MODELS | YAML | LOCKS | {"numpy", "watchdog"},
     ("retry", "--help"): MODELS | YAML | LOCKS,
-    ("serve", "--help"): {"click"},
+    ("serve", "--help"): MODELS | YAML,
     ("steps",): MODELS,
     ("schema",): MODELS | YAML,
     ("plugins",): MODELS,

@@ -35,7 +35,7 @@ STANDARD = {
         active broken busy catalog change complete current due elsewhere emit everything excess fail
         forget full ignore incomplete interval large last leave left lfs lose lost make new newest overdue
         pipeline planned problem project quiet rebuild reclaim refuse replan schedule split track trouble unsettled
-        upgrade urgent want
+        upgrade want
     """,
     "image processing": """
         atlas average axes blend brightness candidate canvas cell channel clock coarse coherence compose compute

@@ -51,25 +51,30 @@ def build_options(function: F) -> F:
     @click.argument("pipeline", type=click.Path(path_type=Path))
     @click.option("--profile", default="", metavar="NAME", help="One of the pipeline's profiles.")
     @click.option("-D", "definitions", metavar="KEY=VALUE", multiple=True, help=_DEFINE)
+    @confine_options
+    @wraps(function)
+    def wrapped(
+        pipeline: Path, profile: str, definitions: tuple[str, ...], confinement: Confinement | None, **others: Any
+    ) -> Any:
+        return function(opened=Opened(pipeline, definitions, profile, confinement), **others)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def confine_options(function: F) -> F:
+    """Take `--confine` and `--allow`, and hand them over as `confinement`."""
+
     @click.option("--confine", type=click.Path(path_type=Path), metavar="FOLDER", help=_CONFINE)
     @click.option(
         "--allow", type=click.Choice(PERMISSIONS), multiple=True, help="With --confine: allow it all the same."
     )
     @wraps(function)
-    def wrapped(
-        pipeline: Path,
-        profile: str,
-        definitions: tuple[str, ...],
-        confine: Path | None,
-        allow: tuple[Permission, ...],
-        **others: Any,
-    ) -> Any:
+    def wrapped(confine: Path | None, allow: tuple[Permission, ...], **others: Any) -> Any:
         if allow and confine is None:
             raise UsageError("--allow", "says what --confine allows, which is not there", "add --confine FOLDER")
         if confine is not None and not confine.is_dir():
             raise UsageError("--confine", f"{confine} is not a folder", "name the folder of the project")
-        confinement = None if confine is None else Confinement.of(confine, allow)
-        return function(opened=Opened(pipeline, definitions, profile, confinement), **others)
+        return function(confinement=None if confine is None else Confinement.of(confine, allow), **others)
 
     return wrapped  # type: ignore[return-value]
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from assetforge.cli.options import confine_options
 from assetforge.cli.output import say
 from assetforge.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from assetforge.pipeline.confinement import Confinement
     from assetforge.serve.access import Access, Right
     from assetforge.serve.project import Place
     from assetforge.serve.server import Address
@@ -52,6 +54,7 @@ _PHONE = "phone"
 @click.option(
     "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that compute on each device."
 )
+@confine_options
 @click.option("--new-token", metavar="NAME", help="Print a token for scripts of this name, and end.")
 @click.option("--may", default=",".join(_RIGHTS), show_default=True, help="With --new-token or --lan: what is allowed.")
 def command(  # noqa: PLR0913  as many options as users need
@@ -70,6 +73,7 @@ def command(  # noqa: PLR0913  as many options as users need
     private: bool,
     device: str,
     workers: int,
+    confinement: Confinement | None,
     new_token: str | None,
     may: str,
 ) -> None:
@@ -97,6 +101,7 @@ def command(  # noqa: PLR0913  as many options as users need
     address = Address(host, port, names, tls_cert, tls_key, behind_proxy, lan, uds)
     address.check()
     places = starter_places(folder) if pipeline is None else [Place(pipeline.stem, pipeline, profile)]
+    _check_confined(places, confinement)
     state = folder / ".assetforge" if pipeline is None else places[0].state
     access = Access(state / _FILE)
     if new_token is not None:
@@ -104,8 +109,22 @@ def command(  # noqa: PLR0913  as many options as users need
         return
     if lan and not no_tls and tls_cert is None:
         address = replace(address, certificate=own_certificate(state, (host, *names)))
-    arguments = ("--device", device, "--workers", str(workers))
+    arguments = ("--device", device, "--workers", str(workers), *_confining(confinement))
     _serve(places, access, address, arguments, _rights(may), is_starter=pipeline is None, private=private)
+
+
+def _check_confined(places: Sequence[Place], confinement: Confinement | None) -> None:
+    """Raise UsageError where a state may not be where a pipeline says; the daemon sees to all else."""
+    for place in places if confinement is not None else ():
+        if confinement is not None and not confinement.holds(place.state):
+            raise UsageError(str(place.file), f"state: {confinement.refusal}", "leave it out")
+
+
+def _confining(confinement: Confinement | None) -> tuple[str, ...]:
+    """Return the arguments that confine the daemon, too."""
+    if confinement is None:
+        return ()
+    return ("--confine", str(confinement.folder), *(f"--allow={one}" for one in sorted(confinement.allowed)))
 
 
 def _serve(

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from assetforge.errors import AssetForgeError, ChangedError, PluginError, Problem
 from assetforge.events import AttemptFailed, Event, StepStarted, StillWorking
+from assetforge.execute.job_queue import JobQueue
 from assetforge.execute.messages import Damaged, Done, EventReported, Failed, Ready, Reply, Wake, WorkerExited, failure
 from assetforge.execute.stages import Compute, Encode, Pool, Publish, Read, Stage, split_job, time_limit
 from assetforge.execute.worker_pool import InFlightLimits, WorkerPool
@@ -106,9 +107,7 @@ class Scheduler:
     """Assets that are to be made anew though the store may have them."""
     paused: bool = False
     """Whether no job is begun; those under way go on."""
-    urgent: deque[Job] = field(default_factory=deque)
-    """Jobs that somebody is waiting for; they come before all others."""
-    waiting: deque[Job] = field(default_factory=deque)
+    waiting: JobQueue = field(default_factory=JobQueue)
     active: dict[str, Attempt] = field(default_factory=dict)
     _ready: dict[Pool, deque[Attempt]] = field(
         default_factory=lambda: {"io": deque(), "device": deque(), "cpu": deque()}
@@ -124,8 +123,8 @@ class Scheduler:
 
     def dispatch(self) -> Iterator[JobResult]:
         """Begin as many jobs as may be under way at once, and give all idle workers something to do."""
-        while not self.paused and (queue := self.urgent or self.waiting) and len(self.active) < self.limits.jobs:
-            self._begin(queue.popleft())
+        while not self.paused and self.waiting and len(self.active) < self.limits.jobs:
+            self._begin(self.waiting.take())
         self._tell_of_slow(time.monotonic())
         yield from self._dispatch()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, KeysView, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -126,21 +126,11 @@ class Session:
         """
         if anew:
             self._scheduler.anew.update(job.asset for job in jobs)
-        queue = self._scheduler.urgent if urgent else self._scheduler.waiting
-        if first:
-            queue.extendleft(reversed(jobs))
-        else:
-            queue.extend(jobs)
+        self._scheduler.waiting.add(jobs, urgent=urgent, first=first)
 
     def hurry(self, jobs: Collection[Job]) -> None:
         """Let jobs that have not begun be the next, in the order in which they wait."""
-        queues = self._scheduler.urgent, self._scheduler.waiting
-        chosen = [job for queue in queues for job in queue if job in jobs]
-        for queue in queues:
-            others = [job for job in queue if job not in jobs]
-            queue.clear()
-            queue.extend(others)
-        self._scheduler.urgent.extendleft(reversed(chosen))
+        self._scheduler.waiting.hurry({job.asset for job in jobs})
 
     def poll(self, patience: float, *, idle: bool = False) -> list[JobResult]:
         """Go on until something has happened, but no longer than so many seconds; return the jobs that ended.
@@ -173,22 +163,17 @@ class Session:
 
     def cancel_pending(self) -> list[Job]:
         """Take back all jobs that have not begun."""
-        jobs = self.waiting
-        self._scheduler.urgent.clear()
-        self._scheduler.waiting.clear()
-        return jobs
+        return self._scheduler.waiting.clear()
 
     def cancel(self, job: Job, why: Problem) -> None:
         """Take a job back that has not begun, or end it; it is left alone then until something changes.
 
         What is being published is finished.
         """
-        for queue in (self._scheduler.urgent, self._scheduler.waiting):
-            if job in queue:
-                queue.remove(job)
-                self._canceled.append(JobResult(Attempt(job, Path()), why, quarantine=True))
-                return
-        self._canceled += self._scheduler.cancel(job.asset, why)
+        if self._scheduler.waiting.remove(job.asset):
+            self._canceled.append(JobResult(Attempt(job, Path()), why, quarantine=True))
+        else:
+            self._canceled += self._scheduler.cancel(job.asset, why)
 
     @property
     def paused(self) -> bool:
@@ -206,12 +191,17 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether jobs wait or are under way."""
-        return bool(self._scheduler.urgent or self._scheduler.waiting or self._scheduler.active)
+        return bool(self._scheduler.waiting or self._scheduler.active)
 
     @property
     def waiting(self) -> list[Job]:
         """The jobs that have not begun, in order."""
-        return [*self._scheduler.urgent, *self._scheduler.waiting]
+        return list(self._scheduler.waiting)
+
+    @property
+    def waiting_assets(self) -> KeysView[str]:
+        """The assets of which a job has not begun."""
+        return self._scheduler.waiting.assets
 
     @property
     def under_way(self) -> list[Job]:

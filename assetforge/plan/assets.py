@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -54,6 +56,8 @@ class Catalog:
         self._members: dict[str, list[tuple[str, str]]] = {}
         self._fields: dict[str, dict[str, str]] = {}
         self._recognized: dict[str, Recognized] = {}
+        self._ordered: list[str] | None = None
+        """All files by name, once somebody has asked for those below a folder."""
         self._overrides = {path for path in overrides_above(pipeline) if is_file(pipeline.sources / path)}
 
     def add(self, path: str) -> Iterable[str]:
@@ -62,7 +66,7 @@ class Catalog:
             self._overrides.add(path)
             return self._governed(path)
         if path not in self._matches:
-            self._matches[path] = []
+            self._matches[path], self._ordered = [], None
             for name, asset, fields in self._match(path):
                 self._matches[path].append((name, asset))
                 self._members.setdefault(asset, []).append((name, path))
@@ -74,7 +78,7 @@ class Catalog:
         if path.endswith(FOLDER_OVERRIDE):
             self._overrides.discard(path)
             return self._governed(path)
-        matches = self._matches.pop(path, [])
+        matches, self._ordered = self._matches.pop(path, []), None
         self._recognized.pop(path, None)
         for name, asset in matches:
             self._members[asset].remove((name, path))
@@ -129,8 +133,10 @@ class Catalog:
         """Return the assets that an override file is about."""
         if path.endswith(ASSET_OVERRIDE):
             return [asset for _, asset in self._matches.get(path.removesuffix(ASSET_OVERRIDE), [])]
-        folder = path.removesuffix(FOLDER_OVERRIDE)
-        return [asset for file, matches in self._matches.items() if file.startswith(folder) for _, asset in matches]
+        if self._ordered is None:
+            self._ordered = sorted(self._matches)
+        files = names_below(path.removesuffix(FOLDER_OVERRIDE), self._ordered)
+        return [asset for file in files for _, asset in self._matches[file]]
 
     def _asset(self, name: str) -> Asset:
         if self._pipeline.conventions is not None:
@@ -188,6 +194,12 @@ class Catalog:
                 expected = str(self._pipeline.sources / one.pattern.spell(fields))
                 return Problem(expected, f"{fields[NAME]!r} has no {name}", "add the file, or end the pattern with '?'")
         return None
+
+
+def names_below(folder: str, ordered: Sequence[str]) -> Iterator[str]:
+    """Yield the names below a folder, which is empty or has a `/` at its end, of names that are in order."""
+    after = map(ordered.__getitem__, range(bisect_left(ordered, folder), len(ordered)))
+    return takewhile(lambda name: name.startswith(folder), after)
 
 
 def asset_name(fields: Mapping[str, str]) -> str:

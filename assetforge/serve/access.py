@@ -22,6 +22,7 @@ from filelock import FileLock
 from assetforge.codecs.atomic import temporary
 from assetforge.errors import UsageError
 from assetforge.store.json_text import parse
+from assetforge.store.state import Stat, stat_of
 
 Right = Literal["view", "upload", "retry", "admin"]
 """`retry` is to ask for anything else that changes something: retry, rebuild, cancel, hurry, pause, resume. `admin`,
@@ -31,7 +32,8 @@ SESSION_SECONDS = 30 * 24 * 3600.0
 CODE_SECONDS = 600.0
 _TRIES, _PERIOD = 10, 60.0
 """Logins that may fail in so many seconds, all clients together."""
-_MOST_SESSIONS = 1000
+_MOST_SESSIONS = 100
+"""Of one user, so that nobody who logs in again and again ends those of others."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Access:
         self._lock = threading.Lock()
         self._codes: dict[str, tuple[float, User]] = {}
         self._failures: deque[float] = deque(maxlen=_TRIES)
-        self._stamp = -1
+        self._stamp: Stat | None = None
         self._known: list[_Secret] = []
 
     def new_token(self, name: str, may: tuple[Right, ...]) -> str:
@@ -111,20 +113,19 @@ class Access:
     def _add(self, name: str, may: tuple[Right, ...], expires: float, without: str = "") -> str:
         secret, now = secrets.token_urlsafe(32), time.time()
         with self._lock, self._only_writer():
-            kept = [one for one in self._secrets() if one.name != without]
-            tokens = [one for one in kept if not one.expires]
-            sessions = [one for one in kept if one.expires > now][-_MOST_SESSIONS:]
-            self._write([*tokens, *sessions, _Secret(_sha256(secret), name, may, expires)])
+            kept = [one for one in self._secrets() if one.name != without and (not one.expires or one.expires > now)]
+            old = [one for one in kept if one.name == name and one.expires][: -_MOST_SESSIONS + 1]
+            self._write([*(one for one in kept if one not in old), _Secret(_sha256(secret), name, may, expires)])
         return secret
 
     def _secrets(self) -> list[_Secret]:
         """Return what is in the file, which another process may have changed."""
         try:
-            stamp = self._file.stat().st_mtime_ns
+            stamp = stat_of(str(self._file))
             if stamp != self._stamp:
                 self._known, self._stamp = parse(list[_Secret], self._file.read_bytes()), stamp
         except FileNotFoundError:  # somebody has taken back all of them
-            self._known, self._stamp = [], -1
+            self._known, self._stamp = [], None
         except (OSError, ValueError):
             pass
         return self._known
@@ -136,7 +137,7 @@ class Access:
 
     def _write(self, kept: list[_Secret]) -> None:
         write_secret(self._file, json.dumps([asdict(one) for one in kept]).encode())
-        self._known, self._stamp = kept, self._file.stat().st_mtime_ns
+        self._known, self._stamp = kept, stat_of(str(self._file))
 
 
 def write_secret(path: Path, content: bytes) -> None:

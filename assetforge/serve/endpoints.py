@@ -585,7 +585,8 @@ async def _events(call: Call) -> Response:
     if sum(one.feed.streams for one in call.service.projects.values()) >= MOST_STREAMS:
         raise ServeError(503, "events", "are followed by too many", "close a page")
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    stream = feed.stream(after, call.text("asset"), call.seen if call.owner else None)
+    may_stay = call.request.state.may_stay
+    stream = feed.stream(after, call.text("asset"), call.seen if call.owner else None, may_stay)
     return StreamingResponse(stream, 200, headers, "text/event-stream")
 
 

@@ -129,16 +129,21 @@ class Feed:
         return True
 
     async def stream(
-        self, after: int, asset: str = "", seen: Callable[[set[str]], Collection[str]] | None = None
+        self,
+        after: int,
+        asset: str = "",
+        seen: Callable[[set[str]], Collection[str]] | None = None,
+        may_stay: Callable[[], bool] = lambda: True,
     ) -> AsyncIterator[str]:
         """Yield what is sent to somebody who follows the events after a number, of one asset or of all.
 
         seen: gives those of some assets that they may see; then what is of no asset is not told.
+        may_stay: tells whether they may still follow, as a token may be ended meanwhile.
         """
         self.streams += 1
         try:
             yield ": following\n\n"
-            while not self.is_ending:
+            while not self.is_ending and may_stay():
                 last, rows = self.last, await self._after(after)
                 names: Collection[str] = {row.asset for row in rows}
                 if seen is not None and names:

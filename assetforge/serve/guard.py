@@ -66,7 +66,10 @@ class Guard:
             await send(message)
 
         try:
-            scope.setdefault("state", {})["user"] = self._admit(scope)
+            state = scope.setdefault("state", {})
+            state["user"] = self._admit(scope)
+            secret = self._secret(scope)
+            state["may_stay"] = lambda: self.access.user(secret) is not None
         except ServeError as error:
             # With an empty fragment, or the browser would add that of the page, and it would be taken for a code.
             answer = RedirectResponse(f"{ENTER}#", 303) if error.status == 401 and _is_page(scope) else error.response()
@@ -86,13 +89,11 @@ class Guard:
         is_safe = method in SAFE
         if is_safe and (path in OPEN or path.startswith(STATIC)):
             return None
-        scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        has_token = scheme.lower() == "bearer"  # what else is there may be a proxy's, and browsers add it by themselves
-        secret = bearer if has_token else self._cookie(headers)
-        if not is_safe and not has_token:
+        if not is_safe and _token(headers) is None:
             self._check_same_site(headers)
         if method == "POST" and path == SESSION:
             return None
+        secret = self._secret(scope)
         user = self.access.user(secret) if secret else None
         if user is None:
             instead = "open the address that the server printed, or send `Authorization: Bearer TOKEN`"
@@ -111,8 +112,17 @@ class Guard:
         if headers.get("sec-fetch-site") != "same-origin" and "origin" not in headers:
             raise ServeError(403, "Origin", "is missing", "send `Authorization: Bearer TOKEN` from scripts")
 
-    def _cookie(self, headers: Headers) -> str:
-        return cookie_parser(headers.get("cookie", "")).get(self.cookie, "")
+    def _secret(self, scope: Scope) -> str:
+        """Return the token that a request has, or else its session; nothing where it has neither."""
+        headers = Headers(scope=scope)
+        token = _token(headers)
+        return cookie_parser(headers.get("cookie", "")).get(self.cookie, "") if token is None else token
+
+
+def _token(headers: Headers) -> str | None:
+    """Return the token of a request. What else is there may be a proxy's, and browsers add it by themselves."""
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    return bearer if scheme.lower() == "bearer" else None
 
 
 def _is_page(scope: Scope) -> bool:

@@ -56,14 +56,20 @@ class Place:
     @property
     def state(self) -> Path:
         """The folder of its state, which the pipeline may name. Raise UsageError where the file cannot be read."""
-        named = self._data()[0].get("state")
-        return self.file.absolute().parent / (named if isinstance(named, str) else ".assetforge")
+        return self._named("state", ".assetforge")
 
     @property
     def sources(self) -> Path:
         """The folder of its sources."""
-        named = self._data()[0].get("sources")
-        return self.file.absolute().parent / (named if isinstance(named, str) else ".")
+        return self._named("sources", ".")
+
+    def _named(self, field: str, default: str) -> Path:
+        """Return the folder that a field names, in the file or in the profile."""
+        data = self._data()[0]
+        profiles = data.get("profiles")
+        profile = profiles.get(self.profile) if isinstance(profiles, dict) else None
+        named = {**data, **(profile if isinstance(profile, dict) else {})}.get(field)
+        return self.file.absolute().parent / (named if isinstance(named, str) else default)
 
     def about(self) -> dict[str, str]:
         """Return its name in addresses, its own name, and the comment that its file begins with."""
@@ -322,7 +328,8 @@ class Project:
         return asset_of({field: value.lower() if about.ignore_case else value for field, value in values.items()})
 
     def prune(self) -> None:
-        """Remove what nobody has finished."""
+        """Remove what nobody has finished, and previews that nobody has looked at for long."""
+        self.previews.prune()
         with suppress(ServeError, StoreError), opened_requests(self.reader.path, self.id) as log:
             self.incoming.prune({str(one.what.get("key")) for one in log.pending()})
 

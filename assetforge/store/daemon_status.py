@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from assetforge.store.json_text import parse
 from assetforge.store.runs import is_held
 
 _MAX_BYTES = 2**24
+_LOOK = 1.0
+"""Seconds within which whoever only looks whether a daemon runs, and holds its lock for that, lets go of it."""
 MAX_NAMES = 200
 """Names of each kind that are written down: there may be very many."""
 
@@ -51,12 +53,14 @@ class DaemonStatus:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it, with long lists cut off."""
-        data = asdict(self)
-        for name in ("building", "waiting"):
-            data[name] = data[name][:MAX_NAMES]
-        for name in ("incomplete", "failed"):
-            data[name] = dict(islice(data[name].items(), MAX_NAMES))
-        return data
+        shown = replace(  # first, as `asdict` copies all that there is
+            self,
+            building=self.building[:MAX_NAMES],
+            waiting=self.waiting[:MAX_NAMES],
+            incomplete=dict(islice(self.incomplete.items(), MAX_NAMES)),
+            failed=dict(islice(self.failed.items(), MAX_NAMES)),
+        )
+        return asdict(shown)
 
 
 StatusListener = Callable[[DaemonStatus], None]
@@ -69,7 +73,7 @@ def daemon_lock(pipeline: Pipeline) -> Iterator[None]:
     pipeline.state.mkdir(parents=True, exist_ok=True)
     lock = FileLock(_file(pipeline.state, pipeline.id, "lock"))
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_LOOK)
     except Timeout:
         other = read_status(pipeline.state, pipeline.id) or {}
         pid = f" (process {other['pid']})" if other else ""

@@ -75,7 +75,11 @@ class Journal:
         for asset in assets:
             self._write("delete from attempts where pipeline = ? and asset = ?", (self._pipeline, asset))
             self._write("delete from quarantine where pipeline = ? and asset = ?", (self._pipeline, asset))
-            self._quarantine.pop(asset, None)
+            self.forget(asset)
+
+    def forget(self, asset: str) -> None:
+        """Know no more of an asset whose rows are gone."""
+        self._quarantine.pop(asset, None)
 
     def forget_others(self, assets: Collection[str]) -> None:
         """Forget the failures of all other assets than these."""

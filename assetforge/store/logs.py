@@ -50,9 +50,10 @@ class Logs:
         """Remove what is kept of all other assets than these."""
         if not self.folder.is_dir():
             return
-        kept = {path for asset in assets for path in (self.path(asset), self.picture(asset), self.failure(asset))}
-        for path in self.folder.iterdir():
-            if path.suffix in (".log", ".png", ".json") and path not in kept:
+        there = [path for path in self.folder.iterdir() if path.suffix in (".log", ".png", ".json")]
+        kept = set(map(file_name, assets)) if there else set()
+        for path in there:
+            if path.stem not in kept:
                 with suppress(OSError):
                     path.unlink()
 

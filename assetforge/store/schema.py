@@ -88,6 +88,10 @@ MIGRATIONS = (
     insert into stale select pipeline, path, sha256, size, mtime_ns, 0, inode from old_stale;
     drop table old_stale
     """,
+    # 11: outputs are found by their names, as it is asked of each that is removed whether others make it, too
+    """
+    create index outputs_at on outputs (path)
+    """,
 )
 """Statements that lead from each version to the next. Never change one that was released; add another."""
 

@@ -94,6 +94,10 @@ class _Files:
         """Know a file from now on."""
         self._rows[row[0]] = row
 
+    def drop(self, name: str) -> None:
+        """Know no more of a file that is gone."""
+        self._rows.pop(name, None)
+
 
 class State:
     """The memory of one pipeline in its project's database. Names of files are relative to the project's folder."""
@@ -127,6 +131,7 @@ class State:
         self._files = _Files(self._one, self._all_files)
         self._outputs: dict[str, list[tuple[str, str]]] = {}
         self._owners: dict[str, str] | None = None
+        self._spellings: dict[str, list[str]] | None = None
         rows = "select asset, key, path, size, mtime_ns, ctime_ns, inode, sha256 from outputs where pipeline = ?"
         self._put_in_place: dict[str, _FileRow] = {}
         self._output_rows = database.execute(rows, mine).fetchall()
@@ -295,8 +300,9 @@ class State:
                 "insert or replace into outputs values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(self.pipeline, asset, one.name, one.key, one.sha256, *one.stat) for one in outputs],
             )
-        self._owners = None
-        self._stale = {name: row for name, row in self._stale.items() if name not in names}
+        self._owners = self._spellings = None
+        for name in names:
+            self._stale.pop(name, None)
         self._stale |= {row[0]: row for row in stale}
         for lost in stale:
             self._published.pop(lost[0], None)
@@ -306,6 +312,7 @@ class State:
         self._flags.pop(asset, None)
         if flags:
             self._flags[asset] = tuple(flags)
+        self.journal.forget(asset)
 
     def is_of_another(self, name: str) -> bool:
         """Tell whether another pipeline of the project, or another profile, makes an output too."""
@@ -313,9 +320,16 @@ class State:
 
     def is_of_another_spelling(self, name: str) -> bool:
         """Tell whether a job makes the same file by a name of another case: many systems do not tell them apart."""
-        folded = name.casefold()
-        others = (other for other in self._published if other != name and other.casefold() == folded)
-        return any(_is_one_file(self._at(name), self._at(other)) for other in others)
+        if self._spellings is None:
+            self._spellings = {}
+            for other in self._published:
+                self._spellings.setdefault(other.casefold(), []).append(other)
+        others = self._spellings.get(name.casefold(), ())
+        return any(
+            _is_one_file(self._at(name), self._at(other))
+            for other in others
+            if other != name and other in self._published  # and was not forgotten meanwhile
+        )
 
     def forget_stale(self) -> None:
         """Forget the outputs that are not made any more."""
@@ -325,15 +339,22 @@ class State:
             self._stale.clear()
 
     def forget(self, asset: str) -> None:
-        """Forget a job that is not planned any more."""
+        """Forget a job that is not planned any more, and its files that are gone: ever new ones may come and go."""
+        job, outputs = self._jobs.get(asset), self._outputs.get(asset, [])
+        names = [*(job[2].split("\0") if job else ()), *(name for name, _ in outputs)]
+        lost = [name for name in names if not os.path.lexists(self._at(name))]
         with writing(self.path), transaction(self._database):
             self._drop(asset, "jobs", "outputs", "flags", "attempts", "quarantine")
+            self._database.executemany("delete from files where path = ?", [(name,) for name in lost])
+        for name in lost:
+            self._files.drop(name)
+            self._unsaved.pop(name, None)
         self._jobs.pop(asset, None)
         self._flags.pop(asset, None)
         for name, _ in self._outputs.pop(asset, []):
             self._published.pop(name, None)
         self._owners = None
-        self.journal.load()
+        self.journal.forget(asset)
 
     def _drop(self, asset: str, *tables: str) -> None:
         for table in tables:

@@ -152,7 +152,7 @@ class BuildQueue:
     @property
     def ready(self) -> set[str]:
         """The assets that are to be planned and are at rest: none of their files arrives, and nobody builds them."""
-        return self._dirty.keys() - self._busy()
+        return self._dirty.keys() - self._busy(self._dirty)
 
     def plan_everything(self) -> None:
         """Plan all assets, submit what is out of date, and remove what is not made any more.
@@ -205,7 +205,7 @@ class BuildQueue:
 
     def _submit(self, plan: Plan, assets: Sequence[Asset]) -> None:
         """Submit what is out of date, by age; what somebody waits for first. What is not at rest stays dirty."""
-        busy = self._busy()
+        busy = self._busy({job.base for job in plan.jobs})
         jobs = [job for job in plan.jobs if job.base not in busy]
         told = {job.base for job in jobs if not self.outcomes.planned(job)}
         live = {job.base for job in jobs if self._dirty.get(job.base, False)}
@@ -234,6 +234,7 @@ class BuildQueue:
         if not names & self.tracker.away:
             self.session.remove_gone(gone)
             self.outcomes.forget(gone.asset)
+            self.outcomes.reports.forget(gone.asset)
 
     # What somebody asks for
 
@@ -252,7 +253,7 @@ class BuildQueue:
     def rebuild(self, names: Collection[str]) -> list[str]:
         """Build assets anew, whatever the store has of them; return those that are not under way already."""
         bases = {base for name in names if (base := self._base(name))}
-        assets = self.catalog.assets(bases - self._busy())
+        assets = self.catalog.assets(bases - self._busy(bases))
         plan = self.build.plan_assets(assets, PlanOptions(force=True, retry=True), all_of_them=False)
         jobs = [job for job in plan.in_state("out of date") if _is_named(job.asset, names)]
         self.build.state.journal.release(job.asset for job in jobs)
@@ -301,14 +302,18 @@ class BuildQueue:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is to be planned or built."""
-        return not (self._dirty or self.needs_full_plan or self._unfinished())
+        session = self.session
+        is_done = not (session.waiting_assets or session.under_way or session.claimed_elsewhere)
+        return is_done and not (self._dirty or self.needs_full_plan)
 
     def _unfinished(self) -> list[Job]:
         return [*self.session.under_way, *self.session.waiting, *self.session.claimed_elsewhere]
 
-    def _busy(self) -> set[str]:
-        """Return the assets whose files are arriving, and those that are being built."""
-        return self.tracker.unsettled_assets | {job.base for job in self._unfinished()}
+    def _busy(self, assets: Iterable[str]) -> set[str]:
+        """Return those of some assets whose files are arriving, and those that wait or are being built."""
+        begun = {job.base for job in (*self.session.under_way, *self.session.claimed_elsewhere)}
+        arriving, waiting = self.tracker.unsettled_assets, self.session.waiting_assets
+        return {one for one in assets if one in begun or one in waiting or one in arriving}
 
 
 def _is_named(asset: str, names: Collection[str]) -> bool:

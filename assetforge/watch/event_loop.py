@@ -170,8 +170,7 @@ class EventLoop:
         for path, closed in batch.files.items():
             if name := self._scanner.name_of(path):
                 self._tracker.expect([name], closed=closed, live=True)
-        for folder in batch.folders:
-            self._tracker.expect(self._scanner.names_below(folder, self._tracker.files), live=True)
+        self._tracker.expect(self._scanner.names_below(batch.folders, self._tracker.files), live=True)
         if batch.lost:
             self._emit(Trouble(f"the system has lost track of changes ({batch.lost}); looking at everything"))
             self._full_scan.make_due()

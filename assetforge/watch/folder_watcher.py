@@ -9,7 +9,7 @@ import errno
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,7 @@ from assetforge.codecs.completeness import end_of, is_lfs_pointer
 from assetforge.events import Event, SourcesAway, Watching
 from assetforge.pipeline.patterns import is_passed_over
 from assetforge.pipeline.pipeline import Pipeline
-from assetforge.plan.assets import FOLDER_OVERRIDE, own_folders, source_files, source_tree
+from assetforge.plan.assets import FOLDER_OVERRIDE, names_below, own_folders, source_files, source_tree
 from assetforge.store.state import Stat, as_stat
 
 if TYPE_CHECKING:
@@ -375,11 +375,16 @@ class FolderScanner:
             return None
         return None if os.path.realpath(path).startswith(self._skip) else name
 
-    def names_below(self, path: str, known: Iterable[str]) -> set[str]:
-        """Return the files below a folder, by its absolute path: those that are there, and those that are known."""
-        prefix = f"{path.removeprefix(self._prefix).replace(os.sep, '/')}/"
-        found = (os.path.join(folder, file) for folder, _, files in os.walk(path) for file in files)  # noqa: PTH118
-        return {name for name in known if name.startswith(prefix)} | {name for name in map(self.name_of, found) if name}
+    def names_below(self, paths: Collection[str], known: Iterable[str]) -> set[str]:
+        """Return the files below folders, by their absolute paths: those that are there, and those that are known."""
+        ordered = sorted(known) if paths else []
+        tops = (path for path in paths if not any(above in paths for above in _folders_above(path)))
+        names = set[str]()
+        for top in tops:
+            names.update(names_below(f"{top.removeprefix(self._prefix).replace(os.sep, '/')}/", ordered))
+            found = (os.path.join(folder, file) for folder, _, files in os.walk(top) for file in files)  # noqa: PTH118
+            names.update(name for name in map(self.name_of, found) if name)
+        return names
 
 
 def watched_folder(pipeline: Pipeline) -> Path:
@@ -387,6 +392,13 @@ def watched_folder(pipeline: Pipeline) -> Path:
     prefixes = [one.pattern.prefix for one in pipeline.inputs.values()]
     common = os.path.commonpath(prefixes) if all(prefixes) else ""
     return pipeline.sources / common
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    """Yield the folders that a path lies in, from the innermost."""
+    while (at := path.rfind(os.sep)) > 0:
+        path = path[:at]
+        yield path
 
 
 def _stat_of_link(path: str) -> Stat | None:

@@ -13,10 +13,12 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 import assetforge as af
 
 SHIPPED: Mapping[str, Mapping[str, tuple[int, ...]]] = {
-    "color": {"fast": (2, 3, 4), "quality": (2, 4), "denoise": (4,), "drawn": (4,)},
-    "data": {"fast": (2, 3, 4), "quality": (4,)},
+    "color": {"fast": (2, 3, 4), "quality": (2, 3, 4), "drawn": (4,)},
+    "data": {"fast": (2, 3, 4), "quality": (2, 3, 4)},
 }
 """The networks that are shipped: for which kind of map, by which name, of which scales."""
+DENOISER = "denoise_color_x1"
+"""The file of the network that restores a picture in its own size before `quality` enlarges it."""
 DETAIL = "detail_color_x4"
 """The file of the network that `quality` is mixed with for `detail`."""
 AUTO = ("quality", "denoise", "drawn")
@@ -50,16 +52,17 @@ class Params(af.Params):
     method: Literal["network", "lanczos"] = "network"
     """`network` restores detail that was lost; `lanczos` only interpolates, in linear light."""
     network: NetworkName = "fast"
-    """For color: `fast`; or `quality`, which restores more and takes six times as long; or, as slow, `denoise` for old
-    files that JPEG, BC1 (DXT1) or a palette damaged, and `drawn` for line art, cel shading and flat fills; or `auto`,
-    which chooses one of these three for each picture; or a file of weights, .pth or .safetensors, of ESRGAN, Compact,
+    """For color: `fast`; or `quality`, which restores more and takes six times as long; or `denoise` for old files that
+    JPEG, BC1 (DXT1) or a palette damaged, which it restores before `quality` enlarges them (with `scale: 1`, nothing
+    does); or `drawn` for line art, cel shading and flat fills; or `auto`, which chooses one of these three for each
+    picture; or a file of weights, .pth or .safetensors, of ESRGAN, Compact,
     SPAN, RLFN, EFDN or SRResNet, and with `assetforge[spandrel]` of many more."""
     data_network: DataNetworkName = "fast"
     """The same for data maps, normals and alpha, each of whose channels goes through it by itself: `fast` or `quality`,
     or a file of weights."""
     detail: af.Fraction = 0.0
-    """With `network: quality` or `auto`: how much fine detail is invented where none can be restored; it looks crisper,
-    and is less like what there was. 0 is none, 1 about as much as surfaces have."""
+    """With `network: quality`, `denoise` or `auto`: how much fine detail is invented where none can be restored; it
+    looks crisper, and is less like what there was. 0 is none, 1 about as much as surfaces have."""
     mix: af.File | None = None
     """Weights that are averaged with those of the file `network`, of the same architecture."""
     mix_share: af.Fraction = 0.5
@@ -81,8 +84,9 @@ class Params(af.Params):
     def _fits(self) -> Self:
         if self.scale is not None and self.size is not None:
             raise ValueError("`scale` and `size` both say how large the result is; leave one out")
-        if self.detail and self.network not in ("quality", "auto"):
-            raise ValueError("`detail` is for the networks `quality` and `auto`; name one of them, or leave it out")
+        if self.detail and self.network not in ("quality", "denoise", "auto"):
+            message = "`detail` is for the networks `quality`, `denoise` and `auto`; name one of them, or leave it out"
+            raise ValueError(message)
         if self.mix is not None and isinstance(self.network, str):
             raise ValueError("`mix` needs a file of weights as `network`")
         return self
@@ -100,14 +104,21 @@ def passes(factor: float, scales: Iterable[int]) -> tuple[int, ...]:
     raise AssertionError  # the loop has no end
 
 
-def scales_of(network: str, kind: str, detail: float) -> tuple[int, ...]:
-    """Return the scales of a shipped network; what `detail` mixes it with is there for the largest of them alone."""
-    scales = SHIPPED[kind][network]
-    return scales[-1:] if detail and (network, kind) == ("quality", "color") else scales
+def files_for(network: str, kind: str, factor: float | None, detail: float) -> tuple[str, ...]:
+    """Name the files of a shipped network that a picture goes through, in this order; without a factor, all of them.
+
+    What `detail` mixes `quality` with is there for the largest of its scales alone.
+    """
+    first, then = ((DENOISER,), "quality") if network == "denoise" else ((), network)
+    scales = SHIPPED[kind][then]
+    if detail and (then, kind) == ("quality", "color"):
+        scales = scales[-1:]
+    wanted = scales if factor is None else passes(factor, scales)
+    return first + tuple(name_of(then, kind, scale) for scale in wanted)
 
 
 def name_of(network: str, kind: str, scale: int) -> str:
-    """Name the file of a shipped network."""
+    """Name the file of a shipped network for one scale."""
     return f"{network}_{kind}_x{scale}"
 
 
@@ -117,15 +128,14 @@ def weights_for(params: Params) -> tuple[str, ...]:
         return ()
     chosen = {kind: network for kind, network in params.networks.items() if isinstance(network, str)}
     told = params.size is None and (params.scale is not None or len(chosen) == len(SHIPPED))
-    names = []
-    for kind, chosen_one in chosen.items():
-        for network in AUTO if chosen_one == "auto" else (chosen_one,):
-            scales = scales_of(network, kind, params.detail)
-            needed = sorted(set(passes(params.scale or 2, scales))) if told else scales
-            names += [name_of(network, kind, scale) for scale in needed]
-    if params.detail:
-        names.append(DETAIL)
-    return tuple(names)
+    factor = (params.scale or 2) if told else None
+    names = [
+        name
+        for kind, chosen_one in chosen.items()
+        for network in (AUTO if chosen_one == "auto" else (chosen_one,))
+        for name in files_for(network, kind, factor, params.detail)
+    ]
+    return tuple(dict.fromkeys([*names, DETAIL] if params.detail else names))
 
 
 @af.step("upscale", Params, reads="every map", writes="every map", weights=weights_for)
@@ -214,8 +224,9 @@ Shipped = Literal[
     "fast_color_x4",
     "quality_color_x4",
     "quality_color_x2",
+    "quality_color_x3",
     "detail_color_x4",
-    "denoise_color_x4",
+    "denoise_color_x1",
     "drawn_color_x4",
     "fast_color_x2",
     "fast_color_x3",
@@ -223,6 +234,8 @@ Shipped = Literal[
     "fast_data_x2",
     "fast_data_x3",
     "quality_data_x4",
+    "quality_data_x2",
+    "quality_data_x3",
 ]
 """The files of the shipped networks. What starts from another one stands behind it."""
 
@@ -246,6 +259,9 @@ class Training(af.Params):
     start: Literal["scratch", "fast"] | af.File = "scratch"
     """Start from random weights, from the shipped network of these `channels` and `scale`, or from a file of weights
     (fine-tuning)."""
+    enlarged_by: af.File | None = None
+    """A file of a network that enlarges what this one restores. This one then keeps the size of pictures, and learns
+    what the other makes most of; `scale` is that of the other."""
     steps: Annotated[int, Field(ge=1)] = 8_000
     """Optimizer steps; `--steps` goes before it."""
     batch: Annotated[int, Field(ge=1)] = 16
@@ -302,6 +318,11 @@ class Training(af.Params):
     so fine that nobody can restore them as they are, they are worth what teachers make of them."""
 
     @property
+    def own_scale(self) -> int:
+        """How many times the trained network itself enlarges."""
+        return 1 if self.enlarged_by else self.scale
+
+    @property
     def textures_share(self) -> float:
         """The part of each batch that is left for textures."""
         made = self.leaves_share + self.drawings_share + self.reliefs_share
@@ -309,6 +330,10 @@ class Training(af.Params):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.enlarged_by and self.architecture == "srresnet":
+            raise ValueError("`srresnet` always enlarges; beside `enlarged_by`, take another one")
+        if self.enlarged_by and self.losses.gan:
+            raise ValueError("a network is trained by the loss `gan`, or to be `enlarged_by` another; leave one out")
         if self.architecture == "srresnet" and self.scale == 3:
             raise ValueError("`srresnet` enlarges 2 or 4 times; take `msrresnet` for 3")
         if self.textures_share < 0:

@@ -1,8 +1,9 @@
 """Which of the shipped networks a picture asks for, told by what is measured of it.
 
 Compression leaves traces that can be told from what was painted: a block of BC1 has four colors at most; most of the
-fine waves of a block of JPEG are rounded to nothing, in its blocks of eight pixels and in no others; and a palette has
-no two colors that are all but the same. Drawings have even fills, and sharp edges between them.
+fine waves of a block of JPEG are rounded to nothing, in its blocks of eight pixels and in no others; and a palette
+lacks the colors between its own, which pixels have that are blended with their neighbors. Drawings have even fills, and
+sharp edges between them.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ _FEW_COLORS = 0.9
 """Of the lively blocks of a picture that was BC1, so many have four colors or fewer; of others, hardly any."""
 _ROUNDED = 0.13
 """By so much more of the fine waves are next to nothing in the blocks of JPEG than half a block beside them."""
-_GAP = 2
-"""Codes between a color of a palette and the one most like it."""
 _PALETTE = 256
+"""Colors, at most."""
+_BLENDED = 1.25
+"""By so many times more are there where each four pixels of a palette are blended. In other pictures that have few
+colors, there are fewer then."""
 _EVEN, _SHARP = 0.06, 0.4
 """A drawing has this share of even pixels, and of all others this share are at sharp edges."""
 _OF_EVEN, _OF_SHARP = 2, 60
@@ -69,8 +72,7 @@ def is_bc1(codes: Tensor) -> bool:
     lively = (blocks.amax(2) - blocks.amin(2)).amax(0) >= _LIVELY
     if not lively.any():
         return False
-    red, green, blue = blocks[:, lively]
-    colors = ((red * 256 + green) * 256 + blue).sort(1).values
+    colors = _numbered(blocks[:, lively]).sort(1).values
     count = 1 + (colors.diff(dim=1) != 0).sum(1)
     return _share(count <= 4) >= _FEW_COLORS
 
@@ -84,12 +86,11 @@ def is_jpeg(codes: Tensor) -> bool:
 
 
 def is_palette(codes: Tensor) -> bool:
-    """Tell whether codes (3, H, W) are of few colors, none of which is all but another one."""
-    colors = torch.unique(codes.flatten(1), dim=1).T
-    if not 2 < len(colors) <= _PALETTE:
+    """Tell whether codes (3, H, W) are of few colors, and neighbors are not of colors that are next to each other."""
+    few = _count(codes)
+    if not 2 < few <= _PALETTE or min(codes.shape[1:]) == 1:
         return False
-    apart = (colors[:, None] - colors).abs().amax(2).fill_diagonal_(torch.inf)
-    return bool(apart.amin(1).median() >= _GAP)
+    return _count(F.avg_pool2d(codes, 2).round()) >= _BLENDED * few
 
 
 def _without_fine_waves(luma: Tensor) -> float:
@@ -99,6 +100,17 @@ def _without_fine_waves(luma: Tensor) -> float:
     spectrum = waves @ _blocks(luma, 8).reshape(-1, 8, 8) @ waves.T
     fine = spectrum[:, at[:, None] + at >= _FINE_WAVES]
     return _share(fine.abs() < _NEXT_TO_NOTHING)
+
+
+def _count(codes: Tensor) -> int:
+    """Count the colors of codes (3, …)."""
+    return len(torch.unique(_numbered(codes)))
+
+
+def _numbered(codes: Tensor) -> Tensor:
+    """Return one number for each color of codes (3, …)."""
+    number: Tensor = (codes[0] * 256 + codes[1]) * 256 + codes[2]
+    return number
 
 
 def _share(is_so: Tensor) -> float:

@@ -19,7 +19,7 @@ from assetforge.ops.color import hdr_decode, hdr_encode
 from assetforge.ops.resample import LANCZOS, held_range, nearest, resample, restore
 from assetforge.ops.seams import continues
 from assetforge.ops.tile import Tiling, map_tiles
-from assetforge_upscale import DETAIL, Params, name_of, passes, scales_of
+from assetforge_upscale import DETAIL, Params, files_for, name_of
 from assetforge_upscale._architectures import Network, load
 from assetforge_upscale._choose import choose
 from assetforge_upscale._correct import corrected
@@ -76,8 +76,7 @@ class Networks:
         if self._params.method == "lanczos":
             return []
         if isinstance(chosen, str):
-            scales = scales_of(chosen, kind, self._params.detail)
-            names = [name_of(chosen, kind, scale) for scale in passes(factor, scales)]
+            names = files_for(chosen, kind, factor, self._params.detail)
             return [self._at_work(self._load(self._context.weights[name])) for name in names]
         network = self._load(chosen)
         if network.scale > 1:
@@ -141,7 +140,8 @@ def upscale_texture(
     chain = networks.for_map(texture, spec, factor)
     source = _source(texture, spec, chain)
     if spec.is_color:
-        data = _upscale_color(source, size, chain, repeat=repeat, progress=progress)
+        held = held_range(spec, texture.data)
+        data = _upscale_color(source, size, chain, held, repeat=repeat, progress=progress)
     else:
         data = upscale_data(source, size, chain, repeat=repeat, progress=progress)
     if chain and params.correct != "no":
@@ -174,30 +174,49 @@ def _source(texture: af.Texture, spec: af.MapSpec, chain: Sequence[Pass]) -> Ten
     Networks have seen them so; unit length is lost on the way and restored at the end.
     """
     if spec.is_color and texture.alpha is not None:
-        around = chain[0].network.overlap if chain else int(LANCZOS[1])
+        around = _seen_around(chain) if chain else int(LANCZOS[1])
         return bleed(texture.data, texture.alpha, around, repeat=texture.wrap == "repeat")
     return texture.data * 0.5 + 0.5 if spec.kind == "vector" else texture.data
 
 
-def _upscale_color(
-    color: Tensor, size: tuple[int, int], chain: Sequence[Pass], *, repeat: bool, progress: Progress
-) -> Tensor:
-    """Bring linear color (3, H, W) to a size; what networks make larger than that is reduced in linear light.
+def _seen_around(chain: Sequence[Pass]) -> int:
+    """Return how many source pixels around itself a pixel depends on after all passes."""
+    around, enlarged = 0.0, 1
+    for one in chain:
+        around += one.network.overlap / enlarged
+        enlarged *= one.network.scale
+    return math.ceil(around)
 
-    The networks see it as sRGB; what that has beyond 0 to 1, in slices.
+
+def _upscale_color(
+    color: Tensor,
+    size: tuple[int, int],
+    chain: Sequence[Pass],
+    held: tuple[float, float],
+    *,
+    repeat: bool,
+    progress: Progress,
+) -> Tensor:
+    """Bring linear color (3, H, W), which `held` bounds, to a size; what is made larger is reduced in linear light.
+
+    The networks see it as sRGB; what that has beyond 0 to 1, in slices. Each result is kept in bounds, or the overshoot
+    at a bright edge would be such a slice for the next network.
     """
+    low, high = hdr_encode(torch.tensor(held)).tolist()
+    bounds = min(0.0, low), max(1.0, high)  # 1 is encoded as a little less
     for number, one in enumerate(chain):
-        color = _map(color, partial(_on_color, one), one, repeat=repeat, progress=_part(progress, number, len(chain)))
+        on_tile = partial(_on_color, one, bounds)
+        color = _map(color, on_tile, one, repeat=repeat, progress=_part(progress, number, len(chain)))
     return resample(color, size, repeat=repeat)
 
 
-def _on_color(one: Pass, around: int, piece: Tensor) -> Tensor:
+def _on_color(one: Pass, bounds: tuple[float, float], around: int, piece: Tensor) -> Tensor:
     encoded = hdr_encode(piece.to(one.device))
     result = run_inside(one.network, encoded.clamp(0, 1)[None], around)[0]
     for sign, part in _beyond_unit(encoded):
         more, nothing = (run_inside(one.network, value[None], around)[0] for value in (part, torch.zeros_like(part)))
         result += sign * (more - nothing)
-    return hdr_decode(result).cpu()
+    return hdr_decode(result.clamp_(*bounds)).cpu()
 
 
 def upscale_data(

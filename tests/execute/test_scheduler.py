@@ -101,7 +101,7 @@ class Bench:
             self.pool, self.store, folder / "scratch", self.log, self.events.append,
             attempts=3, limits=limits or InFlightLimits(8, 10 * GIB, GIB), device="cuda:0",
         )  # fmt: skip
-        self.scheduler.waiting.extend(jobs)
+        self.scheduler.waiting.add(list(jobs))
 
     def dispatch(self) -> dict[str, Stage]:
         """Hand out all that can be handed out, and return the stages that run now, by asset, oldest first."""
@@ -243,7 +243,7 @@ def test_reading_stops_while_too_much_waits_between_stages(jobs: tuple[Job, ...]
     bench.until("a00", Read)
     bench.reply("a00", Done(scratch_bytes=100))
     bench.until("a00", Compute)
-    bench.scheduler.waiting.append(jobs[1])
+    bench.scheduler.waiting.add([jobs[1]])
     assert list(bench.dispatch()) == ["a00"]
     bench.reply("a00", Done(scratch_bytes=99))
     assert list(bench.dispatch()) == ["a00", "a01"]
@@ -252,7 +252,7 @@ def test_reading_stops_while_too_much_waits_between_stages(jobs: tuple[Job, ...]
 def test_urgent_jobs_come_first(jobs: tuple[Job, ...], tmp_path: Path) -> None:
     first, second = jobs[:2]
     bench = Bench(tmp_path, [first], limits=InFlightLimits(1, GIB, GIB))
-    bench.scheduler.urgent.append(second)
+    bench.scheduler.waiting.add([second], urgent=True)
     bench.run()
     assert list(bench.results) == [second.asset, first.asset]
 
@@ -319,7 +319,7 @@ def test_a_worker_that_replies_while_it_is_being_ended_gets_no_other_stage(
         bench.listen()
     assert (worker.killed, worker.stops) == ((True, 0) if why == "canceled" else (False, 1))
     bench.reply("a00", done(stage))
-    bench.scheduler.waiting.extend(jobs[1:2])
+    bench.scheduler.waiting.add(jobs[1:2])
     bench.until("a01", Compute)
     assert worker not in bench.pool.busy
     bench.pool.inbox.put((worker, WorkerExited()))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import cv2
 import pytest
 from conftest import Forge, write_texture
+
+from assetforge.build import Build
+from assetforge.plan.assets import Catalog
 
 
 def width(path: Path) -> int:
@@ -123,3 +127,17 @@ def test_mistakes_in_profiles_are_named(project: Path, forge: Forge) -> None:
     assert done.returncode == 2
     assert "there is no profile 'previw'; did you mean 'preview'?" in done.stderr
     assert json.loads((project / "report.json").read_text())["exit_code"] == 2
+
+
+def test_folders_with_a_file_each_are_planned_as_fast_as_few(deep: Path) -> None:
+    with Build(deep / "pipeline.yaml") as build:
+        catalog = Catalog(build.pipeline)
+    folders = [f"wall{number}" for number in range(3000)]
+    for folder in folders:
+        catalog.add(f"{folder}/{folder}_d.png")
+    began = time.process_time()
+    assert [list(catalog.add(f"{folder}/forge.yaml")) for folder in folders] == [[folder] for folder in folders]
+    assert time.process_time() - began < 0.4  # to go through all sources for each folder took more than that
+    assert list(catalog.remove("wall7/wall7_d.png")) == ["wall7"]
+    assert list(catalog.remove("wall7/forge.yaml")) == []
+    assert len(catalog.of("forge.yaml")) == 2999  # type: ignore[arg-type]

@@ -12,20 +12,24 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
+from commands import shared
+from execute.conftest import write_project
 from filelock import FileLock
-from serve.conftest import HOST, Served, in_thread, wait_for
+from serve.conftest import HOST, Served, Server, in_thread, wait_for
 from starlette.requests import Request
 from starlette.testclient import TestClient
 from watch.conftest import picture
 
 from assetforge.events import JobFinished, StepProgress
+from assetforge.serve import feed as feeding
 from assetforge.serve import supervisor as supervising
 from assetforge.serve import uploads
 from assetforge.serve.access import Access, User
@@ -86,6 +90,35 @@ def test_a_new_token_ends_the_sessions_of_the_one_before(tmp_path: Path) -> None
     assert access.user(secret)
     access.new_token("anna", ("view",))
     assert access.user(secret) is None
+
+
+def test_who_logs_in_again_and_again_ends_nobody_elses_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assetforge.serve.access._MOST_SESSIONS", 3)
+    access = Access(tmp_path / "serve.json")
+    others = access.enter(access.new_token("ben", ("view",))) or ""
+    token = access.new_token("anna", ("view",))
+    sessions = [access.enter(token) or "" for _ in range(4)]
+    assert access.user(others) == User("ben", ("view",))
+    assert access.user(token) == access.user(sessions[-1]) == User("anna", ("view",))
+    assert access.user(sessions[0]) is None  # there is an end to them
+
+
+def test_who_follows_events_does_so_until_the_token_is_ended(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "KEEP_ALIVE", 0.05)
+    served = Served(shutil.copytree(built, tmp_path / "project"))
+    with served.client(served.access.new_token("ben", ("view",))) as client:
+        answers: list[httpx.Response] = []
+        thread = threading.Thread(target=lambda: answers.append(client.get(f"{P}/events")))
+        thread.start()
+        wait_for(lambda: served.project.feed.streams == 1)
+        served.access.new_token("ben", ("view",))
+        thread.join(10)
+        ended = bool(answers)
+        served.service.hang_up()
+        thread.join(10)
+    assert ended
 
 
 def test_without_its_file_nobody_may_anything(tmp_path: Path) -> None:
@@ -268,6 +301,15 @@ def test_a_slow_upload_is_not_taken_for_a_forgotten_one(tmp_path: Path) -> None:
     os.utime(tmp_path / KEY, (1, 1))
     incoming.prune(set())
     assert (tmp_path / KEY).exists()
+
+
+def test_previews_that_nobody_looks_at_are_removed_while_serving(served: Served) -> None:
+    old = served.project.previews.folder / "old.webp"
+    old.parent.mkdir(exist_ok=True)
+    old.write_bytes(b"")
+    os.utime(old, (1, 1))
+    served.project.prune()
+    assert not old.exists()
 
 
 def asked(served: Served, asset: str, answer: dict[str, Any] | None) -> int:
@@ -692,3 +734,29 @@ def test_connections_without_end_leave_files_for_those_that_are_there(
     with bind(Address(port=0)) as listening:
         app = make_app(served.service, own_hosts(Address(), listening.getsockname()[1]))
         asyncio.run(all_of_them(uvicorn.Server(configure(app, Address())), listening))
+
+
+# Pipelines of strangers
+
+
+def test_a_confined_pipeline_keeps_its_state_inside_and_its_daemon_is_confined(
+    tmp_path: Path, serve: Callable[..., Server]
+) -> None:
+    folder = write_project(tmp_path / "project", assets=0)
+    text = (folder / "pipeline.yaml").read_text()
+    (folder / "pipeline.yaml").write_text(f"{text}state: ../elsewhere\n")
+    refused = shared().run(folder, "serve", "pipeline.yaml", "--confine", ".", "--new-token", "anna")
+    assert (refused.code, "state: leads out of" in refused.err) == (2, True)
+    assert not (tmp_path / "elsewhere").exists()
+    (folder / "pipeline.yaml").write_text(f"{text}watch: {{on_done: {{run: [touch, x]}}}}\n")
+    server = serve(folder, "pipeline.yaml", "--confine", ".")
+    log = folder / ".assetforge" / "serve-watch.log"
+    wait_for(lambda: log.exists() and "is not allowed by --confine" in log.read_text())
+    assert server.stop() == 0
+
+
+def test_a_state_that_a_profile_names_is_the_one_that_is_served(tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text("version: 1\nprofiles: {night: {state: dark, sources: moon}}\n")
+    served = Place("pipeline", tmp_path / "pipeline.yaml", "night")
+    assert (served.state, served.sources) == (tmp_path / "dark", tmp_path / "moon")
+    assert Place("pipeline", tmp_path / "pipeline.yaml").state == tmp_path / ".assetforge"

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+from filelock import FileLock
+
+from assetforge.errors import UsageError
 from assetforge.store import runs
+from assetforge.store.daemon_status import daemon_lock, daemon_runs
 
 COME_AND_GO = """
 import sys
@@ -41,3 +49,14 @@ def test_a_killed_run_is_dead_and_a_living_one_is_not(tmp_path: Path) -> None:
     with runs.dead(tmp_path) as dead:
         assert [one.id for one in dead] == [run.id]
     assert not runs.living(tmp_path)
+
+
+def test_a_daemon_is_not_kept_from_beginning_by_who_looks_whether_one_runs(tmp_path: Path) -> None:
+    pipeline: Any = SimpleNamespace(state=tmp_path, id="pipeline.yaml", file=tmp_path / "pipeline.yaml")
+    assert not daemon_runs(tmp_path, "pipeline.yaml")
+    [file] = tmp_path.glob("daemon-*.lock")
+    look = FileLock(file, thread_local=False)
+    look.acquire()
+    threading.Timer(0.1, look.release).start()
+    with daemon_lock(pipeline), pytest.raises(UsageError, match="watched already"), daemon_lock(pipeline):
+        pass

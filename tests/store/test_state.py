@@ -252,3 +252,67 @@ def test_what_explains_a_rebuild_may_be_nonsense(folder: Path) -> None:
     assert state.facts("a") == {}
     assert state.flags("a") == ()
     state.close()
+
+
+def test_with_very_many_outputs_one_is_removed_or_renamed_as_fast_as_with_few(folder: Path) -> None:
+    count, taken = 10_000, 500
+    names = [f"a{number}" for number in range(count)]
+    database = open_database(folder / "state.sqlite")
+    database.execute("begin")
+    database.executemany("insert into jobs values ('p.yaml', ?, 's', '', '{}')", [(name,) for name in names])
+    row = "insert into outputs values ('p.yaml', ?, ?, 'key', 'sha256', 1, 1, 1, 1)"
+    database.executemany(row, [(name, f"old/{name}.png") for name in names])
+    row = "insert into stale values ('p.yaml', ?, 'sha256', 1, 1, 1, 1)"
+    database.executemany(row, [(f"older/{name}.png",) for name in names])
+    database.execute("commit")
+    database.close()
+    state = open_state(folder)
+    began = time.process_time()
+    for name in names[:taken]:
+        assert not state.is_of_another(f"old/{name}.png")
+        assert not state.is_of_another_spelling(f"old/{name}.png")
+        state.forget(name)
+    for name in names[taken : 2 * taken]:
+        state.remember(name, "s", [], {}, [Published(f"new/{name}.png", "key", "sha256", (1, 1, 1, 1))])
+    assert time.process_time() - began < 0.7  # to go through all for each took more than a second
+    assert len(state.stale()) == count + taken
+    state.close()
+
+
+def test_a_name_of_another_case_is_found_until_it_is_forgotten(folder: Path) -> None:
+    output = write(folder, "build/a.png", b"pixels")
+    (output.parent / "A.png").hardlink_to(output)  # as though the disk did not tell them apart
+    state = open_state(folder)
+    for asset, name in (("a", "build/a.png"), ("A", "build/A.png")):
+        state.remember(asset, "s", [], {}, [Published(name, "key", "sha256", (1, 1, 1, 1))])
+    assert state.is_of_another_spelling("build/a.png")
+    state.forget("A")
+    assert not state.is_of_another_spelling("build/a.png")
+    state.close()
+
+
+def test_what_was_built_is_not_quarantined_any_more(folder: Path) -> None:
+    state = open_state(folder)
+    state.journal.quarantine("a", "bad", 3, "it broke", "")
+    state.remember("a", "good", [], {}, [])
+    assert state.quarantined("a") is None
+    state.close()
+
+
+def test_files_that_are_gone_with_their_job_are_not_remembered_for_ever(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder through which ever new files pass would fill the state, and the memory of who loads it."""
+    monkeypatch.setattr("assetforge.store.state.RACY_NS", 0)
+    state = open_state(folder)
+    for name in ("textures/gone.png", "textures/stays.png"):
+        write(folder, name, name.encode())
+        state.digest(name)
+    state.remember("a", "s", ["textures/gone.png", "textures/stays.png"], {}, [])
+    state.save()
+    (folder.parent / "textures" / "gone.png").unlink()
+    state.forget("a")
+    state.close()
+    database = open_database(folder / "state.sqlite")
+    assert database.execute("select path from files").fetchall() == [("textures/stays.png",)]
+    database.close()

@@ -41,8 +41,14 @@ def test_drawings_are_told_from_materials() -> None:
 @pytest.mark.parametrize("name", ["brick", "stone"])
 def test_what_compression_has_done_is_seen(name: str) -> None:
     picture = sample(name)
-    damaged = [bc1(picture), jpeg(picture, 50), jpeg(picture, 90, 0), palette(picture, 64, dithered=False)]
-    assert [choose(linear(one)) for one in damaged] == ["denoise"] * 4
+    palettes = [palette(picture, colors, dithered=dithered) for colors in (16, 256) for dithered in (False, True)]
+    damaged = [bc1(picture), jpeg(picture, 50), jpeg(picture, 90, 0), *palettes]
+    assert [choose(linear(one)) for one in damaged] == ["denoise"] * len(damaged)
+
+
+def test_few_grays_that_follow_each_other_are_no_palette() -> None:
+    smooth = np.linspace(40, 90, 128).round().astype(np.uint8)
+    assert choose(linear(np.broadcast_to(smooth[:, None, None], (128, 128, 3)))) == "quality"
 
 
 def test_real_textures_are_as_good_as_they_are(data: Path) -> None:

@@ -546,7 +546,7 @@ def test_the_report_shows_what_was_kept_out(textures: Path, tmp_path: Path) -> N
 def test_a_shipped_network_is_named_options_and_others_beside_it_go_before(name: Any) -> None:
     plan = recipe.resolved(Training(network=name, batch=4))
     content, scale = name.partition("_")[2].split("_x")
-    assert (plan.channels, plan.scale, plan.batch) == (content, int(scale), 4)
+    assert (plan.channels, plan.own_scale, plan.batch) == (content, int(scale), 4)
     assert plan.steps == recipe.PRESETS[name]["steps"]
     assert recipe.resolved(Training(network=name, steps=7)).steps == 7
     assert recipe.resolved(plan) == plan
@@ -568,3 +568,25 @@ def test_a_shipped_network_is_named_options_and_others_beside_it_go_before(name:
 def test_options_that_do_not_fit_are_told(options: dict[str, Any], text: str) -> None:
     with pytest.raises(ValidationError, match=text):
         Training(**options)
+
+
+def test_a_network_that_restores_is_measured_by_what_enlarges_its_result(textures: Path, tmp_path: Path) -> None:
+    enlarges = trained(made(textures, scale=2), tmp_path / "x2")
+    before = enlarges.read_bytes()
+    training = made(textures, scale=2, enlarged_by=enlarges, damages=[{"kind": "jpeg"}])
+    small, large = training.batch(0)
+    assert training.network(small).shape == small.shape
+    assert training.loss(training.network, (small, large)) > 0  # the sizes fit behind the other
+    file = trained(training, tmp_path / "x1")
+    assert load(file).scale == 1
+    assert enlarges.read_bytes() == before
+
+
+def test_what_cannot_be_enlarged_by_another_is_refused(textures: Path, tmp_path: Path) -> None:
+    enlarges = trained(made(textures, scale=2), tmp_path)
+    with pytest.raises(af.StepError, match="enlarges 2 times; take one of 3 channels and 4 times"):
+        made(textures, scale=4, enlarged_by=enlarges)
+    with pytest.raises(ValidationError, match="`srresnet` always enlarges"):
+        made(textures, scale=2, enlarged_by=enlarges, architecture="srresnet")
+    with pytest.raises(ValidationError, match="leave one out"):
+        made(textures, scale=2, enlarged_by=enlarges, losses={"l1": 1, "gan": 0.01})

@@ -10,17 +10,18 @@ from pathlib import Path
 import assetforge_upscale
 import pytest
 import torch
-from assetforge_upscale import DETAIL, SHIPPED, Params, name_of, weights_for
+from assetforge_upscale import DENOISER, DETAIL, SHIPPED, Params, name_of, weights_for
 from assetforge_upscale import _upscale as upscaling
 from assetforge_upscale._architectures import Network, load
 from assetforge_upscale._network import Base, Compact
+from assetforge_upscale.training.degradations import jpeg
 
 import assetforge as af
 from assetforge.material.color_space import ColorSpace
 from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material
 from assetforge.material.texture import Texture
-from assetforge.ops.color import srgb_encode
+from assetforge.ops.color import srgb_decode, srgb_encode
 from assetforge.ops.metrics import psnr
 from assetforge.ops.resample import BOX, resample
 from assetforge.samples import make_sample
@@ -179,6 +180,17 @@ def test_hidden_colors_do_not_bleed_into_visible_ones(method: str) -> None:
     assert result.alpha[:, :, :28].min() > 0.97
 
 
+def test_what_is_hidden_changes_nothing_that_is_seen_through_several_networks() -> None:
+    color, alpha = torch.rand(3, 16, 72), (torch.arange(72) < 16).float().expand(1, 16, 72).clone()
+    other = color.clone()
+    other[:, :, 16:] = torch.rand(3, 16, 56)
+    one, two = (
+        upscale(Material("m", {"base_color": Texture(data, ColorSpace.LIN_REC709, "clamp", alpha)}), network="denoise")
+        for data in (color, other)
+    )
+    assert torch.equal(one["base_color"].data[:, :, :32], two["base_color"].data[:, :, :32])
+
+
 @pytest.mark.parametrize("params", [{"scale": 1}, {"size": 16, "method": "lanczos", "alpha": "cutout"}])
 def test_a_size_that_stays_changes_no_pixel_of_the_source(params: dict[str, object]) -> None:
     color, alpha = torch.rand(3, 16, 16), torch.rand(1, 16, 16)
@@ -260,6 +272,7 @@ def test_cuda_and_cpu_differ_by_rounding_only(scale: int) -> None:
 
 
 SHIPPED_NAMES = [
+    DENOISER,
     DETAIL,
     *(
         name_of(network, kind, scale)
@@ -308,8 +321,49 @@ def test_detail_is_not_invented_on_flat_color(level: float) -> None:
 
 
 def test_detail_is_for_the_networks_that_have_it() -> None:
-    with pytest.raises(ValueError, match="`detail` is for the networks `quality` and `auto`"):
+    with pytest.raises(ValueError, match="`detail` is for the networks `quality`, `denoise` and `auto`"):
         Params(detail=0.5)
+
+
+def test_the_overshoot_of_one_pass_is_no_light_for_the_next() -> None:
+    bright = torch.zeros(3, 12, 12)
+    bright[:, 3:9, 3:9] = 1
+    edges = Material("edges", {"base_color": Texture(bright, ColorSpace.LIN_REC709, "repeat")})
+    chain, twice = upscale(edges, scale=16), upscale(upscale(edges, scale=4), scale=4)
+    assert torch.equal(chain["base_color"].data, twice["base_color"].data)
+
+
+def jpeg_copy(material: Material) -> Material:
+    """A copy of the base color that went through JPEG of low quality."""
+    color = material["base_color"]
+    saved = jpeg(codes(color).byte().permute(1, 2, 0).numpy(), 30)
+    read = srgb_decode(torch.from_numpy(saved.copy()).permute(2, 0, 1).float() / 255)
+    return Material(material.name, {"base_color": replace(color, data=read)})
+
+
+def likeness(one: Material, other: Material) -> float:
+    return psnr(codes(one["base_color"]) / 255, codes(other["base_color"]) / 255)
+
+
+def test_denoise_restores_a_damaged_picture_in_its_own_size() -> None:
+    clean = Material("wood", {"base_color": make_sample("wood", 64)["base_color"]})
+    damaged = jpeg_copy(clean)
+    restored = upscale(damaged, scale=1, network="denoise")
+    assert restored["base_color"].size == (64, 64)
+    before, after = (likeness(one, clean) for one in (damaged, restored))
+    assert after > before + 0.3
+    again = upscale(clean, scale=1, network="denoise")
+    assert likeness(again, clean) > after + 3
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_denoise_restores_before_quality_enlarges(scale: int) -> None:
+    damaged = jpeg_copy(make_sample("brick", 32))
+    at_once = upscale(damaged, scale=scale, network="denoise")
+    one_by_one = upscale(upscale(damaged, scale=1, network="denoise"), scale=scale, network="quality")
+    assert torch.equal(at_once["base_color"].data, one_by_one["base_color"].data)
+    chosen = weights_for(Params(scale=scale, network="denoise"))
+    assert chosen == (DENOISER, f"quality_color_x{scale}", f"fast_data_x{scale}")
 
 
 @pytest.mark.parametrize("method", ["network", "lanczos"])

@@ -78,6 +78,10 @@ class FakeSession:
         self.waiting = [*jobs, *self.waiting] if urgent or first else [*self.waiting, *jobs]
         self.submitted += [job.asset for job in jobs]
 
+    @property
+    def waiting_assets(self) -> set[str]:
+        return {job.base for job in self.waiting}
+
     def hurry(self, jobs: Collection[Job]) -> None:
         self.waiting.sort(key=lambda job: job not in jobs)
 

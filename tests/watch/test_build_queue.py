@@ -17,6 +17,7 @@ from assetforge.build import Build
 from assetforge.errors import AssetForgeError, Problem
 from assetforge.events import Event, JobFinished, NothingToDo, Waiting
 from assetforge.plan.assets import Catalog
+from assetforge.plan.jobs import Job
 from assetforge.report import ReportBuilder
 from assetforge.watch.build_queue import REPORT_AFTER, BuildQueue, Outcomes
 from assetforge.watch.file_tracker import FileTracker
@@ -305,3 +306,28 @@ def test_outputs_that_collide_with_those_under_way_need_a_plan_of_everything(pro
     assert queueing.queue.needs_full_plan
     assert queueing.plan() == []
     assert queueing.queue.outcomes.failed.keys() >= {"y/same"}
+
+
+class Unlisted(FakeSession):
+    """A session whose waiting jobs are too many to go through them all at every step of the loop."""
+
+    @property
+    def waiting(self) -> list[Job]:
+        raise AssertionError("all waiting jobs were gone through")
+
+    @waiting.setter
+    def waiting(self, _: list[Job]) -> None: ...
+
+    @property
+    def waiting_assets(self) -> set[str]:
+        return {"b"}
+
+
+def test_what_is_ready_is_known_without_going_through_all_that_waits(queueing: Queueing) -> None:
+    for name in ("a", "b"):
+        queueing.write(f"{name}_d.png")
+    queueing.settle()
+    session: Any = Unlisted()
+    queueing.queue.session = session
+    assert queueing.queue.ready == {"a"}
+    assert not queueing.queue.is_empty

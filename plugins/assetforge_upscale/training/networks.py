@@ -120,6 +120,18 @@ def started(path: Path, channels: int, scale: int) -> nn.Module:
     return module
 
 
+def frozen(path: Path, channels: int, scale: int) -> nn.Module:
+    """Return the network of a file, which is not trained, and is given what is between 0 and 1, as the step does it.
+
+    Raises StepError where it is of other channels or another scale.
+    """
+    found = known.load(path)
+    if (found.channels, found.scale) != (channels, scale):
+        what = f"is a network of {found.channels} channels that enlarges {found.scale} times"
+        raise af.StepError(str(path), what, f"take one of {channels} channels and {scale} times")
+    return nn.Sequential(nn.Hardtanh(0, 1), found.module)
+
+
 def _refilled(network: nn.Module, tensors: dict[str, Tensor], old: str = "", new_name: str = "") -> nn.Module:
     named = {name.replace(old, new_name, 1) if old else name: value for name, value in tensors.items()}
     wanted = network.state_dict()

@@ -58,6 +58,17 @@ _FAST_DATA = {
     "reliefs_share": 0.3,
     "colors_share": 0.15,
 }
+_QUALITY_DATA = {
+    **_FINE_TUNED,
+    "channels": "data",
+    "steps": 5_000,
+    "leaves": 200,
+    "leaves_share": 0.2,
+    "reliefs": 300,
+    "reliefs_share": 0.3,
+    "colors_share": 0.15,
+    "teacher_share": 0.6,
+}
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "quality_color_x4": {
         **_COLOR_X4,
@@ -70,6 +81,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "half": True,
     },
     "quality_color_x2": {**_FINE_TUNED, "scale": 2, "steps": 8_000, "leaves": 500, "leaves_share": 0.5},
+    "quality_color_x3": {**_FINE_TUNED, "scale": 3, "steps": 4_000, "leaves": 500, "leaves_share": 0.5},
     "detail_color_x4": {
         **_FINE_TUNED,
         "optimizer": "adam",
@@ -82,18 +94,22 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "discriminator_rate": 4e-4,
         "judgement": "softplus",
     },
-    "denoise_color_x4": {
+    "denoise_color_x1": {
         **_FINE_TUNED,
-        "steps": 4_000,
-        "leaves": 200,
+        "enlarged_by": "quality_color_x4",
+        "steps": 6_000,
+        "leaves": 300,
         "leaves_share": 0.3,
         "drawings": 200,
         "drawings_share": 0.15,
         "teacher_share": 0.5,
+        "losses": Losses(charbonnier=1.0, mse=8.0),
         "damages": (
-            Damage(kind="palette", probability=0.3),
-            Damage(kind="bc1", probability=0.4),
-            Damage(kind="jpeg", probability=0.5),
+            Damage(kind="palette", probability=0.2),
+            Damage(kind="jpeg", probability=0.3),
+            Damage(kind="bc1", probability=0.35),
+            Damage(kind="palette", probability=0.2),
+            Damage(kind="jpeg", probability=0.25),
         ),
     },
     "drawn_color_x4": {
@@ -109,17 +125,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "fast_color_x2": {"channels": "color", "scale": 2, "steps": 6_000, "start": "fast_color_x4", "rate": 1e-3},
     "fast_color_x3": {"channels": "color", "scale": 3, "steps": 6_000, "start": "fast_color_x4", "rate": 1e-3},
     "fast_data_x4": {**_FAST_DATA, "scale": 4, "start": "fast_color_x4"},
-    "quality_data_x4": {
-        **_FINE_TUNED,
-        "channels": "data",
-        "steps": 5_000,
-        "leaves": 200,
-        "leaves_share": 0.2,
-        "reliefs": 300,
-        "reliefs_share": 0.3,
-        "colors_share": 0.15,
-        "teacher_share": 0.6,
-    },
+    "quality_data_x4": _QUALITY_DATA,
+    "quality_data_x2": {**_QUALITY_DATA, "scale": 2, "steps": 4_000, "start": "quality_data_x4"},
+    "quality_data_x3": {**_QUALITY_DATA, "scale": 3, "steps": 4_000, "start": "quality_data_x4"},
     "fast_data_x2": {"channels": "data", "scale": 2, "steps": 5_000, "start": "fast_color_x2", "rate": 1e-3},
     "fast_data_x3": {**_FAST_DATA, "scale": 3, "start": "fast_color_x3"},
 }
@@ -132,8 +140,8 @@ def resolved(params: Training) -> Training:
     if params.network is None:
         return params
     preset = {**_OF_ALL, **PRESETS[params.network]}
-    if "start" in preset:
-        preset["start"] = _shipped(preset["start"])
+    for role in {"start", "enlarged_by"} & preset.keys():
+        preset[role] = _shipped(preset[role]) if preset[role] in PRESETS else preset[role]
     return Training(**{**preset, **params.model_dump(exclude_unset=True)})
 
 
@@ -144,12 +152,13 @@ def training(params: Training, data: Path, seed: int) -> af.Training:
     sources = _pictures_of(params, data, params.channels)
     colors = _pictures_of(params, data, "color").seen if params.colors_share else []
     network = _network(params, channels)
+    enlarge = networks.frozen(params.enlarged_by, channels, params.scale) if params.enlarged_by else nn.Identity()
     sampler = _sampler(params, sources, colors, seed)
     kept_out = [_shown(pixels, channels, params.scale) for pixels in _spread(sources.kept_out, _MEASURED)]
-    rival, loss = _objective(params, channels)
+    rival, loss = _objective(params, channels, enlarge)
     is_new = params.start == "scratch"
     return af.Training(
-        params.network or f"{params.channels}_x{params.scale}",
+        params.network or f"{params.channels}_x{params.own_scale}",
         network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         sampler,
         loss,
@@ -159,8 +168,8 @@ def training(params: Training, data: Path, seed: int) -> af.Training:
         half=params.half,
         discriminator=rival,
         ahead=_AHEAD,
-        figures=lambda network: _figures(network, kept_out),
-        pictures=lambda network: _pictures(network, kept_out[:_SHOWN]),
+        figures=lambda network: _figures(_whole(network, enlarge), kept_out),
+        pictures=lambda network: _pictures(_whole(network, enlarge), kept_out[:_SHOWN]),
     )
 
 
@@ -172,9 +181,9 @@ def _pictures_of(params: Training, data: Path, content: pictures.Content) -> pic
 
 def _network(params: Training, channels: int) -> nn.Module:
     if params.start == "scratch":
-        return networks.new(params.architecture, channels, params.scale, params.width, params.depth)
+        return networks.new(params.architecture, channels, params.own_scale, params.width, params.depth)
     start = _shipped(f"fast_{params.channels}_x{params.scale}") if params.start == "fast" else Path(params.start)
-    network = networks.started(start, channels, params.scale).eval()
+    network = networks.started(start, channels, params.own_scale).eval()
     try:
         with torch.no_grad():
             network(torch.zeros(1, channels, params.crop, params.crop))
@@ -208,7 +217,7 @@ def _sampler(params: Training, sources: pictures.Pictures, colors: list[Pixels],
     return Sampler(pools, channels, scale, params.batch, params.crop, reductions, params.damages, seed)
 
 
-def _objective(params: Training, channels: int) -> tuple[af.Discriminator | None, Any]:
+def _objective(params: Training, channels: int, enlarge: nn.Module) -> tuple[af.Discriminator | None, Any]:
     """Return the discriminator, if there is one, and the loss of a network and a batch."""
     shares = params.losses.model_dump()
     distance = losses.combined(shares, params.perceptual_network)
@@ -218,7 +227,7 @@ def _objective(params: Training, channels: int) -> tuple[af.Discriminator | None
 
     def loss(network: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         small, large, *taught = batch
-        result = network(small.contiguous(memory_format=torch.channels_last))
+        result = _whole(network, enlarge)(small.contiguous(memory_format=torch.channels_last))
         share = params.teacher_share if taught else 0.0
         wanted = [(1 - share, large), *((share, one) for one in taught)]
         total = sum((part * distance(result, one) for part, one in wanted if part), result.new_zeros(()))
@@ -229,6 +238,11 @@ def _objective(params: Training, channels: int) -> tuple[af.Discriminator | None
     if rival is None:
         return None, loss
     return adversary.against(rival, params.judgement, params.discriminator_rate), loss
+
+
+def _whole(network: nn.Module, enlarge: nn.Module) -> nn.Module:
+    """Put what enlarges behind a network; it is no part of what is trained."""
+    return nn.Sequential(network, enlarge.to(next(network.parameters()).device))
 
 
 def _spread(many: Sequence[Pixels], count: int) -> list[Pixels]:
