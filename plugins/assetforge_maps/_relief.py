@@ -24,11 +24,16 @@ _STEP = 2**-18
 """Pixels that heights are rounded to: Fourier transforms differ by much less from processor to processor."""
 
 
+_HALF_CODE = 1 / 255
+"""Of a normal's component, -1 to 1, in 8 bits."""
+
+
 def add_height(material: af.Material, params: HeightParams, context: af.Context) -> af.Material:
     """Integrate normals; note the depth of the relief, so that other steps can be told it."""
     texture = material["normal"]
     repeat, longer = continues(texture, params.tileable), max(texture.size)
-    found = integrated(slopes_of(texture.data).double(), repeat=repeat, hills=True, central=True)
+    slopes = _leveled(slopes_of(texture.data).double())
+    found = integrated(slopes, repeat=repeat, hills=True, central=True)
     found = (found / _STEP).round().mul(_STEP).float()
     if params.largest is not None:
         found = found - blurred_widely(found, params.largest * longer / 2, repeat=repeat)
@@ -41,6 +46,15 @@ def add_height(material: af.Material, params: HeightParams, context: af.Context)
         data = 0.5 + (found - (lowest + highest) / 2) / (params.depth * longer)
         _tell_cut(data, context)
     return material.replace(height=_like(texture, data.clamp(0, 1), repeat=repeat))
+
+
+def _leveled(slopes: Tensor) -> Tensor:
+    """Take from slopes (2, H, W) a tilt of the whole that 8 bits cannot tell from none.
+
+    They have no code for a slope of 0, and what is rounded adds up from one edge to the other.
+    """
+    tilt = slopes.mean((1, 2), keepdim=True)
+    return slopes - tilt.clamp(-_HALF_CODE, _HALF_CODE)
 
 
 def _tell_cut(data: Tensor, context: af.Context) -> None:
