@@ -22,9 +22,9 @@ def forge(*arguments: str) -> str:
     return done.out
 
 
-def redirected(tmp_path: Path, sources: Path) -> list[str]:
+def redirected(tmp_path: Path, sources: Path, below: str = "{name}") -> list[str]:
     """Definitions that keep a run's files in the test's folder."""
-    return [f"-Dsources={sources}", f"-Doutputs.dir={tmp_path / 'build'}/{{name}}", f"-Dstate={tmp_path / 'state'}"]
+    return [f"-Dsources={sources}", f"-Doutputs.dir={tmp_path / 'build'}/{below}", f"-Dstate={tmp_path / 'state'}"]
 
 
 @pytest.mark.parametrize("file", PIPELINES, ids=lambda file: file.stem)
