@@ -115,8 +115,10 @@ def command(  # noqa: PLR0913  as many options as users need
 
 def _check_confined(places: Sequence[Place], confinement: Confinement | None) -> None:
     """Raise UsageError where a state may not be where a pipeline says; the daemon sees to all else."""
-    for place in places if confinement is not None else ():
-        if confinement is not None and not confinement.holds(place.state):
+    if confinement is None:
+        return
+    for place in places:
+        if not confinement.holds(place.state):
             raise UsageError(str(place.file), f"state: {confinement.refusal}", "leave it out")
 
 
