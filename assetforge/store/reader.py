@@ -17,13 +17,13 @@ from assetforge import snapshot
 from assetforge.codecs.atomic import file_name
 from assetforge.codecs.regular import read_regular
 from assetforge.errors import OK
-from assetforge.snapshot import DATABASE, RUNS
+from assetforge.snapshot import DATABASE
 from assetforge.store.event_log import open_to_read
 from assetforge.store.history import RunKind
 from assetforge.store.json_text import parse
 from assetforge.store.logs import FOLDER as LOGS
 from assetforge.store.owners import base_of
-from assetforge.store.runs import Run
+from assetforge.store.runs import lives
 from assetforge.store.schema import writing
 
 AssetState = Literal["received", "waiting", "queued", "building", "done", "failed", "quarantined"]
@@ -338,7 +338,9 @@ class Reader:
             rows = database.execute(query, (self.pipeline, *values)).fetchall()
         # Only the living have no end, so that few folders are looked at.
         return [
-            RunRecord(run, kind, began, ended, exit_code, _mapping(counts), who, ended is None and self._lives(run))
+            RunRecord(
+                run, kind, began, ended, exit_code, _mapping(counts), who, ended is None and lives(self.state, run)
+            )
             for run, kind, began, ended, exit_code, counts, who in rows
         ]
 
@@ -374,13 +376,9 @@ class Reader:
         """Give the database, and the values that the queries of assets need."""
         with writing(self.path), closing(open_to_read(self.path)) as database:
             runs = [row[0] for row in database.execute("select distinct run from claims")]
-            living = [run for run in runs if isinstance(run, str) and self._lives(run)]
+            living = [run for run in runs if isinstance(run, str) and lives(self.state, run)]
             database.create_function("base_of", 1, base_of, deterministic=True)
             yield database, {"p": self.pipeline, "said": json.dumps(said), "runs": json.dumps(living), "who": ""}
-
-    def _lives(self, run: str) -> bool:
-        folder = self.state / RUNS / run
-        return folder.parent == self.state / RUNS and folder.is_dir() and Run(folder).lives()
 
 
 @dataclass(frozen=True)

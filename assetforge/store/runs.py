@@ -71,6 +71,15 @@ def living(state: Path) -> list[Run]:
         return [run for run in _all(state) if run.lives()]
 
 
+def lives(state: Path, name: str) -> bool:
+    """Tell whether a run is at work, by a name that others may have forged."""
+    folder = state / RUNS / name
+    if folder.parent != state / RUNS or not folder.is_dir():
+        return False
+    with _only_one(state):  # a lock that is tried is made anew, also in a folder that is about to go
+        return Run(folder).lives()
+
+
 def _all(state: Path) -> list[Run]:
     folder = state / RUNS
     return [Run(path) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []

@@ -31,6 +31,7 @@ def test_a_run_that_ends_does_not_disturb_those_who_look(tmp_path: Path) -> None
     others = [subprocess.Popen([sys.executable, "-c", COME_AND_GO, str(tmp_path)]) for _ in range(2)]
     while any(other.poll() is None for other in others):
         assert len(runs.living(tmp_path)) <= 2
+        assert sum(runs.lives(tmp_path, folder.name) for folder in (tmp_path / "runs").glob("2*")) <= 2
         with runs.dead(tmp_path) as dead:
             assert not dead
     assert [other.wait() for other in others] == [0, 0]
