@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=Params)
 
 
+def _as_it_is(network: nn.Module) -> None:
+    """Complete nothing."""
+
+
 def _no_pictures(_: nn.Module) -> Mapping[str, Tensor]:
     return {}
 
@@ -65,6 +69,8 @@ class Training:
     """Of the moving average of the weights, which is the result."""
     clip: float = 1.0
     """Greatest norm of the gradients."""
+    complete: Callable[[nn.Module], None] = _as_it_is
+    """Add to the averaged network, before it is written, what is not learned but measured."""
     half: bool = False
     """Whether the weights are written as float16: in half the space, with three digits each."""
     figures: Callable[[nn.Module], Mapping[str, float]] = _no_figures

@@ -173,11 +173,12 @@ class _Run:
 
     def write(self, folder: Path) -> None:
         """Write the averaged weights and the report."""
-        weights = {name: self._written(value) for name, value in self.average.state_dict().items()}
-        write_atomically(folder / f"{self.training.name}.safetensors", to_safetensors(weights))
-        self.average.eval()
+        network = copy.deepcopy(self.average).eval()
         with torch.no_grad():
-            pictures = {name: picture.cpu() for name, picture in self.training.pictures(self.average).items()}
+            self.training.complete(network)
+            pictures = {name: picture.cpu() for name, picture in self.training.pictures(network).items()}
+        weights = {name: self._written(value) for name, value in network.state_dict().items()}
+        write_atomically(folder / f"{self.training.name}.safetensors", to_safetensors(weights))
         write_report(folder / "report", self.training.name, self.rows, pictures)
 
 

@@ -113,6 +113,10 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 def _mixed(one: Tensors, other: Tensors, share: float, path: Path) -> dict[str, Tensor]:
     """Average the weights of two networks (network interpolation, Wang et al. 2018, ESRGAN, section 3.4)."""
+    if ("activation_bounds" in one) != ("activation_bounds" in other):  # older files have none
+        one, other = (
+            {name: value for name, value in both.items() if name != "activation_bounds"} for both in (one, other)
+        )
     if {name: value.shape for name, value in one.items()} != {name: value.shape for name, value in other.items()}:
         what = "is of another architecture than the network that it is mixed with"
         raise af.StepError(str(path), what, "mix two networks that are alike")
@@ -149,7 +153,8 @@ def _compact(tensors: Tensors) -> Network | None:
         width, channels = first.shape[:2]
         scale = math.isqrt(tensors[f"{body}.{places[-1]}.weight"].shape[0] // channels)
         depth = (len(places) - 3) // 2
-        module = Compact(channels, scale, width, depth, base)
+        bounds = tensors["activation_bounds"].tolist() if "activation_bounds" in tensors else ()
+        module = Compact(channels, scale, width, depth, base, bounds)
         _filled(module, {name.replace(body, "residual", 1): value for name, value in tensors.items()})
         return Network(module.channels_last(), channels, scale, module.radius)
     return None

@@ -152,8 +152,13 @@ def _adapted(network: Compact, channels: int, scale: int, path: Path) -> Compact
         what = f"is a network of {own_channels} channels that enlarges {own_scale} times"
         raise af.StepError(str(path), what, f"start from one of {channels} channels and {scale} times, or of more")
     adapted = Compact(channels, scale, *_size(network))
-    adapted.load_state_dict(adapt(network.state_dict(), channels, scale))
+    adapted.load_state_dict(adapt(_unbounded(network.state_dict()), channels, scale))
     return adapted
+
+
+def _unbounded(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Leave out the bounds of activations, which hold for the weights that they were measured with."""
+    return {name: value for name, value in tensors.items() if name != "activation_bounds"}
 
 
 def adapt(start: dict[str, Tensor], channels: int, scale: int) -> dict[str, Tensor]:
