@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,8 @@ State = Literal["up to date", "out of date", "incomplete", "failed", "quarantine
 NOT_MADE = "it is not made any more"
 """Why an output is removed whose asset is still built."""
 Facts = Mapping[str, Any]
+Listed = Mapping[str, tuple[list[str], list[str]]]
+"""The names of the files and of the folders in each folder of sources."""
 
 
 Kind = Literal[
@@ -222,8 +224,8 @@ class Plan:
     """Other outputs that were made and are not any more, or will not be when the jobs are done."""
     remarks: tuple[str, ...] = ()
     """What is odd about the sources, though nothing is wrong."""
-    listed: Mapping[str, tuple[list[str], list[str]]] = field(default_factory=dict, repr=False)
-    """The names of the files and of the folders in each folder of sources, as the jobs were made from them."""
+    listed: Callable[[], Listed] = field(default=dict, repr=False, compare=False)
+    """Gives what the jobs were made from; few ask for it, and where most jobs are known it costs as much as they do."""
 
     @property
     def needed(self) -> set[str]:

@@ -75,7 +75,7 @@ def make_plan(
         raise PipelineError(summary(collisions))
     if options.only:
         return Plan(pipeline, _chosen(jobs, options.only), remarks=found.remarks)
-    return replace(_whole(pipeline, jobs, history), remarks=found.remarks, listed=found.listed)
+    return replace(_whole(pipeline, jobs, history), remarks=found.remarks, listed=lambda: found.listed)
 
 
 def plan_assets(
