@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import FunctionType, MappingProxyType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar, cast
 
 import pluggy
 from pydantic import PydanticUserError
@@ -59,8 +59,7 @@ _DECORATORS: Mapping[type, str] = {
 """How a function is made what a plugin registers."""
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(NamedTuple):
     name: str
     origin: str
     version: str
@@ -81,8 +80,7 @@ class _Offers:
     codecs: dict[str, Codec] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Loaded:
+class _Loaded(NamedTuple):
     found: _Found
     module: ModuleType
     steps: tuple[str, ...]

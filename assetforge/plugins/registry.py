@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from assetforge.codecs.codec import Codec
 from assetforge.commands import Command
@@ -20,8 +19,7 @@ SLOW = 1.0
 """Seconds to load from which on a plugin is reported: every command waits for it."""
 
 
-@dataclass(frozen=True)
-class Plugin:
+class Plugin(NamedTuple):
     """A loaded plugin: where it comes from, and the digest of its code, which is part of every key."""
 
     name: str
@@ -37,8 +35,7 @@ class Plugin:
     """How long it took to load."""
 
 
-@dataclass(frozen=True)
-class Registry:
+class Registry(NamedTuple):
     """All that the plugins offer, and what is wrong with those that could not be loaded."""
 
     steps: Mapping[str, Step[Any]]
@@ -61,7 +58,7 @@ class Registry:
     broken: tuple[Problem, ...]
     disputed: Mapping[str, Problem]
     """The steps of which a plugin that was left out has another one, each with what names both."""
-    hooks: Hooks = field(repr=False, compare=False)
+    hooks: Hooks
 
     def plugin_of(self, step: str) -> Plugin:
         """Return the plugin that registered a step."""
