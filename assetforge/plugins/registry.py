@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from assetforge.codecs.codec import Codec
 from assetforge.commands import Command
 from assetforge.errors import Problem
-from assetforge.evaluations import Evaluation
 from assetforge.hookspecs import Hooks
 from assetforge.material.map_spec import MapSpec
-from assetforge.recipes import Recipe
 from assetforge.steps import Step
+
+if TYPE_CHECKING:
+    from assetforge.evaluations import Evaluation
+    from assetforge.recipes import Recipe
 
 SLOW = 1.0
 """Seconds to load from which on a plugin is reported: every command waits for it."""
@@ -46,9 +48,9 @@ class Registry(NamedTuple):
     wrappers: Mapping[str, str]
     """The digest of the code of each plugin that hooks `run_step`, as it may change what any step returns."""
     recipes: Mapping[str, Recipe[Any]]
-    """How the plugins' networks are trained."""
+    """How the plugins' networks are trained; none where nobody has asked for them."""
     evaluations: Mapping[str, Evaluation[Any]]
-    """How what the plugins do is measured."""
+    """How what the plugins do is measured; none where nobody has asked for them."""
     commands: Mapping[str, Command]
     """What the plugins add to the command line."""
     codecs: Mapping[str, Codec]
