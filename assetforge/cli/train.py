@@ -51,7 +51,7 @@ def command(  # noqa: PLR0913  an option each
     Writes its weights, a checkpoint and a report into a folder. Training that was cut off goes on where it was: call it
     again in the same way.
     """
-    registry = load_plugins(Path.cwd())
+    registry = load_plugins(Path.cwd(), training=True)
     warn_of_plugins(registry)
     if name is None:
         _list(registry)

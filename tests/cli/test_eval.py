@@ -183,7 +183,7 @@ def test_a_plugin_that_fails_is_blamed(plugin: Path, forge: Forge, gain: str, te
 
 def test_two_evaluations_of_one_name_are_an_error(plugin: Path) -> None:
     (plugin / "plugins" / "others.py").write_text(PLUGIN)
-    registry = load(plugin)
+    registry = load(plugin, training=True)
     assert "there is an evaluation 'means' already" in str(registry.broken[0])
 
 

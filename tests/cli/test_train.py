@@ -86,8 +86,16 @@ def test_mistakes_are_told(plugin: Path, forge: Forge, arguments: list[str], tex
 
 def test_two_recipes_of_one_name_are_an_error(plugin: Path) -> None:
     (plugin / "plugins" / "others.py").write_text(PLUGIN)
-    registry = load(plugin)
+    registry = load(plugin, training=True)
     assert "there is a recipe 'slope' already" in str(registry.broken[0])
+
+
+def test_a_wrong_recipe_stops_nobody_who_does_not_train(plugin: Path) -> None:
+    (plugin / "plugins" / "others.py").write_text(PLUGIN)
+    registry = load(plugin)
+    assert {"slopes", "others"} <= registry.plugins.keys()
+    assert not registry.broken
+    assert not registry.recipes
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from assetforge_stylize import StyleTraining
+from assetforge_stylize._recipes import StyleTraining
 from assetforge_stylize.training import decoder, pictures, style
 from conftest import Forge
 from PIL import Image

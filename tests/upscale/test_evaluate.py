@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from assetforge_upscale import FIGURES, Comparison, _evaluate
 from assetforge_upscale import _architectures as architectures
+from assetforge_upscale import _evaluate
+from assetforge_upscale._comparison import FIGURES, Comparison
 from assetforge_upscale._network import Compact
 from pydantic import ValidationError
 from upscale.evaluated import evaluated, scores

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from assetforge_upscale import Damage, Losses, Training
 from assetforge_upscale import _architectures as architectures
 from assetforge_upscale._architectures import load
+from assetforge_upscale._recipe import Damage, Losses, Training
 from assetforge_upscale.training import adversary, batches, dataset, degradations, losses, networks, pictures, recipe
 from PIL import Image
 from pydantic import ValidationError

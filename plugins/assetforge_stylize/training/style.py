@@ -19,9 +19,9 @@ from assetforge.ops.color import hdr_encode
 from assetforge.ops.resample import resample
 from assetforge.weights.distances import Measure, Moments
 from assetforge.weights.features import Vgg19
-from assetforge_stylize import StyleTraining
 from assetforge_stylize._networks import Transformation
 from assetforge_stylize._pictures import read_color
+from assetforge_stylize._recipes import StyleTraining
 from assetforge_stylize._transport import whitened_colored
 from assetforge_stylize.training.pictures import crops, read_textures
 

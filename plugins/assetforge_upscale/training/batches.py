@@ -15,7 +15,7 @@ from torch import Tensor
 from assetforge.ops.dead_leaves import dead_leaves
 from assetforge.ops.drawings import drawing
 from assetforge.ops.reliefs import relief
-from assetforge_upscale import Damage
+from assetforge_upscale._recipe import Damage
 from assetforge_upscale.training.dataset import Pixels, reduce
 from assetforge_upscale.training.degradations import Reduction, damaged, reduced
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import assetforge as af
 from assetforge.ops.metrics import psnr
 from assetforge.ops.resample import BICUBIC, resample
-from assetforge_upscale import Damage, Losses, Training
+from assetforge_upscale._recipe import Damage, Losses, Training
 from assetforge_upscale.training import adversary, batches, dataset, losses, networks, pictures
 from assetforge_upscale.training.batches import Pool, Sampler
 from assetforge_upscale.training.calibration import calibrate
