@@ -73,9 +73,9 @@ def test_a_recipe_of_the_project_is_trained(plugin: Path, forge: Forge) -> None:
     [
         (["slop", "--data", "data"], "there is no recipe 'slop'; did you mean 'slope'?"),
         (["slope"], "write --data DIR"),
-        (["slope", "--data", "data", "-p", "slop=1"], "unknown parameter 'slop'; did you mean 'slope'?"),
+        (["slope", "--data", "data", "-p", "slop=1"], "-p: slop: unknown parameter; did you mean 'slope'?"),
         (["slope", "--data", "data", "-p", "slope"], "write -p KEY=VALUE"),
-        (["slope", "--data", "data", "-p", "slope=steep"], "slope input should be a valid number"),
+        (["slope", "--data", "data", "-p", "slope=steep"], '-p: slope: is "steep"; it should be number'),
     ],
 )
 def test_mistakes_are_told(plugin: Path, forge: Forge, arguments: list[str], text: str) -> None:
