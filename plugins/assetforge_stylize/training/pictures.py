@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 import assetforge as af
 from assetforge.ops.color import hdr_encode
@@ -68,6 +68,11 @@ def crops(pools: list[list[Pixels]], count: int, side: int, rng: np.random.Gener
     chosen = [_crop(pools[index % len(pools)], side, rng) for index in range(count)]
     pictures = [torch.from_numpy(one).permute(2, 0, 1) / 255 for one in chosen]
     return torch.stack([_varied(one, rng) if varied else one for one in pictures])
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Tell where a network is."""
+    return next(network.parameters()).device
 
 
 def _crop(pool: list[Pixels], side: int, rng: np.random.Generator) -> Pixels:
