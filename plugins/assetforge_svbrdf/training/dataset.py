@@ -30,7 +30,8 @@ CROP = 128
 """Side of the pictures that the networks learn from."""
 FRAME = 192, 288
 """Half height and width, in pixels, of the least photograph that a crop may be of; the greatest is twice as large."""
-_SMALLEST = 160
+_PORTRAITS = 0.3
+"""Share of photographs that are higher than wide."""
 _NOISE = 0.008
 
 Random = np.random.Generator
@@ -144,14 +145,14 @@ def _varied(truth: Surface, rng: Random) -> Surface:
 
 
 def _place(rng: Random) -> Tensor:
-    """Return where in a photograph the crop lies: points in the plane (2, H, W)."""
+    """Return where in a photograph the crop lies: points in the plane (2, H, W), x to the right and y up."""
     scale = float(np.exp(rng.uniform(0, math.log(2))))
-    height, width = (int(half * scale) for half in FRAME)
-    pixel = math.tan(math.radians(rng.uniform(40, 75)) / 2) / width
-    y, x = (torch.arange(CROP) + 0.5 + int(rng.integers(-half, half - CROP + 1)) for half in (height, width))
+    short, long = (int(half * scale) for half in FRAME)
+    pixel = math.tan(math.radians(rng.uniform(40, 75)) / 2) / long
+    half_sides = (long, short) if rng.random() < _PORTRAITS else (short, long)
+    y, x = (torch.arange(CROP) + 0.5 + int(rng.integers(-half, half - CROP + 1)) for half in half_sides)
     rows, columns = torch.meshgrid(y, x, indexing="ij")
-    points = torch.stack([columns, -rows]).float() * pixel
-    return points.flip(0).rot90(1, (1, 2)) * points.new_tensor([1, -1])[:, None, None] if rng.random() < 0.3 else points
+    return torch.stack([columns, -rows]).float() * pixel
 
 
 def _guide(truth: Surface, rng: Random) -> Tensor:
