@@ -78,7 +78,7 @@ def test_what_does_not_fit_is_refused_by_name(text: str, said: str) -> None:
 
 
 def test_a_parameter_that_must_be_given_is_asked_for() -> None:
-    with pytest.raises(UsageError, match="^-p: parameter 'target' is missing; write -p target=VALUE"):
+    with pytest.raises(UsageError, match=r"^-p: parameter 'target' is missing; write -p target=VALUE"):
         given_params(Guide, ["weight=2"])
 
 

@@ -525,10 +525,8 @@ def test_training_that_was_cut_off_ends_with_the_weights_of_an_unbroken_one(
         return made(textures, **options)
 
     whole = trained(begun(), tmp_path / "whole")
-    seconds = iter([0.0, 0.0, 0.0, 9.0])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("assetforge.train.trainer.time.monotonic", lambda: next(seconds, 9.0))
-        assert not train(begun(), tmp_path / "cut", seconds=5, tell=lambda _: None)
+    ended = iter([False, False, True])
+    assert not train(begun(), tmp_path / "cut", ended=lambda: next(ended), tell=lambda _: None)
     said: list[str] = []
     train(begun(), tmp_path / "cut", tell=said.append)
     assert "goes on from step" in said[0]
