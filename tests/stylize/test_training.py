@@ -109,8 +109,24 @@ def test_textures_that_are_named_as_such_are_taken_alone(tmp_path: Path) -> None
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(af.StepError, match=r"finds no textures in .*; give a folder of color textures"):
+    with pytest.raises(af.StepError, match=r": holds no color textures; give a folder of them"):
         pictures.read_textures(tmp_path)
+
+
+def test_of_other_folders_the_pictures_of_colors_are_taken(tmp_path: Path) -> None:
+    for seed, name in enumerate(("wall_diff.tif", "moss/albedo.png", "plain.jpg")):
+        drawn(tmp_path / name, seed, 32 + 8 * seed)
+    for name in ("wall_n.png", "wall_roughness.png", "wall_thumbnail.png", ".cache/plain.png", "moss/ORM.png"):
+        drawn(tmp_path / name, 9, 24)
+    (tmp_path / "readme.txt").write_text("none")
+    assert sorted(len(one) for one in pictures.read_textures(tmp_path)) == [32, 40, 48]
+
+
+def test_of_very_many_textures_some_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for side in range(20, 27):
+        drawn(tmp_path / f"{side}.png", side, side)
+    monkeypatch.setattr(pictures, "_MOST", 3)
+    assert [len(one) for one in pictures.read_textures(tmp_path)] == [20, 23, 26]
 
 
 def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
