@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import io
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +260,14 @@ def test_pictures_are_read_as_8_bits_and_those_of_jpeg_are_halved(tmp_path: Path
     rough, normal = (pictures.read(one) for one in pictures.find(tmp_path, "data"))
     assert np.array_equal(rough, lively[..., :1].repeat(3, 2))
     assert normal.shape == (64, 64, 3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there, any bytes are a name")
+def test_names_that_are_not_utf_8_are_no_obstacle(tmp_path: Path) -> None:
+    for number in range(5):
+        Image.fromarray(picture()).save(os.fsdecode(os.fsencode(tmp_path) + b"/\xff%d_d.png" % number))
+    loaded = pictures.load(tmp_path, "color")
+    assert len(loaded.seen) + len(loaded.kept_out) == 5
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path, textures: Path) -> None:

@@ -96,7 +96,7 @@ def divided(found: Sequence[Found]) -> tuple[list[Found], list[Found]]:
 
 
 def _order(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
 
 
 def load(folder: Path, content: Content, exclude: Iterable[Path] = (), smaller: str = "") -> Pictures:
