@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from svbrdf.measures import correlation
 from svbrdf.synthetic import STATIONARY, Pair, Shot, photograph, sample
 from torch import Tensor
 
+import assetforge as af
 from assetforge.ops import homography as plane
 from assetforge.samples import make_sample
 from assetforge.train.trainer import train
@@ -102,6 +104,17 @@ def game_texture(folder: Path) -> Path:
         codes = (pixels * 255).byte().permute(1, 2, 0).numpy()
         Image.fromarray(codes).save(folder / "train" / "own" / f"stone_{suffix}.webp", lossless=True)
     return folder
+
+
+@pytest.mark.parametrize(("file", "text"), [("stone_d.webp", "x"), ("material.json", '{"maps": {}}')])
+def test_training_data_that_cannot_be_read_is_named(file: str, text: str, tmp_path: Path) -> None:
+    folder = game_texture(tmp_path) / "train" / "own"
+    if file == "material.json":
+        folder = tmp_path / "materials" / "rock"
+        folder.mkdir(parents=True)
+    (folder / file).write_text(text)
+    with pytest.raises(af.StepError, match=rf"^{re.escape(str(folder / file))}: "):
+        dataset.read(tmp_path)
 
 
 @pytest.mark.gpu
