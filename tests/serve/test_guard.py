@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 
 from assetforge.errors import UsageError
 from assetforge.serve.access import Access, User
-from assetforge.serve.endpoints import BASE, ENDPOINTS, Endpoint
+from assetforge.serve.endpoints.call import BASE, Endpoint
+from assetforge.serve.endpoints.table import ENDPOINTS
 from assetforge.serve.guard import COOKIE
 from assetforge.serve.server import Address, bind, own_hosts
 

@@ -35,7 +35,7 @@ from assetforge.serve import uploads
 from assetforge.serve.access import Access, User
 from assetforge.serve.app import make_app
 from assetforge.serve.connections import PATIENCE, Connection
-from assetforge.serve.endpoints import BASE
+from assetforge.serve.endpoints.call import BASE
 from assetforge.serve.feed import Feed
 from assetforge.serve.guard import COOKIE
 from assetforge.serve.limits import ServeLimits
