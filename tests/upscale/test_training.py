@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 from assetforge_upscale import Damage, Losses, Training
-from assetforge_upscale import _architectures as architectures
-from assetforge_upscale._architectures import load
+from assetforge_upscale._architectures.load import load
+from assetforge_upscale._architectures.network import Network
+from assetforge_upscale._architectures.spatial_attention import Rlfn
 from assetforge_upscale.training import adversary, batches, dataset, degradations, losses, networks, pictures, recipe
 from PIL import Image
 from pydantic import ValidationError
@@ -388,7 +389,7 @@ class Times(nn.Module):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_target_is_the_mean_of_what_teachers_make(channels: int) -> None:
-    teachers = [architectures.Network(Times(factor), seen, 2, 0) for factor, seen in ((0.2, 3), (0.6, 1))]
+    teachers = [Network(Times(factor), seen, 2, 0) for factor, seen in ((0.2, 3), (0.6, 1))]
     taught = networks.taught_by(teachers, channels)(picture(7, 20))
     wanted = picture(7, 20).repeat(2, 0).repeat(2, 1) * 0.4
     if channels == 3:
@@ -505,7 +506,7 @@ def test_what_is_learned_from_a_start_is_moved_more_gently(textures: Path) -> No
 
 
 def test_a_start_that_needs_larger_crops_says_so(textures: Path, tmp_path: Path) -> None:
-    save_file(architectures._Rlfn(3, 8, 8, 4, 2, 4).state_dict(), tmp_path / "rlfn.safetensors")
+    save_file(Rlfn(3, 8, 8, 4, 2, 4).state_dict(), tmp_path / "rlfn.safetensors")
     with pytest.raises(af.StepError, match=r"cannot work on crops of 8 pixels .*; give it larger ones"):
         made(textures, start=tmp_path / "rlfn.safetensors")
     assert made(textures, start=tmp_path / "rlfn.safetensors", crop=16).batch(0)[0].shape[-1] == 16
