@@ -11,8 +11,6 @@ from pydantic import BaseModel
 
 from assetforge.errors import UsageError
 from assetforge.params import P, file_places
-from assetforge.pipeline.marked_yaml import Document, parse_value
-from assetforge.pipeline.validate import validate
 from assetforge.schema_text import Schema, json_schema, models_in, spell_type
 
 
@@ -53,6 +51,9 @@ def _default(name: str, field: Schema, schema: Schema) -> str:
 
 def given_params(model: type[P], given: Iterable[str]) -> P:
     """Return the parameters that texts `KEY=VALUE` give; raise UsageError where one does not fit or names no file."""
+    from assetforge.pipeline.marked_yaml import Document  # which lists of parameters do without
+    from assetforge.pipeline.validate import validate
+
     document = Document("-p", {}, {(): "-p"}, {})
     for text in given:
         key, equals, value = text.partition("=")
@@ -72,6 +73,8 @@ def given_params(model: type[P], given: Iterable[str]) -> P:
 
 
 def _parsed(key: str, text: str) -> Any:
+    from assetforge.pipeline.marked_yaml import parse_value
+
     try:
         return parse_value(text) if text else text
     except ValueError as error:
