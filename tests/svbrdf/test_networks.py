@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from assetforge_svbrdf._network import networks
 from assetforge_svbrdf._photos import from_flash, moved, placed, prepared
 from assetforge_svbrdf._surface import Kind
 from assetforge_svbrdf._svbrdf import seen_slopes
-from assetforge_svbrdf.training import dataset, recipe
+from assetforge_svbrdf.training import dataset, procedural, recipe
 from assetforge_svbrdf.training.dataset import HELD_OUT
 from conftest import Forge
 from PIL import Image
@@ -125,6 +127,14 @@ def test_a_gpu_trains_and_reports(network: str, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(recipe, "DRAWN", 2)
     training = recipe.training(network, game_texture(tmp_path / "data"), 0)
     assert train(replace(training, steps=2), tmp_path / "made", device="cuda:0", tell=lambda _: None)
+
+
+@pytest.mark.parametrize("kind", procedural.KINDS)
+def test_drawn_surfaces_depend_on_the_seed_alone(kind: Callable[..., Any]) -> None:
+    """Or training that was cut off would go on with others."""
+    one, same, other = (kind(48, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not np.array_equal(one[0], other[0])
 
 
 @pytest.mark.parametrize("portrait", [False, True])
