@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+from filelock import FileLock, Timeout
 
 from assetforge.cli.options import warn_of_plugins
 from assetforge.cli.output import say
@@ -68,15 +70,16 @@ def command(  # noqa: PLR0913  an option each
     out = out or Path("train") / name
     _check_folders(data, out)
     there = resolve_device(device)
-    training = _built(recipe, params, data, seed, steps)
-    identity = {
-        "the recipe": name,
-        "--data": str(data.resolve()),
-        "--seed": seed,
-        "--steps": training.steps,
-        **{f"-p {key}": value for key, value in params.model_dump(mode="json").items()},
-    }
-    _train(training, out, there, seed, (minutes or math.inf) * 60, identity)
+    with _alone_in(out):
+        training = _built(recipe, params, data, seed, steps)
+        identity = {
+            "the recipe": name,
+            "--data": str(data.resolve()),
+            "--seed": seed,
+            "--steps": training.steps,
+            **{f"-p {key}": value for key, value in params.model_dump(mode="json").items()},
+        }
+        _train(training, out, there, seed, (minutes or math.inf) * 60, identity)
 
 
 def _check_folders(data: Path, out: Path) -> None:
@@ -86,6 +89,21 @@ def _check_folders(data: Path, out: Path) -> None:
         raise UsageError("--out", what, "name a folder elsewhere")
     with temporary(out / "checkpoint.pt") as file:
         file.touch()
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Be the only one that trains into a folder inside the block; raise UsageError where another does."""
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        what = f"other training writes into {folder} just now"
+        raise UsageError("--out", what, "name another folder, or wait until that one has ended") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _list(registry: Registry) -> None:
@@ -123,7 +141,7 @@ def _train(training: Training, out: Path, device: str, seed: int, seconds: float
     with stopped_by_signals(is_stopped.set) as came:
         finished = train(training, out, device=device, seed=seed, identity=identity, ended=ended, tell=say)
     say(f"{out / training.name}.safetensors, {out / 'report' / 'index.html'}")
-    if came:
+    if came and not finished:
         raise KeyboardInterrupt
     if not finished:
         say("the time is up before all steps are done; run again to go on")

@@ -68,7 +68,7 @@ def train(
 def _enough_memory(device: str) -> Iterator[None]:
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (torch.OutOfMemoryError, MemoryError) as error:
         raise DeviceError(
             device, "has too little memory for a step", "take a smaller batch or smaller crops"
         ) from error

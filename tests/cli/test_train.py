@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from commands import shared
 from conftest import Forge
+from filelock import FileLock
 from PIL import Image
 
 from assetforge.plugins import Registry, load
@@ -120,6 +121,15 @@ def test_results_within_the_data_are_refused_as_they_would_be_learned_from(plugi
     result = forge("train", "slope", "--data", ".")
     assert result.returncode == 2
     assert "--out: train/slope lies in the training data" in result.stderr
+
+
+def test_two_do_not_train_into_one_folder(plugin: Path, forge: Forge) -> None:
+    (plugin / "train" / "slope").mkdir(parents=True)
+    with FileLock(plugin / "train" / "slope" / ".lock"):
+        result = forge("train", "slope", "--data", "data", "--device", "cpu")
+    assert result.returncode == 2
+    assert "--out: other training writes into train/slope just now; name another folder" in result.stderr
+    assert forge("train", "slope", "--data", "data", "--device", "cpu", "--steps", "1").returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

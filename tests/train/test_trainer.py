@@ -200,9 +200,10 @@ def test_an_error_in_a_recipe_is_told_as_its_own(function: str, tmp_path: Path) 
         train(replace(line(1), **{function: fails}), tmp_path, tell=quiet)
 
 
-def test_a_device_with_too_little_memory_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
+def test_a_device_with_too_little_memory_is_told(error: type[Exception], tmp_path: Path) -> None:
     def fails(*_: object) -> None:
-        raise torch.OutOfMemoryError("tried to allocate 80 GiB")
+        raise error("tried to allocate 80 GiB")
 
     with pytest.raises(DeviceError, match="cpu: has too little memory for a step; take a smaller batch"):
         train(replace(line(1), loss=fails), tmp_path, tell=quiet)
