@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,12 +31,18 @@ def save(path: Path, state: State, identity: Identity) -> None:
 
 def load(path: Path, identity: Identity) -> State | None:
     """Return the state that is kept, None where there is none; raise UsageError where it belongs to other training."""
-    if not path.exists():
-        return None
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(str(path), f"cannot be read ({error.strerror})", "check that it is yours") from error
+    try:
+        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         known, state = dict(found["identity"]), dict(found["state"])
-    except (OSError, RuntimeError, LookupError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged pickle may raise anything
         raise UsageError(str(path), "is no checkpoint that can be read", "remove it to begin anew") from error
     if other := _differences(known, identity):
         what = f"is a checkpoint of other training: {', '.join(other[:_NAMED])}"

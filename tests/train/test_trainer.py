@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import subprocess
 import sys
@@ -177,8 +178,19 @@ def test_a_checkpoint_of_other_training_is_not_gone_on_from(tmp_path: Path) -> N
     train(line(), tmp_path, identity={"--seed": 0, "--steps": 120}, ended=at_once, tell=quiet)
     with pytest.raises(UsageError, match=r"is a checkpoint of other training: --seed was 0 and is 1; choose another"):
         train(line(), tmp_path, identity={"--seed": 1, "--steps": 120}, tell=quiet)
-    (tmp_path / CHECKPOINT).write_bytes(b"nonsense")
-    with pytest.raises(UsageError, match="no checkpoint that can be read"):
+
+
+def test_a_checkpoint_that_is_damaged_or_cannot_be_read_is_told(tmp_path: Path) -> None:
+    train(line(), tmp_path, ended=at_once, tell=quiet)
+    whole = (tmp_path / CHECKPOINT).read_bytes()
+    torch.save({"identity": {}, "state": 1}, other := io.BytesIO())
+    for damaged in (b"nonsense", b"", whole[: len(whole) // 2], other.getvalue()):
+        (tmp_path / CHECKPOINT).write_bytes(damaged)
+        with pytest.raises(UsageError, match="no checkpoint that can be read; remove it to begin anew"):
+            train(line(), tmp_path, tell=quiet)
+    (tmp_path / CHECKPOINT).unlink()
+    (tmp_path / CHECKPOINT).mkdir()
+    with pytest.raises(UsageError, match=r"cannot be read \("):
         train(line(), tmp_path, tell=quiet)
 
 
