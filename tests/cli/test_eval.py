@@ -42,6 +42,8 @@ def means(material, params, context):
             continue
         if params.gain == 13:
             raise ValueError("is unlucky")
+        if params.gain == 3:
+            raise KeyboardInterrupt
         yield af.Score(name, "plain", {"mean": float(texture.data.mean())})
         unknown = {"total": 1.0} if params.gain == 7 else {}
         share = float("inf") if params.gain == 11 else params.gain
@@ -123,6 +125,12 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_measured(plugin:
     assert "base_color" in done.stdout
     [told] = json.loads((plugin / "means.json").read_text())["unreadable"]
     assert "broken.png" in told
+
+
+def test_who_interrupts_it_is_not_told_that_it_would_go_on(plugin: Path, forge: Forge) -> None:
+    done = forge("eval", "means", "pictures", "-p", "gain=3", "--device", "cpu")
+    assert done.returncode == 130
+    assert done.stderr.strip() == "interrupted"
 
 
 def test_what_is_left_out_is_told(plugin: Path, forge: Forge) -> None:
