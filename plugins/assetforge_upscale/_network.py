@@ -22,6 +22,8 @@ Base = Literal["bicubic", "nearest"]
 IMAGE_BATCH_DIMENSIONS = 4
 _BICUBIC_RADIUS = 2
 """Source pixels that a bicubic sample reads to either side of itself."""
+BOUNDS = "activation_bounds"
+"""The tensor of a file that holds them."""
 _SHARPNESS = -0.75
 """Slope of the cubic convolution at a distance of 1, as torch's own interpolation has it."""
 
@@ -60,7 +62,7 @@ class Compact(nn.Module):
     def bound(self, bounds: Sequence[float]) -> None:
         """Bound the magnitude of what each PReLU returns; the weights hold the bounds from now on."""
         as_stored = torch.tensor(tuple(bounds))
-        self.register_buffer("activation_bounds", as_stored)
+        self.register_buffer(BOUNDS, as_stored)
         self.bounds = tuple(as_stored.tolist())  # beside the tensor: to read that would make a GPU wait
 
     def channels_last(self) -> Self:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from assetforge_upscale import DETAIL
-from assetforge_upscale._architectures import load
+from assetforge_upscale._architectures.load import load
 from assetforge_upscale._network import Compact
 from assetforge_upscale.training import networks
 from assetforge_upscale.training.calibration import MARGIN, calibrate
