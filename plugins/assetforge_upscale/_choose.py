@@ -1,9 +1,9 @@
 """Which of the shipped networks a picture asks for, told by what is measured of it.
 
-Compression leaves traces that can be told from what was painted: a block of BC1 has four colors at most; most of the
-fine waves of a block of JPEG are rounded to nothing, in its blocks of eight pixels and in no others; and a palette
-lacks the colors between its own, which pixels have that are blended with their neighbors. Drawings have even fills, and
-sharp edges between them.
+Compression leaves traces that can be told from what was painted: a block of BC1 has two colors, and of those between
+them only that in the middle or those at the thirds; most of the fine waves of a block of JPEG are rounded to nothing,
+in its blocks of eight pixels and in no others; and a palette lacks the colors between its own, which pixels have that
+are blended with their neighbors. Drawings have even fills, and sharp edges between them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ Choice = Literal["quality", "denoise", "drawn"]
 
 _LOOKED_AT = 1024
 """Pixels across."""
-_FEW_COLORS = 0.9
-"""Of the lively blocks of a picture that was BC1, so many have four colors or fewer; of others, hardly any."""
+_OF_BC1 = 0.9
+"""Of the lively blocks of a picture that was BC1, so many are as BC1 has them; of others, hardly any."""
+_BETWEEN = (0, 1 / 3, 1 / 2, 2 / 3, 1)
+"""Where the colors of such a block are between two of them."""
+_DECODED = 2
+"""Codes by which decoders may miss them."""
 _ROUNDED = 0.13
 """By so much more of the fine waves are next to nothing in the blocks of JPEG than half a block beside them."""
 _PALETTE = 256
@@ -67,19 +71,22 @@ def is_drawn(codes: Tensor) -> bool:
 
 
 def is_bc1(codes: Tensor) -> bool:
-    """Tell whether codes (3, H, W) were in blocks of 4 × 4 pixels of four colors."""
+    """Tell whether codes (3, H, W) were in blocks of 4 × 4 pixels of two colors and of what BC1 has between them.
+
+    Blocks that have no color between two others, as those of sprites and of stars in the sky, tell nothing.
+    """
     blocks = _blocks(codes, 4)
-    lively = (blocks.amax(2) - blocks.amin(2)).amax(0) >= _LIVELY
-    if not lively.any():
-        return False
-    colors = _numbered(blocks[:, lively]).sort(1).values
-    count = 1 + (colors.diff(dim=1) != 0).sum(1)
-    return _share(count <= 4) >= _FEW_COLORS
+    blocks = blocks[:, (blocks.amax(2) - blocks.amin(2)).amax(0) >= _LIVELY]
+    luma = _luma(blocks)
+    dark, light = (blocks.gather(2, at[None, :, None].expand(3, -1, 1)) for at in (luma.argmin(1), luma.argmax(1)))
+    missed = torch.stack([(blocks - torch.lerp(dark, light, share)).abs().amax(0) for share in _BETWEEN])
+    tells = (torch.minimum(missed[0], missed[-1]) > _DECODED).any(1)
+    return bool(tells.any()) and _share(missed.amin(0).amax(1)[tells] <= _DECODED) >= _OF_BC1
 
 
 def is_jpeg(codes: Tensor) -> bool:
     """Tell whether codes (3, H, W) were in blocks of 8 × 8 pixels whose fine waves are rounded."""
-    luma = torch.tensordot(torch.tensor((0.299, 0.587, 0.114)), codes, 1)[None]
+    luma = _luma(codes)[None]
     if min(luma.shape[1:]) < 4 + 8:  # then there is no block beside those of JPEG
         return False
     return _without_fine_waves(luma) - _without_fine_waves(luma[:, 4:, 4:]) >= _ROUNDED
@@ -100,6 +107,12 @@ def _without_fine_waves(luma: Tensor) -> float:
     spectrum = waves @ _blocks(luma, 8).reshape(-1, 8, 8) @ waves.T
     fine = spectrum[:, at[:, None] + at >= _FINE_WAVES]
     return _share(fine.abs() < _NEXT_TO_NOTHING)
+
+
+def _luma(codes: Tensor) -> Tensor:
+    """Return the luma (…) of codes (3, …)."""
+    luma: Tensor = torch.tensordot(torch.tensor((0.299, 0.587, 0.114)), codes, 1)
+    return luma
 
 
 def _count(codes: Tensor) -> int:

@@ -46,6 +46,16 @@ def test_what_compression_has_done_is_seen(name: str) -> None:
     assert [choose(linear(one)) for one in damaged] == ["denoise"] * len(damaged)
 
 
+@pytest.mark.parametrize("share", [0.02, 0.2])
+def test_dots_on_smooth_ground_are_no_blocks_of_bc1(share: float) -> None:
+    generator = np.random.default_rng(0)
+    ground = np.linspace((0, 2, 4), (20, 6, 12), 128)[:, None].repeat(128, 1)
+    dots = generator.uniform(80, 255, (128, 128, 3)) * (generator.random((128, 128, 1)) < share)
+    stars = np.maximum(ground, dots).round().astype(np.uint8)
+    assert choose(linear(stars)) != "denoise"
+    assert choose(linear(bc1(stars))) == "denoise"
+
+
 def test_few_grays_that_follow_each_other_are_no_palette() -> None:
     smooth = np.linspace(40, 90, 128).round().astype(np.uint8)
     assert choose(linear(np.broadcast_to(smooth[:, None, None], (128, 128, 3)))) == "quality"
