@@ -39,7 +39,8 @@ class Params(af.Params):
     frames: Annotated[int, Field(ge=1, le=100)] = 1
     """With more than one, a sheet of pictures between which all lights turn once around, row by row."""
     size: Annotated[int, Field(ge=8, le=8192)] | None = None
-    """Pixels along the longer side of each picture; by default that of the largest map."""
+    """Pixels along the longer side of each picture; by default that of the largest map. Of maps that are larger, up to
+    4 × 4 pixels are rendered for one, so that what is bumpy does not sparkle."""
     fov: float = Field(40.0, ge=1, le=120, title="Field of view")
     """Degrees that the camera sees along the longer side: few see all points alike, many as from close by."""
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 import assetforge as af
@@ -20,6 +21,8 @@ from assetforge_render._environment import Environment, studio
 CAMERA = (0.0, 0.0, 1.0)
 BAND = 128
 """Rows that are rendered at a time: a picture needs some thirty numbers a pixel on the way."""
+_FINEST = 4
+"""Pixels of the maps along an axis that are averaged for one of the picture, at most."""
 _METAL = 0.05
 """Reflectance of mirrored light from which on what reflects no more of other light is taken for metal."""
 _SOME = 0.01
@@ -34,7 +37,7 @@ def render_material(material: af.Material, params: Params, context: af.Context) 
     if not shown:
         instead = f"give it maps such as {', '.join(sorted(SHOWN)[:4])}"
         raise af.StepError("render", f"there is nothing to show in {', '.join(material)}", instead)
-    sized = _sized(shown, params.size)
+    sized, finer = _sized(shown, params.size)
     surface = surface_of(sized)
     occlusion = sized["ambient_occlusion"].data if "ambient_occlusion" in sized else None
     environment, usual = (studio(), _STUDIO) if _in_studio(surface, params) else (None, _EVEN)
@@ -44,18 +47,25 @@ def render_material(material: af.Material, params: Params, context: af.Context) 
         turned = 360 * frame / params.frames
         lights = [_light(light, turned) for light in params.lights]
         around = _Ambient(environment, ambient, math.radians(turned), occlusion)
-        pictures.append(_picture(surface, lights, around, params.fov))
+        pictures.append(F.avg_pool2d(_picture(surface, lights, around, params.fov), finer))
         context.progress((frame + 1) / params.frames)
     sheet = _sheet(pictures)
     return material.replace(render=af.Texture(sheet, af.ColorSpace.LIN_REC709, "clamp"))
 
 
-def _sized(shown: dict[str, af.Texture], side: int | None) -> dict[str, af.Texture]:
-    """Bring maps to one size, with so many pixels along the longer side."""
+def _sized(shown: dict[str, af.Texture], side: int | None) -> tuple[dict[str, af.Texture], int]:
+    """Bring maps to one size, and return how many of their pixels along an axis are one of the picture's.
+
+    The picture has `side` pixels along its longer side. Of maps that are larger, more is rendered, and averaged then:
+    a pixel of their mean normal would sparkle as one facet, where it shows many.
+    """
     largest = max((texture.size for texture in shown.values()), key=max)
     scale = 1.0 if side is None else side / max(largest)
-    size = max(1, round(largest[0] * scale)), max(1, round(largest[1] * scale))
-    return {name: resample_map(texture, af.MAPS.get(name, _DIRECTION), size) for name, texture in shown.items()}
+    finer = min(_FINEST, max(1, int(1 / scale)))
+    height, width = (max(1, round(length * scale)) * finer for length in largest)
+    return {
+        name: resample_map(texture, af.MAPS.get(name, _DIRECTION), (height, width)) for name, texture in shown.items()
+    }, finer
 
 
 _DIRECTION = af.MapSpec("direction", 3, "vector", (-1.0, 1.0), (1.0, 0.0, 0.0), "Where highlights are stretched to.")
