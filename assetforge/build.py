@@ -16,7 +16,7 @@ from assetforge.codecs.regular import is_folder
 from assetforge.errors import AssetForgeError, blamed_on
 from assetforge.execute.devices import check_device
 from assetforge.execute.options import RunOptions
-from assetforge.inventory import Inventory, Says, keep, listed_then
+from assetforge.inventory import Inventory, Says, keep, plan_changes
 from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.load import load as load_pipeline
 from assetforge.pipeline.load import plugins_of, special_variants
@@ -88,13 +88,9 @@ class Build:
 
     def _plan_changes(self, earlier: Earlier) -> Plan | None:
         """Plan what has changed; None where that is not all, or another run may have built something meanwhile."""
-        from assetforge.inventory import plan_changes
-
         top = f"{self.pipeline.folder}{os.sep}"
         names = {path.removeprefix(top) for path in earlier.changed}
-        plan = plan_changes(
-            self.pipeline, self.state, self.state.built(), names, listed_then(earlier.snapshot, self.pipeline)
-        )
+        plan = plan_changes(self.pipeline, self.state, self.state.built(), names, earlier.snapshot)
         is_alone = Path(earlier.path).exists() and not runs_at_work(str(self.pipeline.state))
         return plan if is_alone and plan and len(plan.jobs) == earlier.snapshot.ending.jobs else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -209,6 +208,8 @@ def count_of(number: int, noun: str) -> str:
 
 def did_you_mean(word: str, known: Iterable[str], aliases: Mapping[str, str] | None = None, otherwise: str = "") -> str:
     """Suggest the known word that another word stands for or is nearest to; else say `otherwise`, or list them all."""
+    import difflib  # few commands have anything to suggest
+
     words = sorted(known)
     meant = (aliases or {}).get(word.lower())
     near = [meant] if meant in words else difflib.get_close_matches(word, words, n=1)

@@ -9,15 +9,15 @@ import pluggy
 
 from assetforge.codecs.codec import Codec
 from assetforge.commands import Command
-from assetforge.evaluations import Evaluation
 from assetforge.material.map_spec import MapSpec
 from assetforge.params import Params
-from assetforge.recipes import Recipe
 from assetforge.steps import Context, Step
 
 if TYPE_CHECKING:
+    from assetforge.evaluations import Evaluation
     from assetforge.events import Event
     from assetforge.material.material import Material
+    from assetforge.recipes import Recipe
 
 hookspec = pluggy.HookspecMarker("assetforge")
 hookimpl = pluggy.HookimplMarker("assetforge")
@@ -27,9 +27,9 @@ Register = Callable[[Step[Any]], None]
 """Takes a step that a plugin offers."""
 RegisterMap = Callable[[MapSpec], None]
 """Takes a map that a plugin offers."""
-RegisterRecipe = Callable[[Recipe[Any]], None]
+RegisterRecipe = Callable[["Recipe[Any]"], None]
 """Takes a recipe that a plugin offers."""
-RegisterEvaluation = Callable[[Evaluation[Any]], None]
+RegisterEvaluation = Callable[["Evaluation[Any]"], None]
 """Takes an evaluation that a plugin offers."""
 RegisterCommand = Callable[[Command], None]
 """Takes a command that a plugin offers."""
@@ -49,12 +49,18 @@ def register_maps(register: RegisterMap) -> None:
 
 @hookspec
 def register_recipes(register: RegisterRecipe) -> None:
-    """Call `register` with each recipe by which `assetforge train` can train a network of the plugin."""
+    """Call `register` with each recipe by which `assetforge train` can train a network of the plugin.
+
+    Only commands that list or use recipes call it: what they alone need can be imported inside.
+    """
 
 
 @hookspec
 def register_evaluations(register: RegisterEvaluation) -> None:
-    """Call `register` with each evaluation by which `assetforge eval` can measure what the plugin does."""
+    """Call `register` with each evaluation by which `assetforge eval` can measure what the plugin does.
+
+    Only commands that list or use evaluations call it: what they alone need can be imported inside.
+    """
 
 
 @hookspec

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +21,7 @@ from assetforge.pipeline.patterns import is_passed_over
 from assetforge.pipeline.pipeline import Pipeline
 from assetforge.plan.assets import FOLDER_OVERRIDE, Catalog, overrides_above
 from assetforge.plan.history import BuildHistory
-from assetforge.plan.jobs import Job, Plan
+from assetforge.plan.jobs import Job, Listed, Plan
 from assetforge.plan.plan import Planner, PlanOptions, source_prefix
 from assetforge.plugins import FOLDER as PLUGINS
 from assetforge.plugins import Registry
@@ -75,7 +76,8 @@ class Inventory:
         outputs = _absolute((name for job in plan.jobs for name in job.files), pipeline)
         read = _absolute({*state.consulted, *(name for job in plan.jobs for name in job.sources)}, pipeline)
         paths = [*outputs, *dict.fromkeys([*self._before, *_files(registry, pipeline), *read])]
-        folders = [*_source_folders(plan), *_code_folders(registry, pipeline)]
+        listed = plan.listed()
+        folders = [*_source_folders(pipeline, listed), *_code_folders(registry, pipeline)]
         ending = Ending(pipeline.id, len(plan.jobs), snapshot.stat_of(str(state.path))[-1], *says)
         found = snapshot.look(occasion.identity, ending, folders, _searched(registry), paths)
         stats = dict(found.stats())
@@ -85,7 +87,7 @@ class Inventory:
             and all(state.has_seen(name, stats[path]) for path, name in read.items())
             and all(stats[path] == numbers for path, numbers in self._before.items())
             and all(occasion.is_settled(numbers) for path, numbers in stats.items() if path not in published)
-            and _is_as_planned(found, plan)
+            and _is_as_planned(found, pipeline, listed)
         )
         return found if unchanged else None
 
@@ -126,11 +128,11 @@ def _is_at_rest(pipeline: Pipeline) -> bool:
     return not snapshot.runs_at_work(str(pipeline.state)) and (pipeline.store is None or is_marked(pipeline.store))
 
 
-def _is_as_planned(found: Snapshot, plan: Plan) -> bool:
+def _is_as_planned(found: Snapshot, pipeline: Pipeline, listed: Listed) -> bool:
     """Tell whether the folders of sources hold just what the plan has found in them."""
-    for folder, planned in plan.listed.items():
-        listed = found.folders[_source_folder(plan.pipeline, folder)]
-        there = snapshot.files_of(listed), snapshot.folders_of(listed)
+    for folder, planned in listed.items():
+        seen = found.folders[_source_folder(pipeline, folder)]
+        there = snapshot.files_of(seen), snapshot.folders_of(seen)
         if any(
             {name for name in now if not is_passed_over(name)} != set(names)
             for now, names in zip(there, planned, strict=True)
@@ -139,7 +141,7 @@ def _is_as_planned(found: Snapshot, plan: Plan) -> bool:
     return True
 
 
-def listed_then(found: Snapshot, pipeline: Pipeline) -> dict[str, tuple[list[str], list[str]]]:
+def _listed_then(found: Snapshot, pipeline: Pipeline) -> Listed:
     """Return what the folders of sources held when a snapshot was taken, as a plan has it."""
     top = _source_folder(pipeline, "")
     then: dict[str, tuple[list[str], list[str]]] = {}
@@ -152,10 +154,10 @@ def listed_then(found: Snapshot, pipeline: Pipeline) -> dict[str, tuple[list[str
     return then
 
 
-def _source_folders(plan: Plan) -> list[str]:
+def _source_folders(pipeline: Pipeline, listed: Listed) -> list[str]:
     """Return the folders that sources may lie in, those included that are not there."""
-    prefixes = (one.pattern.prefix for one in plan.pipeline.inputs.values())
-    return [_source_folder(plan.pipeline, folder) for folder in (*plan.listed, *prefixes)]
+    prefixes = (one.pattern.prefix for one in pipeline.inputs.values())
+    return [_source_folder(pipeline, folder) for folder in (*listed, *prefixes)]
 
 
 def _source_folder(pipeline: Pipeline, folder: str) -> str:
@@ -207,24 +209,26 @@ def _absolute(names: Iterable[str], pipeline: Pipeline) -> dict[str, str]:
     return {os.path.join(pipeline.folder, name): name for name in names}  # noqa: PTH118
 
 
-Listed = Mapping[str, tuple[list[str], list[str]]]
-
-
 Built = tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[Flag, ...]]
 """A job as it was built: asset, signature, sources, outputs and flags."""
 
 
 def plan_changes(
-    pipeline: Pipeline, history: BuildHistory, built: Iterable[Built], changed: set[str], listed: Listed
+    pipeline: Pipeline, history: BuildHistory, built: Iterable[Built], changed: set[str], then: Snapshot
 ) -> Plan | None:
     """Plan anew the assets of sources that changed, and take all others as they were built.
 
     None where that is not all: where an asset is told by more than its sources' names, or a file is no source.
 
     changed: the sources that changed, as jobs spell them; no file came or went.
-    listed: what the folders of sources hold.
+    then: how all looked, and looks but for those.
     """
-    if pipeline.conventions is not None or pipeline.variants[0].values or history.stale() or _has_overrides(listed):
+    if (
+        pipeline.conventions is not None
+        or pipeline.variants[0].values
+        or history.stale()
+        or _has_overrides(then, pipeline)
+    ):
         return None
     jobs = {one[0]: _unchanged(*one) for one in built}
     affected = {asset: job for asset, job in jobs.items() if not changed.isdisjoint(job.sources)}
@@ -244,11 +248,13 @@ def plan_changes(
     # A source may be what a step reads, too: then all have another signature, those that it leaves alone included.
     if witness is not None and planned[witness].signature != jobs[witness].signature:
         return None
-    return Plan(pipeline, tuple((jobs | planned).values()), is_whole=True, listed=listed)
+    return Plan(pipeline, tuple((jobs | planned).values()), is_whole=True, listed=partial(_listed_then, then, pipeline))
 
 
-def _has_overrides(listed: Listed) -> bool:
-    return any(name.endswith(FOLDER_OVERRIDE) for files, _ in listed.values() for name in files)
+def _has_overrides(found: Snapshot, pipeline: Pipeline) -> bool:
+    """Tell whether files beside sources may set values; all names of a folder are one text, in which this is seen."""
+    top = _source_folder(pipeline, "")
+    return any(folder.startswith(top) and f"{FOLDER_OVERRIDE}/" in listed for folder, listed in found.folders.items())
 
 
 def _unchanged(

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=Params)
 
 
+def _as_it_is(network: nn.Module) -> None:
+    """Complete nothing."""
+
+
 def _no_pictures(_: nn.Module) -> Mapping[str, Tensor]:
     return {}
 
@@ -65,12 +69,17 @@ class Training:
     """Of the moving average of the weights, which is the result."""
     clip: float = 1.0
     """Greatest norm of the gradients."""
+    complete: Callable[[nn.Module], None] = _as_it_is
+    """Add to the averaged network, before it is written, what is not learned but measured."""
+    precision: Literal["auto", "float32"] = "auto"
+    """`auto`: on CUDA, what torch takes for safe is computed in bfloat16. `float32`: nothing is; for losses of
+    statistics, which are differences of large numbers."""
     half: bool = False
     """Whether the weights are written as float16: in half the space, with three digits each."""
     figures: Callable[[nn.Module], Mapping[str, float]] = _no_figures
-    """Measure the network so far on what it does not learn from."""
+    """Measure the network so far, on its device, on what it does not learn from."""
     pictures: Callable[[nn.Module], Mapping[str, Tensor]] = _no_pictures
-    """Show what the network does: pictures by name, sRGB (3, H, W), 0 to 1."""
+    """Show what the network does, on its device: pictures by name, sRGB (3, H, W), 0 to 1."""
 
 
 BuildTraining = Callable[[P, Path, int], Training]

@@ -96,7 +96,7 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def registry() -> Registry:
-    return assetforge.plugins.load()
+    return assetforge.plugins.load(training=True)
 
 
 def write_texture(path: Path, seed: int = 0, size: tuple[int, int] = (24, 32), depth: type = np.uint8) -> Path:

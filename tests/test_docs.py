@@ -103,7 +103,7 @@ def test_pipelines_are_right(page: Path, tmp_path: Path) -> None:
 
 
 def test_plugins_load(tmp_path: Path) -> None:
-    registry = load_plugins(project(tmp_path))
+    registry = load_plugins(project(tmp_path), training=True)
     assert registry.broken == ()
     assert {"bake_occlusion", "brighten", "wetness"} <= {*registry.steps, *registry.recipes, *registry.maps}
 

@@ -101,10 +101,12 @@ MAY_IMPORT: dict[tuple[str, ...], set[str]] = {
     ("status", "pipeline.yaml"): MODELS | YAML | LOCKS,
 }
 """Packages of others that each command needs. A run with nothing to do needs none (`test_snapshot.py`)."""
+UNPLANNED = {"assetforge.execute.session", "assetforge.recipes", "assetforge.evaluations", "difflib"}
+"""What running, training, measuring and mistakes need, and no plan."""
 MUST_NOT: dict[tuple[str, ...], set[str]] = {
     ("--help",): {"assetforge.errors", "assetforge.params", "assetforge.plugins", "importlib.metadata"},
-    ("check", "pipeline.yaml"): {"assetforge.build", "assetforge.events", "assetforge.execute.session", "sqlite3"},
-    ("plan", "pipeline.yaml"): {"assetforge.execute.session"},
+    ("check", "pipeline.yaml"): {"assetforge.build", "assetforge.events", "sqlite3", *UNPLANNED},
+    ("plan", "pipeline.yaml"): UNPLANNED,
 }
 """Modules of our own, and of Python, that some command does without though others need them."""
 

@@ -153,7 +153,7 @@ def test_a_parameter_without_a_type_is_named_with_its_line(written: str, annotat
 
 
 def test_every_default_of_the_shipped_steps_is_right() -> None:
-    registry = load()
+    registry = load(training=True)
     for offered in (registry.steps, registry.recipes, registry.evaluations):
         assert not [name for name, one in offered.items() if wrong_defaults(one.params)]
 

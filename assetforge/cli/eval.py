@@ -50,7 +50,7 @@ def command(
     The names of files say which maps they are, as in `assetforge inspect`; a picture whose name says nothing is a color
     by itself. Leaves with 1 where a file cannot be read; the others are measured.
     """
-    registry = load_plugins(Path.cwd())
+    registry = load_plugins(Path.cwd(), training=True)
     warn_of_plugins(registry)
     if name is None:
         _list(registry)

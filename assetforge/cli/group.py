@@ -16,6 +16,8 @@ from assetforge.commands import COMMANDS, Command
 from assetforge.snapshot import Occasion
 
 INTERRUPTED, UNREAD = 130, 141
+_GOING_ON = ("run", "train", "watch")
+"""Commands that go on from where they were interrupted; others begin anew."""
 
 
 @cache
@@ -94,7 +96,8 @@ def run(arguments: Sequence[str], occasion: Occasion | None = None) -> int:
     try:
         result: Any = cli.main(list(arguments), prog_name="assetforge", standalone_mode=False, obj=occasion)
     except click.exceptions.Abort:
-        click.echo("interrupted; the next run goes on from here", err=True)
+        goes_on = any(word in _GOING_ON for word in arguments[:1])
+        click.echo("interrupted; the next run goes on from here" if goes_on else "interrupted", err=True)
         return INTERRUPTED
     except click.ClickException as error:
         error.show()

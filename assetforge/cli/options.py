@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -26,8 +25,7 @@ _DEFINE = "Set a value as though it stood in the file: scale=4, upscale.scale=4,
 _CONFINE = "Refuse what the pipeline names outside of this folder, on_done, and plugins of the project."
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(NamedTuple):
     """The pipeline that a command was given, with what is set from outside."""
 
     file: Path

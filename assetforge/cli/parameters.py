@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from assetforge.errors import UsageError, did_you_mean
+from assetforge.errors import UsageError
 from assetforge.params import P, file_places
 from assetforge.schema_text import Schema, json_schema, models_in, spell_type
 
@@ -51,23 +51,31 @@ def _default(name: str, field: Schema, schema: Schema) -> str:
 
 def given_params(model: type[P], given: Iterable[str]) -> P:
     """Return the parameters that texts `KEY=VALUE` give; raise UsageError where one does not fit or names no file."""
-    import yaml
+    from assetforge.pipeline.marked_yaml import Document  # which lists of parameters do without
+    from assetforge.pipeline.validate import validate
 
-    values: dict[str, Any] = {}
+    document = Document("-p", {}, {(): "-p"}, {})
     for text in given:
         key, equals, value = text.partition("=")
         if not equals:
             raise UsageError("-p", f"{text!r} has no value", "write -p KEY=VALUE")
-        if key not in model.model_fields:
-            raise UsageError("-p", f"unknown parameter {key!r}", did_you_mean(key, model.model_fields))
-        values[key] = yaml.safe_load(value)
-    try:
-        params = model(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = f"{first['loc'][0]} " if first["loc"] else ""
-        raise UsageError("-p", f"{where}{first['msg'].lower()}, not {first['input']!r}") from error
+        document = document.with_value((key,), _parsed(key, value), "-p")
+    for name, field in model.model_fields.items():
+        if field.is_required() and name not in document.data:
+            raise UsageError("-p", f"parameter {name!r} is missing", f"write -p {name}=VALUE")
+    params, problems = validate(model, document, (), "parameter")
+    if params is None:
+        raise UsageError(problems[0].where, problems[0].what, problems[0].instead)
     for place, path in file_places(params).items():
         if not path.is_file():
-            raise UsageError("-p", f"{place[0]}: there is no file {path}", "write its path from the current folder")
+            raise UsageError(f"-p: {place[0]}", f"there is no file {path}", "write its path from the current folder")
     return params
+
+
+def _parsed(key: str, text: str) -> Any:
+    from assetforge.pipeline.marked_yaml import parse_value
+
+    try:
+        return parse_value(text) if text else text
+    except ValueError as error:
+        raise UsageError(f"-p: {key}", "the value is not YAML", "quote it") from error

@@ -29,7 +29,7 @@ def command(opened: Opened, only: tuple[str, ...], as_json: bool) -> int:
         if as_json:
             data = {
                 "jobs": [_data(job) for job in plan.jobs],
-                "gone": [vars(gone) for gone in plan.gone],
+                "gone": [gone._asdict() for gone in plan.gone],
                 "stale": plan.stale,
                 "remarks": plan.remarks,
             }
@@ -68,7 +68,7 @@ def _data(job: Job) -> dict[str, Any]:
     return {
         "asset": job.asset,
         "state": job.state,
-        "reasons": [{**vars(reason), "text": str(reason)} for reason in job.reasons],
+        "reasons": [{**reason._asdict(), "text": str(reason)} for reason in job.reasons],
         "outputs": list(job.files),
         "problem": str(job.problem) if job.problem else "",
     }

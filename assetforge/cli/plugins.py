@@ -17,7 +17,7 @@ def command() -> int:
 
     Sees the installed plugins and those in the `plugins` folder of the current folder.
     """
-    registry = load_plugins(Path.cwd())
+    registry = load_plugins(Path.cwd(), training=True)
     for plugin in registry.plugins.values():
         say(f"{plugin.name} {plugin.version} ({plugin.origin}): {', '.join(plugin.steps) or 'no steps'}")
     for problem in registry.slow:

@@ -39,7 +39,7 @@ _PARTS = ("reference", "api")
 
 def reference() -> str:
     """Return the reference in Markdown: commands, exit codes, the pipeline file, and what plugins offer."""
-    registry = load_plugins()
+    registry = load_plugins(training=True)
     from_code = [*_steps(registry), *_recipes(registry), *_evaluations(registry), *_maps(registry), *_formats()]
     return "\n".join([*_commands(), *_exit_codes(), *_pipeline(), *from_code])
 

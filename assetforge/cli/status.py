@@ -76,8 +76,8 @@ def status(build: Build) -> dict[str, Any]:
     last = _last_run(build)
     return {
         "running": [{"asset": asset, "run": run} for asset, run in journal.claims() if run in living],
-        "quarantined": [vars(one) for one in journal.all_quarantined()],
-        "last_run": vars(last) if last else None,
+        "quarantined": [one._asdict() for one in journal.all_quarantined()],
+        "last_run": last._asdict() if last else None,
         "runs": [one.data for one in Reader(build.pipeline.state, build.pipeline.id).runs()],
         "daemon": read_status(build.pipeline.state, build.pipeline.id),
     }

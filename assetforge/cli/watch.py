@@ -19,11 +19,12 @@ from assetforge.cli.console import console
 from assetforge.cli.options import Opened, build_options, keep_stale_option
 from assetforge.cli.output import reserved_stdout
 from assetforge.cli.reporter import Show
+from assetforge.cli.signals import stopped_by_signals
 from assetforge.errors import INTERRUPTED, OK, UsageError
 from assetforge.events import Event
 from assetforge.execute.garbage import find_garbage_early
 from assetforge.store.daemon_status import StatusListener
-from assetforge.watch.daemon import Daemon, WatchOptions, stopped_by_signals
+from assetforge.watch.daemon import Daemon, WatchOptions
 
 
 @click.command("watch")
@@ -52,7 +53,7 @@ def command(
 
         daemon = Daemon(lambda: _open(opened), listen, show_status, WatchOptions(device, workers, once, keep_stale))
         find_garbage_early()  # unlike a command, which is over soon
-        with stopped_by_signals(daemon) as came:
+        with stopped_by_signals(daemon.stop) as came:
             report = daemon.run()
     if signal.SIGINT in came:
         return INTERRUPTED

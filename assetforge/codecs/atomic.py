@@ -6,7 +6,6 @@ import errno
 import hashlib
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -107,7 +106,7 @@ def write_errors_of(path: Path) -> Iterator[None]:
 
 def temporary_path(path: Path) -> Path:
     """Name a temporary file in the same folder, hidden. A name that is just short enough must not grow."""
-    return path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.tmp")
+    return path.with_name(f".{path.name[:40]}.{os.urandom(4).hex()}.tmp")
 
 
 def is_temporary_path(temporary: Path, path: Path) -> bool:

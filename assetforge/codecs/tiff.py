@@ -72,7 +72,7 @@ def has_alpha(file: BinaryIO) -> bool:
         with tifffile.TiffFile(file) as opened:
             page, _ = _first_picture(opened)
             return page.samplesperpixel in (2, 4)
-    except Exception as error:
+    except Exception as error:  # as above; where the disk is to blame, reading all of the file will say so
         raise FormatError("is damaged, or a kind of TIFF that is not read") from error
 
 

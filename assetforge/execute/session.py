@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, KeysView, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -307,7 +307,7 @@ def choose_workers(options: RunOptions, jobs: int) -> RunOptions:
     if options.workers is not None:
         return options
     on_cpu = likely_device(options.device) == CPU
-    return replace(options, workers=choose_processes(jobs, cores(), memory()) if on_cpu else 1)
+    return options._replace(workers=choose_processes(jobs, cores(), memory()) if on_cpu else 1)
 
 
 def _worker_factory(deps: SessionDeps, run: Run, options: RunOptions) -> ProcessWorkerFactory | InlineWorkerFactory:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 Permission = Literal["plugins", "on_done"]
 """What the command line may allow all the same: code in the project's `plugins` folder, and telling others."""
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
 
 
-@dataclass(frozen=True)
-class Confinement:
+class Confinement(NamedTuple):
     """The folder that everything must lie in, and what is allowed beyond that."""
 
     folder: Path

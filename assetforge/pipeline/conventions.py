@@ -8,8 +8,7 @@ word says where green points, or `unused` for maps that the vocabulary lacks.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from assetforge.codecs.reading import Channel, Green
 
@@ -78,8 +77,7 @@ NOT_WORDS = frozenset(f"{_FORMATS} {_DEPTHS} {_SIDES}".split())
 """What says how large a file is or of which format, besides `1k`, `2048x2048` and `lod0`."""
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """What a word, or a channel of a packed file, stands for."""
 
     map: str

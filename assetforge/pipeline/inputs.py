@@ -96,7 +96,7 @@ def _automatic(findings: Findings, conventions: Conventions) -> dict[str, Input]
 def _without_packed_alpha(one: Input, packed: set[str]) -> Input:
     """Let a color or normal map leave a file's alpha to the map that is packed there; `packed`: patterns of such."""
     if one.pattern.text in packed and one.reading.channel is None and one.spec.channels > 1:
-        return replace(one, reading=replace(one.reading, channel="rgb"))
+        return one._replace(reading=replace(one.reading, channel="rgb"))
     return one
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import yaml
 
@@ -54,8 +54,7 @@ _SCALARS: Mapping[str, tuple[re.Pattern[str], Callable[[str], Any]]] = {
 """What the scalars of the core schema look like, and how they are read; of several, the first."""
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """Data, and the places in the file from which they came, ready to be printed."""
 
     file: str

@@ -28,7 +28,7 @@ def resolve_outputs(findings: Findings, inputs: Mapping[str, Input], variants: S
         return None
     default, formats = _formats(findings, section)
     presets = tuple(
-        replace(preset, files=tuple(replace(file, format=_tuned(file.format, section)) for file in preset.files))
+        preset._replace(files=tuple(file._replace(format=_tuned(file.format, section)) for file in preset.files))
         for preset in resolve_presets(findings, section)
     )
     given = _given(findings, variants)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assetforge.codecs.allowance import Limits
 from assetforge.codecs.formats import Format
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from assetforge.pipeline.recognize import Conventions
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     """The files of one map, and how they are read."""
 
     spec: MapSpec
@@ -33,8 +31,7 @@ class Input:
     reading: Reading = PLAIN
 
 
-@dataclass(frozen=True)
-class StepUse:
+class StepUse(NamedTuple):
     """One step with its parameters."""
 
     step: Step[Any]
@@ -45,8 +42,7 @@ class StepUse:
     resources: Resources
 
 
-@dataclass(frozen=True)
-class Variant:
+class Variant(NamedTuple):
     """One combination of the variants' values, and the steps with these values filled in."""
 
     values: Mapping[str, str]
@@ -60,8 +56,7 @@ class Variant:
         return f"[{','.join(f'{key}={value}' for key, value in self.values.items())}]" if self.values else ""
 
 
-@dataclass(frozen=True)
-class Outputs:
+class Outputs(NamedTuple):
     """Where results go."""
 
     root: Path
@@ -85,8 +80,7 @@ class Outputs:
         return self.formats.get(map_name, self.default)
 
 
-@dataclass(frozen=True)
-class Pipeline:
+class Pipeline(NamedTuple):
     """A whole pipeline."""
 
     file: Path
@@ -120,7 +114,7 @@ class Pipeline:
     """The digest of each plugin that has codecs."""
     confinement: Confinement | None
     """What all files must lie in, if anything."""
-    document: Document = field(repr=False, compare=False)
+    document: Document
     """What all this was resolved from."""
 
     @property

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from assetforge.codecs.formats import FORMATS, GPU, Format
 from assetforge.codecs.formats import parse as parse_format
@@ -25,8 +26,7 @@ _COLOR = 3
 Parts = Mapping[Channel, str | float]
 
 
-@dataclass(frozen=True)
-class PresetFile:
+class PresetFile(NamedTuple):
     """One file of a preset."""
 
     word: str
@@ -35,8 +35,7 @@ class PresetFile:
     packing: Packing
 
 
-@dataclass(frozen=True)
-class Preset:
+class Preset(NamedTuple):
     """The files of a program's convention. Without any, each map is a file of its own, as without a preset."""
 
     name: str

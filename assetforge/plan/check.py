@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -29,7 +28,7 @@ def plan_unread(pipeline: Pipeline, special: SpecialVariants) -> Plan:
         sure = next((one for one in lost if isinstance(one.output.maps[one.name], SourceMap)), None)
         jobs.append(job._replace(state="failed", problem=sure.problem) if sure else job)
         doubts += [f"{one.problem}, unless a step removes it" for one in lost if not sure]
-    return replace(plan, jobs=tuple(jobs), remarks=(*plan.remarks, *doubts))
+    return plan._replace(jobs=tuple(jobs), remarks=(*plan.remarks, *doubts))
 
 
 class _Alpha(NamedTuple):

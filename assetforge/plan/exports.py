@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from assetforge.material.map_spec import MapSpec
 from assetforge.pipeline.pipeline import Outputs
@@ -21,8 +20,7 @@ TRANSPARENT = ("base_color", "opacity")
 """The maps that tell whether a material is."""
 
 
-@dataclass(frozen=True)
-class Material:
+class Material(NamedTuple):
     """What there is to export of an asset."""
 
     maps: Mapping[str, MapOrigin]
@@ -96,7 +94,7 @@ def _descriptors(
         place = name if inside == "." else f"{inside}/{name}"
         described = DescribedOutput(about, name, keys.export_code_digest())
         key = keys.described_key(decisive, described.facts, material.checks)
-        yield Output(key, place, folder / place, None, decisive, described=described)
+        yield Output(key, place, folder / place, None, decisive, {}, described=described)
 
 
 def _texture(file: PresetFile, name: str, material: Material) -> TextureFile:

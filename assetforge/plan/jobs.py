@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -23,6 +22,8 @@ State = Literal["up to date", "out of date", "incomplete", "failed", "quarantine
 NOT_MADE = "it is not made any more"
 """Why an output is removed whose asset is still built."""
 Facts = Mapping[str, Any]
+Listed = Mapping[str, tuple[list[str], list[str]]]
+"""The names of the files and of the folders in each folder of sources."""
 
 
 Kind = Literal[
@@ -33,8 +34,7 @@ Kind = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     """One cause: what kind, of what, and from what to what where that can be told."""
 
     kind: Kind
@@ -53,8 +53,7 @@ class Reason:
         return f"{text}: {change}" if change else text
 
 
-@dataclass(frozen=True)
-class SourceMap:
+class SourceMap(NamedTuple):
     """A map that is read from a file."""
 
     key: str
@@ -63,8 +62,7 @@ class SourceMap:
     input: Input
 
 
-@dataclass(frozen=True)
-class WrittenMap:
+class WrittenMap(NamedTuple):
     """A map that a task writes."""
 
     key: str
@@ -75,8 +73,7 @@ class WrittenMap:
 MapOrigin = SourceMap | WrittenMap
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """One step of a job."""
 
     key: str
@@ -93,8 +90,7 @@ class Task:
     """What reports call it: its step's name, with a number where a pipeline uses the step more than once."""
 
 
-@dataclass(frozen=True)
-class DescribedOutput:
+class DescribedOutput(NamedTuple):
     """A text that describes other outputs to a program."""
 
     about: Description
@@ -109,8 +105,7 @@ class DescribedOutput:
         return [repr(self.about), self.file, self.code]
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """One file that a job writes, with the maps in it."""
 
     key: str
@@ -121,7 +116,7 @@ class Output:
     """None for a text."""
     maps: Mapping[str, MapOrigin]
     """Those that it holds; of a text, those that decide what it says."""
-    followed: Mapping[str, SourceMap] = field(default_factory=dict)
+    followed: Mapping[str, SourceMap]
     """The sources whose depth each map keeps."""
     packing: Packing | None = None
     """How maps are laid into channels; None where each is a picture, or a layer, of its own."""
@@ -198,8 +193,7 @@ def sources_of(job: Job) -> list[SourceMap]:
     return list(found.values())
 
 
-@dataclass(frozen=True)
-class Gone:
+class Gone(NamedTuple):
     """An asset that was built and is not planned any more."""
 
     asset: str
@@ -209,8 +203,7 @@ class Gone:
     why: str
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """Jobs of a pipeline."""
 
     pipeline: Pipeline
@@ -222,8 +215,8 @@ class Plan:
     """Other outputs that were made and are not any more, or will not be when the jobs are done."""
     remarks: tuple[str, ...] = ()
     """What is odd about the sources, though nothing is wrong."""
-    listed: Mapping[str, tuple[list[str], list[str]]] = field(default_factory=dict, repr=False)
-    """The names of the files and of the folders in each folder of sources, as the jobs were made from them."""
+    listed: Callable[[], Listed] = dict
+    """Gives what the jobs were made from; few ask for it, and where most jobs are known it costs as much as they do."""
 
     @property
     def needed(self) -> set[str]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import assetforge
 from assetforge import weights
@@ -70,8 +69,7 @@ def pixel_code() -> list[Path]:
     return [file for file in files if file.relative_to(_ROOT).as_posix() not in WITHOUT_PIXELS]
 
 
-@dataclass(frozen=True)
-class StepFacts:
+class StepFacts(NamedTuple):
     """What of a step goes into its key, apart from its inputs; also kept to explain a rebuild."""
 
     use: str
@@ -87,7 +85,7 @@ class StepFacts:
     @property
     def data(self) -> dict[str, Any]:
         """The facts as JSON-like data."""
-        return {**vars(self), "params": dict(self.params), "files": dict(self.files), "weights": dict(self.weights)}
+        return {**self._asdict(), "params": dict(self.params), "files": dict(self.files), "weights": dict(self.weights)}
 
 
 def step_facts(use: StepUse, weight_files: Mapping[str, Path], digest: Digest) -> StepFacts:

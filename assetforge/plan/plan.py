@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import starmap
 from pathlib import Path
+from typing import NamedTuple
 
 from assetforge.codecs.allowance import MAX_BYTES
 from assetforge.codecs.reading import PLAIN, Reading
@@ -44,8 +45,7 @@ SpecialVariants = Callable[[Sequence[Path]], tuple[Variant, ...]]
 """Gives the variants of an asset that has override files."""
 
 
-@dataclass(frozen=True)
-class PlanOptions:
+class PlanOptions(NamedTuple):
     """Which jobs are planned, and how."""
 
     only: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ def make_plan(
         raise PipelineError(summary(collisions))
     if options.only:
         return Plan(pipeline, _chosen(jobs, options.only), remarks=found.remarks)
-    return replace(_whole(pipeline, jobs, history), remarks=found.remarks, listed=found.listed)
+    return _whole(pipeline, jobs, history)._replace(remarks=found.remarks, listed=lambda: found.listed)
 
 
 def plan_assets(
@@ -133,7 +133,7 @@ def _whole(pipeline: Pipeline, jobs: Sequence[Job], history: BuildHistory) -> Pl
     needed = plan.needed
     gone = tuple(_gone(sorted(unplanned), jobs, needed, history, pipeline.folder))
     before = [name for job in changing if (record := history.record(job.asset)) for name in record.outputs]
-    return replace(plan, gone=gone, stale=tuple(sorted({*history.stale(), *before} - needed)))
+    return plan._replace(gone=gone, stale=tuple(sorted({*history.stale(), *before} - needed)))
 
 
 def _gone(
@@ -149,8 +149,7 @@ def _gone(
             yield Gone(asset, tuple(name for name in record.outputs if name not in needed), record.sources, why)
 
 
-@dataclass(frozen=True)
-class _Step:
+class _Step(NamedTuple):
     """A step of a variant, with the files of its weights and its facts."""
 
     name: str
@@ -159,8 +158,7 @@ class _Step:
     facts: keys.StepFacts
 
 
-@dataclass(frozen=True)
-class _Prepared:
+class _Prepared(NamedTuple):
     """A variant with the facts of its steps, and a digest of all that the jobs of this variant share."""
 
     variant: Variant
@@ -272,7 +270,7 @@ class Planner:
     def _source(self, name: str, asset: Asset, sha256: str) -> SourceMap:
         one = self.pipeline.inputs[name]
         if name in asset.readings:
-            one = replace(one, reading=replace(asset.readings[name], wrap=one.reading.wrap))
+            one = one._replace(reading=replace(asset.readings[name], wrap=one.reading.wrap))
         return SourceMap(
             keys.source_key(sha256, one, self.pipeline.coders), self.pipeline.sources / asset.sources[name], sha256, one
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,11 +14,11 @@ _IMPORTERS = ("import_module", "__import__")
 
 
 def code_digest(files: Sequence[Path], root: Path) -> str:
-    """Digest Python files with their names relative to `root`."""
+    """Digest Python files below `root`, with their names from there."""
     digest = hashlib.sha256()
     for file in files:
         content = file.read_bytes()
-        digest.update(f"{Path(os.path.relpath(file, root)).as_posix()}:{len(content)}:".encode() + content)
+        digest.update(f"{file.relative_to(root).as_posix()}:{len(content)}:".encode() + content)
     return digest.hexdigest()
 
 

@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import FunctionType, MappingProxyType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar, cast
 
 import pluggy
 from pydantic import PydanticUserError
@@ -27,21 +27,21 @@ from assetforge.codecs.codec import Codec
 from assetforge.codecs.starts import built_in
 from assetforge.commands import COMMANDS, Command
 from assetforge.errors import PluginError, Problem, blamed_on, did_you_mean
-from assetforge.evaluations import Evaluation
 from assetforge.hookspecs import Hooks
 from assetforge.material.map_spec import MAPS, MapSpec
 from assetforge.params import Params
 from assetforge.plugins import local
 from assetforge.plugins.code import code_digest, with_imported
 from assetforge.plugins.registry import Plugin, Registry
-from assetforge.recipes import Recipe
 from assetforge.schema_text import wrong_defaults
 from assetforge.steps import Context, Step
 
 if TYPE_CHECKING:
+    from assetforge.evaluations import Evaluation
     from assetforge.material.material import Material
+    from assetforge.recipes import Recipe
 
-K = TypeVar("K", Step[Any], Recipe[Any], Evaluation[Any])
+K = TypeVar("K", "Step[Any]", "Recipe[Any]", "Evaluation[Any]")
 V = TypeVar("V")
 
 
@@ -51,16 +51,15 @@ HEAVY = ("torch",)
 _HOOKABLE = (FunctionType, MethodType, classmethod, staticmethod)
 
 
-_DECORATORS: Mapping[type, str] = {
-    Step: '@af.step("{}", Params, reads={{"base_color"}}, writes={{"base_color"}})',
-    Recipe: '@af.recipe("{}", Params)',
-    Evaluation: '@af.evaluation("{}", Params, [af.Figure(…)])',
+_DECORATORS: Mapping[str, str] = {
+    "step": '@af.step("{}", Params, reads={{"base_color"}}, writes={{"base_color"}})',
+    "recipe": '@af.recipe("{}", Params)',
+    "evaluation": '@af.evaluation("{}", Params, [af.Figure(…)])',
 }
 """How a function is made what a plugin registers."""
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(NamedTuple):
     name: str
     origin: str
     version: str
@@ -81,22 +80,24 @@ class _Offers:
     codecs: dict[str, Codec] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Loaded:
+class _Loaded(NamedTuple):
     found: _Found
     module: ModuleType
     steps: tuple[str, ...]
     seconds: float
 
 
-def load(project: Path | None = None) -> Registry:
+def load(project: Path | None = None, *, training: bool = False) -> Registry:
     """Load the installed plugins, then the modules and packages in the project's `plugins` folder.
+
+    training: ask them for recipes and evaluations, too. Few commands need those, and what they have of parameters takes
+    as long to load as that of all steps.
 
     A plugin that cannot be loaded, that hooks something unknown, or that takes a name which an earlier one has is
     left out as a whole and listed in `broken`. Installed plugins come first, in the order of their names. A step that
     two plugins offer is `disputed`: a pipeline that uses it is wrong, as nobody knows which of the two is meant.
     """
-    builder = _Builder(project.absolute() if project else None)
+    builder = _Builder(project.absolute() if project else None, training=training)
     for found in [*_installed(), *_local(project.absolute() if project else None)]:
         builder.add(found)
     return builder.registry()
@@ -140,8 +141,8 @@ class _Manager(pluggy.PluginManager):
 
 
 class _Builder:
-    def __init__(self, project: Path | None) -> None:
-        self.project = project
+    def __init__(self, project: Path | None, *, training: bool) -> None:
+        self.project, self.training = project, training
         self.manager = _Manager(GROUP)
         self.manager.add_hookspecs(hookspecs)
         self.manager.register(_Host, name="assetforge")
@@ -172,7 +173,7 @@ class _Builder:
         began = time.perf_counter()
         with _contained():
             module = _import(found, where)
-            offers = _offers(module, where)
+            offers = _offers(module, where, training=self.training)
             if found.file:  # those of installed plugins would take longer than to load them; using one tells
                 _refuse_wrong_defaults(offers, where)
         seconds = time.perf_counter() - began
@@ -358,7 +359,7 @@ def _take_modules(files: Container[str]) -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in names}
 
 
-def _offers(module: ModuleType, where: str) -> _Offers:
+def _offers(module: ModuleType, where: str, *, training: bool) -> _Offers:
     """Ask one module for all that it registers, in a manager of its own, so that a bad one leaves no trace."""
     manager = _Manager(GROUP)
     manager.add_hookspecs(hookspecs)
@@ -367,7 +368,8 @@ def _offers(module: ModuleType, where: str) -> _Offers:
         with blamed_on(where, "registration"):
             manager.register(module)
             manager.check_pending()
-            for name, keep in _keepers(offers, where).items():
+            keepers = _keepers(offers, where) | (_keepers_of_training(offers, where) if training else {})
+            for name, keep in keepers.items():
                 _refuse_returned(getattr(manager.hook, name)(register=keep), name, where)
     except PluginError as error:
         if not isinstance(error.__cause__, pluggy.PluginValidationError):
@@ -385,10 +387,19 @@ def _keepers(offers: _Offers, where: str) -> dict[str, Callable[[Any], None]]:
     return {
         "register_maps": lambda spec: _keep_map(spec, offers.maps, where),
         "register_steps": lambda step: _keep(step, Step, offers.steps, where),
-        "register_recipes": lambda recipe: _keep(recipe, Recipe, offers.recipes, where),
-        "register_evaluations": lambda one: _keep(one, Evaluation, offers.evaluations, where),
         "register_commands": lambda command: _keep_command(command, offers.commands, where),
         "register_codecs": lambda codec: _keep_codec(codec, offers.codecs, where),
+    }
+
+
+def _keepers_of_training(offers: _Offers, where: str) -> dict[str, Callable[[Any], None]]:
+    """Return the same of the hooks that few commands call."""
+    from assetforge.evaluations import Evaluation
+    from assetforge.recipes import Recipe
+
+    return {
+        "register_recipes": lambda recipe: _keep(recipe, Recipe, offers.recipes, where),
+        "register_evaluations": lambda one: _keep(one, Evaluation, offers.evaluations, where),
     }
 
 
@@ -422,7 +433,7 @@ def _keep(offered: K, kind: type[K], kept: dict[str, K], where: str) -> None:
     if isinstance(offered, FunctionType):
         name, code = offered.__name__, offered.__code__
         what = f"its function `{name}` ({Path(code.co_filename).name} line {code.co_firstlineno}) is no {word}"
-        raise PluginError(where, what, f"write `{_DECORATORS[kind].format(name)}` above it")
+        raise PluginError(where, what, f"write `{_DECORATORS[word].format(name)}` above it")
     if not isinstance(offered, kind):
         what = f"registers a {type(offered).__name__}, which is no {word}"
         raise PluginError(where, what, f"register a function with `@af.{word}(…)` above it")

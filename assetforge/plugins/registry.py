@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from assetforge.codecs.codec import Codec
 from assetforge.commands import Command
 from assetforge.errors import Problem
-from assetforge.evaluations import Evaluation
 from assetforge.hookspecs import Hooks
 from assetforge.material.map_spec import MapSpec
-from assetforge.recipes import Recipe
 from assetforge.steps import Step
+
+if TYPE_CHECKING:
+    from assetforge.evaluations import Evaluation
+    from assetforge.recipes import Recipe
 
 SLOW = 1.0
 """Seconds to load from which on a plugin is reported: every command waits for it."""
 
 
-@dataclass(frozen=True)
-class Plugin:
+class Plugin(NamedTuple):
     """A loaded plugin: where it comes from, and the digest of its code, which is part of every key."""
 
     name: str
@@ -37,8 +37,7 @@ class Plugin:
     """How long it took to load."""
 
 
-@dataclass(frozen=True)
-class Registry:
+class Registry(NamedTuple):
     """All that the plugins offer, and what is wrong with those that could not be loaded."""
 
     steps: Mapping[str, Step[Any]]
@@ -49,9 +48,9 @@ class Registry:
     wrappers: Mapping[str, str]
     """The digest of the code of each plugin that hooks `run_step`, as it may change what any step returns."""
     recipes: Mapping[str, Recipe[Any]]
-    """How the plugins' networks are trained."""
+    """How the plugins' networks are trained; none where nobody has asked for them."""
     evaluations: Mapping[str, Evaluation[Any]]
-    """How what the plugins do is measured."""
+    """How what the plugins do is measured; none where nobody has asked for them."""
     commands: Mapping[str, Command]
     """What the plugins add to the command line."""
     codecs: Mapping[str, Codec]
@@ -61,7 +60,7 @@ class Registry:
     broken: tuple[Problem, ...]
     disputed: Mapping[str, Problem]
     """The steps of which a plugin that was left out has another one, each with what names both."""
-    hooks: Hooks = field(repr=False, compare=False)
+    hooks: Hooks
 
     def plugin_of(self, step: str) -> Plugin:
         """Return the plugin that registered a step."""

@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -20,7 +21,7 @@ from typing import Literal, get_args
 from filelock import FileLock
 
 from assetforge.codecs.atomic import temporary
-from assetforge.errors import UsageError
+from assetforge.errors import StoreError, UsageError
 from assetforge.store.json_text import parse
 from assetforge.store.state import Stat, stat_of
 
@@ -108,27 +109,40 @@ class Access:
         """Forget a session."""
         sha256 = _sha256(secret)
         with self._lock, self._only_writer():
-            self._write([one for one in self._secrets() if one.sha256 != sha256])
+            self._write([one for one in self._to_be_kept() if one.sha256 != sha256])
 
     def _add(self, name: str, may: tuple[Right, ...], expires: float, without: str = "") -> str:
         secret, now = secrets.token_urlsafe(32), time.time()
         with self._lock, self._only_writer():
-            kept = [one for one in self._secrets() if one.name != without and (not one.expires or one.expires > now)]
+            all_of_them = self._to_be_kept()
+            kept = [one for one in all_of_them if one.name != without and (not one.expires or one.expires > now)]
             old = [one for one in kept if one.name == name and one.expires][: -_MOST_SESSIONS + 1]
             self._write([*(one for one in kept if one not in old), _Secret(_sha256(secret), name, may, expires)])
         return secret
 
     def _secrets(self) -> list[_Secret]:
-        """Return what is in the file, which another process may have changed."""
+        """Return what is in the file, or what was in it last, where it cannot be read just now."""
+        with suppress(OSError, ValueError):
+            return self._read()
+        return self._known
+
+    def _read(self) -> list[_Secret]:
+        """Return what is in the file, which another process may have changed; raise where it cannot be read."""
         try:
             stamp = stat_of(str(self._file))
             if stamp != self._stamp:
                 self._known, self._stamp = parse(list[_Secret], self._file.read_bytes()), stamp
         except FileNotFoundError:  # somebody has taken back all of them
             self._known, self._stamp = [], None
-        except (OSError, ValueError):
-            pass
         return self._known
+
+    def _to_be_kept(self) -> list[_Secret]:
+        """Return what is in the file, before it is replaced; raise StoreError rather than lose what cannot be read."""
+        try:
+            return self._read()
+        except (OSError, ValueError) as error:
+            what = "cannot be read, and all tokens in it would be lost by writing"
+            raise StoreError(str(self._file), what, "mend it, or move it away and make new tokens") from error
 
     def _only_writer(self) -> FileLock:
         """Keep other processes, which may make tokens, from writing meanwhile."""

@@ -16,7 +16,8 @@ from starlette.routing import Route
 
 from assetforge.errors import AssetForgeError
 from assetforge.serve import openapi
-from assetforge.serve.endpoints import BASE, ENDPOINTS, Call, Endpoint, check_seen
+from assetforge.serve.endpoints.call import BASE, Call, Endpoint, check_seen
+from assetforge.serve.endpoints.table import ENDPOINTS
 from assetforge.serve.guard import Guard
 from assetforge.serve.problems import ServeError, answer_crash, answer_error, answer_http, answer_serve_error
 from assetforge.serve.service import Service

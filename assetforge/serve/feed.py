@@ -79,7 +79,7 @@ class Feed:
                 return None
             while found := self._read_after(rows[-1].number if rows else self.last):
                 rows.extend(map(_row, found))
-        except (StoreError, sqlite3.Error, OSError):
+        except (StoreError, sqlite3.Error, OSError):  # the state is being made anew, say: the next look opens it again
             self._close()
             return rows or None
         return rows

@@ -33,7 +33,7 @@ def read_head(path: Path) -> Head:
         kind = kinds[0]
         try:
             width, height = _exr_size(start + file.read(_HEADER)) if kind == "OpenEXR" else _pillow_size(path, kind)
-        except Exception as error:
+        except Exception as error:  # whatever Pillow raises of a stranger's bytes
             raise ServeError(415, path.name, f"is a damaged {kind}", "save it again") from error
     if width < 1 or height < 1:
         raise ServeError(415, path.name, "has no pixels", "save it again")

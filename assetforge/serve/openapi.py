@@ -7,7 +7,8 @@ from html import escape
 from typing import Any
 
 import assetforge
-from assetforge.serve.endpoints import BASE, ENDPOINTS, Endpoint
+from assetforge.serve.endpoints.call import BASE, Endpoint
+from assetforge.serve.endpoints.table import ENDPOINTS
 
 _PROBLEM = {
     "description": "What is wrong, by RFC 9457.",

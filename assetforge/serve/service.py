@@ -70,7 +70,7 @@ class Service:
     async def _prune(self) -> None:
         while True:
             for project in self.projects.values():
-                with suppress(AssetForgeError, OSError):
+                with suppress(AssetForgeError, OSError):  # it is done again in a while
                     await asyncio.to_thread(project.prune)
             await asyncio.sleep(_PRUNE)
 

@@ -6,16 +6,14 @@ import json
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from assetforge.store.json_text import parse
 from assetforge.store.schema import transaction, writing
 
 
-@dataclass(frozen=True)
-class Quarantine:
+class Quarantine(NamedTuple):
     """An asset that is left alone until what it depends on changes."""
 
     asset: str
@@ -25,8 +23,7 @@ class Quarantine:
     log: str
 
 
-@dataclass(frozen=True)
-class LastRun:
+class LastRun(NamedTuple):
     """How a run ended, and how many jobs it left in which state."""
 
     ended: float

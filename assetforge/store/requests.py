@@ -10,9 +10,8 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from assetforge.store.json_text import parse
 from assetforge.store.schema import PATIENCE, transaction, writing
@@ -25,8 +24,7 @@ _COLUMNS = "n, verb, what, who, asked, done, answer"
 Data = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """Something that the daemon is asked to do."""
 
     number: int

@@ -13,9 +13,9 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -35,8 +35,7 @@ _DIGITS = 16
 """Digits of a content's sha256 in the name of its file."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A result in the store."""
 
     path: Path

@@ -170,11 +170,11 @@ def _refuse_newer(version: int, path: Path) -> None:
 def _refuse_foreign(database: sqlite3.Connection) -> None:
     """Raise DatabaseError where tables or rows are not as we write them: SQLite keeps anything in any column."""
     tests = ((_TEXTS, "typeof({}) != 'text'"), (_NUMBERS, "typeof({}) != 'integer'"), (_JSON, "not json_valid({})"))
-    wrong = [
-        f"exists (select 1 from {table} where {' or '.join(test.format(column) for column in columns.split())})"  # noqa: S608
-        for kinds, test in tests
-        for table, columns in kinds.items()
-    ]
+    tested: dict[str, list[str]] = {}
+    for kinds, test in tests:
+        for table, columns in kinds.items():
+            tested.setdefault(table, []).extend(test.format(column) for column in columns.split())
+    wrong = [f"exists (select 1 from {table} where {' or '.join(all_of)})" for table, all_of in tested.items()]  # noqa: S608
     # The many events are tested when they are read. Beyond some number SQLite would find no more for new ones.
     wrong.append("exists (select n, pipeline, run, time, kind, event from events limit 0)")
     numbers = "select max(n) as number from events union select seq from sqlite_sequence"

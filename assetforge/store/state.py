@@ -8,9 +8,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from assetforge.codecs.regular import open_regular
 from assetforge.errors import AccessError, SourceError
@@ -52,8 +51,7 @@ def as_stat(found: os.stat_result) -> Stat:
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
-@dataclass(frozen=True)
-class JobRecord:
+class JobRecord(NamedTuple):
     """What a job was built of, and the key of each output by its name. Names are relative to the project."""
 
     signature: str
@@ -61,8 +59,7 @@ class JobRecord:
     outputs: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Published:
+class Published(NamedTuple):
     """An output file as it was put in place."""
 
     name: str

@@ -19,10 +19,11 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from assetforge.codecs.atomic import write_atomically
-from assetforge.errors import StepError
+from assetforge.errors import DeviceError, StepError, UsageError, blamed_on
 from assetforge.recipes import Discriminator, Training
 from assetforge.train import checkpoint
 from assetforge.train.ahead import Ahead
+from assetforge.train.checkpoint import Identity
 from assetforge.train.muon import Muon, hidden_weights
 from assetforge.train.report import Row, write_report
 
@@ -44,29 +45,55 @@ def train(
     *,
     device: str = "cpu",
     seed: int = 0,
-    seconds: float = math.inf,
-    identity: str = "",
+    identity: Identity | None = None,
+    ended: Callable[[], bool] = lambda: False,
     tell: Callable[[str], None] = print,
 ) -> bool:
-    """Train until the last step, or for so many seconds; go on from the checkpoint in the folder if there is one.
+    """Train until the last step or until it is `ended`; go on from the checkpoint in the folder if there is one.
 
     Writes NAME.safetensors, the moving average of the weights so far, and a report, and tells whether all steps are
-    done. On one machine, with one number of threads, the result does not depend on where it was cut off. bfloat16 is
-    used on CUDA alone. Raises StepError where the loss is not finite, UsageError where the checkpoint is of another
-    identity.
+    done. On one CPU, with one number of threads, the result does not depend on where it was cut off. bfloat16 is used
+    on CUDA alone. Raises StepError where the loss is not finite, PluginError where a function of the recipe fails,
+    UsageError where the checkpoint is of another identity.
     """
     with Ahead(training.batch, training.steps, training.ahead) as batches:
-        return _train(_Run(training, batches, device, seed), folder, seconds, identity, tell)
+        run = _Run(training, batches, device, seed)
+        _go_on(run, folder / CHECKPOINT, identity or {}, tell)
+        with _enough_memory(device):
+            _train(run, folder, identity or {}, ended, tell)
+    return run.step >= training.steps
 
 
-def _train(run: _Run, folder: Path, seconds: float, identity: str, tell: Callable[[str], None]) -> bool:
-    training = run.training
-    kept = checkpoint.load(folder / CHECKPOINT, identity)
-    if kept is not None:
+@contextmanager
+def _enough_memory(device: str) -> Iterator[None]:
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise DeviceError(
+            device, "has too little memory for a step", "take a smaller batch or smaller crops"
+        ) from error
+
+
+def _go_on(run: _Run, path: Path, identity: Identity, tell: Callable[[str], None]) -> None:
+    """Bring a run to where its checkpoint was saved, if there is one."""
+    kept = checkpoint.load(path, identity)
+    if kept is None:
+        return
+    try:
         run.restore(kept)
-        tell(f"{training.name}: goes on from step {run.step} of {training.steps}")
-    began = saved = time.monotonic()
-    while run.step < training.steps and time.monotonic() - began < seconds:
+    except (RuntimeError, LookupError, TypeError, ValueError) as error:  # what torch raises where tensors do not fit
+        raise UsageError(str(path), "is a checkpoint of another network", "remove it to begin anew") from error
+    name, steps = run.training.name, run.training.steps
+    tell(
+        f"{name}: goes on from step {run.step} of {steps}"
+        if run.step < steps
+        else f"{name}: all {steps} steps are done already; remove {path} to begin anew"
+    )
+
+
+def _train(run: _Run, folder: Path, identity: Identity, ended: Callable[[], bool], tell: Callable[[str], None]) -> None:
+    training, saved = run.training, time.monotonic()
+    while run.step < training.steps and not ended():
         row = run.advance()
         if row is not None:
             tell(f"{training.name}: {row.step}/{training.steps} {row.text}")
@@ -75,7 +102,6 @@ def _train(run: _Run, folder: Path, seconds: float, identity: str, tell: Callabl
             saved = time.monotonic()
     checkpoint.save(folder / CHECKPOINT, run.state(), identity)
     run.write(folder)
-    return run.step >= training.steps
 
 
 class _Run:
@@ -119,7 +145,8 @@ class _Run:
         """Do one step; return a row of the report where one is due."""
         torch.manual_seed(self.seed * 1_000_003 + self.step)  # whatever draws, draws the same after a kill
         self.network.train()
-        batch = _moved(self.batches(self.step), self.device)
+        with self._blamed("batch"):
+            batch = _moved(self.batches(self.step), self.device)
         loss = self._loss(lambda: self.training.loss(self.network, batch))
         _descend(self.network, self.optimizers, loss, self.training.clip, self._share_of_rate())
         self._smooth()
@@ -138,10 +165,19 @@ class _Run:
         fall = max(_LEAST_RATE, (1 + math.cos(math.pi * done)) / 2)
         return fall * min(1.0, (self.step + 1) / _RISE)
 
+    @contextmanager
+    def _blamed(self, function: str) -> Iterator[None]:
+        """Blame the recipe for what one of its functions raises."""
+        what = f"its `{function}`, after {self.step} steps,"
+        with blamed_on(f"recipe of {self.training.name!r}", what), _enough_memory(self.device):
+            yield
+
     def _loss(self, compute: Callable[[], Tensor]) -> Tensor:
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.startswith("cuda")):
+        reduced = self.training.precision == "auto" and self.device.startswith("cuda")
+        with self._blamed("loss"), torch.autocast("cuda", torch.bfloat16, enabled=reduced):
             loss = compute()
-        if not bool(torch.isfinite(loss)):
+            is_finite = bool(torch.isfinite(loss))
+        if not is_finite:
             what = f"has a loss of {loss.item()} at step {self.step}"
             raise StepError(f"recipe of {self.training.name!r}", what, "lower its rate; the last checkpoint is kept")
         return loss
@@ -161,7 +197,7 @@ class _Run:
 
     def _row(self) -> Row:
         self.average.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self._blamed("figures"):
             figures = {name: float(value) for name, value in self.training.figures(self.average).items()}
         row = Row(self.step, sum(self.losses) / len(self.losses), figures)
         self.rows.append(row)
@@ -173,11 +209,13 @@ class _Run:
 
     def write(self, folder: Path) -> None:
         """Write the averaged weights and the report."""
-        weights = {name: self._written(value) for name, value in self.average.state_dict().items()}
+        network = copy.deepcopy(self.average).eval()
+        with torch.no_grad(), self._blamed("complete"):
+            self.training.complete(network)
+        weights = {name: self._written(value) for name, value in network.state_dict().items()}
         write_atomically(folder / f"{self.training.name}.safetensors", to_safetensors(weights))
-        self.average.eval()
-        with torch.no_grad():
-            pictures = {name: picture.cpu() for name, picture in self.training.pictures(self.average).items()}
+        with torch.no_grad(), self._blamed("pictures"):
+            pictures = {name: picture.cpu() for name, picture in self.training.pictures(network).items()}
         write_report(folder / "report", self.training.name, self.rows, pictures)
 
 

@@ -194,10 +194,14 @@ def _what(problem: str, path: Path) -> str:
 
 
 class _Worker:
-    """A process that makes previews, one at a time. It is started anew where it ends or takes too long."""
+    """A process that makes previews, one at a time. It is started anew where it ends or takes too long.
+
+    Another thread may stop it while it is asked.
+    """
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._stopping = threading.Lock()
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Send a request and return the answer, or `{"problem": …}`."""
@@ -216,10 +220,11 @@ class _Worker:
 
     def stop(self) -> None:
         """End the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
+        with self._stopping:
+            process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
 
     def _started(self) -> subprocess.Popen[str]:
         if self._process is None:
@@ -241,6 +246,6 @@ def _exchange(process: subprocess.Popen[str], line: str) -> str:
     try:
         process.stdin.write(line + "\n")
         process.stdin.flush()
-    except OSError:
+        return process.stdout.readline()
+    except (OSError, ValueError):  # it has ended, or another thread has closed its files
         return ""
-    return process.stdout.readline()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,25 +139,3 @@ class Daemon:
             return None
         self._emit(PipelineChanged(str(file)))
         return build
-
-
-@contextmanager
-def stopped_by_signals(daemon: Daemon) -> Iterator[list[int]]:
-    """Let SIGINT and SIGTERM stop a daemon in good order inside the block, and a second one at once.
-
-    Gives the signals that came.
-    """
-    came: list[int] = []
-
-    def handle(number: int, _: object) -> None:
-        came.append(number)
-        if len(came) > 1:
-            raise KeyboardInterrupt
-        daemon.stop()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

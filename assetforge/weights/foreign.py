@@ -53,6 +53,8 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         what = "refused: it is damaged, or holds more than tensors, and reading that could run anything"
         raise UsageError(str(path), what, "save its state_dict() alone, or convert it to .safetensors") from error
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged pickle may raise anything
         raise _unreadable(path, error) from error
     return _state_dict(path, found)

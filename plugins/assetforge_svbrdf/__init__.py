@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -68,24 +67,11 @@ DIRECTION = af.MapSpec(
 )
 
 
-class Training(af.Params):
-    """What the recipe `svbrdf` can be told."""
-
-    network: Literal["features", "start"] = "features"
-    """Which of the shipped networks."""
-
-
-@af.recipe("svbrdf", Training)
-def train_svbrdf(params: Training, data: Path, seed: int) -> af.Training:
-    """Trains one of the networks of the step `svbrdf` on photographs rendered from known materials."""
-    from assetforge_svbrdf.training.recipe import training
-
-    return training(params.network, data, seed)
-
-
 @af.hookimpl
 def register_recipes(register: af.RegisterRecipe) -> None:
     """Offer the recipe."""
+    from assetforge_svbrdf._recipe import train_svbrdf
+
     register(train_svbrdf)
 
 

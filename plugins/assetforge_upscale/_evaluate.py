@@ -22,7 +22,8 @@ from assetforge.ops import metrics
 from assetforge.ops.color import hdr_decode, hdr_encode, luma
 from assetforge.ops.resample import BICUBIC, BOX, LANCZOS, resample, restore
 from assetforge.ops.seams import continues
-from assetforge_upscale import Comparison, NetworkName, Params, weights_for
+from assetforge_upscale import NetworkName, Params, weights_for
+from assetforge_upscale._comparison import Comparison
 from assetforge_upscale._upscale import upscale_material
 from assetforge_upscale.training.dataset import Pixels
 from assetforge_upscale.training.degradations import bc1, jpeg, palette

@@ -20,7 +20,8 @@ from assetforge.ops.resample import LANCZOS, held_range, nearest, resample, rest
 from assetforge.ops.seams import continues
 from assetforge.ops.tile import Tiling, map_tiles
 from assetforge_upscale import DETAIL, Params, files_for, name_of
-from assetforge_upscale._architectures import Network, load
+from assetforge_upscale._architectures.load import load
+from assetforge_upscale._architectures.network import Network
 from assetforge_upscale._choose import choose
 from assetforge_upscale._correct import corrected
 

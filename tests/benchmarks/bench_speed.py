@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 from assetforge_upscale import _upscale as upscaling
-from assetforge_upscale._architectures import load
+from assetforge_upscale._architectures.load import load
 from benchmarks.figures import Figures
 
 from assetforge.codecs.decode import decode
@@ -205,7 +205,7 @@ def test_one_changed_source_is_planned_at_once(copies: Path, figures: Figures) -
 TEXTURES = 200
 FORWARD = """\
 import sys, time, torch
-from assetforge_upscale._architectures import load
+from assetforge_upscale._architectures.load import load
 from pathlib import Path
 network = load(Path(sys.argv[1])).module
 pieces = [torch.rand(1, 3, 512, 512).contiguous(memory_format=torch.channels_last) for _ in range(8)]

@@ -17,7 +17,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from assetforge_upscale import FIGURES, SHIPPED
+from assetforge_upscale import SHIPPED
+from assetforge_upscale._comparison import FIGURES
 from assetforge_upscale.training import dataset
 from upscale.evaluated import materials, scores
 

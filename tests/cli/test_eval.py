@@ -42,6 +42,8 @@ def means(material, params, context):
             continue
         if params.gain == 13:
             raise ValueError("is unlucky")
+        if params.gain == 3:
+            raise KeyboardInterrupt
         yield af.Score(name, "plain", {"mean": float(texture.data.mean())})
         unknown = {"total": 1.0} if params.gain == 7 else {}
         share = float("inf") if params.gain == 11 else params.gain
@@ -125,6 +127,12 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_measured(plugin:
     assert "broken.png" in told
 
 
+def test_who_interrupts_it_is_not_told_that_it_would_go_on(plugin: Path, forge: Forge) -> None:
+    done = forge("eval", "means", "pictures", "-p", "gain=3", "--device", "cpu")
+    assert done.returncode == 130
+    assert done.stderr.strip() == "interrupted"
+
+
 def test_what_is_left_out_is_told(plugin: Path, forge: Forge) -> None:
     write_texture(plugin / "pictures" / "dot.png", size=(4, 4))
     done = forge("eval", "means", "pictures")
@@ -147,8 +155,8 @@ def test_two_files_for_one_map_are_an_error_of_that_material(plugin: Path, forge
         (["means", "nowhere"], "nowhere: is not a folder"),
         (["means", "plugins"], "plugins: holds no pictures"),
         (["means", "pictures", "--only", "roof*"], "holds no such material; the first ones are: walls/brick, holiday"),
-        (["means", "pictures", "-p", "gian=1"], "unknown parameter 'gian'; did you mean 'gain'?"),
-        (["means", "pictures", "-p", "gain=much"], "gain input should be a valid number"),
+        (["means", "pictures", "-p", "gian=1"], "-p: gian: unknown parameter; did you mean 'gain'?"),
+        (["means", "pictures", "-p", "gain=much"], '-p: gain: is "much"; it should be number'),
         (["means", "pictures", "-p", "other=gone.pth"], "other: there is no file gone.pth"),
         (["means", "pictures", "--device", "tpu"], "'tpu' is no device"),
         (["means", "pictures", "--json", "pictures"], "pictures is a folder"),
@@ -183,7 +191,7 @@ def test_a_plugin_that_fails_is_blamed(plugin: Path, forge: Forge, gain: str, te
 
 def test_two_evaluations_of_one_name_are_an_error(plugin: Path) -> None:
     (plugin / "plugins" / "others.py").write_text(PLUGIN)
-    registry = load(plugin)
+    registry = load(plugin, training=True)
     assert "there is an evaluation 'means' already" in str(registry.broken[0])
 
 

@@ -61,16 +61,25 @@ def test_what_is_written_as_yaml_is_what_is_taken(gain: float, method: str, name
     ("text", "said"),
     [
         ("gain", r"'gain' has no value; write -p KEY=VALUE"),
-        ("gian=1", r"unknown parameter 'gian'; did you mean 'gain'\?"),
-        ("gain=2", r"gain input should be less than or equal to 1, not 2"),
-        ("method=slow", r"method input should be 'fast' or 'best', not 'slow'"),
-        ("guide={}", r"guide field required, not \{\}"),
+        ("gian=1", r"gian: unknown parameter; did you mean 'gain'\?"),
+        ("gain=2", r"gain: is 2; it should be number from 0 to 1"),
+        ("method=slow", r'method: is "slow"; it should be "fast" or "best"'),
+        ("guide={}", r"guide.target: is missing; add `target:`"),
+        ("guide={target: a, wieght: 2}", r"guide.wieght: unknown parameter; did you mean 'weight'\?"),
+        ("others=[{target: a}, {target: b, weight: x}]", r'others\[1\].weight: is "x"; it should be number'),
+        ("guide={target", r"guide: the value is not YAML; quote it"),
+        ("method=@best", r"method: the value is not YAML; quote it"),
         ("file=/nowhere.png", r"file: there is no file /nowhere\.png; write its path"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=rf"^-p: {said}"):
         given_params(Params, [text])
+
+
+def test_a_parameter_that_must_be_given_is_asked_for() -> None:
+    with pytest.raises(UsageError, match=r"^-p: parameter 'target' is missing; write -p target=VALUE"):
+        given_params(Guide, ["weight=2"])
 
 
 def test_a_file_that_is_there_is_taken_and_the_last_of_two_values_counts(tmp_path: Path) -> None:

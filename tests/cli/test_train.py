@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import shared
 from conftest import Forge
+from filelock import FileLock
 from PIL import Image
 
 from assetforge.plugins import Registry, load
@@ -27,8 +31,11 @@ class Params(af.Params):
 def slope(params, data, seed):
     """Learns a slope."""
     import torch
+    from pathlib import Path
 
     def loss(network, step):
+        if step == 1:
+            Path("begun").touch()
         return (network(torch.ones(1, 1)) - params.slope).square().mean()
 
     return af.Training("slope", torch.nn.Linear(1, 1), lambda step: step, loss, 300, 0.05, smoothing=0.9)
@@ -73,9 +80,9 @@ def test_a_recipe_of_the_project_is_trained(plugin: Path, forge: Forge) -> None:
     [
         (["slop", "--data", "data"], "there is no recipe 'slop'; did you mean 'slope'?"),
         (["slope"], "write --data DIR"),
-        (["slope", "--data", "data", "-p", "slop=1"], "unknown parameter 'slop'; did you mean 'slope'?"),
+        (["slope", "--data", "data", "-p", "slop=1"], "-p: slop: unknown parameter; did you mean 'slope'?"),
         (["slope", "--data", "data", "-p", "slope"], "write -p KEY=VALUE"),
-        (["slope", "--data", "data", "-p", "slope=steep"], "slope input should be a valid number"),
+        (["slope", "--data", "data", "-p", "slope=steep"], '-p: slope: is "steep"; it should be number'),
     ],
 )
 def test_mistakes_are_told(plugin: Path, forge: Forge, arguments: list[str], text: str) -> None:
@@ -84,10 +91,76 @@ def test_mistakes_are_told(plugin: Path, forge: Forge, arguments: list[str], tex
     assert text in result.stderr
 
 
+@pytest.fixture
+def trained(plugin: Path, forge: Forge) -> Path:
+    """Return the folder of a recipe that was trained with the folder `data`."""
+    result = forge("train", "slope", "--data", "data", "--steps", "2", "--device", "cpu")
+    assert result.returncode == 0, result.stderr
+    return plugin / "train" / "slope"
+
+
+def test_training_on_other_data_does_not_go_on_from_a_checkpoint(trained: Path, forge: Forge) -> None:
+    (trained.parents[1] / "others").mkdir()
+    result = forge("train", "slope", "--data", "others", "--steps", "2", "--device", "cpu")
+    assert result.returncode == 2
+    data = trained.parents[1].resolve() / "data"
+    assert f"other training: --data was {data} and is {data.with_name('others')};" in result.stderr
+    again = forge("train", "slope", "--data", str(data), "--steps", "2", "--device", "cpu")
+    assert "all 2 steps are done already; remove train/slope/checkpoint.pt to begin anew" in again.stdout
+
+
+def test_results_that_cannot_be_written_are_told_before_training(plugin: Path, forge: Forge) -> None:
+    (plugin / "file").touch()
+    result = forge("train", "slope", "--data", "data", "--out", "file/slope", "--device", "cpu")
+    assert result.returncode == 1
+    assert "file/slope/checkpoint.pt: cannot be written" in result.stderr
+    assert not result.stdout
+
+
+def test_results_within_the_data_are_refused_as_they_would_be_learned_from(plugin: Path, forge: Forge) -> None:
+    result = forge("train", "slope", "--data", ".")
+    assert result.returncode == 2
+    assert "--out: train/slope lies in the training data" in result.stderr
+
+
+def test_two_do_not_train_into_one_folder(plugin: Path, forge: Forge) -> None:
+    (plugin / "train" / "slope").mkdir(parents=True)
+    with FileLock(plugin / "train" / "slope" / ".lock"):
+        result = forge("train", "slope", "--data", "data", "--device", "cpu")
+    assert result.returncode == 2
+    assert "--out: other training writes into train/slope just now; name another folder" in result.stderr
+    assert forge("train", "slope", "--data", "data", "--device", "cpu", "--steps", "1").returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_it_finish_the_step_and_save(plugin: Path, number: signal.Signals) -> None:
+    arguments = ("train", "slope", "--data", "data", "--device", "cpu", "--steps", str(10**9))
+    training = shared().start(plugin, *arguments)
+    until = time.monotonic() + 120
+    while not (plugin / "begun").exists():
+        assert training.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    training.send_signal(number)
+    said, told = training.communicate()
+    assert training.returncode == 130, told
+    assert told.strip() == "interrupted; the next run goes on from here"
+    assert "train/slope/slope.safetensors, train/slope/report/index.html" in said
+    assert (plugin / "train" / "slope" / "checkpoint.pt").exists()
+
+
 def test_two_recipes_of_one_name_are_an_error(plugin: Path) -> None:
     (plugin / "plugins" / "others.py").write_text(PLUGIN)
-    registry = load(plugin)
+    registry = load(plugin, training=True)
     assert "there is a recipe 'slope' already" in str(registry.broken[0])
+
+
+def test_a_wrong_recipe_stops_nobody_who_does_not_train(plugin: Path) -> None:
+    (plugin / "plugins" / "others.py").write_text(PLUGIN)
+    registry = load(plugin)
+    assert {"slopes", "others"} <= registry.plugins.keys()
+    assert not registry.broken
+    assert not registry.recipes
 
 
 @pytest.mark.slow

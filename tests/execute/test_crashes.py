@@ -38,7 +38,7 @@ from assetforge.execute.publish import journal_in
 
 KILLS = int(os.environ.get("ASSETFORGE_KILLS", "6"))
 """How many moments to try; 100 were tried before this was published, and take a quarter of an hour."""
-ASSETS = 60
+ASSETS = 30
 IN_FLIGHT = 8
 """More jobs than are ever under way at once on two cores."""
 
@@ -55,7 +55,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, byt
 
 
 def material_project(folder: Path) -> Path:
-    """Write a project of 60 assets of two maps, which two steps change."""
+    """Write a project of 30 assets of two maps, which two steps change."""
     project = write_project(folder, assets=ASSETS, pause="time.sleep(0.02)")
     for index in range(ASSETS):
         write_normal(project / "textures" / f"a{index:02}_n.png", (16, 16 + index))

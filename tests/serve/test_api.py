@@ -16,7 +16,8 @@ from filelock import FileLock
 from serve.conftest import Served, made
 from starlette.testclient import TestClient
 
-from assetforge.serve.endpoints import BASE, ENDPOINTS
+from assetforge.serve.endpoints.call import BASE
+from assetforge.serve.endpoints.table import ENDPOINTS
 from assetforge.serve.openapi import plain_path
 from assetforge.store.daemon_status import DaemonStatus
 from assetforge.store.daemon_status import _file as daemon_file

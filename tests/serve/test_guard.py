@@ -9,9 +9,10 @@ import pytest
 from serve.conftest import HOST, Served
 from starlette.testclient import TestClient
 
-from assetforge.errors import UsageError
+from assetforge.errors import StoreError, UsageError
 from assetforge.serve.access import Access, User
-from assetforge.serve.endpoints import BASE, ENDPOINTS, Endpoint
+from assetforge.serve.endpoints.call import BASE, Endpoint
+from assetforge.serve.endpoints.table import ENDPOINTS
 from assetforge.serve.guard import COOKIE
 from assetforge.serve.server import Address, bind, own_hosts
 
@@ -117,6 +118,21 @@ def test_secrets_are_kept_as_digests_in_a_file_of_our_own(tmp_path: Path) -> Non
     assert other.user(newer) == User("anna", ("view", "upload"))
     file.write_text("[[[")
     assert Access(file).user(newer) is None
+
+
+def test_a_file_of_secrets_that_cannot_be_read_is_not_written_over(tmp_path: Path) -> None:
+    """As one that was edited by hand: its tokens would be lost."""
+    file = tmp_path / "tokens.json"
+    access = Access(file)
+    token = access.new_token("anna", ("view",))
+    file.write_text(broken := file.read_text().replace("}]", "}"))
+    assert access.user(token) == User("anna", ("view",))  # who works goes on working
+    for one in (access, Access(file)):
+        with pytest.raises(StoreError, match=r"tokens\.json: cannot be read, and all tokens in it would be lost"):
+            one.new_token("ben", ("view",))
+        with pytest.raises(StoreError):
+            one.leave(token)
+    assert file.read_text() == broken
 
 
 def test_a_token_may_do_what_it_says_and_no_more(served: Served) -> None:

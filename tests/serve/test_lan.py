@@ -26,7 +26,7 @@ from starlette.testclient import TestClient
 from assetforge.errors import UsageError
 from assetforge.serve.access import Access, User
 from assetforge.serve.app import make_app
-from assetforge.serve.endpoints import BASE
+from assetforge.serve.endpoints.call import BASE
 from assetforge.serve.lan import fingerprint, lan_address, own_certificate
 from assetforge.serve.qr_code import BLOCKS, qr_code
 from assetforge.serve.server import Address, entry, own_hosts

@@ -35,7 +35,7 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
 from assetforge.events import JobFinished, StepProgress
-from assetforge.serve.endpoints import BASE
+from assetforge.serve.endpoints.call import BASE
 from assetforge.store.daemon_status import _file
 from assetforge.store.event_log import EventLog, events_after
 from assetforge.store.requests import opened_requests

@@ -17,7 +17,8 @@ from starlette.testclient import TestClient
 from watch.conftest import picture
 
 from assetforge.serve.access import Right
-from assetforge.serve.endpoints import BASE, ENDPOINTS, Endpoint
+from assetforge.serve.endpoints.call import BASE, Endpoint
+from assetforge.serve.endpoints.table import ENDPOINTS
 from assetforge.store.requests import opened_requests
 
 P = f"{BASE}/pipelines/pipeline"

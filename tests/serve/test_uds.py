@@ -13,7 +13,7 @@ from execute.conftest import write_project
 from serve.conftest import Server
 
 from assetforge.errors import UsageError
-from assetforge.serve.endpoints import BASE
+from assetforge.serve.endpoints.call import BASE
 from assetforge.serve.server import Address, bind, entry, own_hosts
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no Unix sockets")

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 from watch.conftest import picture
 
-from assetforge.serve.endpoints import BASE
+from assetforge.serve.endpoints.call import BASE
 from assetforge.serve.heads import read_head
 from assetforge.serve.limits import ServeLimits
 from assetforge.serve.problems import ServeError

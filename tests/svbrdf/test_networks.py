@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from assetforge_svbrdf._descriptors import describe, learned
@@ -12,6 +17,7 @@ from assetforge_svbrdf._network import networks
 from assetforge_svbrdf._photos import from_flash, moved, placed, prepared
 from assetforge_svbrdf._surface import Kind
 from assetforge_svbrdf._svbrdf import seen_slopes
+from assetforge_svbrdf.training import dataset, procedural, recipe
 from assetforge_svbrdf.training.dataset import HELD_OUT
 from conftest import Forge
 from PIL import Image
@@ -20,8 +26,10 @@ from svbrdf.measures import correlation
 from svbrdf.synthetic import STATIONARY, Pair, Shot, photograph, sample
 from torch import Tensor
 
+import assetforge as af
 from assetforge.ops import homography as plane
 from assetforge.samples import make_sample
+from assetforge.train.trainer import train
 
 SIZE = (96, 144)
 
@@ -89,16 +97,63 @@ def test_what_the_benchmark_measures_was_held_out() -> None:
     assert set(STATIONARY) == HELD_OUT
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("network", ["features", "start"])
-def test_the_networks_are_trained(network: str, tmp_path: Path, forge: Forge) -> None:
-    folder = tmp_path / "data" / "train" / "own"
-    folder.mkdir(parents=True)
+def game_texture(folder: Path) -> Path:
+    """Put a color and normals of a game into training data of that folder."""
+    (folder / "train" / "own").mkdir(parents=True)
     maps = make_sample("stone", 192)
     for key, suffix in (("base_color", "d"), ("normal", "n")):
         pixels = maps[key].data * 0.5 + 0.5 if key == "normal" else maps[key].data
         codes = (pixels * 255).byte().permute(1, 2, 0).numpy()
-        Image.fromarray(codes).save(folder / f"stone_{suffix}.webp", lossless=True)
+        Image.fromarray(codes).save(folder / "train" / "own" / f"stone_{suffix}.webp", lossless=True)
+    return folder
+
+
+@pytest.mark.parametrize(("file", "text"), [("stone_d.webp", "x"), ("material.json", '{"maps": {}}')])
+def test_training_data_that_cannot_be_read_is_named(file: str, text: str, tmp_path: Path) -> None:
+    folder = game_texture(tmp_path) / "train" / "own"
+    if file == "material.json":
+        folder = tmp_path / "materials" / "rock"
+        folder.mkdir(parents=True)
+    (folder / file).write_text(text)
+    with pytest.raises(af.StepError, match=rf"^{re.escape(str(folder / file))}: "):
+        dataset.read(tmp_path)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("network", ["features", "start"])
+def test_a_gpu_trains_and_reports(network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    monkeypatch.setattr(recipe, "DRAWN", 2)
+    training = recipe.training(network, game_texture(tmp_path / "data"), 0)
+    assert train(replace(training, steps=2), tmp_path / "made", device="cuda:0", tell=lambda _: None)
+
+
+@pytest.mark.parametrize("kind", procedural.KINDS)
+def test_drawn_surfaces_depend_on_the_seed_alone(kind: Callable[..., Any]) -> None:
+    """Or training that was cut off would go on with others."""
+    one, same, other = (kind(48, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not np.array_equal(one[0], other[0])
+
+
+@pytest.mark.parametrize("portrait", [False, True])
+def test_photographs_lie_in_the_plane_as_they_are_seen(portrait: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the right is x, and up is y, however the camera was held."""
+    monkeypatch.setattr(dataset, "_PORTRAITS", float(portrait))
+    places = [dataset._place(np.random.default_rng(seed)) for seed in range(20)]
+    for place in places:
+        assert place.shape == (2, dataset.CROP, dataset.CROP)
+        assert (place[0].diff(dim=1) > 0).all()
+        assert (place[1].diff(dim=0) < 0).all()
+    reach = [torch.stack(places)[:, axis].abs().max() for axis in (1, 0)]
+    assert (reach[0] > reach[1]) == portrait
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["features", "start"])
+def test_the_networks_are_trained(network: str, tmp_path: Path, forge: Forge) -> None:
+    game_texture(tmp_path / "data")
     result = forge(
         "train", "svbrdf", "-p", f"network={network}", "--data", "data", "--device", "cpu", "--steps", "8",
         "--out", "trained",

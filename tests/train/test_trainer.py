@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from assetforge.errors import StepError, UsageError
+from assetforge.errors import DeviceError, PluginError, StepError, UsageError
 from assetforge.recipes import Discriminator, Training
 from assetforge.train.trainer import CHECKPOINT, train
 
@@ -47,6 +48,20 @@ def line(steps: int = STEPS, rate: float = 0.05) -> Training:
         figures=lambda network: {"error": float((network[1].weight - TRUTH).abs().max())},
         pictures=lambda network: {"weights": network[1].weight.abs().expand(3, 8, 3)},
     )
+
+
+def test_what_is_completed_is_written_and_not_learned_from(tmp_path: Path) -> None:
+    def complete(network: nn.Module) -> None:
+        network.register_buffer("measured", torch.tensor([7.0]))
+
+    plain, completed = (replace(line(), **told) for told in ({}, {"complete": complete}))
+    train(plain, tmp_path / "plain", tell=lambda _: None)
+    train(completed, tmp_path / "completed", seconds=0, tell=lambda _: None)  # as one that is cut off writes, too
+    train(completed, tmp_path / "completed", tell=lambda _: None)
+    tensors, others = (load_file(tmp_path / name / "line.safetensors") for name in ("completed", "plain"))
+    assert tensors.pop("measured").tolist() == [7.0]
+    assert tensors.keys() == others.keys()
+    assert all(torch.equal(tensors[name], others[name]) for name in others)
 
 
 Optimizer = Literal["adam", "muon"]
@@ -91,12 +106,17 @@ def batch(step):
     if step == 57:
         os.kill(os.getpid(), signal.SIGKILL)
     return training.batch(step)
-trainer.train(replace(training, batch=batch), Path({folder!r}), identity="line")
+trainer.train(replace(training, batch=batch), Path({folder!r}), identity={{"net": "line"}})
 """
 
 
 def quiet(_: str) -> None:
     """Say nothing."""
+
+
+def at_once() -> bool:
+    """End training before its first step."""
+    return True
 
 
 def test_it_learns_and_reports(tmp_path: Path) -> None:
@@ -134,29 +154,85 @@ def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path) -
     assert (tmp_path / "killed" / CHECKPOINT).exists()
     assert not (tmp_path / "killed" / "line.safetensors").exists()
     said: list[str] = []
-    assert train(line(), tmp_path / "killed", identity="line", tell=said.append)
+    assert train(line(), tmp_path / "killed", identity={"net": "line"}, tell=said.append)
     assert said[0] == "line: goes on from step 57 of 120"
-    assert train(line(), tmp_path / "whole", identity="line", tell=quiet)
+    assert train(line(), tmp_path / "whole", identity={"net": "line"}, tell=quiet)
     for name in ("line.safetensors", "report/rows.csv", "report/index.html"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
-def test_when_the_time_is_up_it_stops_and_goes_on_later(tmp_path: Path) -> None:
-    assert not train(line(), tmp_path, seconds=0.0, tell=quiet)
+def test_what_was_ended_goes_on_later_and_what_is_done_is_told(tmp_path: Path) -> None:
+    assert not train(line(), tmp_path, ended=at_once, tell=quiet)
     assert (tmp_path / "line.safetensors").exists()
     assert train(line(), tmp_path, tell=quiet)
     said: list[str] = []
     assert train(line(), tmp_path, tell=said.append)  # there is nothing left to do
-    assert said == ["line: goes on from step 120 of 120"]
+    assert said == [f"line: all 120 steps are done already; remove {tmp_path / CHECKPOINT} to begin anew"]
+
+
+def test_it_stops_after_a_step_and_goes_on_later(tmp_path: Path) -> None:
+    steps: list[int] = []
+    begun = line()
+
+    def batch(step: int) -> dict[str, Tensor]:
+        steps.append(step)
+        return begun.batch(step)  # type: ignore[no-any-return]
+
+    assert not train(replace(begun, batch=batch), tmp_path / "cut", ended=lambda: len(steps) == 9, tell=quiet)
+    said: list[str] = []
+    assert train(line(), tmp_path / "cut", tell=said.append)
+    assert said[0] == "line: goes on from step 9 of 120"
+    train(line(), tmp_path / "whole", tell=quiet)
+    assert (tmp_path / "cut" / "line.safetensors").read_bytes() == (
+        tmp_path / "whole" / "line.safetensors"
+    ).read_bytes()
 
 
 def test_a_checkpoint_of_other_training_is_not_gone_on_from(tmp_path: Path) -> None:
-    train(line(), tmp_path, identity="line, seed 0", seconds=0.0, tell=quiet)
-    with pytest.raises(UsageError, match=r"other training \(line, seed 0\) than this \(line, seed 1\)"):
-        train(line(), tmp_path, identity="line, seed 1", tell=quiet)
-    (tmp_path / CHECKPOINT).write_bytes(b"nonsense")
-    with pytest.raises(UsageError, match="no checkpoint that can be read"):
-        train(line(), tmp_path, identity="line, seed 0", tell=quiet)
+    train(line(), tmp_path, identity={"--seed": 0, "--steps": 120}, ended=at_once, tell=quiet)
+    with pytest.raises(UsageError, match=r"is a checkpoint of other training: --seed was 0 and is 1; choose another"):
+        train(line(), tmp_path, identity={"--seed": 1, "--steps": 120}, tell=quiet)
+
+
+def test_a_checkpoint_that_is_damaged_or_cannot_be_read_is_told(tmp_path: Path) -> None:
+    train(line(), tmp_path, ended=at_once, tell=quiet)
+    whole = (tmp_path / CHECKPOINT).read_bytes()
+    torch.save({"identity": {}, "state": 1}, other := io.BytesIO())
+    for damaged in (b"nonsense", b"", whole[: len(whole) // 2], other.getvalue()):
+        (tmp_path / CHECKPOINT).write_bytes(damaged)
+        with pytest.raises(UsageError, match="no checkpoint that can be read; remove it to begin anew"):
+            train(line(), tmp_path, tell=quiet)
+    (tmp_path / CHECKPOINT).unlink()
+    (tmp_path / CHECKPOINT).mkdir()
+    with pytest.raises(UsageError, match=r"cannot be read \("):
+        train(line(), tmp_path, tell=quiet)
+
+
+def test_a_checkpoint_of_another_network_is_not_gone_on_from(tmp_path: Path) -> None:
+    """As when a new version of a plugin makes another network of the same parameters."""
+    train(line(), tmp_path, ended=at_once, tell=quiet)
+    with pytest.raises(UsageError, match="is a checkpoint of another network; remove it to begin anew"):
+        train(replace(line(), network=nn.Linear(3, 2)), tmp_path, tell=quiet)
+    with pytest.raises(UsageError, match="is a checkpoint of another network"):
+        train(replace(line(), optimizer="muon", network=nn.Sequential(*line().network, nn.Linear(1, 1))), tmp_path)
+
+
+@pytest.mark.parametrize("function", ["batch", "loss", "figures", "pictures"])
+def test_an_error_in_a_recipe_is_told_as_its_own(function: str, tmp_path: Path) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("no such picture")
+
+    with pytest.raises(PluginError, match=rf"^recipe of 'line': its `{function}`, .* failed: ValueError: no such pict"):
+        train(replace(line(1), **{function: fails}), tmp_path, tell=quiet)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
+def test_a_device_with_too_little_memory_is_told(error: type[Exception], tmp_path: Path) -> None:
+    def fails(*_: object) -> None:
+        raise error("tried to allocate 80 GiB")
+
+    with pytest.raises(DeviceError, match="cpu: has too little memory for a step; take a smaller batch"):
+        train(replace(line(1), loss=fails), tmp_path, tell=quiet)
 
 
 def test_a_loss_that_is_not_finite_ends_it(tmp_path: Path) -> None:

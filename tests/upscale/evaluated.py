@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import torch
-from assetforge_upscale import Comparison, evaluate_upscale
+from assetforge_upscale._comparison import Comparison, evaluate_upscale
 
 import assetforge as af
 from assetforge.codecs.decode import decode

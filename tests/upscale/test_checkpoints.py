@@ -11,9 +11,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from assetforge_upscale import Params, _upscale, passes
-from assetforge_upscale import _architectures as architectures
 from assetforge_upscale import upscale as upscale_step
-from assetforge_upscale._architectures import FARTHEST, Network, load
+from assetforge_upscale._architectures.esrgan import Esrgan
+from assetforge_upscale._architectures.load import load
+from assetforge_upscale._architectures.network import FARTHEST, Network
+from assetforge_upscale._architectures.span import one_convolution
+from assetforge_upscale._architectures.srresnet import MsrResNet, SrResNet
+from assetforge_upscale._network import Compact
 from conftest import Forge
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +49,7 @@ def stored(tensors: Tensors, path: Path, wrapped: str = "") -> Path:
 
 
 def esrgan(channels: int = 3, doublings: int = 2, unshuffled: int = 1) -> nn.Module:
-    return architectures._Esrgan(channels, 8, 4, 2, doublings, unshuffled)
+    return Esrgan(channels, 8, 4, 2, doublings, unshuffled)
 
 
 def of_today(tensors: Tensors) -> Tensors:
@@ -96,7 +100,7 @@ def test_an_esrgan_that_shuffles_first_enlarges_less(tmp_path: Path) -> None:
 
 
 def test_compact_of_others_stands_on_nearest_pixels_and_ours_on_bicubic(tmp_path: Path) -> None:
-    ours = {name: torch.zeros_like(value) for name, value in architectures.Compact(3, 4, 8, 2).state_dict().items()}
+    ours = {name: torch.zeros_like(value) for name, value in Compact(3, 4, 8, 2).state_dict().items()}
     theirs = {name.replace("residual", "body"): value for name, value in ours.items()}
     pixels = torch.rand(1, 3, 9, 7)
     for tensors, mode in ((ours, "bicubic"), (theirs, "nearest")):
@@ -127,7 +131,7 @@ def test_convolutions_of_span_are_merged_to_what_they_compute() -> None:
     for number in range(3):
         inner = F.conv2d(inner, tensors[f"a.conv.{number}.weight"], tensors[f"a.conv.{number}.bias"])
     expected = inner + F.conv2d(pixels, tensors["a.sk.weight"], tensors["a.sk.bias"])
-    merged = F.conv2d(pixels, *architectures.one_convolution(tensors, "a"), padding=1)
+    merged = F.conv2d(pixels, *one_convolution(tensors, "a"), padding=1)
     torch.testing.assert_close(merged[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1], atol=1e-5, rtol=1e-5)
 
 
@@ -148,11 +152,11 @@ def span() -> Tensors:
 NETWORKS = {
     "esrgan": lambda path: saved(esrgan(doublings=1), path) and stored(of_today(torch.load(path)["params_ema"]), path),
     "span": lambda path: stored(span(), path),
-    "srresnet": lambda path: saved(architectures.SrResNet(3, 8, 2, 1, has_norm=True), path),
-    "srresnet without norm": lambda path: saved(architectures.SrResNet(3, 8, 2, 2, has_norm=False), path),
-    "msrresnet": lambda path: saved(architectures.MsrResNet(3, 8, 2, [2, 2]), path),
-    "msrresnet x3": lambda path: saved(architectures.MsrResNet(3, 8, 2, [3]), path),
-    "compact": lambda path: saved(architectures.Compact(1, 3, 8, 2), path),
+    "srresnet": lambda path: saved(SrResNet(3, 8, 2, 1, has_norm=True), path),
+    "srresnet without norm": lambda path: saved(SrResNet(3, 8, 2, 2, has_norm=False), path),
+    "msrresnet": lambda path: saved(MsrResNet(3, 8, 2, [2, 2]), path),
+    "msrresnet x3": lambda path: saved(MsrResNet(3, 8, 2, [3]), path),
+    "compact": lambda path: saved(Compact(1, 3, 8, 2), path),
 }
 
 
@@ -191,7 +195,7 @@ def test_tiles_of_a_network_of_others_do_not_show(name: str, tmp_path: Path, mon
 def test_a_network_that_sees_too_far_is_noted(tmp_path: Path) -> None:
     network = Network(nn.Identity(), 3, 1, 5 * FARTHEST)
     assert (network.overlap, network.is_exact) == (FARTHEST, False)
-    file = saved(architectures._Esrgan(3, 4, 2, 5, 1, 1), tmp_path / "a.pth")
+    file = saved(Esrgan(3, 4, 2, 5, 1, 1), tmp_path / "a.pth")
     stored(of_today(torch.load(file)["params_ema"]), file)
     made = testing.run_step(upscale_step, testing.sample("brick", 16).only("base_color"), Params(network=file))
     assert made.notes == {"inexact": ["a.pth"]}
@@ -229,7 +233,7 @@ def test_a_network_of_three_times_is_repeated_and_reduced(tmp_path: Path) -> Non
 
 
 def test_two_networks_are_mixed_by_their_weights(tmp_path: Path) -> None:
-    first = saved(architectures.MsrResNet(3, 8, 2, [2]), tmp_path / "a.pth")
+    first = saved(MsrResNet(3, 8, 2, [2]), tmp_path / "a.pth")
     tensors = torch.load(first)["params_ema"]
     second = stored({name: value * 3 for name, value in tensors.items()}, tmp_path / "b.pth")
     mixed = load(first, second, 0.25)
@@ -311,7 +315,7 @@ def test_a_network_that_keeps_the_size_enlarges_nothing(tmp_path: Path) -> None:
 
 def test_a_changed_file_of_weights_rebuilds_the_assets_that_use_it(project: Path, forge: Forge) -> None:
     for name in ("one.pth", "other.pth"):
-        saved(architectures.MsrResNet(3, 8, 1, [2]), project / name)
+        saved(MsrResNet(3, 8, 1, [2]), project / name)
     text = (project / "pipeline.yaml").read_text()
     (project / "pipeline.yaml").write_text(text.replace("method: lanczos", "network: one.pth"))
     (project / "textures" / "moss_d.png.forge.yaml").write_text("network: other.pth\n")

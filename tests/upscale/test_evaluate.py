@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from assetforge_upscale import FIGURES, Comparison, _evaluate
-from assetforge_upscale import _architectures as architectures
+from assetforge_upscale import _evaluate
+from assetforge_upscale._architectures.srresnet import MsrResNet
+from assetforge_upscale._comparison import FIGURES, Comparison
 from assetforge_upscale._network import Compact
 from pydantic import ValidationError
 from upscale.evaluated import evaluated, scores
@@ -97,7 +98,7 @@ def test_the_ratio_is_the_gain_in_decibels(brick: af.Material) -> None:
 
 def test_networks_are_compared_by_their_names(brick: af.Material, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    color = saved(architectures.MsrResNet(3, 8, 1, [2]), tmp_path / "color.pth")
+    color = saved(MsrResNet(3, 8, 1, [2]), tmp_path / "color.pth")
     data, second = (saved(Compact(1, 2, 8, 1), path) for path in (tmp_path / "a.pth", tmp_path / "other" / "a.pth"))
     material = brick.only("base_color", "roughness")
     found = scores(material, scale=2, network=f"fast,{color}", data_network=f"{data},{second}")
@@ -107,7 +108,7 @@ def test_networks_are_compared_by_their_names(brick: af.Material, tmp_path: Path
 
 
 def test_a_correction_makes_the_result_more_consistent(brick: af.Material, tmp_path: Path) -> None:
-    file = saved(architectures.MsrResNet(3, 8, 1, [2]), tmp_path / "a.pth")
+    file = saved(MsrResNet(3, 8, 1, [2]), tmp_path / "a.pth")
     plain, corrected = (
         scores(brick.only("base_color"), scale=2, network=str(file), correct=correct) for correct in ("no", "all")
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from assetforge_upscale._architectures import load
+from assetforge_upscale._architectures.load import load
 from assetforge_upscale.training import pictures
 from assetforge_upscale.training.dataset import Pixels
 from assetforge_upscale.training.degradations import Reduction, reduced

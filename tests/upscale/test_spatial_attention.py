@@ -8,9 +8,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from assetforge_upscale import Params, _upscale
-from assetforge_upscale import _architectures as architectures
 from assetforge_upscale import upscale as upscale_step
-from assetforge_upscale._architectures import Network, load
+from assetforge_upscale._architectures.load import load
+from assetforge_upscale._architectures.network import Network
+from assetforge_upscale._architectures.spatial_attention import Efdn, Rlfn, RlfnBlock, SpatialAttention
 from torch import Tensor, nn
 from upscale.test_checkpoints import saved, stored
 from upscale.test_upscale import upscale
@@ -23,11 +24,11 @@ from assetforge.samples import make_sample
 
 
 def rlfn(scale: int = 2, depth: int = 2) -> nn.Module:
-    return architectures._Rlfn(3, 8, 10, 4, depth, scale)
+    return Rlfn(3, 8, 10, 4, depth, scale)
 
 
 def efdn(scale: int = 2) -> nn.Module:
-    return architectures._Efdn(3, 8, 2, scale)
+    return Efdn(3, 8, 2, scale)
 
 
 MAKE = {"rlfn": rlfn, "efdn": efdn}
@@ -49,7 +50,7 @@ def test_a_file_is_known_by_its_tensors(name: str, scale: int, tmp_path: Path) -
 
 def test_the_depth_of_rlfn_is_counted(tmp_path: Path) -> None:
     network = load(saved(rlfn(depth=5), tmp_path / "a.pth"))
-    assert len([one for one in network.module.modules() if isinstance(one, architectures._RlfnBlock)]) == 5
+    assert len([one for one in network.module.modules() if isinstance(one, RlfnBlock)]) == 5
 
 
 @pytest.mark.parametrize("name", MAKE)
@@ -63,7 +64,7 @@ def test_a_file_of_which_a_part_is_missing_is_refused(name: str, tmp_path: Path)
 def test_attention_is_a_weight_between_nothing_and_all() -> None:
     """Written out: a quarter-size view, its largest values, laid over the picture again."""
     torch.manual_seed(0)
-    layer = architectures._SpatialAttention(6, 2)
+    layer = SpatialAttention(6, 2)
     x = torch.rand(1, 6, 33, 40)
     narrow = F.conv2d(x, layer.conv1.weight, layer.conv1.bias)
     half = F.conv2d(narrow, layer.conv2.weight, layer.conv2.bias, stride=2)
@@ -85,7 +86,7 @@ def test_attention_is_a_weight_between_nothing_and_all() -> None:
 def test_the_cells_of_efdn_are_mixed_with_the_first_and_the_second() -> None:
     """Written out, cell by cell."""
     torch.manual_seed(0)
-    network = architectures._Efdn(3, 8, 2, 2)
+    network = Efdn(3, 8, 2, 2)
     start = network.head(pixels(20))
     first = network.cells[0](start)
     second = network.cells[1](first)

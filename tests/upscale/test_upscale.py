@@ -12,7 +12,8 @@ import pytest
 import torch
 from assetforge_upscale import DENOISER, DETAIL, SHIPPED, Params, name_of, weights_for
 from assetforge_upscale import _upscale as upscaling
-from assetforge_upscale._architectures import Network, load
+from assetforge_upscale._architectures.load import load
+from assetforge_upscale._architectures.network import Network
 from assetforge_upscale._network import Base, Compact
 from assetforge_upscale.training.degradations import jpeg
 

@@ -8,6 +8,7 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from PIL import Image
 from assetforge.codecs.reading import Reading
 from assetforge.material.map_spec import MAPS
 from assetforge.viewer.pictures import Picture
-from assetforge.viewer.previews import KEPT_DAYS, Previews, preview_name
+from assetforge.viewer.previews import KEPT_DAYS, Previews, _Worker, preview_name
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,17 @@ def test_a_worker_that_takes_too_long_is_replaced(tmp_path: Path, red: Picture) 
         hurried._seconds = 60
         (made,) = hurried.make([(red, 32)])
         assert not made.problem
+
+
+def test_a_worker_that_another_thread_stops_while_it_is_asked_has_no_answer() -> None:
+    """As when the server ends: the thread that asks has its process still, whose files are closed."""
+    worker = _Worker()
+    process = worker._started()
+    with ThreadPoolExecutor(1) as other:
+        other.submit(worker.stop).result()
+    worker._process = process
+    assert "problem" in worker.ask({}, 60.0)
+    worker.stop()
 
 
 def test_previews_that_nobody_asked_for_in_a_long_time_are_removed(previews: Previews, red: Picture) -> None:

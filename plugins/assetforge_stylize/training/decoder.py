@@ -6,6 +6,7 @@ make pictures that have the features that it was given, where these took the sta
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +19,30 @@ from assetforge.weights.distances import Moments
 from assetforge.weights.features import Vgg19
 from assetforge_stylize._networks import Decoder
 from assetforge_stylize._transport import mean_deviation, whitened_colored
-from assetforge_stylize.training.pictures import crops, read
+from assetforge_stylize.training.pictures import crops, device_of, read
 
 STEPS = 1_200
 RATE = 2e-3
 _BATCH, _SIDE = 4, 128
 _FEATURES, _GOALS = 0.1, 0.05
 """What the features of pictures that come back, and those that were given, are worth beside the pictures."""
+Batch = dict[str, Tensor]
 
 
 def training(data: Path, seed: int) -> af.Training:
     """Return what trains the decoder of the shipped features."""
-    network = Vgg19.load(weights.find("forge", Path(__file__).parent.parent))
+    network_on = cache(Vgg19.load(weights.find("forge", Path(__file__).parent.parent)).to)
     pools = read(data, seed)
 
-    def batch(step: int) -> dict[str, Tensor]:
+    def batch(step: int) -> Batch:
         rng = np.random.default_rng((seed, step))
         return {"contents": crops(pools, _BATCH, _SIDE, rng), "styles": crops(pools[::-1], _BATCH // 2, _SIDE, rng)}
+
+    def loss(decoder: nn.Module, batch: Batch) -> Tensor:
+        return _loss(decoder, network_on(batch["contents"].device), batch)
+
+    def shown_beside(decoder: nn.Module) -> Batch:
+        return {name: pictures.to(device_of(decoder)) for name, pictures in shown.items()}
 
     shown = batch(2**32)
     torch.manual_seed(seed)
@@ -42,15 +50,16 @@ def training(data: Path, seed: int) -> af.Training:
         "decoder",
         Decoder(),
         batch,
-        lambda decoder, batch: _loss(decoder, network.to(batch["contents"].device), batch),
+        loss,
         STEPS,
         RATE,
-        figures=lambda decoder: {"loss of pictures that are shown": float(_loss(decoder, network, shown))},
-        pictures=lambda decoder: _pictures(decoder, network, shown),
+        precision="float32",
+        figures=lambda decoder: {"loss of pictures that are shown": float(loss(decoder, shown_beside(decoder)))},
+        pictures=lambda decoder: _pictures(decoder, network_on(device_of(decoder)), shown_beside(decoder)),
     )
 
 
-def _loss(decoder: nn.Module, network: Vgg19, batch: dict[str, Tensor]) -> Tensor:
+def _loss(decoder: nn.Module, network: Vgg19, batch: Batch) -> Tensor:
     contents, count = batch["contents"], len(batch["styles"])
     with torch.no_grad():
         own, other = network(contents, "reflect"), network(batch["styles"], "reflect")
@@ -82,7 +91,7 @@ def _moments(layer: Tensor) -> Tensor:
     return Moments.collect(layer, None, 1.0, torch.Generator())
 
 
-def _pictures(decoder: nn.Module, network: Vgg19, shown: dict[str, Tensor]) -> dict[str, Tensor]:
+def _pictures(decoder: nn.Module, network: Vgg19, shown: Batch) -> dict[str, Tensor]:
     count = len(shown["styles"])
     contents = shown["contents"][:count]
     own = network(contents, "reflect")[-1]

@@ -7,6 +7,7 @@ towards the statistics of others, as an optimization would.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 import assetforge as af
 from assetforge import weights
 from assetforge.weights.features import Vgg19
-from assetforge_stylize.training.pictures import Pixels, crops, read
+from assetforge_stylize.training.pictures import Pixels, crops, device_of, read
 
 STEPS = 4_000
 RATE = 2e-3
@@ -55,6 +56,7 @@ class Student(nn.Module):
 def training(data: Path, seed: int) -> af.Training:
     """Return what trains the network; raise PluginError where VGG-19 was not added."""
     teacher = Vgg19.load(weights.find("vgg19", Path(__file__).parent.parent))
+    teacher_on = cache(teacher.to)
     pools = read(data, seed)
     shown = crops(pools, 12, 2 * _SIDE, np.random.default_rng((seed, 2**32)))
     units = [layer.std() for layer in teacher(shown, "valid")]
@@ -62,7 +64,7 @@ def training(data: Path, seed: int) -> af.Training:
 
     def features(pictures: Tensor) -> list[Tensor]:
         with torch.no_grad():
-            found = teacher.to(pictures.device)(pictures.contiguous(memory_format=torch.channels_last), "valid")
+            found = teacher_on(pictures.device)(pictures.contiguous(memory_format=torch.channels_last), "valid")
             return [layer / unit.to(layer) for layer, unit in zip(found, units, strict=True)]
 
     def loss(network: nn.Module, pictures: Tensor) -> Tensor:
@@ -70,10 +72,20 @@ def training(data: Path, seed: int) -> af.Training:
         return sum(_errors(network(pictures), features(pictures)), torch.zeros((), device=pictures.device))
 
     def figures(network: nn.Module) -> dict[str, float]:
-        errors = _errors(network(shown), features(shown))
+        pictures = shown.to(device_of(network))
+        errors = _errors(network(pictures), features(pictures))
         return {f"error of {name}": float(error) for name, error in zip(teacher.names, errors, strict=True)}
 
-    return af.Training("forge", Student(), lambda step: _batch(pools, seed, step), loss, STEPS, RATE, figures=figures)
+    return af.Training(
+        "forge",
+        Student(),
+        lambda step: _batch(pools, seed, step),
+        loss,
+        STEPS,
+        RATE,
+        precision="float32",
+        figures=figures,
+    )
 
 
 def _batch(pools: list[list[Pixels]], seed: int, step: int) -> Tensor:

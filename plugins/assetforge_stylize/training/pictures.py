@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 import assetforge as af
 from assetforge.ops.color import hdr_encode
@@ -26,7 +27,8 @@ HELD_OUT = frozenset({
 """Photographs and paintings that the networks are measured with, and must not have seen."""
 _DRAWN, _DRAWN_SIDE = 160, 384
 _LONGEST = 900
-_KINDS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tga", ".tif", ".tiff", ".bmp"})
+_MOST = 1000
+"""Textures that are read at most: as many as memory should be used for."""
 _NOISY, _MOST_NOISE = 0.15, 0.15
 
 
@@ -39,21 +41,30 @@ def read(data: Path, seed: int) -> list[list[Pixels]]:
     others = [path for path in sorted(data.glob("style/*/*")) if path.suffix in {".jpg", ".png"}]
     pictures = [_read(path) for path in others if path.parent.name != "mask" and path.stem not in HELD_OUT]
     if not pictures:
-        raise af.StepError("training", f"finds no pictures in {data}", "they are its style/*/*.jpg")
+        raise af.StepError(str(data), "holds no photographs or paintings", "they are its style/*/*.jpg and *.png")
     cv2.setNumThreads(1)
     rng = np.random.default_rng(seed)
     return [textures, pictures, [dead_leaves(_DRAWN_SIDE, textures + pictures, rng) for _ in range(_DRAWN)]]
 
 
 def read_textures(data: Path) -> list[Pixels]:
-    """Return the textures (H, W, 3) of a folder: its train/*/*_d.webp or, where it has none, all pictures in it.
+    """Return the color textures (H, W, 3) of a folder: its train/*/*_d.webp or, where it has none, all that are in it.
 
-    Raises StepError where there are none, SourceError where one cannot be read.
+    Of very many, some are chosen evenly. Raises StepError where there are none, SourceError where one cannot be read.
     """
-    paths = list(data.glob("train/*/*_d.webp")) or [path for path in data.rglob("*") if path.suffix.lower() in _KINDS]
+    paths = sorted(data.glob("train/*/*_d.webp"))
+    paths = paths or [path for path in sorted(data.rglob("*")) if path.is_file() and _is_color(path.relative_to(data))]
     if not paths:
-        raise af.StepError("training", f"finds no textures in {data}", "give a folder of color textures")
-    return [_read(path) for path in sorted(paths)]
+        raise af.StepError(str(data), "holds no color textures", "give a folder of them")
+    return [_read(path) for path in paths[:: math.ceil(len(paths) / _MOST)]]
+
+
+def _is_color(path: Path) -> bool:
+    """Tell by its name whether a file is a picture of colors; what a program hides is none."""
+    found = af.recognize(path.as_posix())
+    if found is None or any(part.startswith(".") for part in path.parts):
+        return False
+    return not found.word or any(af.MAPS[name].is_color for name in found.maps)
 
 
 def _read(path: Path) -> Pixels:
@@ -68,6 +79,11 @@ def crops(pools: list[list[Pixels]], count: int, side: int, rng: np.random.Gener
     chosen = [_crop(pools[index % len(pools)], side, rng) for index in range(count)]
     pictures = [torch.from_numpy(one).permute(2, 0, 1) / 255 for one in chosen]
     return torch.stack([_varied(one, rng) if varied else one for one in pictures])
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Tell where a network is."""
+    return next(network.parameters()).device
 
 
 def _crop(pool: list[Pixels], side: int, rng: np.random.Generator) -> Pixels:

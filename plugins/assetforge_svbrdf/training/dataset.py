@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+import assetforge as af
 from assetforge.ops.color import srgb_decode
 from assetforge.ops.heights import integrated
 from assetforge_svbrdf._light import F0, Texels, radiance
@@ -30,7 +31,8 @@ CROP = 128
 """Side of the pictures that the networks learn from."""
 FRAME = 192, 288
 """Half height and width, in pixels, of the least photograph that a crop may be of; the greatest is twice as large."""
-_SMALLEST = 160
+_PORTRAITS = 0.3
+"""Share of photographs that are higher than wide."""
 _NOISE = 0.008
 
 Random = np.random.Generator
@@ -66,9 +68,16 @@ def read(data: Path) -> list[Surface]:
 
 
 def _material(folder: Path) -> Surface:
-    about = json.loads((folder / "material.json").read_text())
-    maps = {name: _picture(folder / file) for name, file in about["maps"].items()}
-    return _surface(maps["albedo"], maps["normal"], maps["roughness"][:1], about["normal_convention"][:7] == "DirectX")
+    about = folder / "material.json"
+    try:
+        told = json.loads(about.read_text())
+        files = {name: folder / told["maps"][name] for name in ("albedo", "normal", "roughness")}
+        downward = told["normal_convention"].startswith("DirectX")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        what = f"does not tell of its maps and of `normal_convention` ({type(error).__name__}: {error})"
+        raise af.StepError(str(about), what, "mend it, or move the folder away") from error
+    maps = {name: _picture(path) for name, path in files.items()}
+    return _surface(maps["albedo"], maps["normal"], maps["roughness"][:1], downward)
 
 
 def _texture(normal: Path) -> Surface:
@@ -144,14 +153,14 @@ def _varied(truth: Surface, rng: Random) -> Surface:
 
 
 def _place(rng: Random) -> Tensor:
-    """Return where in a photograph the crop lies: points in the plane (2, H, W)."""
+    """Return where in a photograph the crop lies: points in the plane (2, H, W), x to the right and y up."""
     scale = float(np.exp(rng.uniform(0, math.log(2))))
-    height, width = (int(half * scale) for half in FRAME)
-    pixel = math.tan(math.radians(rng.uniform(40, 75)) / 2) / width
-    y, x = (torch.arange(CROP) + 0.5 + int(rng.integers(-half, half - CROP + 1)) for half in (height, width))
+    short, long = (int(half * scale) for half in FRAME)
+    pixel = math.tan(math.radians(rng.uniform(40, 75)) / 2) / long
+    half_sides = (long, short) if rng.random() < _PORTRAITS else (short, long)
+    y, x = (torch.arange(CROP) + 0.5 + int(rng.integers(-half, half - CROP + 1)) for half in half_sides)
     rows, columns = torch.meshgrid(y, x, indexing="ij")
-    points = torch.stack([columns, -rows]).float() * pixel
-    return points.flip(0).rot90(1, (1, 2)) * points.new_tensor([1, -1])[:, None, None] if rng.random() < 0.3 else points
+    return torch.stack([columns, -rows]).float() * pixel
 
 
 def _guide(truth: Surface, rng: Random) -> Tensor:
@@ -190,8 +199,11 @@ def _sensed(light: Tensor, rng: Random) -> Tensor:
 
 
 def _picture(path: Path) -> Tensor:
-    with Image.open(path) as picture:
-        found = np.asarray(picture.convert("RGB") if picture.mode != "I;16" else picture)
+    try:
+        with Image.open(path) as picture:
+            found = np.asarray(picture.convert("RGB") if picture.mode != "I;16" else picture)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # all that Pillow raises
+        raise af.StepError(str(path), f"cannot be read ({error})") from error
     scale = 65535 if found.dtype.itemsize > 1 else 255
     planes = np.atleast_3d(found).astype(np.float32) / scale
     return torch.from_numpy(planes).permute(2, 0, 1).expand(3, -1, -1).contiguous()

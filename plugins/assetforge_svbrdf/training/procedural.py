@@ -17,6 +17,8 @@ from assetforge_svbrdf.training.dataset import Surface
 Field = NDArray[np.float32]
 Random = np.random.Generator
 _RIM = 0.02
+_EXACT = 0
+"""FLANN's name of the linear search. Its trees are searched in part, and are others each time."""
 _DIRTY = 0.6
 """Share of surfaces that are dark where they are low, as most that are old."""
 
@@ -58,8 +60,8 @@ def _stones(side: int, rng: Random) -> tuple[Field, Field]:
     stretch = np.exp(rng.uniform(-0.6, 0.6))
     at = np.stack(np.meshgrid(np.arange(side), np.arange(side), indexing="ij"), -1).reshape(-1, 2) * [1, stretch]
     at = at + 4 * np.stack([noise(side, 1.6, rng), noise(side, 1.6, rng)], -1).reshape(-1, 2)
-    index = cv2.flann.Index((every * [1, stretch]).astype(np.float32), {"algorithm": 1, "trees": 1})
-    near, far = index.knnSearch(at.astype(np.float32), 2, params={"checks": 64})
+    index = cv2.flann.Index((every * [1, stretch]).astype(np.float32), {"algorithm": _EXACT})
+    near, far = index.knnSearch(at.astype(np.float32), 2)
     far = np.sqrt(far)
     edge = ((far[:, 1] - far[:, 0]) / max(1e-6, float(far[:, 1].mean()))).reshape(side, side)
     joint = rng.uniform(0.1, 0.8)

@@ -49,7 +49,8 @@ def training(name: str, data: Path, seed: int) -> af.Training:
         loss,
         STEPS[name],
         RATE,
-        figures=lambda network: {"loss of pictures that are shown": float(loss(network, shown))},
+        precision="float32",
+        figures=lambda network: {"loss of pictures that are shown": float(loss(network, _beside(network, shown)))},
         pictures=(lambda network: _pictures(network, shown)) if name == "start" else (lambda _: {}),
     )
 
@@ -131,10 +132,15 @@ def _texels(albedo: Tensor, slopes: Tensor, roughness: Tensor) -> Texels:
     return Texels(rows[0], rows[0].new_full((1, 1), F0), rows[1], rows[2][0].square())
 
 
+def _beside(network: nn.Module, batch: Batch) -> Batch:
+    """Return a batch on the device of a network."""
+    device = next(network.parameters()).device
+    return {name: part.to(device) for name, part in batch.items()}
+
+
 def _pictures(network: nn.Module, shown: Batch) -> Mapping[str, Tensor]:
     """Show normals and roughness, found and true, beside what they were found in."""
-    device = next(network.parameters()).device
-    found = network(shown["start"].to(device)).cpu()
+    found = network(_beside(network, shown)["start"]).cpu()
     made = {}
     for index, maps in enumerate(found):
         normals = [of_slopes(slopes) * 0.5 + 0.5 for slopes in (maps[1:3], shown["slopes"][index])]

@@ -1,1 +1,1 @@
-"""Trains the networks that the plugin ships: `python -m assetforge_upscale.training --help`."""
+"""How the networks of this plugin are trained. The evaluation does the same damage to pictures."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from assetforge.ops.dead_leaves import dead_leaves
 from assetforge.ops.drawings import drawing
 from assetforge.ops.reliefs import relief
-from assetforge_upscale import Damage
+from assetforge_upscale._recipe import Damage
 from assetforge_upscale.training.dataset import Pixels, reduce
 from assetforge_upscale.training.degradations import Reduction, damaged, reduced
 
@@ -80,8 +80,8 @@ class Pool:
 class Sampler:
     """Batches of (small, large): (B, C, crop, crop) and (B, C, scale · crop, scale · crop), 0 to 1.
 
-    Where any pool has teachers, there is a third of what they make of it, as large as `large`. pools: each with its
-    share of the crops. One-channel batches take a random channel of each crop.
+    Where any pool has teachers, there is a third of what they make of it, as large as `large`; without targets, there
+    is `small` alone. pools: each with its share of the crops. One-channel batches take a random channel of each crop.
     """
 
     pools: Sequence[tuple[float, Pool]]
@@ -92,6 +92,7 @@ class Sampler:
     reductions: Mapping[Reduction, float]
     damages: Sequence[Damage]
     seed: int
+    has_targets: bool = True
 
     def __call__(self, step: int) -> tuple[Tensor, ...]:
         """Return the batch of a step, which depends on the step and the seed alone."""
@@ -127,9 +128,12 @@ class Sampler:
         small = damaged(reduced(np.ascontiguousarray(window), scale, kind), self.damages, rng)
         y, x = (_MARGIN + int(rng.integers(_GRID)) for _ in range(2))
         side, at_y, at_x = self.crop * scale, (top + y) * scale, (left + x) * scale
-        truth = pool.truth(index)
-        targets = [truth, pool.taught(index)] if self._is_taught else [truth]
-        return [_cut(small, y, x, self.crop), *(_cut(one, at_y, at_x, side) for one in targets)]
+        return [_cut(small, y, x, self.crop), *(_cut(one, at_y, at_x, side) for one in self._targets(pool, index))]
+
+    def _targets(self, pool: Pool, index: int) -> list[Pixels]:
+        if not self.has_targets:
+            return []
+        return [pool.truth(index), pool.taught(index)] if self._is_taught else [pool.truth(index)]
 
     def _corner(self, picture: Pixels, rng: np.random.Generator) -> tuple[int, int]:
         """Choose the liveliest of three places: flat ones teach nothing."""

@@ -17,7 +17,7 @@ from PIL import Image
 
 from assetforge.codecs.gpu_blocks import compressed
 from assetforge.ops.color import srgb_decode, srgb_encode
-from assetforge_upscale import Damage
+from assetforge_upscale._recipe import Damage
 from assetforge_upscale.training.dataset import Pixels
 
 Reduction = Literal["bicubic", "box", "lanczos", "mip"]

@@ -13,8 +13,11 @@ from torch import Tensor, nn
 
 import assetforge as af
 from assetforge.weights.foreign import read
-from assetforge_upscale import _architectures as known
-from assetforge_upscale._network import Compact
+from assetforge_upscale._architectures.load import load
+from assetforge_upscale._architectures.network import Network
+from assetforge_upscale._architectures.span import SpanNetwork, one_convolution
+from assetforge_upscale._architectures.srresnet import MsrResNet, SrResNet
+from assetforge_upscale._network import BOUNDS, Compact
 from assetforge_upscale._upscale import run_network
 from assetforge_upscale.training.dataset import Pixels
 
@@ -33,8 +36,8 @@ def new(architecture: Architecture, channels: int, scale: int, width: int, depth
     if architecture == "span":
         return Span(channels, width, scale)
     if architecture == "srresnet":
-        return known.SrResNet(channels, width, depth, int(math.log2(scale)), has_norm=True)
-    network = known.MsrResNet(channels, width, depth, [2, 2] if scale == 4 else [scale])
+        return SrResNet(channels, width, depth, int(math.log2(scale)), has_norm=True)
+    network = MsrResNet(channels, width, depth, [2, 2] if scale == 4 else [scale])
     with torch.no_grad():
         network.conv_last.weight.mul_(_FAINT)
     return network
@@ -69,11 +72,11 @@ class _Chain(nn.Module):
         self.sk = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = known.one_convolution({f"it.{name}": value for name, value in self.named_parameters()}, "it")
+        weight, bias = one_convolution({f"it.{name}": value for name, value in self.named_parameters()}, "it")
         return nn.functional.conv2d(x, weight, bias, padding=1)
 
 
-class Span(known.SpanNetwork):
+class Span(SpanNetwork):
     """SPAN with the tensors that its files hold, without the mean of photographs."""
 
     no_norm: Tensor
@@ -104,7 +107,7 @@ def started(path: Path, channels: int, scale: int) -> nn.Module:
 
     Raises StepError where the file holds no network that fits.
     """
-    found = known.load(path)
+    found = load(path)
     module = found.module.requires_grad_(requires_grad=True)
     if isinstance(module, Compact) and module.base == "bicubic":
         return _adapted(module, channels, scale, path)
@@ -113,7 +116,7 @@ def started(path: Path, channels: int, scale: int) -> nn.Module:
         raise af.StepError(str(path), what, f"start from one of {channels} channels and {scale} times")
     if isinstance(module, Compact):
         return _refilled(_NearestCompact(channels, scale, *_size(module)), module.state_dict(), "residual.", "body.")
-    if isinstance(module, known.SpanNetwork):
+    if isinstance(module, SpanNetwork):
         if module.is_centered:
             raise af.StepError(str(path), "is a SPAN that takes the mean of photographs away", "start from another one")
         return _refilled(Span(channels, module.conv_1.out_channels, scale), read(path))
@@ -125,7 +128,7 @@ def frozen(path: Path, channels: int, scale: int) -> nn.Module:
 
     Raises StepError where it is of other channels or another scale.
     """
-    found = known.load(path)
+    found = load(path)
     if (found.channels, found.scale) != (channels, scale):
         what = f"is a network of {found.channels} channels that enlarges {found.scale} times"
         raise af.StepError(str(path), what, f"take one of {channels} channels and {scale} times")
@@ -152,8 +155,13 @@ def _adapted(network: Compact, channels: int, scale: int, path: Path) -> Compact
         what = f"is a network of {own_channels} channels that enlarges {own_scale} times"
         raise af.StepError(str(path), what, f"start from one of {channels} channels and {scale} times, or of more")
     adapted = Compact(channels, scale, *_size(network))
-    adapted.load_state_dict(adapt(network.state_dict(), channels, scale))
+    adapted.load_state_dict(adapt(_unbounded(network.state_dict()), channels, scale))
     return adapted
+
+
+def _unbounded(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Leave out the bounds of activations, which hold for the weights that they were measured with."""
+    return {name: value for name, value in tensors.items() if name != BOUNDS}
 
 
 def adapt(start: dict[str, Tensor], channels: int, scale: int) -> dict[str, Tensor]:
@@ -194,14 +202,14 @@ def teachers(files: Sequence[Path], channels: int, scale: int) -> Callable[[Pixe
 
     Raises StepError where a network enlarges by another factor.
     """
-    networks = [known.load(path) for path in files]
+    networks = [load(path) for path in files]
     for path, network in zip(files, networks, strict=True):
         if network.scale != scale:
             raise af.StepError(str(path), f"enlarges {network.scale} times", f"teachers must enlarge {scale} times")
     return taught_by(networks, channels) if networks else None
 
 
-def taught_by(networks: Sequence[known.Network], channels: int) -> Callable[[Pixels], Pixels]:
+def taught_by(networks: Sequence[Network], channels: int) -> Callable[[Pixels], Pixels]:
     """Return what enlarges a picture (h, w, 3) as the mean of networks does; data, channel by channel."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     for network in networks:

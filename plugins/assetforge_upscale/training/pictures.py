@@ -96,7 +96,7 @@ def divided(found: Sequence[Found]) -> tuple[list[Found], list[Found]]:
 
 
 def _order(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
 
 
 def load(folder: Path, content: Content, exclude: Iterable[Path] = (), smaller: str = "") -> Pictures:
@@ -110,7 +110,7 @@ def load(folder: Path, content: Content, exclude: Iterable[Path] = (), smaller: 
     if not found:
         what = f"finds no pictures of {'colors' if content == 'color' else 'data maps'} in {folder}"
         raise af.StepError("recipe 'upscale'", what, "give a folder of textures, named as docs/conventions.md says")
-    chosen = sorted(found, key=lambda one: _order(str(one.path.relative_to(folder))))[:_MOST]
+    chosen = sorted(found, key=lambda one: _order(one.path.relative_to(folder).as_posix()))[:_MOST]
     seen, kept_out = divided(sorted(chosen, key=lambda one: one.path))
     pictures = [read(one) for one in seen]
     few = [picture for one, picture in zip(seen, pictures, strict=True) if _matches(one, folder, smaller)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 import assetforge as af
 from assetforge.ops.metrics import psnr
 from assetforge.ops.resample import BICUBIC, resample
-from assetforge_upscale import Damage, Losses, Training
+from assetforge_upscale._recipe import Damage, Losses, Training
 from assetforge_upscale.training import adversary, batches, dataset, losses, networks, pictures
 from assetforge_upscale.training.batches import Pool, Sampler
+from assetforge_upscale.training.calibration import calibrate
 from assetforge_upscale.training.dataset import Pixels
 from assetforge_upscale.training.degradations import Reduction
 
@@ -28,6 +30,8 @@ _MEASURED = 12
 """Pictures that its figures are of."""
 _SHOWN_SIDE = 64
 _AHEAD = 2
+_CALIBRATED = 64
+"""Batches, after those of the training, that tell what activations reach."""
 
 _COLOR_X4 = {
     "channels": "color",
@@ -168,6 +172,7 @@ def training(params: Training, data: Path, seed: int) -> af.Training:
         half=params.half,
         discriminator=rival,
         ahead=_AHEAD,
+        complete=lambda network: calibrate(network, _shown_to(sampler, params.steps)),
         figures=lambda network: _figures(_whole(network, enlarge), kept_out),
         pictures=lambda network: _pictures(_whole(network, enlarge), kept_out[:_SHOWN]),
     )
@@ -215,6 +220,12 @@ def _sampler(params: Training, sources: pictures.Pictures, colors: list[Pixels],
         weights["box"] += weights.pop("mip")
     reductions = {name: weight for name, weight in weights.items() if weight}
     return Sampler(pools, channels, scale, params.batch, params.crop, reductions, params.damages, seed)
+
+
+def _shown_to(sampler: Sampler, first: int) -> Iterator[Tensor]:
+    """Return what networks are shown in some batches, without what is wanted of them."""
+    shows = replace(sampler, has_targets=False)
+    return (shows(step)[0] for step in range(first, first + _CALIBRATED))
 
 
 def _objective(params: Training, channels: int, enlarge: nn.Module) -> tuple[af.Discriminator | None, Any]:
