@@ -45,7 +45,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
         "blurred",
         "blurred_widely",
     ),
-    "assetforge.ops.brdf": ("Surface",),
+    "assetforge.ops.brdf": ("Surface", "dot", "unit"),
     "assetforge.ops.color": (
         "hdr_decode",
         "hdr_encode",

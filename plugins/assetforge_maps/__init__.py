@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 import assetforge as af
 from assetforge.validation.thresholds import FailOn, Thresholds
@@ -349,7 +350,8 @@ def mips(material: af.Material, params: MipsParams, context: af.Context) -> af.M
 PACKED = af.MapSpec("packed", 3, "data", (0.0, 1.0), (0.5,) * 3, "Three maps of numbers in one, as `pack` has them.")
 PACKED_RGBA = af.MapSpec("packed_rgba", 4, "data", (0.0, 1.0), (0.5,) * 4, "Four maps of numbers in one.")
 
-Source = Annotated[str, Field(pattern=r"^(1 - )?[a-z_]\w*(\.[rgb])?$")] | af.Fraction
+_CHANNEL = r"^(1 - )?[a-z_]\w*(\.[rgb])?$"
+Source = Annotated[str, Field(pattern=_CHANNEL)] | af.Fraction
 
 
 class PackParams(af.Params):
@@ -364,13 +366,44 @@ class PackParams(af.Params):
     a: Source | None = None
     """What alpha holds; the map is `packed_rgba` then, and else `packed`."""
 
+    @field_validator("r", "g", "b", "a", mode="before")
+    @classmethod
+    def _spelled(cls, told: object) -> object:
+        """Refuse what spells no channel, in words: the field's pattern is for editors."""
+        if isinstance(told, str) and not re.search(_CHANNEL, told):
+            raise ValueError("should be a map or '1 - MAP', with '.r', '.g' or '.b' if it has three channels")
+        return told
+
+    @model_validator(mode="after")
+    def _holds_a_map(self) -> PackParams:
+        """Refuse numbers alone, which have no size."""
+        if not self.sources:
+            raise ValueError("packs numbers alone; name a map for one channel at least")
+        return self
+
+    @property
+    def channels(self) -> tuple[str | float, ...]:
+        """What the channels hold, as it is spelled."""
+        return tuple(one for one in (self.r, self.g, self.b, self.a) if one is not None)
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The maps that are packed."""
+        return frozenset(one.removeprefix("1 - ").partition(".")[0] for one in self.channels if isinstance(one, str))
+
 
 def packed_name(params: PackParams) -> str:
     """Return the map that is written."""
     return "packed" if params.a is None else "packed_rgba"
 
 
-@af.step("pack", PackParams, reads="every map", writes=(), on_demand=lambda params: (packed_name(params),))
+@af.step(
+    "pack",
+    PackParams,
+    reads=lambda params: params.sources,
+    writes=(),
+    on_demand=lambda params: (packed_name(params),),
+)
 def pack(material: af.Material, params: PackParams, context: af.Context) -> af.Material:
     """Put channels of several maps into one, as files of engines have them; the largest gives the size."""
     from assetforge_maps._pack import pack_material

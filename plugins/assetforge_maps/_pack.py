@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 import assetforge as af
-from assetforge.errors import did_you_mean
 from assetforge.ops.color import srgb_encode
 from assetforge.ops.normals import normalize
 from assetforge.ops.resample import resample_map
@@ -20,16 +19,11 @@ _FEWEST = 0.0
 
 
 def pack_material(material: af.Material, params: PackParams, context: af.Context) -> af.Material:
-    """Put channels of maps side by side; raise StepError where one is not there."""
-    wanted = [one for one in (params.r, params.g, params.b, params.a) if one is not None]
-    names = {_parts(one)[1] for one in wanted if isinstance(one, str)}
-    for name in sorted(names - material.keys()):
-        raise af.StepError(name, f"is not among the maps ({', '.join(material)})", did_you_mean(name, material))
-    if not names:
-        raise af.StepError("", "packs constants alone", "name a map for one channel at least")
+    """Put channels of maps side by side; raise StepError where a map has no such channel."""
+    names = params.sources
     size = max((material[name].size for name in names), key=lambda size: size[0] * size[1])
     maps = {name: resample_map(material[name], context.specs[name], size) for name in sorted(names)}
-    data = torch.cat([_channel(one, maps, context, size) for one in wanted])
+    data = torch.cat([_channel(one, maps, context, size) for one in params.channels])
     return material.replace(**{packed_name(params): af.Texture(data, af.ColorSpace.NONE, _wrap(maps))})
 
 

@@ -27,14 +27,20 @@ class Light(af.Params):
 class Params(af.Params):
     """What `render` can be told."""
 
-    lights: Annotated[tuple[Light, ...], Field(min_length=1)] = (Light(),)
+    lights: tuple[Light, ...] = (Light(),)
     """The lights; more than one add up."""
-    ambient: Annotated[float, Field(ge=0, le=10)] = 0.1
-    """Light from all sides, which ambient occlusion keeps from hollows."""
+    environment: Literal["auto", "even", "studio"] = "auto"
+    """Where light from all sides comes from. `even`: from everywhere alike, which leaves metal dull and dark. `studio`:
+    from a large soft box at the upper left, a strip across from it and dim walls, which gloss reflects; they turn with
+    the lights. `auto`: `studio` for what has metal in it, else `even`."""
+    ambient: Annotated[float, Field(ge=0, le=10)] | None = None
+    """Light from all sides, which ambient occlusion keeps from hollows: with 1, white paper that lies flat is white. By
+    default 0.1 if it is `even`, and 0.4 in the `studio`."""
     frames: Annotated[int, Field(ge=1, le=100)] = 1
     """With more than one, a sheet of pictures between which all lights turn once around, row by row."""
     size: Annotated[int, Field(ge=8, le=8192)] | None = None
-    """Pixels along the longer side of each picture; by default that of the largest map."""
+    """Pixels along the longer side of each picture; by default that of the largest map. Of maps that are larger, up to
+    4 × 4 pixels are rendered for one, so that what is bumpy does not sparkle."""
     fov: float = Field(40.0, ge=1, le=120, title="Field of view")
     """Degrees that the camera sees along the longer side: few see all points alike, many as from close by."""
 

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 import assetforge as af
-from assetforge.ops.brdf import Surface
+from assetforge.ops.brdf import Surface, unit
 from assetforge.ops.render import Light, PointLight, Sun, positions, render
 from assetforge.ops.resample import resample_map
 from assetforge.ops.surface import SHOWN, surface_of
 from assetforge_render import Light as LightParams
 from assetforge_render import Params
+from assetforge_render._environment import Environment, studio
 
 CAMERA = (0.0, 0.0, 1.0)
 BAND = 128
 """Rows that are rendered at a time: a picture needs some thirty numbers a pixel on the way."""
+_FINEST = 4
+"""Pixels of the maps along an axis that are averaged for one of the picture, at most."""
+_METAL = 0.05
+"""Reflectance of mirrored light from which on what reflects no more of other light is taken for metal."""
+_SOME = 0.01
+"""Part of the pixels from which on a material is said to have metal in it."""
+_EVEN, _STUDIO = 0.1, 0.4
+"""How bright light from all sides is by default."""
 
 
 def render_material(material: af.Material, params: Params, context: af.Context) -> af.Material:
@@ -26,24 +37,35 @@ def render_material(material: af.Material, params: Params, context: af.Context) 
     if not shown:
         instead = f"give it maps such as {', '.join(sorted(SHOWN)[:4])}"
         raise af.StepError("render", f"there is nothing to show in {', '.join(material)}", instead)
-    sized = _sized(shown, params.size)
+    sized, finer = _sized(shown, params.size)
     surface = surface_of(sized)
     occlusion = sized["ambient_occlusion"].data if "ambient_occlusion" in sized else None
+    environment, usual = (studio(), _STUDIO) if _in_studio(surface, params) else (None, _EVEN)
+    ambient = usual if params.ambient is None else params.ambient
     pictures = []
     for frame in range(params.frames):
-        lights = [_light(light, 360 * frame / params.frames) for light in params.lights]
-        pictures.append(_picture(surface, lights, occlusion, params))
+        turned = 360 * frame / params.frames
+        lights = [_light(light, turned) for light in params.lights]
+        around = _Ambient(environment, ambient, math.radians(turned), occlusion)
+        pictures.append(F.avg_pool2d(_picture(surface, lights, around, params.fov), finer))
         context.progress((frame + 1) / params.frames)
     sheet = _sheet(pictures)
     return material.replace(render=af.Texture(sheet, af.ColorSpace.LIN_REC709, "clamp"))
 
 
-def _sized(shown: dict[str, af.Texture], side: int | None) -> dict[str, af.Texture]:
-    """Bring maps to one size, with so many pixels along the longer side."""
+def _sized(shown: dict[str, af.Texture], side: int | None) -> tuple[dict[str, af.Texture], int]:
+    """Bring maps to one size, and return how many of their pixels along an axis are one of the picture's.
+
+    The picture has `side` pixels along its longer side. Of maps that are larger, more is rendered, and averaged then:
+    a pixel of their mean normal would sparkle as one facet, where it shows many.
+    """
     largest = max((texture.size for texture in shown.values()), key=max)
     scale = 1.0 if side is None else side / max(largest)
-    size = max(1, round(largest[0] * scale)), max(1, round(largest[1] * scale))
-    return {name: resample_map(texture, af.MAPS.get(name, _DIRECTION), size) for name, texture in shown.items()}
+    finer = min(_FINEST, max(1, int(1 / scale)))
+    height, width = (max(1, round(length * scale)) * finer for length in largest)
+    return {
+        name: resample_map(texture, af.MAPS.get(name, _DIRECTION), (height, width)) for name, texture in shown.items()
+    }, finer
 
 
 _DIRECTION = af.MapSpec("direction", 3, "vector", (-1.0, 1.0), (1.0, 0.0, 0.0), "Where highlights are stretched to.")
@@ -60,16 +82,43 @@ def _light(light: LightParams, turned: float) -> Light:
     return PointLight((x * away, y * away, z * away), math.pi * light.strength * away**2)
 
 
-def _picture(surface: Surface, lights: list[Light], occlusion: Tensor | None, params: Params) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class _Ambient:
+    """Light from all sides; environment: None where it is even; turned: in radians."""
+
+    environment: Environment | None
+    strength: float
+    turned: float
+    occlusion: Tensor | None
+
+    def reflected(self, surface: Surface, points: Tensor, rows: slice) -> Tensor:
+        """Return what some rows of a picture reflect of it, (3, H, W)."""
+        if self.environment is None:
+            light = (surface.diffuse + surface.f0).clamp_max(1)
+        else:
+            view = unit(points.new_tensor(CAMERA).view(3, 1, 1) - points)
+            light = self.environment.reflected(surface, view, self.turned)
+        light = light * self.strength
+        return light if self.occlusion is None else light * self.occlusion[:, rows]
+
+
+def _in_studio(surface: Surface, params: Params) -> bool:
+    """Tell whether light from all sides is that of a studio."""
+    if params.environment != "auto":
+        return params.environment == "studio"
+    metal = surface.f0.amax(0) > surface.diffuse.amax(0).clamp_min(_METAL)
+    return metal.float().mean().item() > _SOME
+
+
+def _picture(surface: Surface, lights: list[Light], ambient: _Ambient, fov: float) -> Tensor:
     """Return a picture (3, H, W), 0 to 1."""
     height, width = surface.normal.shape[1:]
-    points = positions((height, width), params.fov)
+    points = positions((height, width), fov)
     picture = torch.empty(3, height, width)
     for top in range(0, height, BAND):
         rows = slice(top, top + BAND)
         part = _rows(surface, rows)
-        reflected = (part.diffuse + part.f0).clamp_max(1) * params.ambient
-        light = reflected if occlusion is None else reflected * occlusion[:, rows]
+        light = ambient.reflected(part, points[:, rows], rows)
         for one in lights:
             light = light + render(part, points[:, rows], CAMERA, one)
         picture[:, rows] = light.clamp(0, 1)

@@ -119,7 +119,8 @@ def stylize(  # noqa: PLR0913
         regions = _regions(pieces, small, styles_here, size[0] / content.shape[1], seen_here, views, settings)
         near = [Anchor(laid.picture(one.picture), laid.weight(one.weight)) for one in anchors]
         planes_here = {name: laid.plane(plane[None])[0] for name, plane in planes.items()}
-        tied = ties(views[0].of(small).mean(0), planes_here, seen_here) if planes_here else None
+        brightness = views[0].of(small).mean(0)
+        tied = ties(brightness, planes_here, seen_here, pieces.border) if planes_here else None
         worth = settings.worth if size == sizes[-1] else replace(settings.worth, near=None)
         objective = Objective(pieces, small, views, regions, worth, Near(near, tied), seed)
 

@@ -2,7 +2,8 @@
 
 Of each map, pixels are sorted into bins; how much more often the color of each bin exceeds each level of brightness is
 a profile. Statistics of style leave open which stroke goes where: of all places, a tie asks for those at which the
-profile is as before.
+profile is as before. It does not look at chessboards of single pixels: networks hardly see them, and so they were where
+it got what it asked for, as a weave.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 import assetforge as af
 from assetforge.ops.normals import slopes_of
 from assetforge.ops.resample import resample_map
+from assetforge.weights.features import Border, convolve
 
 _BINS = 24
 _LEVELS, _WIDEST = 24, 2.5
@@ -41,23 +43,34 @@ class Ties:
     profiles: Sequence[Tensor]
     weight: Tensor
     """(H·W,): how much each pixel counts."""
+    border: Border = "reflect"
 
     def off(self, brightness: Tensor) -> Tensor:
         """Return how far the profiles of a brightness (H, W) are from those that are wanted, in parts of these: ()."""
         total = torch.zeros((), device=brightness.device)
-        for profile, wanted in zip(_profiles(brightness, self.bins, self.weight), self.profiles, strict=True):
+        found = _profiles(without_chessboards(brightness, self.border), self.bins, self.weight)
+        for profile, wanted in zip(found, self.profiles, strict=True):
             total = total + _power(profile - wanted) / (_power(wanted) + _FAINT)
         return total
 
 
-def ties(brightness: Tensor, planes: Mapping[str, Tensor], seen: Tensor | None = None) -> Ties:
+def ties(
+    brightness: Tensor, planes: Mapping[str, Tensor], seen: Tensor | None = None, border: Border = "reflect"
+) -> Ties:
     """Tie a brightness (H, W) to planes (H, W) of other maps, each as strongly as it is now.
 
     seen: (1, H, W), how much each place counts, None for all alike.
     """
     weight = torch.ones_like(brightness).flatten() if seen is None else seen.flatten()
     bins = [found for plane in planes.values() if (found := _binned(plane)) is not None]
-    return Ties(bins, _profiles(brightness, bins, weight), weight)
+    return Ties(bins, _profiles(without_chessboards(brightness, border), bins, weight), weight, border)
+
+
+def without_chessboards(brightness: Tensor, border: Border) -> Tensor:
+    """Return a brightness (H, W) without what changes from each pixel to the next along both axes, as a chessboard."""
+    line = torch.tensor([-0.25, 0.5, -0.25], device=brightness.device)
+    board = convolve(brightness[None], (line[:, None] * line)[None, None], None, border)[0]
+    return brightness - board
 
 
 def _power(profile: Tensor) -> Tensor:

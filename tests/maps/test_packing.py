@@ -8,10 +8,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 import torch
 from maps.conftest import Told, numbers, refused, run
 
 from assetforge.build import Build
+from assetforge.errors import PipelineError
 from assetforge.execute.options import RunOptions
 from assetforge.material.material import Material
 from assetforge.ops.color import srgb_encode
@@ -61,12 +63,52 @@ def test_unpacking_gives_back_what_was_packed() -> None:
 
 def test_what_cannot_be_packed_is_named() -> None:
     brick = make_sample("brick", 32)
-    with refused("roughnes", "did you mean 'roughness'?"):
-        run("pack", brick, r="roughnes", g=0, b=0)
     with refused("normal", "normal.r, normal.g, normal.b"):
         run("pack", brick, r="normal", g=0, b=0)
     with refused("base_color", "one channel of numbers"):
         run("unpack", Material("m", {"packed": make_sample("brick", 8)["normal"]}), maps={"base_color": "r"})
+
+
+PACK = """\
+version: 1
+inputs: {{base_color: "{{name}}_d.png", roughness: "{{name}}_r.png"}}
+steps:
+  - use: pack
+    with: {{r: {red}, g: 0.5, b: 0}}
+outputs: {{dir: build, maps: [packed]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("red", "words"),
+    [
+        ("roughnes", "reads the unknown map 'roughnes'; did you mean 'roughness'?"),
+        ("height", "reads 'height'; the inputs and the steps before give: base_color, roughness"),
+        ("1-roughness", "with.r: is \"1-roughness\"; it should be a map or '1 - MAP', with '.r', '.g' or '.b'"),
+        ("1", "steps[0].with: packs numbers alone; name a map for one channel at least"),
+    ],
+)
+def test_what_names_no_channel_is_refused_before_anything_runs(red: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text(PACK.format(red=red))
+    with pytest.raises(PipelineError) as caught:
+        Build(tmp_path / "pipeline.yaml")
+    assert words in str(caught.value)
+
+
+def test_a_map_that_is_not_packed_may_change_or_be_larger(tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text(PACK.format(red="roughness"))
+    rng = np.random.default_rng(3)
+
+    def write(name: str, side: int) -> None:
+        assert cv2.imwrite(str(tmp_path / name), rng.integers(0, 256, (side, side), np.uint8))
+
+    write("a_d.png", 32)
+    write("a_r.png", 16)
+    with Build(tmp_path / "pipeline.yaml") as build:
+        build.run(build.plan(), options=RunOptions("cpu", workers=0))
+        assert cv2.imread(str(tmp_path / "build" / "a_packed.png")).shape == (16, 16, 3)
+        write("a_d.png", 32)
+        assert [job.state for job in build.plan().jobs] == ["up to date"]
 
 
 def test_packed_files_keep_every_code(tmp_path: Path) -> None:

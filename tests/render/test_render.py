@@ -131,6 +131,14 @@ def test_maps_of_other_sizes_are_brought_to_the_largest() -> None:
     assert render(material, size=40).shape == (3, 40, 40)
 
 
+@pytest.mark.parametrize("times", [2, 4])
+def test_a_smaller_picture_shows_what_the_large_one_shows(times: int) -> None:
+    """A mean of normals is one facet that may sparkle, where many lie."""
+    metal = make_sample("metal", 64)
+    large = torch.nn.functional.avg_pool2d(render(metal), times)
+    assert torch.allclose(render(metal, size=64 // times), large, atol=1e-6)
+
+
 def test_a_material_with_nothing_to_show_is_an_error() -> None:
     with pytest.raises(StepError, match="nothing to show in height"):
         render(flat(height=0.5))

@@ -25,7 +25,7 @@ from assetforge.ops.seams import seam_score
 from assetforge.samples import make_sample
 from assetforge.weights import SHIPPED
 from assetforge.weights.distances import MEASURES, Loss
-from assetforge.weights.features import Features, Vgg19, random_features
+from assetforge.weights.features import Border, Features, Vgg19, random_features
 
 SIDE = 64
 STEPS = 12
@@ -254,6 +254,17 @@ def test_ties_hold_where_brightness_tells_of_a_map_and_break_where_it_does_not()
     assert len(tied.bins) == 1
     assert float(tied.off(plane * 0.2 + 0.1)) < 1e-4
     assert float(tied.off(plane.flip(0))) > 0.3
+
+
+@pytest.mark.parametrize("border", ["repeat", "reflect"])
+def test_ties_draw_no_chessboard_of_single_pixels(border: Border) -> None:
+    """Networks hardly see them: what ties drew so stayed there, as a weave."""
+    plane, drawn = torch.rand(2, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    drawn.requires_grad_()
+    pull = torch.autograd.grad(ties(plane * 0.5, {"height": plane}, border=border).off(drawn), drawn)[0]
+    power = torch.fft.fft2(pull).abs().square()
+    corner = slice(SIDE // 2 - SIDE // 16, SIDE // 2 + SIDE // 16 + 1)  # of the frequencies of chessboards
+    assert power[corner, corner].mean() < 0.02 * power.mean()
 
 
 def test_ties_of_large_pictures_are_counted_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
