@@ -7,6 +7,7 @@ says. Where anything is doubtful there is no snapshot, and the next run plans.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from assetforge.report import Report
 
 _HOST = Path(__file__).parent
-_VARIABLES = (b"environ", b"getenv")
+_VARIABLES = re.compile(rb"\b(environb?|getenvb?)\b")
 """What the code of a plugin has that may depend on variables of which nobody else knows."""
 _DISTRIBUTIONS = (".dist-info", ".egg-info")
 
@@ -120,7 +121,7 @@ def _left_nothing(registry: Registry, plan: Plan, report: Report) -> bool:
 
 def _depends_on_variables(registry: Registry) -> bool:
     code = (file.read_bytes() for plugin in registry.plugins.values() for file in plugin.files)
-    return any(word in text for text in code for word in _VARIABLES)
+    return any(map(_VARIABLES.search, code))
 
 
 def _is_at_rest(pipeline: Pipeline) -> bool:

@@ -269,6 +269,9 @@ def test_a_plugin_that_listens_or_looks_at_variables_is_run(small: Project) -> N
     (small.folder / "plugins" / "dim.py").write_text(f"{PLUGIN}\nimport os\nGAIN = os.environ.get('GAIN')\n")
     small.run()
     assert not small.proven()
+    (small.folder / "plugins" / "dim.py").write_text(f"{PLUGIN}\nENVIRONMENT = 'a studio'\n")  # of another kind
+    small.run()
+    assert small.proven()
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "longer", "folder", "pipe", "text", "foreign"])

@@ -56,7 +56,7 @@ def test_what_is_completed_is_written_and_not_learned_from(tmp_path: Path) -> No
 
     plain, completed = (replace(line(), **told) for told in ({}, {"complete": complete}))
     train(plain, tmp_path / "plain", tell=lambda _: None)
-    train(completed, tmp_path / "completed", ended=lambda: True, tell=lambda _: None)  # as one that is cut off writes, too
+    train(completed, tmp_path / "completed", ended=lambda: True, tell=lambda _: None)
     train(completed, tmp_path / "completed", tell=lambda _: None)
     tensors, others = (load_file(tmp_path / name / "line.safetensors") for name in ("completed", "plain"))
     assert tensors.pop("measured").tolist() == [7.0]
