@@ -33,7 +33,8 @@ def told(
     folder: Path, threads: int, cores: int, narrow: bool, names: tuple[str, ...] = ()
 ) -> dict[str, tuple[str, float]]:
     """Run steps, all by default, on so many cores and threads; return digests, and distances to the first run."""
-    settings = {"OMP_NUM_THREADS": str(threads), "MKL_DYNAMIC": "FALSE", **(NARROW if narrow else {})}
+    waiting = {"OMP_WAIT_POLICY": "passive", "MKL_DYNAMIC": "FALSE"}  # there are more threads than cores
+    settings = {"OMP_NUM_THREADS": str(threads), **waiting, **(NARROW if narrow else {})}
     command = [sys.executable, str(TESTS / "bytes_of_steps.py"), str(folder / "first.pt"), *names]
     inherited = {name: value for name, value in os.environ.items() if name not in NARROW}
     before = os.sched_getaffinity(0)

@@ -37,9 +37,10 @@ class Network(nn.Module):
 
 
 def load(path: Path) -> Network:
-    """Load the network."""
-    network = Network()
-    network.load_state_dict(load_file(path))
+    """Load the network; its activations are not bounded, which saves some time."""
+    network, tensors = Network(), load_file(path)
+    tensors.pop("activation_bounds")
+    network.load_state_dict(tensors)
     return network.eval()
 
 

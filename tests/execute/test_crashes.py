@@ -36,7 +36,7 @@ from assetforge.codecs.atomic import temporary_path
 from assetforge.errors import INTERRUPTED
 from assetforge.execute.publish import journal_in
 
-KILLS = int(os.environ.get("ASSETFORGE_KILLS", "6"))
+KILLS = [3, pytest.param(int(os.environ.get("ASSETFORGE_KILLS", "12")), marks=pytest.mark.slow)]
 """How many moments to try; 100 were tried before this was published, and take a quarter of an hour."""
 ASSETS = 30
 IN_FLIGHT = 8
@@ -86,18 +86,19 @@ def check_published(found: dict[str, bytes], right: dict[str, bytes]) -> None:
         assert not there or there == names, f"half a material: {there}"
 
 
+@pytest.mark.parametrize("most", KILLS)
 def test_killing_the_group_at_random_moments_never_tears_anything(
-    tmp_path: Path, undisturbed: tuple[dict[str, bytes], float], run: Run
+    most: int, tmp_path: Path, undisturbed: tuple[dict[str, bytes], float], run: Run
 ) -> None:
     right, seconds = undisturbed
     rng = random.Random(20)
     kills = round_number = 0
-    while kills < KILLS:
+    while kills < most:
         project = material_project(tmp_path / f"round{round_number}")
         round_number += 1
         done = 0
         killed_here = 0
-        while kills < KILLS and done < len(right):
+        while kills < most and done < len(right):
             process = start(project)
             try:
                 process.communicate(timeout=rng.uniform(0.2, seconds))
@@ -115,13 +116,14 @@ def test_killing_the_group_at_random_moments_never_tears_anything(
         assert not list((project / ".assetforge" / "runs").glob("*/"))
 
 
+@pytest.mark.parametrize("most", KILLS)
 def test_killing_all_processes_at_once_leaves_nothing_that_the_next_run_does_not_mend(
-    tmp_path: Path, undisturbed: tuple[dict[str, bytes], float], run: Run
+    most: int, tmp_path: Path, undisturbed: tuple[dict[str, bytes], float], run: Run
 ) -> None:
     right, seconds = undisturbed
     rng = random.Random(21)
     project = material_project(tmp_path)
-    for _ in range(max(2, KILLS // 4)):
+    for _ in range(max(2, most // 4)):
         process = start_anew(project)
         try:
             process.communicate(timeout=rng.uniform(1, seconds))

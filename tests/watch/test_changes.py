@@ -131,7 +131,7 @@ def test_status_shows_the_queue_from_another_terminal(project: Path, watch: Star
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_it_ends_in_good_order(sent: int, code: int, project: Path, watch: Start) -> None:
     plugin = project / "plugins" / "work.py"
-    plugin.write_text(plugin.read_text().replace("    good =", "    time.sleep(3)\n    good ="))
+    plugin.write_text(plugin.read_text().replace("    good =", "    time.sleep(1.5)\n    good ="))
     add(project, "a", "b", "c")
     watcher = watch(project)
     watcher.wait_for(lambda: executions(project))
