@@ -6,8 +6,9 @@ import ast
 import inspect
 import json
 import re
-import textwrap
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -60,15 +61,35 @@ def field_docstrings(model: type[BaseModel]) -> dict[str, str]:
     return found
 
 
-def _docstrings_in(model: type[BaseModel]) -> dict[str, str]:
+def _docstrings_in(model: type[BaseModel]) -> Mapping[str, str]:
     try:
-        body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
-    except (OSError, SyntaxError):  # it was made by a program
+        source = inspect.getsource(sys.modules[model.__module__])
+        return _docstrings_by_class(source).get(model.__qualname__, {})
+    except (KeyError, OSError, SyntaxError, TypeError):  # it was made by a program
         return {}
-    statements = pairwise(body.body) if isinstance(body, ast.ClassDef) else ()
+
+
+@lru_cache(maxsize=64)
+def _docstrings_by_class(source: str) -> dict[str, Mapping[str, str]]:
+    """Return the text below each field of each class of a module; it is parsed once, and not for each of them."""
+    found: dict[str, Mapping[str, str]] = {}
+    inside: list[tuple[str, ast.AST]] = [("", ast.parse(source))]
+    for prefix, outer in inside:
+        for node in ast.iter_child_nodes(outer):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(prefix + node.name, _docstrings_below(node))
+                inside.append((f"{prefix}{node.name}.", node))
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                inside.append((f"{prefix}{node.name}.<locals>.", node))
+            elif not isinstance(node, ast.expr):  # such as `if TYPE_CHECKING:`
+                inside.append((prefix, node))
+    return found
+
+
+def _docstrings_below(body: ast.ClassDef) -> dict[str, str]:
     return {
         statement.target.id: inspect.cleandoc(after.value.value)
-        for statement, after in statements
+        for statement, after in pairwise(body.body)
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str)
     }
