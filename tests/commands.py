@@ -1,8 +1,8 @@
 """Runs commands in processes that are forked off one in which all is imported already: real ones, and fast.
 
-As a program, it is that process: it reads requests as lines of JSON, and answers each with a number. Beside it there is
-one that has loaded torch. Off that one are forked the fork servers of the commands' workers, and the process off which
-commands are forked that compute themselves.
+As a program, it is that process: for each who connects to it, it forks one that reads requests as lines of JSON, and
+answers each with a number. Beside it there is one that has loaded torch. Off that one are forked the fork servers of
+the commands' workers, and the processes off which commands are forked that compute themselves.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from typing import Any, NoReturn
 
 SECONDS = int(os.environ.get("ASSETFORGE_COMMAND_SECONDS", "300"))
 """That a command may take; a daemon that is tried for longer needs more."""
+ADDRESS = "ASSETFORGE_COMMAND_SERVER"
+"""The variable that says where the server of all who run tests side by side listens."""
 WITH_WORKERS = ("run", "watch")
 """Commands that are given a fork server; the others have to start one if they need it."""
 COMPUTING = ("doctor", "eval", "samples", "train", "validate", "weights")
@@ -66,14 +68,14 @@ class Done:
 class Started:
     """A command that runs, with what of `subprocess.Popen` tests need."""
 
-    def __init__(self, server: Server, pid: int, out: Path, err: Path, *, computes: bool) -> None:
-        self._server, self.pid, self._out, self._err, self._computes = server, pid, out, err, computes
+    def __init__(self, asked: Connection, pid: int, out: Path, err: Path, *, computes: bool) -> None:
+        self._asked, self.pid, self._out, self._err, self._computes = asked, pid, out, err, computes
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
         """Return its exit code, or None while it runs."""
         if self.returncode is None:
-            self.returncode = self._server.ask({"poll": self.pid, "computes": self._computes})
+            self.returncode = self._asked.ask({"poll": self.pid, "computes": self._computes})
         return self.returncode
 
     def wait(self, timeout: float = SECONDS) -> int:
@@ -108,6 +110,7 @@ class Commands:
         self._scratch = scratch
         self._count = 0
         self._server: Server | None = None
+        self._connection: Connection | None = None
 
     def start(
         self,
@@ -136,10 +139,10 @@ class Commands:
             "memory": memory,
             "interrupted_at": interrupted_at,
         }
-        self._server = self._server or Server()
-        pid = self._server.ask(request)
+        self._connection = self._connection or self._connect()
+        pid = self._connection.ask(request)
         assert pid is not None
-        return Started(self._server, pid, *files, computes=computes(arguments))
+        return Started(self._connection, pid, *files, computes=computes(arguments))
 
     def run(
         self,
@@ -154,7 +157,16 @@ class Commands:
         out, err = started.communicate()
         return Done(arguments, started.wait(), out, err)
 
+    def _connect(self) -> Connection:
+        """Connect to the server that is shared, or to one's own."""
+        if ADDRESS in os.environ:
+            return Connection(os.environ[ADDRESS])
+        self._server = Server(self._scratch)
+        return Connection(self._server.address)
+
     def close(self) -> None:
+        if self._connection:
+            self._connection.close()
         if self._server:
             self._server.close()
 
@@ -165,34 +177,47 @@ def computes(arguments: Sequence[str]) -> bool:
 
 
 class Server:
-    """A process off which commands are forked."""
+    """A process off which commands are forked, for all who connect to it; it imports nothing before the first does."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
-        )
-
-    def ask(self, request: Mapping[str, Any]) -> int | None:
-        """Send a request, and return the answer."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with self._lock:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            answer: int | None = json.loads(self._process.stdout.readline())
-            return answer
+    def __init__(self, folder: Path) -> None:
+        self.address = str(folder / "server")
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(self.address)
+            listening.listen()
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, str(listening.fileno())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[listening.fileno()],
+                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
+            )
 
     def close(self) -> None:
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait()
-        self._process.stdout.close()
+
+
+class Connection:
+    """Asks a server, from one process."""
+
+    def __init__(self, address: str) -> None:
+        self._lock = threading.Lock()
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(address)
+        self._lines = self._socket.makefile("rw", encoding="utf-8")
+
+    def ask(self, request: Mapping[str, Any]) -> int | None:
+        """Send a request, and return the answer."""
+        with self._lock:
+            self._lines.write(json.dumps(request) + "\n")
+            self._lines.flush()
+            answer: int | None = json.loads(self._lines.readline())
+            return answer
+
+    def close(self) -> None:
+        self._lines.close()
+        self._socket.close()
 
 
 @cache
@@ -205,14 +230,31 @@ def shared() -> Commands:
     return commands
 
 
-def _serve() -> None:
+def _serve(listening: socket.socket) -> None:
+    """Fork a process for each who connects, until whoever has started this one closes its input, or is gone."""
+    if sys.stdin in select.select([sys.stdin, listening], [], [])[0]:
+        return
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         near.close()
+        listening.close()
         _be_with_torch(far)
     far.close()
     _import_commands()
     _freeze()
+    while sys.stdin not in select.select([sys.stdin, listening], [], [])[0]:
+        connection, _ = listening.accept()
+        with connection:
+            if os.fork() == 0:
+                listening.close()
+                _serve_one(connection, near)
+        _forget_ended()
+
+
+def _serve_one(connection: socket.socket, near: socket.socket) -> NoReturn:
+    for number in (0, 1):
+        os.dup2(connection.fileno(), number)
+    connection.close()
     computing: socket.socket | None = None
     for line in sys.stdin:
         if json.loads(line)["computes"]:
@@ -226,6 +268,14 @@ def _serve() -> None:
             answer = _answer(json.loads(line), near)
         sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
+    os._exit(0)
+
+
+def _forget_ended() -> None:
+    """Let go of the processes that have ended, of those that this one has forked."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _answer(request: Mapping[str, Any], with_torch: socket.socket) -> str:
@@ -299,9 +349,7 @@ def _be_with_torch(channel: socket.socket) -> NoReturn:
 
 def _fork_server(channel: socket.socket, memory: int, others: Sequence[socket.socket]) -> None:
     """Fork a fork server where the command at the other end wants one, and tell it the process ID."""
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass  # those that have ended
+    _forget_ended()
     with channel:
         if (environment := channel.recv(_LONGEST)) and os.fork() == 0:
             _let_go(others)
@@ -463,4 +511,4 @@ def _limit(memory: int) -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(socket.socket(fileno=int(sys.argv[1])))

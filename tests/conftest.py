@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import hypothesis
 import numpy as np
 import pytest
-from commands import shared
+from commands import ADDRESS, Server, shared
 
 import assetforge.plugins
 from assetforge.plugins import Registry
@@ -47,6 +48,16 @@ outputs:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Run two tests more at a time than there are cores: those that start daemons and runs wait for them."""
     return len(os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1)) + 2
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let processes that run tests side by side share the one off which they fork commands: to begin it takes long."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        folder = TemporaryDirectory(prefix="commands-")
+        server = Server(Path(folder.name))
+        os.environ[ADDRESS] = server.address
+        for cleanup in (folder.cleanup, server.close):
+            config.add_cleanup(cleanup)
 
 
 LONG = (
