@@ -310,7 +310,9 @@ def _import_workers() -> None:
     from assetforge.plugins import load
 
     steps = [f"assetforge_{name}._{name}" for name in load().plugins]
-    for name in ("assetforge.execute.compute", "assetforge.execute.map_io", "assetforge.execute.worker_main", *steps):
+    trainers = ("torch._dynamo",)  # which the first optimizer loads, and takes a second
+    hosts = ("assetforge.execute.compute", "assetforge.execute.map_io", "assetforge.execute.worker_main")
+    for name in (*hosts, *steps, *trainers):
         with suppress(ModuleNotFoundError):
             import_module(name)
 
