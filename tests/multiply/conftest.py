@@ -38,10 +38,14 @@ def multiply_and_tell(
     return multiply_material(material, Params(**{"retries": 0, "candidates": 3, **params}), context), notes, flags
 
 
+whole = lru_cache(lambda name: make_sample(name, 192))
+"""A sample, of which exemplars of all sides are parts."""
+
+
 @lru_cache
 def exemplar(name: str, side: int = 144) -> Material:
     """A part of a sample, which does not tile."""
-    sample = make_sample(name, 192)
+    sample = whole(name)
     maps = {
         key: Texture(texture.data[:, 20 : 20 + side, 9 : 9 + side], texture.color_space)
         for key, texture in sample.items()
