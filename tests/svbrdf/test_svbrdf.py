@@ -35,7 +35,7 @@ def taken(name: str = "brick") -> Pair:
 @lru_cache
 def made(name: str = "brick") -> tuple[Material, dict[str, object], list[str]]:
     pair = taken(name)
-    return captured(photographs(pair), fov=pair.fov, gray_card=gray_of(pair), effort=0.1, metal="no", anisotropy="no")
+    return captured(photographs(pair), fov=pair.fov, gray_card=gray_of(pair), effort=0.05, metal="no", anisotropy="no")
 
 
 def test_it_looks_right_under_lights_that_were_not_there() -> None:

@@ -20,7 +20,7 @@ from commands import shared
 from execute.conftest import executions, outputs, write_project
 from watch.conftest import PATIENCE, Start, picture
 
-FILES = int(os.environ.get("ASSETFORGE_DELIVERIES", "8"))
+FILES = int(os.environ.get("ASSETFORGE_DELIVERIES", "4"))
 """Files that are delivered in each way; 200 were, before this was published."""
 KILLS = int(os.environ.get("ASSETFORGE_KILLS", "4"))
 
