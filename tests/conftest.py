@@ -73,12 +73,14 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 LONG = (
-    "watch/test_daemon.py", "watch/test_changes.py", "execute/test_poison.py", "execute/test_crashes.py",
-    "upscale/test_upscale.py", "stylize/test_stylize.py", "svbrdf/test_align.py", "svbrdf/test_svbrdf.py",
-    "stylize/test_optimize.py", "execute/test_session.py", "multiply/test_multiply.py", "multiply/test_patches.py",
-    "test_same_bytes.py", "multiply/test_apply.py", "cli/test_inspect.py", "multiply/test_exemplars.py",
+    "watch/test_daemon.py", "watch/test_changes.py", "execute/test_crashes.py", "execute/test_session.py",
+    "execute/test_poison.py", "test_hostile.py", "stylize/test_stylize.py", "multiply/test_multiply.py",
+    "test_snapshot.py", "stylize/test_optimize.py", "serve/test_live.py", "watch/test_requests.py",
+    "test_same_bytes.py", "upscale/test_bounds.py", "execute/test_publish.py", "viewer/test_browser.py",
+    "multiply/test_neural.py", "svbrdf/test_watched.py", "execute/test_two_at_once.py", "multiply/test_patches.py",
+    "store/test_history.py", "upscale/test_upscale.py", "test_notes.py", "svbrdf/test_svbrdf.py",
 )  # fmt: skip
-"""Modules that take longest."""
+"""Modules that take longest, whether they compute or wait."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
