@@ -9,11 +9,12 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar, cast
@@ -46,6 +47,11 @@ V = TypeVar("V")
 
 
 GROUP = "assetforge"
+"""The entry points that name the modules of plugins."""
+STEPS, MAPS_OF_STEPS = "assetforge.steps", "assetforge.maps"
+"""Those that name the module of each step and of each map: such a module is only imported where one of them is used."""
+_DECLARED = frozenset({"register_steps", "register_maps", "register_recipes", "register_evaluations"})
+"""The hooks that such a module may have, as pipelines that use nothing of it do without it."""
 HEAVY = ("torch",)
 """Packages that a plugin may only import inside a step: they would slow down every command."""
 _HOOKABLE = (FunctionType, MethodType, classmethod, staticmethod)
@@ -66,6 +72,16 @@ class _Found(NamedTuple):
     module: Callable[[], ModuleType]
     file: Path | None = None
     """The file of a plugin of the project."""
+    steps: frozenset[str] = frozenset()
+    maps: frozenset[str] = frozenset()
+    """What its metadata name; nothing where only the module itself tells."""
+
+    @property
+    def where(self) -> str:
+        return f"plugin {self.name!r} ({self.origin})"
+
+    def is_wanted(self, words: Container[str] | None) -> bool:
+        return words is None or not self.steps or any(name in words for name in self.steps | self.maps)
 
 
 @dataclass(frozen=True)
@@ -87,9 +103,11 @@ class _Loaded(NamedTuple):
     seconds: float
 
 
-def load(project: Path | None = None, *, training: bool = False) -> Registry:
+def load(project: Path | None = None, *, words: Container[str] | None = None, training: bool = False) -> Registry:
     """Load the installed plugins, then the modules and packages in the project's `plugins` folder.
 
+    words: all that may name a step or a map. A plugin whose metadata name its steps and maps, none of which is among
+        them, is not loaded.
     training: ask them for recipes and evaluations, too. Few commands need those, and what they have of parameters takes
     as long to load as that of all steps.
 
@@ -98,22 +116,42 @@ def load(project: Path | None = None, *, training: bool = False) -> Registry:
     two plugins offer is `disputed`: a pipeline that uses it is wrong, as nobody knows which of the two is meant.
     """
     builder = _Builder(project.absolute() if project else None, training=training)
-    for found in [*_installed(), *_local(project.absolute() if project else None)]:
-        builder.add(found)
+    for found in _installed():
+        (builder.add if found.is_wanted(words) else builder.pass_over)(found)
+    if project is not None and (project / local.FOLDER).is_dir():
+        installed = builder.files()  # from this project itself, perhaps
+        for found in _local(project.absolute()):
+            if str(found.file) not in installed:
+                builder.add(found)
     return builder.registry()
 
 
 def _installed() -> list[_Found]:
-    entries = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
+    every = entry_points()
+    entries = sorted(every.select(group=GROUP), key=lambda entry: (entry.name, entry.value))
     versions = {dist: dist.version for dist in {entry.dist for entry in entries} if dist}  # a file is read for each
+    steps, maps = (_names_by_module(every.select(group=group)) for group in (STEPS, MAPS_OF_STEPS))
     return [
-        _Found(entry.name, entry.value, versions[entry.dist] if entry.dist else "", entry.load) for entry in entries
+        _Found(
+            entry.name,
+            entry.value,
+            versions[entry.dist] if entry.dist else "",
+            entry.load,
+            steps=steps.get(entry.value, frozenset()),
+            maps=maps.get(entry.value, frozenset()),
+        )
+        for entry in entries
     ]
 
 
-def _local(project: Path | None) -> list[_Found]:
-    if project is None or not (project / local.FOLDER).is_dir():
-        return []
+def _names_by_module(entries: Iterable[EntryPoint]) -> dict[str, frozenset[str]]:
+    names: dict[str, set[str]] = {}
+    for entry in entries:
+        names.setdefault(entry.value, set()).add(entry.name)
+    return {module: frozenset(of_it) for module, of_it in names.items()}
+
+
+def _local(project: Path) -> list[_Found]:
     folder = project / local.FOLDER
     package = local.open_folder(folder)
     files = [*folder.glob("*.py"), *folder.glob("*/__init__.py")]
@@ -152,28 +190,57 @@ class _Builder:
         self.evaluations: dict[str, Evaluation[Any]] = {}
         self.commands: dict[str, Command] = {}
         self.codecs: dict[str, Codec] = {}
+        self.taken: dict[str, _Found] = {}
+        """By the names of plugins: those that are loaded, and those that are passed over."""
         self.loaded: dict[str, _Loaded] = {}
         self.providers: dict[str, str] = {}
         self.disputed: dict[str, Problem] = {}
         self.broken: list[Problem] = []
 
     def add(self, found: _Found) -> None:
-        if found.file and any(one.module.__file__ == str(found.file) for one in self.loaded.values()):
-            return  # it lies in this project, and is installed from there
-        try:
+        """Load a plugin, and take what it offers."""
+        with self._noting():
             self._add(found)
+
+    def pass_over(self, found: _Found) -> None:
+        """Take the names of a plugin and of its steps, which nothing else may have, and no more."""
+        with self._noting():
+            self._refuse_name(found)
+            self._refuse_steps(found.steps, found.where)
+            self._take(found, found.steps)
+
+    def files(self) -> set[str | None]:
+        """Return the files of the modules of all plugins so far."""
+        passed_over = [self.taken[name].origin for name in self.taken.keys() - self.loaded.keys()]
+        specs = [find_spec(module) for module in passed_over if "." not in module]  # others' parents would be imported
+        loaded = (one.module.__file__ for one in self.loaded.values())
+        return {*loaded, *(spec.origin for spec in specs if spec is not None)}
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
         except PluginError as error:
             self.broken.append(error.problem)
 
+    def _take(self, found: _Found, steps: Collection[str]) -> None:
+        self.taken[found.name] = found
+        self.providers.update(dict.fromkeys(steps, found.name))
+
+    def _refuse_name(self, found: _Found) -> None:
+        if found.name in self.taken:
+            what = f"another plugin has this name ({self.taken[found.name].origin})"
+            raise PluginError(found.where, what, "rename or uninstall one of them")
+
     def _add(self, found: _Found) -> None:
-        where = f"plugin {found.name!r} ({found.origin})"
-        if found.name in self.loaded:
-            other = self.loaded[found.name].found.origin
-            raise PluginError(where, f"another plugin has this name ({other})", "rename or uninstall one of them")
+        where = found.where
+        self._refuse_name(found)
         began = time.perf_counter()
         with _contained():
             module = _import(found, where)
             offers = _offers(module, where, training=self.training)
+            if found.steps:
+                _refuse_undeclared(module, offers, found)
             if found.file:  # those of installed plugins would take longer than to load them; using one tells
                 _refuse_wrong_defaults(offers, where)
         seconds = time.perf_counter() - began
@@ -185,17 +252,20 @@ class _Builder:
         self.evaluations.update(offers.evaluations)
         self.commands.update(offers.commands)
         self.codecs.update(offers.codecs)
-        self.providers.update(dict.fromkeys(offers.steps, found.name))
+        self._take(found, offers.steps)
         self.loaded[found.name] = _Loaded(found, module, tuple(offers.steps), seconds)
 
+    def _refuse_steps(self, names: Collection[str], where: str) -> None:
+        taken = [name for name in names if name in self.providers]
+        if taken:
+            other = self.taken[self.providers[taken[0]]]
+            what = f"step {taken[0]!r} is already registered by plugin {other.name!r} ({other.origin})"
+            error = PluginError(where, what, "rename one of the steps, or leave out one of the plugins")
+            self.disputed.update(dict.fromkeys(taken, error.problem))
+            raise error
+
     def _refuse_taken(self, offers: _Offers, where: str) -> None:
-        for name in offers.steps:
-            if name in self.steps:
-                other = self.loaded[self.providers[name]].found
-                what = f"step {name!r} is already registered by plugin {other.name!r} ({other.origin})"
-                error = PluginError(where, what, "rename one of the steps, or leave out one of the plugins")
-                self.disputed.update(dict.fromkeys(offers.steps.keys() & self.steps.keys(), error.problem))
-                raise error
+        self._refuse_steps(offers.steps, where)
         for name, spec in offers.maps.items():
             if self.maps.get(name, spec) != spec:
                 raise PluginError(where, f"map {name!r} already means something else", "choose another name")
@@ -414,6 +484,18 @@ def _is_unmarked(module: ModuleType, name: str) -> bool:
     found = vars(module).get(name)
     own = isinstance(found, FunctionType) and found.__module__ == module.__name__
     return own and not hasattr(found, "assetforge_impl")
+
+
+def _refuse_undeclared(module: ModuleType, offers: _Offers, found: _Found) -> None:
+    """Refuse a plugin that offers more or other things than its metadata say: elsewhere, it would be passed over."""
+    hooks = [name for name in _hook_names() if hasattr(vars(module).get(name), "assetforge_impl")]
+    if others := [name for name in hooks if name not in _DECLARED]:
+        what = f"hooks `{others[0]}`, though its metadata have entry points in the group `{STEPS}`"
+        raise PluginError(found.where, what, "remove those: such a plugin is always needed")
+    for group, named, offered in ((STEPS, found.steps, offers.steps), (MAPS_OF_STEPS, found.maps, offers.maps)):
+        if differ := sorted(offered.keys() ^ named):
+            what = f"its metadata (the group `{group}`) and its code disagree on {differ[0]!r}"
+            raise PluginError(found.where, what, "name there all that it registers, and reinstall it")
 
 
 def _refuse_wrong_defaults(offers: _Offers, where: str) -> None:
