@@ -18,8 +18,7 @@ from assetforge.execute.devices import check_device
 from assetforge.execute.options import RunOptions
 from assetforge.inventory import Inventory, Says, keep, plan_changes
 from assetforge.pipeline.confinement import Confinement
-from assetforge.pipeline.load import load as load_pipeline
-from assetforge.pipeline.load import plugins_of, special_variants
+from assetforge.pipeline.load import load_with_plugins, special_variants
 from assetforge.pipeline.pipeline import Pipeline, Variant
 from assetforge.plan.assets import Asset
 from assetforge.plan.jobs import Plan
@@ -48,8 +47,9 @@ class Build:
         confinement: Confinement | None = None,
     ) -> None:
         self._inventory = Inventory(file)
-        self.registry: Registry = plugins_of(file, confinement)
-        self.pipeline: Pipeline = load_pipeline(file, self.registry, definitions, profile, confinement)
+        self.registry: Registry
+        self.pipeline: Pipeline
+        self.registry, self.pipeline = load_with_plugins(file, definitions, profile, confinement)
         self.state = State(self.pipeline.state, self.pipeline.id, self.pipeline.folder)
         self.warnings: tuple[str, ...] = self._missing_store()
         self.store = open_store(self.pipeline, shared=not self.warnings)

@@ -58,7 +58,7 @@ from assetforge.material.color_space import ColorSpace
 from assetforge.material.map_spec import MAPS
 from assetforge.material.texture import Texture
 from assetforge.pipeline.load import load as load_pipeline
-from assetforge.pipeline.load import special_variants
+from assetforge.pipeline.load import read_document, special_variants
 from assetforge.store.json_text import parse
 from assetforge.weights import files as weight_files
 
@@ -264,14 +264,14 @@ def _registry() -> assetforge.plugins.Registry:
 def look_at_pipeline(path: Path, draw: random.Random) -> None:
     definitions = draw.choice(((), ("scale=4",), ("outputs.dir=out", "seed=3"), ("upscale.scale=x",)))
     with suppress(AssetForgeError):
-        load_pipeline(path, _registry(), definitions, draw.choice(("", "", "preview")))
+        load_pipeline(read_document(path), _registry(), definitions, draw.choice(("", "", "preview")))
 
 
 def look_at_override(path: Path, _: random.Random) -> None:
     whole = path.with_name("pipeline.yaml")
     whole.write_text(_PIPELINE)
     with suppress(AssetForgeError):
-        special_variants(load_pipeline(whole, _registry()), _registry(), [path])
+        special_variants(load_pipeline(read_document(whole), _registry()), _registry(), [path])
 
 
 def look_at_journal(path: Path, _: random.Random) -> None:

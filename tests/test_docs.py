@@ -21,7 +21,7 @@ from conftest import ROOT
 
 from assetforge.cli.group import COMMANDS, cli
 from assetforge.cli.reference import update
-from assetforge.pipeline.load import load, special_variants
+from assetforge.pipeline.load import load, read_document, special_variants
 from assetforge.plugins import load as load_plugins
 
 README = ROOT / "README.md"
@@ -95,11 +95,11 @@ def test_pipelines_are_right(page: Path, tmp_path: Path) -> None:
             steps = [{"use": key.partition(".")[0]} for key in shown if "." in key]
             file.write_text(yaml.safe_dump({**BASE, "steps": steps}), encoding="utf-8")
             (tmp_path / "own.forge.yaml").write_text(text, encoding="utf-8")
-            assert special_variants(load(file, registry), registry, [tmp_path / "own.forge.yaml"])
+            assert special_variants(load(read_document(file), registry), registry, [tmp_path / "own.forge.yaml"])
             continue
         part = {**BASE, "steps": [{"use": "upscale"}], **shown}
         file.write_text(text if "version" in shown else yaml.safe_dump(part), encoding="utf-8")
-        assert load(file, registry).variants
+        assert load(read_document(file), registry).variants
 
 
 def test_plugins_load(tmp_path: Path) -> None:

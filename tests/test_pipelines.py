@@ -10,7 +10,7 @@ import pytest
 from commands import shared
 from conftest import ROOT
 
-from assetforge.pipeline.load import load
+from assetforge.pipeline.load import load, read_document
 from assetforge.plugins import load as load_plugins
 
 PIPELINES = sorted((ROOT / "pipelines").glob("*.yaml"))
@@ -29,7 +29,7 @@ def redirected(tmp_path: Path, sources: Path, below: str = "{name}") -> list[str
 
 @pytest.mark.parametrize("file", PIPELINES, ids=lambda file: file.stem)
 def test_a_shipped_pipeline_is_right(file: Path) -> None:
-    assert load(file, load_plugins()).variants
+    assert load(read_document(file), load_plugins()).variants
 
 
 def test_quickstart_runs_on_the_samples_and_then_does_nothing(tmp_path: Path) -> None:

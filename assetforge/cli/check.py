@@ -10,7 +10,8 @@ from assetforge.cli.options import Opened, build_options, warn, warn_of_plugins
 from assetforge.cli.output import say
 from assetforge.errors import FAILED, OK, PipelineError, count_of
 from assetforge.pipeline.load import load as load_pipeline
-from assetforge.pipeline.load import plugins_of, special_variants
+from assetforge.pipeline.load import plugins_of, read_document, special_variants, with_plugins
+from assetforge.pipeline.marked_yaml import Document
 from assetforge.plan.check import plan_unread
 from assetforge.plan.jobs import Plan
 from assetforge.plugins import Registry
@@ -26,10 +27,10 @@ def command(opened: Opened) -> int:
     Finds all that would keep an asset from being built, in every profile, as far as it is known without reading the
     sources' pixels: files that are missing or match twice, outputs that collide, steps that lack a map.
     """
-    registry = plugins_of(opened.file, opened.confinement)
+    document = read_document(opened.file)
+    registry = plugins_of(document, opened.definitions, opened.confinement)
     try:
-        plans = [_plan(opened, registry, opened.profile)]
-        plans += [_plan(opened, registry, profile) for profile in plans[0].pipeline.document.data.get("profiles") or {}]
+        registry, plans = with_plugins(registry, document, opened.confinement, partial(_plans, opened, document))
     except PipelineError as error:
         warn_of_plugins(registry, told=error.problems)
         raise
@@ -52,6 +53,11 @@ def right(plan: Plan) -> str:
     return f"{plan.pipeline.file}: right; {count_of(assets, 'asset')}, {count_of(variants, 'variant')} of each"
 
 
-def _plan(opened: Opened, registry: Registry, profile: str) -> Plan:
-    pipeline = load_pipeline(opened.file, registry, opened.definitions, profile, opened.confinement)
+def _plans(opened: Opened, document: Document, registry: Registry) -> list[Plan]:
+    first = _plan(opened, document, registry, opened.profile)
+    return [first, *(_plan(opened, document, registry, profile) for profile in document.data.get("profiles") or {})]
+
+
+def _plan(opened: Opened, document: Document, registry: Registry, profile: str) -> Plan:
+    pipeline = load_pipeline(document, registry, opened.definitions, profile, opened.confinement)
     return plan_unread(pipeline, partial(special_variants, pipeline, registry))

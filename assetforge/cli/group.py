@@ -27,7 +27,7 @@ def _added() -> Mapping[str, Command]:
         return {}
     from assetforge.plugins import load
 
-    return load().commands
+    return load(words=()).commands
 
 
 class _Commands(click.Group):

@@ -16,8 +16,7 @@ from assetforge.cli.options import Opened, build_options, check_report, only_opt
 from assetforge.cli.output import reserved_stdout, say
 from assetforge.codecs.allowance import Limits, allowing
 from assetforge.errors import UsageError, count_of, printable_name
-from assetforge.pipeline.load import load as load_pipeline
-from assetforge.pipeline.load import plugins_of, special_variants
+from assetforge.pipeline.load import load_with_plugins, special_variants
 from assetforge.plan.candidates import Candidate, of_folder, of_plan
 from assetforge.plan.check import plan_unread
 from assetforge.report import JobReport, Report
@@ -80,9 +79,8 @@ def _report(opened: Opened, only: tuple[str, ...], fail_on: FailOn | None) -> Re
 def _candidates(opened: Opened) -> tuple[list[Candidate], Limits]:
     if opened.file.is_dir():
         return list(of_folder(opened.file)), Limits()
-    registry = plugins_of(opened.file, opened.confinement)
+    registry, pipeline = load_with_plugins(opened.file, opened.definitions, opened.profile, opened.confinement)
     warn_of_plugins(registry)
-    pipeline = load_pipeline(opened.file, registry, opened.definitions, opened.profile, opened.confinement)
     return list(of_plan(plan_unread(pipeline, partial(special_variants, pipeline, registry)))), pipeline.limits
 
 

@@ -62,6 +62,8 @@ class Setup:
     """The device to compute on, or None for a worker that only reads and writes files."""
     threads: int
     """The threads that it computes with."""
+    steps: tuple[str, ...]
+    """The steps of the pipeline."""
     plugins: Mapping[str, str]
     """The digest of each plugin's code, as planned with. Weights and other files are in each task, with their digests:
     a worker that runs it reads them anyway, and most workers need few of them."""

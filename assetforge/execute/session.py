@@ -333,6 +333,7 @@ def worker_setup(deps: SessionDeps, run: Run) -> Setup:
         limits=pipeline.limits,
         device=None,
         threads=1,
+        steps=tuple(dict.fromkeys(use.step.name for variant in pipeline.variants for use in variant.steps)),
         plugins={
             **pipeline.wrappers,
             **pipeline.coders,

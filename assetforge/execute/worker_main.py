@@ -106,7 +106,7 @@ def _own_pipes() -> tuple[IO[bytes], IO[bytes]]:
 def _serve(setup: Setup, commands: IO[bytes], replies: IO[bytes]) -> None:
     exit_guard = threading.Lock()
     try:
-        registry = load_plugins(setup.project)
+        registry = load_plugins(setup.project, words=setup.steps)
         _refuse_changed(registry, setup)
         context = _context(setup, registry, replies, exit_guard)
     except AssetForgeError as error:

@@ -72,6 +72,14 @@ MAPS: Mapping[str, MapSpec] = {
         MapSpec("emission", 3, "color", _HDR, _BLACK, "Light that the surface gives off."),
         MapSpec("specular_color", 3, "color", _UNIT, _WHITE, "Tint of the reflection at normal incidence."),
         MapSpec("anisotropy", 1, "data", _UNIT, (0.0,), "0 reflects alike in all directions, 1 is fully brushed."),
+        MapSpec(
+            "anisotropy_direction",
+            3,
+            "vector",
+            (-1.0, 1.0),
+            (1.0, 0.0, 0.0),
+            "Where highlights are stretched to, in the plane: right, up, 0.",
+        ),
         MapSpec("diffuse_albedo", 3, "color", _UNIT, _GRAY, "Diffuse part of the color."),
         MapSpec(
             "specular_albedo",

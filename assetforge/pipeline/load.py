@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from assetforge.codecs.allowance import Limits
 from assetforge.codecs.regular import read_regular
-from assetforge.errors import PipelineError, Problem, is_text
+from assetforge.errors import PipelineError, Problem, UsageError, is_text
 from assetforge.pipeline import marked_yaml
 from assetforge.pipeline.confinement import Confinement
 from assetforge.pipeline.document import PipelineSection
@@ -22,29 +24,65 @@ from assetforge.pipeline.variants import resolve_variants
 from assetforge.plugins import Registry
 from assetforge.plugins import load as load_plugins
 
+T = TypeVar("T")
+
 _MOST_BYTES = 2**22
 """Of a pipeline, or of a file beside an asset."""
 
 
-def plugins_of(file: Path, confinement: Confinement | None) -> Registry:
-    """Load the plugins that a pipeline may use: those of its project only where that is allowed."""
-    return load_plugins(file.absolute().parent if confinement is None or "plugins" in confinement.allowed else None)
+def read_document(file: Path) -> Document:
+    """Read a pipeline file; raise PipelineError where there is none, or it is no mapping of YAML."""
+    if not is_text(str(file.absolute())):
+        raise PipelineError([Problem(str(file.absolute()), "its path is not UTF-8", "rename the file or its folders")])
+    return _mapping(file, "begin with `version: 1`")
+
+
+def plugins_of(document: Document, definitions: Sequence[str], confinement: Confinement | None) -> Registry:
+    """Load the plugins that a pipeline needs: those of its project only where that is allowed."""
+    words = {word for text in (*document.texts(), *definitions) for word in re.findall(r"\w+", text)}
+    return load_plugins(_project(document, confinement), words=words)
+
+
+def _project(document: Document, confinement: Confinement | None) -> Path | None:
+    may_run = confinement is None or "plugins" in confinement.allowed
+    return Path(document.file).absolute().parent if may_run else None
+
+
+def with_plugins(
+    registry: Registry, document: Document, confinement: Confinement | None, use: Callable[[Registry], T]
+) -> tuple[Registry, T]:
+    """Use the plugins that a pipeline needs; where it is wrong, all of them, so that messages tell of what there is."""
+    try:
+        return registry, use(registry)
+    except (PipelineError, UsageError):
+        registry = load_plugins(_project(document, confinement))
+        return registry, use(registry)
+
+
+def load_with_plugins(
+    file: Path, definitions: Sequence[str] = (), profile: str = "", confinement: Confinement | None = None
+) -> tuple[Registry, Pipeline]:
+    """Load a pipeline file as `load` does, with the plugins that it needs."""
+    document = read_document(file)
+    registry = plugins_of(document, definitions, confinement)
+    return with_plugins(
+        registry, document, confinement, lambda registry: load(document, registry, definitions, profile, confinement)
+    )
 
 
 def load(
-    file: Path,
+    document: Document,
     registry: Registry,
     definitions: Sequence[str] = (),
     profile: str = "",
     confinement: Confinement | None = None,
 ) -> Pipeline:
-    """Load a pipeline file with a profile and `key=value` definitions; raise PipelineError with every mistake.
+    """Load a pipeline with a profile and `key=value` definitions; raise PipelineError with every mistake.
 
+    document: what `read_document` returns of the file.
     confinement: what all that the pipeline names must lie in, and what it may do; None for all that its user may.
     """
-    if not is_text(str(file.absolute())):
-        raise PipelineError([Problem(str(file.absolute()), "its path is not UTF-8", "rename the file or its folders")])
-    document = _mapping(file, "begin with `version: 1`")
+    file = Path(document.file)
     document = apply_profile(document, profile, registry)
     document = define(document, definitions, registry)
     findings = Findings(document, registry, file.absolute().parent, list(document.problems), confinement)

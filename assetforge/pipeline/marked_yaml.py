@@ -6,7 +6,7 @@ Scalars are read by the core schema of YAML 1.2: `no`, `on` and `yes` are words,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -72,10 +72,26 @@ class Document(NamedTuple):
         mark = marks.get(around) or self.values.get(around) or f"{self.file}:1:1"
         return f"{mark}: {spell(path)}" if path else mark
 
+    def texts(self) -> Iterator[str]:
+        """Yield all keys and texts."""
+        yield from _texts(self.data)
+
     def with_value(self, path: Path, value: Any, mark: str) -> Document:
         """Return a document in which one value is set, as if it came from `mark`."""
         marked = {**self.values, path: mark}
         return Document(self.file, _set(self.data, path, value), marked, {**self.keys, path: mark}, self.problems)
+
+
+def _texts(data: Any) -> Iterator[str]:
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield str(key)
+            yield from _texts(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _texts(value)
+    elif isinstance(data, str):
+        yield data
 
 
 def spell(path: Path) -> str:

@@ -44,7 +44,7 @@ class Registry(NamedTuple):
     maps: Mapping[str, MapSpec]
     plugins: Mapping[str, Plugin]
     providers: Mapping[str, str]
-    """The plugin of each step."""
+    """The plugin of each step, of those included that are not loaded."""
     wrappers: Mapping[str, str]
     """The digest of the code of each plugin that hooks `run_step`, as it may change what any step returns."""
     recipes: Mapping[str, Recipe[Any]]

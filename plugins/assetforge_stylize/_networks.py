@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,6 +27,22 @@ class Conv(nn.Module):
         """Convolve (N, C, H, W); the size stays."""
         return convolve(x, self.layer.weight, self.layer.bias, border)
 
+    def doubled(self, x: Tensor, border: Border) -> Tensor:
+        """Convolve (N, C, H, W) as though each pixel were repeated to 2×2: (N, outputs, 2H, 2W).
+
+        Of the nine pixels that a result depends on, four differ; the weights of equal ones are added up, and what is
+        twice as large is never made: four ninths of the work, and far less memory.
+        """
+        height, width = x.shape[2:]
+        around = F.pad(x, (1,) * 4, mode="circular" if border == "repeat" else "replicate")
+        halves = x.new_tensor([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
+        result = x.new_empty(len(x), self.layer.out_channels, 2 * height, 2 * width)
+        for row, column in itertools.product(range(2), repeat=2):
+            kernel = torch.einsum("oiyx,ry,cx->oirc", self.layer.weight, halves[row], halves[column])
+            seen = around[..., row : row + height + 1, column : column + width + 1]
+            result[..., row::2, column::2] = F.conv2d(seen, kernel, self.layer.bias)
+        return result
+
 
 class Decoder(nn.Module):
     """From relu3_1 of the feature network, (N, 256, h, w), to pictures (N, 3, 4h, 4w)."""
@@ -38,8 +56,8 @@ class Decoder(nn.Module):
         """Return pictures, about 0 to 1."""
         x = F.relu_(self.first(features, border))
         x = F.relu_(self.second(x, border))
-        x = F.relu_(self.third(_doubled(x), border))
-        x = F.relu_(self.fourth(_doubled(x), border))
+        x = F.relu_(self.third.doubled(x, border))
+        x = F.relu_(self.fourth.doubled(x, border))
         picture: Tensor = 0.5 + self.last(x, border)
         return picture
 
@@ -66,8 +84,8 @@ class Transformation(nn.Module):
         x = F.relu_(_normalized(self.lower(F.avg_pool2d(x, 2), border)))
         for block in self.blocks:
             x = block(x, border)
-        x = F.relu_(_normalized(self.upper(_doubled(x), border)))
-        x = F.relu_(_normalized(self.up(_doubled(x), border)))
+        x = F.relu_(_normalized(self.upper.doubled(x, border)))
+        x = F.relu_(_normalized(self.up.doubled(x, border)))
         picture: Tensor = 0.5 + self.last(x, border)
         return picture
 
@@ -86,7 +104,3 @@ class _Block(nn.Module):
 
 def _normalized(x: Tensor) -> Tensor:
     return F.instance_norm(x, eps=1e-3)
-
-
-def _doubled(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="nearest")

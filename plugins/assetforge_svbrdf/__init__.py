@@ -57,28 +57,12 @@ def svbrdf(material: af.Material, params: Params, context: af.Context) -> af.Mat
     return capture(material, params, context)
 
 
-DIRECTION = af.MapSpec(
-    "anisotropy_direction",
-    3,
-    "vector",
-    (-1.0, 1.0),
-    (1.0, 0.0, 0.0),
-    "Where highlights are stretched to, in the plane: right, up, 0.",
-)
-
-
 @af.hookimpl
 def register_recipes(register: af.RegisterRecipe) -> None:
     """Offer the recipe."""
     from assetforge_svbrdf._recipe import train_svbrdf
 
     register(train_svbrdf)
-
-
-@af.hookimpl
-def register_maps(register: af.RegisterMap) -> None:
-    """Offer the direction of anisotropy."""
-    register(DIRECTION)
 
 
 @af.hookimpl

@@ -5,8 +5,8 @@ pixel shuffle (Shi et al. 2016, "ESPCN") at the end. Ours depart from it in the 
 bicubic instead of nearest, so that an untrained residual is already a usable picture. The base is computed as a
 convolution, too, before the shuffle: on a CPU, that takes an eighth of the time of an interpolation.
 
-Where it says so, what each PReLU returns is bounded, as nothing else holds values that no training picture led to: of a
-noise mask or a checkerboard, layer after layer of a deep stack may make more, up to several hundred thousand.
+Where it says so, what every third PReLU returns is bounded, as nothing else holds values that no training picture led
+to: of a noise mask or a checkerboard, layer after layer of a deep stack may make more, up to several hundred thousand.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _BICUBIC_RADIUS = 2
 """Source pixels that a bicubic sample reads to either side of itself."""
 BOUNDS = "activation_bounds"
 """The tensor of a file that holds them."""
+BOUNDED = 3
+"""Every third activation has bounds: to bound all costs three times as much, and holds hardly better."""
 _SHARPNESS = -0.75
 """Slope of the cubic convolution at a distance of 1, as torch's own interpolation has it."""
 
@@ -55,15 +57,21 @@ class Compact(nn.Module):
         layers += [nn.Conv2d(width, channels * scale**2, 3, padding=1), nn.PixelShuffle(scale)]
         self.residual = nn.Sequential(*layers)
         self.register_buffer("kernel", _bicubic(channels, scale), persistent=False)
-        self.bounds: tuple[float, ...] = ()
+        self.bounds: dict[int, float] = {}
+        """By the place of the activation in `residual`."""
         if bounds:
             self.bound(bounds)
 
+    @property
+    def bounded(self) -> list[int]:
+        """The places of the activations that may have bounds: of the last one, and of every third before it."""
+        return [at for at, layer in enumerate(self.residual) if isinstance(layer, nn.PReLU)][::-BOUNDED][::-1]
+
     def bound(self, bounds: Sequence[float]) -> None:
-        """Bound the magnitude of what each PReLU returns; the weights hold the bounds from now on."""
+        """Bound the magnitude of what each of `bounded` returns; the weights hold the bounds from now on."""
         as_stored = torch.tensor(tuple(bounds))
         self.register_buffer(BOUNDS, as_stored)
-        self.bounds = tuple(as_stored.tolist())  # beside the tensor: to read that would make a GPU wait
+        self.bounds = dict(zip(self.bounded, as_stored.tolist(), strict=True))  # to read a tensor makes a GPU wait
 
     def channels_last(self) -> Self:
         """Lay the weights out as convolutions are fastest on most CPUs and GPUs."""
@@ -84,12 +92,12 @@ class Compact(nn.Module):
 
     def _enlarged(self, x: Tensor, under: Tensor, padding: int) -> Tensor:
         """Enlarge the input (B, C, H, W); `under` is what of it the base is made of."""
-        packed, bounds = x, iter(self.bounds)
-        for layer in list(self.residual)[:-1]:
+        packed = x
+        for at, layer in enumerate(list(self.residual)[:-1]):
             if isinstance(layer, nn.Conv2d):
                 packed = _convolved(packed, layer.weight, layer.bias, padding)
             else:
-                packed = _bounded(layer(packed), next(bounds, None))
+                packed = _bounded(layer(packed), self.bounds.get(at))
         if self.base == "bicubic":
             packed += _convolved(under, self.kernel)
         else:

@@ -86,6 +86,8 @@ def test_help_against_bare_python(figures: Figures) -> None:
 
 def test_check(tmp_path: Path, figures: Figures) -> None:
     write_copies(tmp_path, 1)
+    with (tmp_path / "p.yaml").open("a") as file:
+        file.write("steps: [{use: multiply}, {use: upscale}]\n")
     ours = cpu_seconds(sys.executable, "-m", "assetforge", "check", "p.yaml", cwd=tmp_path)
     figures.measured("`assetforge check`", ours, CPU, most=CHECK)
 

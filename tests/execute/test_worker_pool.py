@@ -15,7 +15,7 @@ NOWHERE = Path("scratch")
 
 
 def factory(device: str, processes: int) -> ProcessWorkerFactory:
-    setup = Setup("", NOWHERE, "", NOWHERE, NOWHERE, Store(NOWHERE), {}, {}, "up", Limits(), None, 1, {}, "")
+    setup = Setup("", NOWHERE, "", NOWHERE, NOWHERE, Store(NOWHERE), {}, {}, "up", Limits(), None, 1, (), {}, "")
     return ProcessWorkerFactory(setup, device, processes)
 
 

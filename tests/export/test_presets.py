@@ -28,7 +28,7 @@ from assetforge.material.color_space import ColorSpace
 from assetforge.material.map_spec import MAPS
 from assetforge.material.texture import Texture
 from assetforge.ops.color import srgb_encode
-from assetforge.pipeline.load import load
+from assetforge.pipeline.load import load, read_document
 from assetforge.pipeline.presets import PRESETS, Preset, parse_part, spelled
 from assetforge.plan.assets import find_assets
 from assetforge.plugins import Registry
@@ -48,6 +48,10 @@ def packed(
 
 
 # Packing
+
+
+def test_shipped_presets_name_maps_that_are_there_without_any_plugin() -> None:
+    assert {name for preset in PRESETS.values() for file in preset.files for name in file.packing.maps} <= MAPS.keys()
 
 
 def test_each_channel_holds_what_the_preset_says() -> None:
@@ -142,7 +146,7 @@ def test_from_unreal_to_gltf_and_back_all_maps_are_the_same(data: Path, tmp_path
         with Build(tmp_path / "pipeline.yaml") as build:
             assert build.run(build.plan(), lambda _: None, RunOptions("cpu", workers=0)).exit_code == 0
         (tmp_path / "read.yaml").write_text(f"version: 1\nsources: '{number + 1}'\ninputs: {{auto: '**'}}\n")
-        (asset,) = find_assets(load(tmp_path / "read.yaml", registry)).assets
+        (asset,) = find_assets(load(read_document(tmp_path / "read.yaml"), registry)).assets
         assert asset.unclear is asset.conflict is None
         found[preset] = {
             name: decode(tmp_path / str(number + 1) / path, MAPS[name], asset.readings[name]).texture.data
@@ -314,7 +318,7 @@ def test_mistakes_are_told_at_their_place(
 ) -> None:
     (tmp_path / "pipeline.yaml").write_text(f"{PIPELINE}presets: {presets}\noutputs: {outputs}\n")
     with pytest.raises(PipelineError) as caught:
-        load(tmp_path / "pipeline.yaml", registry)
+        load(read_document(tmp_path / "pipeline.yaml"), registry)
     assert expected in str(caught.value)
     assert re.search(r"pipeline\.yaml:1[3-5]:\d+", str(caught.value))
 

@@ -14,7 +14,7 @@ from assetforge.build import Build
 from assetforge.codecs.decode import decode
 from assetforge.errors import PipelineError
 from assetforge.material.map_spec import MAPS
-from assetforge.pipeline.load import load
+from assetforge.pipeline.load import load, read_document
 from assetforge.pipeline.recognize import extended, known_conventions
 from assetforge.plan.assets import Asset, Catalog, find_assets
 from assetforge.plugins import Registry
@@ -25,7 +25,7 @@ ALL = {"base_color", "normal", "roughness", "metalness", "ambient_occlusion", "h
 
 def assets_of(tmp_path: Path, registry: Registry, auto: str = "textures/**") -> list[Asset]:
     (tmp_path / "pipeline.yaml").write_text(f"version: 1\ninputs:\n  auto: {auto}\n")
-    return find_assets(load(tmp_path / "pipeline.yaml", registry)).assets
+    return find_assets(load(read_document(tmp_path / "pipeline.yaml"), registry)).assets
 
 
 def pixels(tmp_path: Path, asset: Asset, name: str) -> np.ndarray:
@@ -261,18 +261,18 @@ def test_invert_reads_smoothness_as_roughness_and_is_refused_elsewhere(tmp_path:
     assert cv2.imwrite(str(tmp_path / "a_s.png"), 255 - maps["roughness"])
     file = tmp_path / "pipeline.yaml"
     file.write_text("version: 1\ninputs: {roughness: {files: '{name}_s.png', invert: true}}\n")
-    reading = load(file, registry).inputs["roughness"].reading
+    reading = load(read_document(file), registry).inputs["roughness"].reading
     read = decode(tmp_path / "a_s.png", MAPS["roughness"], reading).texture.data.numpy()
     assert np.array_equal(read, as_read(maps, tmp_path, "roughness"))
     file.write_text("version: 1\ninputs: {base_color: {files: '{name}_s.png', invert: true}}\n")
     with pytest.raises(PipelineError, match="base_color is no data map"):
-        load(file, registry)
+        load(read_document(file), registry)
 
 
 def test_a_catalog_follows_files_that_come_and_go(tmp_path: Path, registry: Registry) -> None:
     """As `watch` does: a better file takes the place of another, and gives it back."""
     (tmp_path / "pipeline.yaml").write_text("version: 1\ninputs: {auto: 't/**'}\n")
-    catalog = Catalog(load(tmp_path / "pipeline.yaml", registry))
+    catalog = Catalog(load(read_document(tmp_path / "pipeline.yaml"), registry))
     assert list(catalog.add("t/rock_arm_1k.png")) == ["rock"] * 3
     assert list(catalog.add("t/rock_rough_1k.png")) == list(catalog.of("t/rock_rough_4k.png")) == ["rock"]
     assert list(catalog.add("t/notes.png")) == list(catalog.add("elsewhere/rock_d.png")) == []

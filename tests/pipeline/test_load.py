@@ -10,7 +10,7 @@ import pytest
 import assetforge as af
 from assetforge.errors import PipelineError
 from assetforge.pipeline import marked_yaml
-from assetforge.pipeline.load import load
+from assetforge.pipeline.load import load, read_document
 from assetforge.pipeline.validate import validate
 from assetforge.plan.assets import find_assets
 from assetforge.plugins import Registry
@@ -30,14 +30,14 @@ def problems(text: str, folder: Path, registry: Registry) -> list[str]:
     file = folder / "bad.yaml"
     file.write_text(text)
     with pytest.raises(PipelineError) as caught:
-        load(file, registry)
+        load(read_document(file), registry)
     return [str(problem).replace(f"{file}", "bad.yaml") for problem in caught.value.problems]
 
 
 def test_defaults_are_filled_in(tmp_path: Path, registry: Registry) -> None:
     file = tmp_path / "remaster.yaml"
     file.write_text(GOOD)
-    pipeline = load(file, registry)
+    pipeline = load(read_document(file), registry)
     assert pipeline.name == "remaster"
     params = pipeline.variants[0].steps[0].params.model_dump()
     assert {"scale": 4, "method": "network", "tileable": "auto"}.items() <= params.items()
@@ -140,10 +140,10 @@ def test_text_that_is_not_yaml_is_placed(tmp_path: Path, registry: Registry) -> 
 
 def test_what_is_no_text_is_not_taken_for_a_pipeline(tmp_path: Path, registry: Registry) -> None:
     with pytest.raises(PipelineError, match="is a folder; name the pipeline file in it"):
-        load(tmp_path, registry)
+        load(read_document(tmp_path), registry)
     (tmp_path / "brick_d.png").write_bytes(b"\x89PNG")
     with pytest.raises(PipelineError, match="is not UTF-8 text; "):
-        load(tmp_path / "brick_d.png", registry)
+        load(read_document(tmp_path / "brick_d.png"), registry)
 
 
 def test_a_misspelled_auto_is_no_map(tmp_path: Path, registry: Registry) -> None:
@@ -155,7 +155,7 @@ def test_a_misspelled_auto_is_no_map(tmp_path: Path, registry: Registry) -> None
 
 def test_a_missing_file_is_named(tmp_path: Path, registry: Registry) -> None:
     with pytest.raises(PipelineError, match=r"none\.yaml: there is no such file"):
-        load(tmp_path / "none.yaml", registry)
+        load(read_document(tmp_path / "none.yaml"), registry)
 
 
 @pytest.mark.parametrize(
@@ -202,8 +202,8 @@ def test_a_map_that_no_input_gives_is_named(tmp_path: Path, registry: Registry) 
 def test_one_map_of_many_needs_no_place_of_its_own(tmp_path: Path, registry: Registry) -> None:
     file = tmp_path / "p.yaml"
     file.write_text(GOOD + 'outputs:\n  name: "{name}"\n  maps: [normal]\n')
-    assert load(file, registry).outputs.maps == {"normal"}
-    assert load(file, registry, ["outputs.maps=[base_color]"]).outputs.maps == {"base_color"}
+    assert load(read_document(file), registry).outputs.maps == {"normal"}
+    assert load(read_document(file), registry, ["outputs.maps=[base_color]"]).outputs.maps == {"base_color"}
 
 
 def test_maps_are_not_missed_where_what_gives_them_is_wrong(tmp_path: Path, registry: Registry) -> None:
@@ -254,7 +254,7 @@ def test_a_map_that_parameters_ask_for_can_be_read_and_written(tmp_path: Path, s
     file = tmp_path / "p.yaml"
     steps = "  - use: spread\n    with: {also: [roughness]}\n  - use: polish\n"
     file.write_text(f"{GOOD}{steps}outputs: {{maps: [roughness]}}\n")
-    spread = load(file, spreading).variants[0].steps[1]
+    spread = load(read_document(file), spreading).variants[0].steps[1]
     assert spread.step.writes_with(spread.params, {}) == {"roughness"}
     assert spread.step.writes_on_demand
 
@@ -305,10 +305,10 @@ def test_names_of_other_programs_for_maps_are_suggested(
 def test_scalars_are_those_of_yaml_1_2(tmp_path: Path, registry: Registry) -> None:
     file = tmp_path / "p.yaml"
     file.write_text(GOOD.replace("scale: 4", "tileable: no") + "seed: 010\nname: on\nvariants:\n")
-    pipeline = load(file, registry)
+    pipeline = load(read_document(file), registry)
     assert pipeline.variants[0].steps[0].params.tileable is False  # type: ignore[attr-defined]
     assert (pipeline.variants[0].seed, pipeline.name) == (10, "on")
-    turned = load(file, registry, ["tileable=yes"])
+    turned = load(read_document(file), registry, ["tileable=yes"])
     assert turned.variants[0].steps[0].params.tileable is True  # type: ignore[attr-defined]
 
 
@@ -361,13 +361,13 @@ def test_a_file_that_is_meant_to_break_the_reader_is_refused_at_once(
 def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path, registry: Registry) -> None:
     os.mkfifo(tmp_path / "p.yaml")
     with pytest.raises(PipelineError, match="not a regular file"):
-        load(tmp_path / "p.yaml", registry)
+        load(read_document(tmp_path / "p.yaml"), registry)
 
 
 def test_a_key_with_nothing_after_it_is_left_out(tmp_path: Path, registry: Registry) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("version: 1\ninputs: {base_color: '{name}.png'}\nsteps:\noutputs:\nstore:\nwatch:\n  order:\n")
-    pipeline = load(file, registry)
+    pipeline = load(read_document(file), registry)
     assert pipeline.variants[0].steps == ()
     assert (pipeline.store, pipeline.watch.order, pipeline.outputs.dir) == (None, "oldest", "build")
 
@@ -414,24 +414,25 @@ def test_patterns_that_ignore_case_make_one_asset_of_all_spellings(tmp_path: Pat
     file = tmp_path / "p.yaml"
     patterns = GOOD.replace("{name}_", "maps/{name}_")
     file.write_text(patterns + "ignore_case: true\n")
-    assets = find_assets(load(file, registry)).assets
+    assets = find_assets(load(read_document(file), registry)).assets
     assert [(one.name, dict(one.sources)) for one in assets] == [
         ("brick", {"base_color": "Maps/Brick_D.PNG", "normal": "Maps/brick_n.png"}),
         ("moss", {"base_color": "Maps/moss_d.Png"}),
     ]
     file.write_text(GOOD + "sources: Maps\n")
     assert (
-        "'Brick_D.PNG'; rename such files, or write `ignore_case: true`" in find_assets(load(file, registry)).remarks[0]
+        "'Brick_D.PNG'; rename such files, or write `ignore_case: true`"
+        in find_assets(load(read_document(file), registry)).remarks[0]
     )
     (tmp_path / "Maps" / "brick_n.png").unlink()
     with pytest.raises(PipelineError, match=r"'Brick_D\.PNG' differs in case only: write `ignore_case: true`"):
-        find_assets(load(file, registry))
+        find_assets(load(read_document(file), registry))
 
 
 def test_variants_multiply(tmp_path: Path, registry: Registry) -> None:
     file = tmp_path / "p.yaml"
     file.write_text(GOOD + "variants:\n  seed: [1, 2, 3]\n  upscale.scale: [2, 4]\n")
-    pipeline = load(file, registry)
+    pipeline = load(read_document(file), registry)
     seen = [(one.seed, one.steps[0].params.scale, dict(one.values)) for one in pipeline.variants]  # type: ignore[attr-defined]
     assert len(seen) == 6
     assert (3, 2, {"seed": "3", "scale": "2"}) in seen
@@ -446,7 +447,9 @@ def test_a_bad_variant_value_is_placed(tmp_path: Path, registry: Registry) -> No
 def test_definitions_replace_values_of_the_file(tmp_path: Path, registry: Registry) -> None:
     file = tmp_path / "p.yaml"
     file.write_text(GOOD)
-    pipeline = load(file, registry, ["scale=2", "upscale.method=lanczos", "outputs.dir=out/{name}", "seed=7"])
+    pipeline = load(
+        read_document(file), registry, ["scale=2", "upscale.method=lanczos", "outputs.dir=out/{name}", "seed=7"]
+    )
     variant = pipeline.variants[0]
     params = variant.steps[0].params.model_dump()
     assert {"scale": 2, "method": "lanczos", "tileable": "auto"}.items() <= params.items()
@@ -460,9 +463,9 @@ def test_a_definition_that_fits_nothing_is_refused(tmp_path: Path, registry: Reg
     from assetforge.errors import UsageError
 
     with pytest.raises(UsageError, match="did you mean 'scale'"):
-        load(file, registry, ["scael=2"])
+        load(read_document(file), registry, ["scael=2"])
     with pytest.raises(PipelineError, match=r"-D scale=50: steps\[0\]\.with\.scale: is 50"):
-        load(file, registry, ["scale=50"])
+        load(read_document(file), registry, ["scale=50"])
 
 
 def test_schema_accepts_good_pipelines_and_names_every_step(registry: Registry) -> None:

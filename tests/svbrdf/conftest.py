@@ -8,7 +8,7 @@ from pathlib import Path
 
 import assetforge_svbrdf
 import torch
-from assetforge_svbrdf import DIRECTION, Params
+from assetforge_svbrdf import Params
 from assetforge_svbrdf._svbrdf import capture
 from svbrdf.measures import Maps
 from svbrdf.synthetic import Pair
@@ -24,7 +24,6 @@ from assetforge.samples.photographs import photographs as take
 WEIGHTS = {
     name: Path(assetforge_svbrdf.__file__).parent / f"weights/{name}.safetensors" for name in ("features", "start")
 }
-SPECS = {**MAPS, "anisotropy_direction": DIRECTION}
 
 
 def photographs(pair: Pair, *names: str) -> Material:
@@ -43,7 +42,7 @@ def captured(material: Material, seed: int = 0, **params: object) -> tuple[Mater
     """Capture once; return what is noted and flagged, too."""
     notes: dict[str, object] = {}
     flags: list[str] = []
-    context = af.Context(seed, "cpu", lambda _: None, WEIGHTS, SPECS, note=notes.__setitem__, flag=flags.append)
+    context = af.Context(seed, "cpu", lambda _: None, WEIGHTS, MAPS, note=notes.__setitem__, flag=flags.append)
     with torch.no_grad():  # as executors run steps
         return capture(material, Params(**params), context), notes, flags
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 from assetforge_svbrdf import WRITES
 from conftest import Forge
-from svbrdf.conftest import SPECS, files_of, shot
+from svbrdf.conftest import files_of, shot
 from torch import Tensor
 
 from assetforge.codecs.decode import decode
 from assetforge.codecs.reading import Reading
+from assetforge.material.map_spec import MAPS
 from assetforge.ops.color import srgb_encode
 
 TIE = '''\
@@ -79,7 +80,7 @@ def test_maps_that_are_functions_of_one_another_are_so_after_all_steps(tmp_path:
     done = forge("run", "pipeline.yaml")
     assert done.returncode == 0, done.stderr
     maps = {
-        name: decode(tmp_path / "build" / f"wall_{name}.exr", SPECS[name], Reading()).texture.data for name in WRITES
+        name: decode(tmp_path / "build" / f"wall_{name}.exr", MAPS[name], Reading()).texture.data for name in WRITES
     }
     assert {pixels.shape[1:] for pixels in maps.values()} == {(96, 128)}
     tone = srgb_encode(maps["base_color"]).mean(0)

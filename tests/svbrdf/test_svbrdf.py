@@ -13,12 +13,13 @@ from assetforge_svbrdf._photos import check_photo, see_through
 from assetforge_svbrdf._svbrdf import _angle, _other_lens
 from assetforge_svbrdf._tileable import made_tileable
 from svbrdf.baselines import best_naive, flat, plain
-from svbrdf.conftest import SPECS, captured, gray_of, maps_of, photographs
+from svbrdf.conftest import captured, gray_of, maps_of, photographs
 from svbrdf.measures import measure
 from svbrdf.synthetic import Pair, Shot, brushed, photograph, sample, shared, spoiled
 
 import assetforge as af
 from assetforge.material.camera import Camera
+from assetforge.material.map_spec import MAPS
 from assetforge.material.material import Material, check_map
 from assetforge.material.texture import Texture
 from assetforge.ops.seams import seam_score
@@ -52,8 +53,8 @@ def test_it_gives_every_map_that_it_promises() -> None:
     material, notes, flags = made()
     assert set(material) == WRITES | {"flash", "guide"}
     for name in WRITES:
-        check_map(material[name], SPECS[name])
-        low, high = SPECS[name].valid
+        check_map(material[name], MAPS[name])
+        low, high = MAPS[name].valid
         assert low <= material[name].data.min() <= material[name].data.max() <= high, name
         assert material[name].size == SIZE
     assert torch.allclose(material["glossiness"].data, 1 - material["roughness"].data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def test_no_pattern_drives_a_mixture_out_of_bounds(detail: float) -> None:
 
 
 def unbounded(module: Compact) -> Compact:
-    module.bounds = ()
+    module.bounds = {}
     return module
 
 
@@ -85,9 +86,9 @@ def test_bounds_are_what_batches_reach_and_a_margin() -> None:
     network, batch = small(), torch.rand(2, 3, 16, 16)
     with torch.no_grad():
         free = network(batch)
-        reached = [float(network.residual[: 2 * layer + 2](batch).abs().max()) for layer in range(4)]
+        reached = [float(network.residual[: 2 * layer + 2](batch).abs().max()) for layer in (0, 3)]
         calibrate(network, [batch[:1], batch[1:]])
-        assert network.bounds == pytest.approx([MARGIN * value for value in reached])
+        assert list(network.bounds.values()) == pytest.approx([MARGIN * value for value in reached])
         assert torch.equal(network(batch), free)
         assert not torch.equal(network(9 * batch), unbounded(network)(9 * batch))
 
@@ -98,7 +99,7 @@ def test_bounds_go_through_files_and_not_into_further_training(tmp_path: Path) -
     save_file(network.state_dict(), tmp_path / "a.safetensors")
     read = load(tmp_path / "a.safetensors").module
     assert isinstance(read, Compact)
-    assert read.bounds == network.bounds
+    assert list(read.bounds.values()) == list(network.bounds.values())
     begun = networks.started(tmp_path / "a.safetensors", 3, 2)
     assert isinstance(begun, Compact)
     assert not begun.bounds
@@ -123,7 +124,8 @@ def test_files_for_other_programs_get_no_bounds(tmp_path: Path) -> None:
     assert not network.bounds
 
 
-def test_shipped_files_hold_a_bound_for_each_activation() -> None:
+def test_shipped_files_hold_a_bound_for_every_third_activation() -> None:
     for name in SHIPPED_NAMES:
         tensors = load_file(FOLDER / f"{name}.safetensors")
-        assert len(tensors["activation_bounds"]) == sum(value.ndim == 4 for value in tensors.values()) - 1
+        activations = sum(value.ndim == 4 for value in tensors.values()) - 1
+        assert len(tensors["activation_bounds"]) == math.ceil(activations / 3)
