@@ -136,7 +136,7 @@ def test_statistics_go_to_the_style_and_edges_stay(network: str, loss: Loss) -> 
 def test_what_tiles_goes_on_tiling() -> None:
     stone = srgb_encode(make_sample("stone", SIDE)["base_color"].data).clamp(0, 1)
     with torch.no_grad():
-        result = stylize(stone, [Style(painting("wood"))], settings(steps=40), tiles=True)
+        result = stylize(stone, [Style(painting("wood"))], settings(steps=25), tiles=True)
     assert seam_score(result) <= 1.2
 
 
@@ -217,7 +217,7 @@ def test_a_style_counts_where_it_is_seen() -> None:
 def test_of_a_flat_texture_there_comes_a_picture() -> None:
     style = painting("wood")
     with torch.no_grad():
-        result = stylize(torch.full((3, SIDE, SIDE), 0.4), [Style(style)], settings(steps=40))
+        result = stylize(torch.full((3, SIDE, SIDE), 0.4), [Style(style)], settings(steps=25))
     assert style_distance(result, style, forge()) < 0.3 * style_distance(torch.full_like(style, 0.4), style, forge())
 
 
