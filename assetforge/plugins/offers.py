@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 K = TypeVar("K", "Step[Any]", "Recipe[Any]", "Evaluation[Any]")
 V = TypeVar("V")
 _DECLARED = frozenset({"register_steps", "register_maps", "register_recipes", "register_evaluations"})
-"""The hooks that such a module may have, as pipelines that use nothing of it do without it."""
+"""The hooks of plugins that are only loaded where something of them is used."""
 _HOOKABLE = (FunctionType, MethodType, classmethod, staticmethod)
 _DECORATORS: Mapping[str, str] = {
     "step": '@af.step("{}", Params, reads={{"base_color"}}, writes={{"base_color"}})',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +30,8 @@ TILE = {"cpu": 512, "cuda": 1024}
 SMALLEST_TILE = 32
 BAND = 256
 """Rows that are worked on at a time where a copy of a whole result would be too large."""
+_KEPT = 4
+"""Networks that a process keeps for the next material: to load one takes as long as to enlarge 64²."""
 
 Progress = Callable[[float], None]
 
@@ -96,8 +98,8 @@ class Networks:
     def _load(self, file: Path) -> Network:
         name = str(file)
         if name not in self._loaded:
-            self._loaded[name] = load(file, *self._mixed_with(file))
-            self._loaded[name].module.to(self._context.device)
+            mix, share = self._mixed_with(file)
+            self._loaded[name] = _loaded(file, mix, share, self._context.device, _version(file), _version(mix))
         return self._loaded[name]
 
     def _mixed_with(self, file: Path) -> tuple[Path | None, float]:
@@ -106,6 +108,21 @@ class Networks:
         if params.detail and file == weights.get(name_of("quality", "color", 4)):
             return weights[DETAIL], params.detail
         return (params.mix if file == params.network else None), params.mix_share
+
+
+def _version(file: Path | None) -> tuple[int, int] | None:
+    """Return what tells one content of a file from another."""
+    if file is None or not file.exists():
+        return None
+    stat = file.stat()
+    return stat.st_mtime_ns, stat.st_size
+
+
+@lru_cache(_KEPT)
+def _loaded(file: Path, mix: Path | None, share: float, device: str, *_versions: tuple[int, int] | None) -> Network:
+    network = load(file, mix, share)
+    network.module.to(device)
+    return network
 
 
 def upscale_material(material: af.Material, params: Params, context: af.Context) -> af.Material:

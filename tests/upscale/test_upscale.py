@@ -284,6 +284,16 @@ SHIPPED_NAMES = [
 ]
 
 
+def test_a_network_whose_file_was_replaced_is_loaded_anew(tmp_path: Path) -> None:
+    file, material = tmp_path / "own.safetensors", Material("m", {"base_color": make_sample("brick", 32)["base_color"]})
+    made = []
+    for name in ("fast_color_x2", "quality_color_x2", "fast_color_x2"):
+        file.write_bytes((FOLDER / f"{name}.safetensors").read_bytes())
+        made.append(upscale(material, network=file)["base_color"].data)
+    assert torch.equal(made[0], made[2])
+    assert not torch.equal(made[0], made[1])
+
+
 @pytest.mark.parametrize("name", SHIPPED_NAMES)
 def test_shipped_weights_carry_their_card(name: str) -> None:
     card = (FOLDER / f"{name}.md").read_text()
