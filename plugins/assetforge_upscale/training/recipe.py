@@ -101,7 +101,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "denoise_color_x1": {
         **_FINE_TUNED,
         "enlarged_by": "quality_color_x4",
-        "steps": 6_000,
+        "steps": 16_000,
+        "crop": 48,
+        "batch": 4,
         "leaves": 300,
         "leaves_share": 0.3,
         "drawings": 200,
@@ -109,11 +111,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "teacher_share": 0.5,
         "losses": Losses(charbonnier=1.0, mse=8.0),
         "damages": (
-            Damage(kind="palette", probability=0.2),
-            Damage(kind="jpeg", probability=0.3),
-            Damage(kind="bc1", probability=0.35),
-            Damage(kind="palette", probability=0.2),
-            Damage(kind="jpeg", probability=0.25),
+            Damage(kind="palette", probability=0.15),
+            Damage(kind="jpeg", probability=0.45, quality=(25, 90)),
+            Damage(kind="bc1", probability=0.45),
+            Damage(kind="palette", probability=0.35),
+            Damage(kind="jpeg", probability=0.1),
         ),
     },
     "drawn_color_x4": {
