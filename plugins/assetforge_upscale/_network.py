@@ -11,6 +11,7 @@ to: of a noise mask or a checkerboard, layer after layer of a deep stack may mak
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal, Self
 
@@ -62,16 +63,19 @@ class Compact(nn.Module):
         if bounds:
             self.bound(bounds)
 
-    @property
-    def bounded(self) -> list[int]:
-        """The places of the activations that may have bounds: of the last one, and of every third before it."""
-        return [at for at, layer in enumerate(self.residual) if isinstance(layer, nn.PReLU)][::-BOUNDED][::-1]
+    def bounded(self, every: int = BOUNDED) -> list[int]:
+        """Return the places of activations with bounds: the last, and each a multiple of `every` before it."""
+        return [at for at, layer in enumerate(self.residual) if isinstance(layer, nn.PReLU)][::-every][::-1]
 
     def bound(self, bounds: Sequence[float]) -> None:
-        """Bound the magnitude of what each of `bounded` returns; the weights hold the bounds from now on."""
+        """Bound the magnitude of what activations return, evenly from the last one back: of all, or of every third.
+
+        The weights hold the bounds from now on.
+        """
         as_stored = torch.tensor(tuple(bounds))
         self.register_buffer(BOUNDS, as_stored)
-        self.bounds = dict(zip(self.bounded, as_stored.tolist(), strict=True))  # to read a tensor makes a GPU wait
+        places = self.bounded(math.ceil(len(self.bounded(1)) / len(as_stored)))
+        self.bounds = dict(zip(places, as_stored.tolist(), strict=True))  # to read a tensor makes a GPU wait
 
     def channels_last(self) -> Self:
         """Lay the weights out as convolutions are fastest on most CPUs and GPUs."""

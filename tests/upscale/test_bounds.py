@@ -106,6 +106,21 @@ def test_bounds_go_through_files_and_not_into_further_training(tmp_path: Path) -
     assert "activation_bounds" not in begun.state_dict()
 
 
+def test_a_file_that_bounds_all_activations_is_bounded_by_all(tmp_path: Path) -> None:
+    network = small()
+    network.bound([0.1, 0.2, 0.3, 0.4])
+    save_file(network.state_dict(), tmp_path / "a.safetensors")
+    read = load(tmp_path / "a.safetensors").module
+    assert isinstance(read, Compact)
+    assert list(read.bounds) == [1, 3, 5, 7]
+    assert list(read.bounds.values()) == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    calibrate(network, [torch.rand(1, 3, 16, 16)])
+    save_file(network.state_dict(), tmp_path / "b.safetensors")
+    mixed = load(tmp_path / "a.safetensors", tmp_path / "b.safetensors").module
+    assert isinstance(mixed, Compact)
+    assert not mixed.bounds
+
+
 def test_an_older_file_without_bounds_is_mixed_with_one_that_has_them(tmp_path: Path) -> None:
     network = small()
     save_file(network.state_dict(), tmp_path / "old.safetensors")

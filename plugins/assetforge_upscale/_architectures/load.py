@@ -72,7 +72,7 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 def _mixed(one: Tensors, other: Tensors, share: float, path: Path) -> dict[str, Tensor]:
     """Average the weights of two networks (network interpolation, Wang et al. 2018, ESRGAN, section 3.4)."""
-    if (BOUNDS in one) != (BOUNDS in other):  # older files have none
+    if len(one.get(BOUNDS, ())) != len(other.get(BOUNDS, ())):  # older files have none, or as many as activations
         one, other = ({name: value for name, value in both.items() if name != BOUNDS} for both in (one, other))
     if {name: value.shape for name, value in one.items()} != {name: value.shape for name, value in other.items()}:
         what = "is of another architecture than the network that it is mixed with"

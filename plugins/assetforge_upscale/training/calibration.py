@@ -22,7 +22,7 @@ def calibrate(network: nn.Module, batches: Iterable[Tensor]) -> None:
     """Bound the activations of a network by those of batches (B, C, H, W); only our own one has such bounds."""
     if not isinstance(network, Compact) or network.base != "bicubic":
         return
-    layers = [network.residual[at] for at in network.bounded]
+    layers = [network.residual[at] for at in network.bounded()]
     greatest = dict.fromkeys(layers, 0.0)
 
     def look(layer: nn.Module, _: tuple[Tensor, ...], result: Tensor) -> None:
